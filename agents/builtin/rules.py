@@ -1,0 +1,50 @@
+"""The norms that the built-in models read and reason about.
+
+One `Rule` is one norm of a code of rules: what it rules on, how much it allows, when it does not
+apply, and how bad a breach is. The reader parses documents into these records; the nano is
+pre-trained on random ones.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+RuleKind = Literal["deadline", "maximum", "minimum", "prohibition", "permission"]
+
+QUANTIFIED: frozenset[RuleKind] = frozenset({"deadline", "maximum", "minimum"})
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One norm.
+
+    Attributes:
+        topic: noun phrase that names what is ruled, lower case, no article: "fuel spill report".
+        value: the limit; None for a prohibition or a permission.
+        unit: plural, "days"; None where there is no limit.
+        exception: a clause in the present tense without its "unless" or "when".
+        grade: name of the grade of breach, "serious"; None where none is stated.
+    """
+
+    kind: RuleKind
+    topic: str
+    value: int | None
+    unit: str | None
+    exception: str | None
+    grade: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Penalty:
+    """What a breach of one grade costs."""
+
+    grade: str
+    amount: int
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """What a code means by a term."""
+
+    term: str
+    meaning: str
