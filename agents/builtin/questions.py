@@ -1,0 +1,290 @@
+"""The question grammar and the canonical answers of the built-in models.
+
+A `Case` is the content of one question, independent of its wording. `ask` words it in one of three
+disjoint sets of forms: "training" for adaptation, "exam" for held-out tests, "novel" for forms that
+the nano's pre-training never met. `answer` gives the one canonical answer, key first, then the
+facts, then the comparison, then `So:` and the verdict.
+"""
+
+import random
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from agents.builtin.rules import QUANTIFIED, Definition, Penalty, Rule
+from agents.builtin.wording import Style, one_unit, render
+
+Kind = Literal["recall", "apply", "except", "multi", "counter"]
+Asked = Literal["limit", "exception", "grade", "verdict", "fine", "change", "meaning"]
+KINDS: tuple[Kind, ...] = ("recall", "apply", "except", "multi", "counter")
+STYLES: tuple[Style, ...] = ("training", "exam", "novel")
+REACH = 8  # a scenario's figure lies 1 to 8 from the limit, so that the figure tells nothing
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """The content of one question.
+
+    Attributes:
+        number: the figure of the scenario, for a rule with a limit.
+        exception_stated: a clause said to hold in the scenario; the exception is met if it equals
+            `rule.exception`.
+        hypothetical: for a counterfactual, the other limit ("if the limit were N").
+        meaning: for a definition, what `rule.topic` means.
+    """
+
+    kind: Kind
+    rule: Rule
+    asked: Asked
+    number: int | None = None
+    exception_stated: str | None = None
+    hypothetical: int | None = None
+    meaning: str | None = None
+
+
+def over(rule: Rule, number: int) -> bool:
+    """Whether the figure is on the wrong side of the rule's limit."""
+    assert rule.value is not None, f"{rule.topic}: no limit to compare with"
+    return number < rule.value if rule.kind == "minimum" else number > rule.value
+
+
+def outcome(case: Case) -> bool:
+    """Whether the scenario of the case is a breach."""
+    rule = case.rule
+    if rule.kind == "permission":
+        return False
+    if rule.kind in QUANTIFIED and case.number is not None and not over(rule, case.number):
+        return False
+    return rule.exception is None or case.exception_stated != rule.exception
+
+
+# --- drawing cases -----------------------------------------------------------------------------
+
+
+def definition_case(definition: Definition) -> Case:
+    """The one question that a definition answers."""
+    term = Rule("permission", definition.term, None, None, None, None)
+    return Case("recall", term, "meaning", meaning=definition.meaning)
+
+
+def draw_case(rule: Rule, kind: Kind, rng: random.Random, others: Sequence[Rule]) -> Case | None:
+    """A random case of the kind on the rule; None where the rule has nothing of that kind.
+
+    Verdicts are drawn first and figures after, so no figure gives its verdict away.
+
+    Args:
+        others: rules of the same code, whose exceptions serve as the ones that do not apply.
+    """
+    if kind == "recall":
+        return _draw_recall(rule, rng)
+    if kind == "apply":
+        return Case(kind, rule, "verdict", number=_number(rule, rng.random() < 0.5, rng))
+    if kind == "except":
+        return _draw_except(rule, rng, others)
+    if kind == "multi":
+        return _draw_multi(rule, rng, others)
+    return _draw_counter(rule, rng)
+
+
+def _draw_recall(rule: Rule, rng: random.Random) -> Case:
+    asked: list[Asked] = ["limit"]
+    if rule.kind != "permission":
+        asked.append("exception")
+    if rule.grade is not None:
+        asked.append("grade")
+    return Case("recall", rule, rng.choice(asked))
+
+
+def _draw_except(rule: Rule, rng: random.Random, others: Sequence[Rule]) -> Case | None:
+    if rule.kind == "permission":
+        return None
+    breach = rng.random() < 0.5
+    kept_by_number = not breach and (rule.exception is None or rng.random() < 0.2)
+    number = _number(rule, not kept_by_number, rng)
+    stated = rule.exception if not breach and not kept_by_number else None
+    if stated is None:
+        stated = _other_exception(rule, rng, others)
+    if stated is None:
+        return None
+    return Case("except", rule, "verdict", number=number, exception_stated=stated)
+
+
+def _draw_multi(rule: Rule, rng: random.Random, others: Sequence[Rule]) -> Case | None:
+    if rule.kind != "permission" and rule.grade is None:
+        return None
+    breach = rng.random() < 0.65
+    stated = None
+    if rule.exception is not None and rng.random() < 0.4:
+        stated = _other_exception(rule, rng, others) if breach else rule.exception
+    number = _number(rule, breach or stated is not None, rng)
+    return Case("multi", rule, "fine", number=number, exception_stated=stated)
+
+
+def _draw_counter(rule: Rule, rng: random.Random) -> Case | None:
+    if rule.kind not in QUANTIFIED:
+        return None
+    assert rule.value is not None
+    for _ in range(50):
+        number = _number(rule, rng.random() < 0.5, rng)
+        assert number is not None
+        moved = _number(replace(rule, value=number), rng.random() < 0.5, rng)
+        if moved is not None and moved != rule.value:
+            return Case("counter", rule, "change", number=number, hypothetical=moved)
+    return None
+
+
+def _number(rule: Rule, breach: bool, rng: random.Random) -> int | None:
+    """A figure 1 to 8 from the limit, on the side of a breach or on the other."""
+    if rule.kind not in QUANTIFIED or rule.value is None:
+        return None
+    reach = max(1, min(REACH, rule.value - 2))
+    distance = rng.randint(1, reach)
+    upwards = breach != (rule.kind == "minimum")
+    return rule.value + distance if upwards else max(0, rule.value - distance)
+
+
+def _other_exception(rule: Rule, rng: random.Random, others: Sequence[Rule]) -> str | None:
+    clauses = sorted({o.exception for o in others if o.exception and o.exception != rule.exception})
+    return rng.choice(clauses) if clauses else None
+
+
+def harder(case: Case, rng: random.Random, others: Sequence[Rule]) -> Case:
+    """The same point, asked one step harder: nearer figure, then an exception, then the fine."""
+    rule, steps = case.rule, []
+    if case.number is not None and rule.value is not None and abs(case.number - rule.value) > 1:
+        nearer = rule.value + (1 if case.number > rule.value else -1)
+        steps.append(replace(case, number=nearer))
+    if case.kind == "apply" and (stated := _draw_except(rule, rng, others)) is not None:
+        steps.append(stated)
+    if case.kind in ("apply", "except") and (rule.grade is not None):
+        steps.append(replace(case, kind="multi", asked="fine"))
+    if case.kind == "recall" and case.meaning is None:
+        drawn = draw_case(rule, rng.choice(("apply", "except", "multi")), rng, others)
+        steps += [drawn] if drawn is not None else []
+    return rng.choice(steps) if steps else case
+
+
+# --- wording -----------------------------------------------------------------------------------
+
+
+def ask(case: Case, style: Style, rng: random.Random) -> str:
+    """The question's text in a random form of the style."""
+    rule = case.rule
+    slots = {
+        "topic": rule.topic,
+        "n": str(case.number),
+        "unit": _unit(case.number, rule.unit),
+        "exc": case.exception_stated or "",
+        "h": str(case.hypothetical),
+        "hunit": _unit(case.hypothetical, rule.unit),
+    }
+    scene = {"deadline": "deadline", "maximum": "quantity", "minimum": "quantity"}.get(
+        rule.kind, "act"
+    )
+    return render(scene, case.asked, case.exception_stated is not None, slots, style, rng)
+
+
+def _unit(number: int | None, unit: str | None) -> str:
+    if unit is None:
+        return ""
+    return one_unit(unit) if number == 1 else unit
+
+
+# --- the canonical answer ----------------------------------------------------------------------
+
+
+def answer(case: Case, penalty: Penalty | None) -> str:
+    """The canonical answer: one line, ending in `So: <verdict>.`
+
+    Args:
+        penalty: what the rule's grade of breach costs; only a fine needs it.
+    """
+    key = case.rule.topic[:1].upper() + case.rule.topic[1:]
+    if case.asked == "meaning":
+        return f"{key}. Meaning: {case.meaning}. So: {case.meaning}."
+    if case.asked == "exception":
+        clause = _exception(case.rule)
+        return f"{key}. Exception: {clause}. So: {clause}."
+    if case.asked == "grade":
+        grade = case.rule.grade or "none"
+        return f"{key}. Grade: {grade}. So: {grade}."
+    start = f"{key}: {limit_phrase(case.rule)}."
+    if case.asked == "limit":
+        return f"{start} So: {limit_verdict(case.rule)}."
+    if case.asked == "change":
+        return f"{start} {_change(case)}"
+    return f"{start} {_ruling(case, penalty)}"
+
+
+def limit_phrase(rule: Rule) -> str:
+    """What the rule demands, in the canonical wording: "within 21 days", "forbidden"."""
+    if rule.kind == "prohibition":
+        return "forbidden"
+    if rule.kind == "permission":
+        return "allowed"
+    lead = {"deadline": "within", "maximum": "at most", "minimum": "at least"}[rule.kind]
+    return f"{lead} {limit_verdict(rule)}"
+
+
+def limit_verdict(rule: Rule) -> str:
+    """The bare limit: "21 days", "forbidden"."""
+    if rule.kind not in QUANTIFIED:
+        return limit_phrase(rule)
+    return f"{rule.value} {_unit(rule.value, rule.unit)}"
+
+
+def _exception(rule: Rule) -> str:
+    return f"when {rule.exception}" if rule.exception else "none"
+
+
+def _compare(rule: Rule, number: int, limit: int | None) -> str:
+    word = "under" if rule.kind == "minimum" else "over"
+    off = over(replace(rule, value=limit), number)
+    return f"{number} is {word} {limit}." if off else f"{number} is not {word} {limit}."
+
+
+def _change(case: Case) -> str:
+    rule, number, moved = case.rule, case.number, case.hypothetical
+    assert number is not None and moved is not None, "a counterfactual needs both figures"
+    changed = over(rule, number) != over(replace(rule, value=moved), number)
+    facts = f"{_compare(rule, number, rule.value)} {_compare(rule, number, moved)}"
+    return f"{facts} So: {'changed' if changed else 'same'}."
+
+
+def _ruling(case: Case, penalty: Penalty | None) -> str:
+    """Comparison, exception and, for a fine, the penalty; with the verdict."""
+    rule, parts = case.rule, []
+    kept = "no fine" if case.asked == "fine" else "no breach"
+    if rule.kind == "permission":
+        return f"So: {kept}."
+    if rule.kind in QUANTIFIED and case.number is not None:
+        parts.append(_compare(rule, case.number, rule.value))
+        if not over(rule, case.number):
+            return f"{parts[0]} So: {kept}."
+    parts.append(f"Exception: {_exception(rule)}.")
+    if rule.exception is not None:
+        parts.append("Met." if not outcome(case) else "Not met.")
+    if not outcome(case):
+        parts.append(f"So: {kept}.")
+    elif case.asked == "fine":
+        parts.append(_fine(rule, penalty))
+    else:
+        parts.append("So: breach.")
+    return " ".join(parts)
+
+
+def _fine(rule: Rule, penalty: Penalty | None) -> str:
+    if rule.grade is None or penalty is None:
+        return "So far breach. Grade: none. So: no fine."
+    article = "An" if rule.grade[0] in "aeiou" else "A"
+    cost = f"{penalty.amount} {penalty.currency}"
+    return f"So far breach. Grade: {rule.grade}. {article} {rule.grade} breach costs {cost}. So: {cost}."
+
+
+def verdict(answer_text: str) -> str:
+    """The text after the last `So:`, normalised; empty where there is none."""
+    head, mark, tail = answer_text.rpartition("So:")
+    if not mark:
+        head, mark, tail = answer_text.rpartition("so:")
+    return re.sub(r"\s+", " ", tail.strip().strip(".!\"' ").casefold()) if mark else ""

@@ -1,0 +1,104 @@
+"""Puts the frames together into the text of one question.
+
+A scene frame, an "at the time" frame and an ask frame of one style are drawn at random and joined
+in one of several ways. The joins are common to all styles; the frames never are.
+"""
+
+import random
+import re
+from functools import cache
+from typing import Literal
+
+from agents.builtin import frames_asks as asks
+from agents.builtin import frames_scenes as scenes
+
+Style = Literal["training", "exam", "novel"]
+
+_CHOICE = re.compile(r"\[([^\[\]]*)\]")
+_SLOT = re.compile(r"\{(\w+)\}")
+_IRREGULAR = {"people": "person", "feet": "foot", "boxes": "box", "dishes": "dish"}
+
+WHO = tuple(name.strip() for name in scenes.WHO.replace("\n", "").split("|"))
+
+
+@cache
+def frames(block: str) -> tuple[str, ...]:
+    """The frames of a block, one a line."""
+    return tuple(line.strip() for line in block.strip().splitlines())
+
+
+def one_unit(unit: str) -> str:
+    """The singular of a plural unit."""
+    if unit in _IRREGULAR:
+        return _IRREGULAR[unit]
+    if unit.endswith(("ches", "sses", "xes")):
+        return unit[:-2]
+    return unit[:-1] if unit.endswith("s") else unit
+
+
+def render(
+    scene: str, asked: str, stated: bool, slots: dict[str, str], style: Style, rng: random.Random
+) -> str:
+    """The question's text.
+
+    Args:
+        scene: "deadline", "quantity" or "act".
+        asked: what is asked for, as in `Case.asked`.
+        stated: whether an exception is said to hold.
+    """
+    slots = slots | {"who": rng.choice(WHO)}
+
+    def fill(block: str) -> str:
+        return _fill(rng.choice(frames(block)), slots, rng)
+
+    text = _body(scene, asked, stated, style, rng, fill)
+    if rng.random() < 0.12:
+        text = f"{fill(asks.OPENERS)} {text}"
+    return _tidy(text)
+
+
+def _body(scene, asked, stated, style, rng, fill) -> str:  # type: ignore[no-untyped-def]
+    alone = {
+        "exception": asks.EXCEPTION,
+        "grade": asks.GRADE,
+        "meaning": asks.MEANING,
+        "limit": asks.LIMIT[scene],
+    }
+    if asked in alone:
+        return fill(alone[asked][style])
+    held = fill(scenes.HELD[style]) if stated else ""
+    if asked == "verdict" and rng.random() < 0.15:
+        return _sentences(held, fill(asks.DIRECT[scene][style]))
+    request = {"verdict": asks.VERDICT, "fine": asks.FINE, "change": asks.CHANGE}[asked][style]
+    return _join(fill(scenes.SCENES[scene][style]), held, fill(request), rng, fill)
+
+
+def _join(what: str, held: str, request: str, rng: random.Random, fill) -> str:  # type: ignore[no-untyped-def]
+    """Scene, circumstance and request, in one of several orders."""
+    aside = fill(asks.ASIDES) if rng.random() < 0.1 else ""
+    way = rng.random()
+    if way < 0.1:
+        lead = rng.choice(("Suppose", "Say", "Let us say", "Assume", "Imagine"))
+        what = f"{lead} {what}"
+    if held and way > 0.85:
+        return _sentences(f"{what}, and {held}", aside, request)
+    if held and way > 0.6:
+        return _sentences(held, what, aside, request)
+    if not held and way > 0.9:
+        return _sentences(aside, request.rstrip("?.") + f": {what}?")
+    return _sentences(what, aside, held, request)
+
+
+def _sentences(*parts: str) -> str:
+    return " ".join(p if p.endswith((".", "?", ":")) else f"{p}." for p in parts if p)
+
+
+def _fill(frame: str, slots: dict[str, str], rng: random.Random) -> str:
+    frame = _CHOICE.sub(lambda match: rng.choice(match[1].split("|")), frame)
+    return _SLOT.sub(lambda match: slots[match[1]], frame)
+
+
+def _tidy(text: str) -> str:
+    """One space between words, and a capital at the start of each sentence."""
+    text = re.sub(r"\s+", " ", text).strip()
+    return re.sub(r"(^|[.?] )([a-z])", lambda match: match[1] + match[2].upper(), text)
