@@ -1,0 +1,104 @@
+"""The examiner: finds what can be asked, writes questions, and revises them to be harder."""
+
+from pydantic import BaseModel, ConfigDict
+
+from agents.calls import Caller
+from agents.prompting import Prompt, fence, fence_passages, render
+from elenchus.config import DomainConfig
+from elenchus.records import Passage, Point, Question, QuestionKind, Seed, Style
+
+
+class SurveyedPoint(BaseModel):
+    """A norm found in a passage, as the examiner returns it."""
+
+    model_config = ConfigDict(extra="forbid")
+    quote: str
+    topic: str
+    kinds: list[QuestionKind]
+
+
+class Survey(BaseModel):
+    """All norms found in a passage."""
+
+    model_config = ConfigDict(extra="forbid")
+    points: list[SurveyedPoint]
+
+
+class Proposal(BaseModel):
+    """A question as the examiner returns it."""
+
+    model_config = ConfigDict(extra="forbid")
+    question: str
+    kind: QuestionKind
+
+
+class Examiner:
+    """Writes questions about points. It never sees the student's prompt, only its mistakes."""
+
+    def __init__(self, caller: Caller, config: DomainConfig) -> None:
+        self._caller = caller
+        self._settings = {"title": config.title, "language": config.language}
+
+    async def survey(self, passage: Passage) -> list[Point]:
+        """The points of a passage; a quote that does not occur in it is left out.
+
+        Raises:
+            CallFailed: the reply could not be parsed.
+        """
+        prompt = render("examiner", "survey", fence_passages([passage]), **self._settings)
+        reply, _ = await self._caller.parsed(prompt, Survey)
+        return [
+            Point(passage_id=passage.id, quote=p.quote, topic=p.topic, kinds=tuple(p.kinds))
+            for p in reply.points
+            if p.kinds and p.quote in passage.text
+        ]
+
+    async def propose(
+        self, seed: Seed, point: Point, passages: list[Passage], style: Style
+    ) -> Question:
+        """A first question on a point; CallFailed when the reply could not be parsed."""
+        prompt = self._prompt("propose", seed, point, passages, style, "")
+        return await self._question(prompt, seed, passages, style, None)
+
+    async def revise(
+        self, seed: Seed, point: Point, passages: list[Passage], question: Question, critique: str
+    ) -> Question:
+        """A harder question on the same point, in the light of a critique."""
+        blocks = "\n" + fence("question", question.text) + "\n" + fence("critique", critique)
+        prompt = self._prompt("revise", seed, point, passages, question.style, blocks)
+        return await self._question(prompt, seed, passages, question.style, question.id)
+
+    def _prompt(
+        self, task: str, seed: Seed, point: Point, passages: list[Passage], style: Style, more: str
+    ) -> Prompt:
+        user = "\n".join(
+            (
+                fence_passages(passages),
+                fence("point", point.quote),
+                fence("kind", seed.kind),
+                fence("style", style),
+                fence("variation", str(seed.variation)),
+                fence("asked", "\n".join(seed.asked)),
+            )
+        )
+        return render("examiner", task, user + more, **self._settings)
+
+    async def _question(
+        self,
+        prompt: Prompt,
+        seed: Seed,
+        passages: list[Passage],
+        style: Style,
+        parent_id: str | None,
+    ) -> Question:
+        reply, call = await self._caller.parsed(prompt, Proposal)
+        return Question(
+            text=reply.question,
+            kind=reply.kind,
+            style=style,
+            point_id=seed.point_id,
+            passage_ids=tuple(p.id for p in passages),
+            round=seed.round,
+            call_id=call.id,
+            parent_id=parent_id,
+        )

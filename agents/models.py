@@ -1,0 +1,90 @@
+"""Chat models by name: "provider:model", the built-in ones included."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from langchain_core.language_models import BaseChatModel
+
+from elenchus.config import ModelConfig
+from elenchus.errors import UserError
+
+
+@dataclass(frozen=True)
+class Model:
+    """A chat model with the identity that its calls are cached under.
+
+    `seeded` models take a `seed` with each call and answer the same to the same seed.
+    """
+
+    chat: BaseChatModel
+    identity: str
+    seeded: bool
+
+
+def make_model(config: ModelConfig, adapter: Path | None = None) -> Model:
+    """The model that a configuration names, with a trained adapter put on where one is given.
+
+    Raises:
+        UserError: the provider is unknown, its package or weights are missing or damaged.
+    """
+    provider, _, name = config.model.partition(":")
+    if provider == "builtin":
+        return _builtin(name, config, adapter)
+    if adapter is not None:
+        raise UserError(f"{config.model} cannot take an adapter here: use a local student")
+    return Model(_remote(config), config.model, seeded=False)
+
+
+def weights(config: ModelConfig) -> Path:
+    """Folder of the weights to train; UserError for a model that has none here."""
+    if config.model == "builtin:nano":
+        from agents.builtin.nano import WEIGHTS
+
+        return WEIGHTS
+    raise UserError(
+        f"student.model is {config.model}, which has no local weights to train; "
+        "use builtin:nano"
+    )
+
+
+def file_hash(path: Path) -> str:
+    """SHA-256 of a file, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _builtin(name: str, config: ModelConfig, adapter: Path | None) -> Model:
+    identity = config.model
+    if name == "reader":
+        from agents.builtin.reader import ReaderChatModel
+
+        return Model(ReaderChatModel(), identity, seeded=False)
+    if name == "nano":
+        try:
+            from agents.builtin.nano import NanoChatModel
+        except ModuleNotFoundError as error:
+            raise UserError(
+                f"builtin:nano needs {error.name}: pip install 'elenchus[train]'"
+            ) from error
+        if adapter is not None:
+            identity += "+" + file_hash(adapter / "adapter_model.safetensors")[:16]
+        try:
+            chat = NanoChatModel(adapter=adapter, temperature=config.temperature, **config.options)
+            chat.load()
+        except ValueError as error:
+            raise UserError(str(error)) from error
+        return Model(chat, identity, seeded=True)
+    raise UserError(f"unknown model {config.model!r}; built in are builtin:reader, builtin:nano")
+
+
+def _remote(config: ModelConfig) -> BaseChatModel:
+    from langchain.chat_models import init_chat_model
+
+    settings: dict[str, Any] = {"temperature": config.temperature, **config.options}
+    try:
+        model: BaseChatModel = init_chat_model(config.model, **settings)
+    except (ImportError, ValueError) as error:
+        raise UserError(f"cannot use the model {config.model!r}: {error}") from error
+    return model

@@ -1,0 +1,218 @@
+"""The configuration: one pydantic tree, with the same names in YAML, `--set` and Python.
+
+Every default states its unit. Unknown keys are errors that name the nearest right key. Secrets
+are never part of it: they come from the environment.
+"""
+
+import difflib
+import typing
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from elenchus.errors import UserError
+
+
+class Section(BaseModel):
+    """Base of all parts of the tree."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class CorpusConfig(Section):
+    paths: list[str] = Field(
+        ["documents"], description="files or folders, relative to domain.yaml; .md and .txt"
+    )
+    passage_chars: int = Field(1200, ge=200, description="longest passage, in characters")
+
+
+class RetrievalConfig(Section):
+    embedding: str = Field(
+        "minilm", description='"minilm" (ships as a package) or a sentence-transformers id'
+    )
+    index: str = Field("indexes", description="folder of the Chroma stores, from where you launch")
+    passages: int = Field(6, ge=1, description="passages given to the expert for a question")
+    references: int = Field(
+        8, ge=0, description="passages added at most because references join them to those found"
+    )
+    candidates: int = Field(24, ge=1, description="passages each ranking hands to the fusion")
+    rrf_k: int = Field(10, ge=0, description="constant of reciprocal rank fusion, in ranks")
+    lexical_weight: float = Field(
+        0.6, ge=0, le=1, description="share of the lexical ranking in the fusion; the rest is dense"
+    )
+
+
+class ModelConfig(Section):
+    model: str = Field("builtin:reader", description='"provider:model"')
+    temperature: float = Field(0.0, ge=0, description="sampling temperature")
+    samples: int = Field(1, ge=1, description="answers asked for, a question")
+    options: dict[str, Any] = Field(
+        default_factory=dict, description="further keyword arguments of the chat model"
+    )
+
+
+class ExaminationConfig(Section):
+    max_turns: int = Field(3, ge=1, description="questions at most in one examination")
+    patience: int = Field(2, ge=1, description="turns without a wider gap before giving up")
+    accept_below: float = Field(
+        0.5, ge=0, le=1, description="accept when the student's mean score is below this"
+    )
+    accept_gap: float = Field(0.15, ge=0, le=1, description="least gap that is accepted")
+    concurrency: int = Field(64, ge=1, description="examinations under way at once")
+
+
+class AdaptationConfig(Section):
+    max_rounds: int = Field(4, ge=1, description="outer rounds at most")
+    seeds_per_round: int = Field(150, ge=1, description="examinations a round")
+    stop_failure_share: float = Field(
+        0.1, ge=0, le=1, description="stop when the student fails fewer of the fresh questions"
+    )
+    stop_patience: int = Field(
+        2, ge=1, description="stop after so many rounds with no significant gain"
+    )
+    coverage_decay: float = Field(
+        0.5, gt=0, le=1, description="worth of a point for each example that already covers it"
+    )
+
+
+class ExamConfig(Section):
+    questions: int = Field(450, ge=1, description="size of the held-out exam, in questions")
+    general: int = Field(400, ge=0, description="size of the general exam, in questions")
+    hand: str | None = Field(
+        None, description="JSONL of your own questions: question, answer, document, quote"
+    )
+
+
+class DatasetConfig(Section):
+    max_examples: int = Field(400, ge=1, description="examples in the dataset at most")
+    near_duplicate: float = Field(
+        0.985, ge=0, le=1, description="cosine from which two questions are the same"
+    )
+    near_exam: float = Field(
+        0.985, ge=0, le=1, description="cosine to a held-out question from which one is removed"
+    )
+    coverage: float = Field(
+        0.999, gt=0, le=1, description="share of what all candidates cover at which to stop"
+    )
+
+
+class TrainingConfig(Section):
+    rank: int = Field(16, ge=1, description="rank of the LoRA")
+    alpha: int = Field(32, ge=1, description="scale of the LoRA, before division by the rank")
+    learning_rate: float = Field(5e-3, gt=0, description="peak, after warm-up; linear decay")
+    warmup_steps: int = Field(10, ge=0, description="optimiser steps")
+    batch_size: int = Field(16, ge=1, description="samples a step")
+    epochs: float = Field(12.0, gt=0, description="passes over the dataset in the last round")
+    max_tokens: int = Field(512, ge=16, description="longest sample; longer ones are an error")
+    replay: float = Field(
+        1.0, ge=0, description="general samples mixed in for each example, against forgetting"
+    )
+    save_steps: int = Field(200, ge=1, description="steps between checkpoints that resume goes to")
+
+
+class DomainConfig(Section):
+    """A domain.yaml."""
+
+    domain: str = Field(description="short name: letters, digits, dashes", pattern=r"^[a-z0-9-]+$")
+    title: str = Field(description="what the documents are, in a line; reaches the prompts")
+    language: str = Field("English", description="language of questions and answers")
+    seed: int = Field(0, description="seed of everything drawn at random")
+    corpus: CorpusConfig = CorpusConfig()
+    retrieval: RetrievalConfig = RetrievalConfig()
+    expert: ModelConfig = ModelConfig(samples=2)
+    examiner: ModelConfig = ModelConfig()
+    grader: ModelConfig = ModelConfig()
+    student: ModelConfig = ModelConfig(model="builtin:nano", temperature=0.7, samples=3)
+    examination: ExaminationConfig = ExaminationConfig()
+    adaptation: AdaptationConfig = AdaptationConfig()
+    exam: ExamConfig = ExamConfig()
+    dataset: DatasetConfig = DatasetConfig()
+    training: TrainingConfig = TrainingConfig()
+    profiles: dict[str, dict[str, Any]] = Field(
+        default_factory=dict, description="named sets of changes to this tree, for --profile"
+    )
+
+
+def load(path: Path, profile: str | None = None, changes: list[str] | None = None) -> DomainConfig:
+    """Read a domain.yaml, apply a profile, then `key=value` changes, and validate.
+
+    Raises:
+        UserError: the file cannot be read, a key is unknown, or a value has the wrong type.
+    """
+    try:
+        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"cannot read {path}: {error}") from error
+    except yaml.YAMLError as error:
+        raise UserError(f"{path} is not valid YAML: {error}") from error
+    if not isinstance(tree, dict):
+        raise UserError(f"{path} must hold keys and values; `elenchus new NAME` writes a template")
+    if profile is not None:
+        _apply_profile(tree, profile, path)
+    for change in changes or []:
+        _apply_change(tree, change)
+    return validate(tree, str(path))
+
+
+def validate(tree: dict[str, Any], where: str) -> DomainConfig:
+    """The tree as a `DomainConfig`; UserError with one line for each mistake."""
+    try:
+        return DomainConfig.model_validate(tree)
+    except ValidationError as error:
+        lines = [_explain(problem) for problem in error.errors()]
+        raise UserError(f"{where}: " + "; ".join(lines)) from error
+
+
+def keys(model: type[BaseModel] = DomainConfig, prefix: str = "") -> list[str]:
+    """All dotted keys of the tree, leaves only."""
+    found = []
+    for name, field in model.model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, Section):
+            found += keys(kind, f"{prefix}{name}.")
+        else:
+            found.append(prefix + name)
+    return found
+
+
+def _apply_profile(tree: dict[str, Any], profile: str, path: Path) -> None:
+    profiles = tree.get("profiles") or {}
+    if profile not in profiles:
+        known = ", ".join(sorted(profiles)) or "none"
+        raise UserError(f"{path} has no profile {profile!r}; it has: {known}")
+    _merge(tree, profiles[profile])
+
+
+def _merge(tree: dict[str, Any], changes: dict[str, Any]) -> None:
+    for key, value in changes.items():
+        if isinstance(value, dict) and isinstance(tree.get(key), dict):
+            _merge(tree[key], value)
+        else:
+            tree[key] = value
+
+
+def _apply_change(tree: dict[str, Any], change: str) -> None:
+    key, equals, text = change.partition("=")
+    if not equals or not key:
+        raise UserError(f"--set takes key=value, for instance training.rank=8; got {change!r}")
+    try:
+        value: Any = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise UserError(f"--set {change!r}: the value is not valid YAML") from error
+    for part in reversed(key.split(".")):
+        value = {part: value}
+    _merge(tree, value)
+
+
+def _explain(problem: typing.Mapping[str, Any]) -> str:
+    key = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] != "extra_forbidden":
+        return f"{key}: {problem['msg']} (got {problem['input']!r})"
+    near = difflib.get_close_matches(key, keys() + list(DomainConfig.model_fields), n=1, cutoff=0.5)
+    hint = f"; did you mean {near[0]!r}?" if near else "; `elenchus new NAME` lists all keys"
+    return f"unknown key {key!r}{hint}"
+
+
+ModelRole = Literal["expert", "examiner", "grader", "student"]

@@ -1,0 +1,8 @@
+"""The one error that reaches a person: something they gave cannot be used."""
+
+
+class UserError(Exception):
+    """Bad input or a bad state of the machine, said in one message that names the remedy.
+
+    The command line prints the message and exits with code 2.
+    """

@@ -1,0 +1,123 @@
+"""The ledger: all records and all model calls of a run, in one SQLite file.
+
+Writes are idempotent (a record's id comes from its content), so a node that runs again after a
+kill leaves the ledger as it was. Query it with any SQLite client; `records.body` is JSON.
+"""
+
+import sqlite3
+import threading
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict
+
+from elenchus.records import RECORD_TYPES, Record
+
+SCHEMA_VERSION = 1
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS records (id TEXT PRIMARY KEY, kind TEXT NOT NULL, body TEXT NOT NULL);
+CREATE INDEX IF NOT EXISTS records_by_kind ON records (kind);
+CREATE TABLE IF NOT EXISTS calls (
+    id TEXT PRIMARY KEY, role TEXT NOT NULL, task TEXT NOT NULL, model TEXT NOT NULL,
+    prompt_sha256 TEXT NOT NULL, request TEXT NOT NULL, response TEXT NOT NULL,
+    input_tokens INTEGER NOT NULL, output_tokens INTEGER NOT NULL, seconds REAL NOT NULL
+);
+"""
+AnyRecord = TypeVar("AnyRecord", bound=Record)
+
+
+class Call(BaseModel):
+    """One finished model call. `id` is its cache key; `request` is the messages as JSON."""
+
+    model_config = ConfigDict(frozen=True)
+    id: str
+    role: str
+    task: str
+    model: str
+    prompt_sha256: str
+    request: str
+    response: str
+    input_tokens: int
+    output_tokens: int
+    seconds: float
+
+
+class Ledger:
+    """Typed access to the file. Safe to use from several threads of one process."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = threading.Lock()
+        self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=NORMAL")
+        self._db.executescript(SCHEMA)
+        self._db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+
+    def close(self) -> None:
+        with self._lock:
+            self._db.close()
+
+    def write(self, *records: Record) -> None:
+        """Write records, all or none; those already there are left alone."""
+        self._insert("records", 3, [(r.id, type(r).__name__, r.model_dump_json()) for r in records])
+
+    def write_call(self, call: Call) -> None:
+        self._insert("calls", 10, [tuple(call.model_dump().values())])
+
+    def get(self, kind: type[AnyRecord], record_id: str) -> AnyRecord:
+        """The record of this id; KeyError when there is none."""
+        rows = self._query(
+            "SELECT body FROM records WHERE id=? AND kind=?", record_id, kind.__name__
+        )
+        if not rows:
+            raise KeyError(record_id)
+        return kind.model_validate_json(rows[0][0])
+
+    def all(self, kind: type[AnyRecord], **equal: Any) -> list[AnyRecord]:
+        """All records of a kind whose top-level fields equal the given ones, ordered by id."""
+        rows = self._select("body", kind, equal)
+        return [kind.model_validate_json(body) for (body,) in rows]
+
+    def count(self, kind: type[Record], **equal: Any) -> int:
+        """How many records `all` would give."""
+        return int(self._select("COUNT(*)", kind, equal)[0][0])
+
+    def find(self, prefix: str) -> Iterator[Record]:
+        """Records whose id starts with a prefix, of whatever kind."""
+        query = "SELECT kind, body FROM records WHERE substr(id, 1, ?) = ? ORDER BY id"
+        for kind, body in self._query(query, len(prefix), prefix):
+            yield RECORD_TYPES[kind].model_validate_json(body)
+
+    def call(self, call_id: str) -> Call | None:
+        rows = self._query("SELECT * FROM calls WHERE id=?", call_id)
+        return Call(**dict(zip(Call.model_fields, rows[0], strict=True))) if rows else None
+
+    def usage(self) -> tuple[int, int]:
+        """Number of calls, and tokens in and out together."""
+        query = "SELECT COUNT(*), COALESCE(SUM(input_tokens + output_tokens), 0) FROM calls"
+        ((calls, tokens),) = self._query(query)
+        return calls, tokens
+
+    def _select(
+        self, what: str, kind: type[Record], equal: dict[str, Any]
+    ) -> list[tuple[Any, ...]]:
+        where = "".join(f" AND json_extract(body, '$.{name}') = ?" for name in equal)
+        query = f"SELECT {what} FROM records WHERE kind=?{where} ORDER BY id"
+        return self._query(query, kind.__name__, *equal.values())
+
+    def _query(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
+        with self._lock:
+            return self._db.execute(sql, values).fetchall()
+
+    def _insert(self, table: str, width: int, rows: Iterable[tuple[Any, ...]]) -> None:
+        slots = ", ".join("?" * width)
+        with self._lock:
+            self._db.execute("BEGIN")
+            try:
+                self._db.executemany(f"INSERT OR IGNORE INTO {table} VALUES ({slots})", rows)
+            except sqlite3.Error:
+                self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")

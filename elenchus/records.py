@@ -1,0 +1,254 @@
+"""The vocabulary: every record that a run makes, as frozen pydantic models.
+
+A record's id is derived from its content, so writing a record twice is writing it once; that is
+what makes resuming exact. Records refer to one another by id, and hold no time of day.
+"""
+
+import hashlib
+from functools import cached_property
+from typing import Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict
+
+QuestionKind = Literal["recall", "apply", "except", "multi", "counter"]
+KINDS: tuple[QuestionKind, ...] = ("recall", "apply", "except", "multi", "counter")
+Style = Literal["training", "exam"]
+Grade = Literal["correct", "partial", "incorrect", "abstained"]
+# A right result from a wrong rule ("partial") is mostly luck, so it is worth little.
+SCORES: dict[Grade, float] = {"correct": 1.0, "partial": 0.25, "incorrect": 0.0, "abstained": 0.0}
+
+
+def digest(text: str) -> str:
+    """First 16 hexadecimal digits of the SHA-256 of a text."""
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+class Record(BaseModel):
+    """Base of all records: frozen, closed, with an id computed from the content."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    prefix: ClassVar[str]
+
+    @cached_property
+    def id(self) -> str:
+        return f"{self.prefix}-{digest(self.model_dump_json())}"
+
+
+class Document(Record):
+    """One reference text, as extracted. `source` is its path below the domain's folder."""
+
+    prefix = "d"
+    source: str
+    title: str
+    text: str
+
+
+class Passage(Record):
+    """A piece of a document: `document.text[start:end] == text`, in characters."""
+
+    prefix = "p"
+    document_id: str
+    source: str
+    start: int
+    end: int
+    heading: tuple[str, ...]
+    text: str
+
+
+class Point(Record):
+    """One norm that a passage states and that can be asked about: what coverage counts."""
+
+    prefix = "o"
+    passage_id: str
+    quote: str
+    topic: str
+    kinds: tuple[QuestionKind, ...]
+
+
+class Seed(Record):
+    """What one examination starts from: a point, a kind of question, a draw of the examiner.
+
+    `asked` holds the questions already put on this point, which the examiner must not repeat.
+    """
+
+    prefix = "s"
+    point_id: str
+    kind: QuestionKind
+    round: int
+    variation: int
+    asked: tuple[str, ...] = ()
+
+
+class Question(Record):
+    """A question with where it came from; `parent_id` is the question it revises."""
+
+    prefix = "q"
+    text: str
+    kind: QuestionKind
+    style: Style
+    point_id: str
+    passage_ids: tuple[str, ...]
+    round: int
+    call_id: str
+    parent_id: str | None = None
+
+
+class Citation(BaseModel):
+    """An exact substring of a passage, given as the ground of an answer."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    passage_id: str
+    quote: str
+
+
+class Answer(BaseModel):
+    """What an expert or a student said to a question; `sample` counts repeated answers."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    text: str
+    citations: tuple[Citation, ...] = ()
+    abstained: bool = False
+    sample: int = 0
+    call_id: str
+    tokens: int
+
+
+class Verdict(BaseModel):
+    """The grader's comparison. `gap` is 1 minus the student's mean score, in [0, 1]."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    grades: tuple[Grade, ...]
+    gap: float
+    missed: str
+    critique: str
+    call_id: str
+
+
+class Turn(Record):
+    """One exchange: a question, the expert's and the student's answers, and the verdict."""
+
+    prefix = "t"
+    question: Question
+    expert: tuple[Answer, ...]
+    student: tuple[Answer, ...]
+    verdict: Verdict
+
+
+class Rejection(BaseModel):
+    """Why an examination gave no example, with the raw text that decided it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    reason: str
+    raw: str
+
+
+class Examination(Record):
+    """All turns on one seed, in order, and the outcome: an accepted turn or a rejection."""
+
+    prefix = "e"
+    seed_id: str
+    round: int
+    turn_ids: tuple[str, ...]
+    accepted_turn_id: str | None = None
+    rejection: Rejection | None = None
+
+
+class Message(BaseModel):
+    """One message of a chat."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+class Example(Record):
+    """A training sample in chat form. `weight` is the gap it was accepted with."""
+
+    prefix = "x"
+    prompt: tuple[Message, ...]
+    completion: str
+    question_id: str
+    turn_id: str
+    examination_id: str
+    point_id: str
+    passage_ids: tuple[str, ...]
+    kind: QuestionKind
+    round: int
+    weight: float
+
+
+class Dataset(Record):
+    """The compact set chosen after a round: ids of its examples, and what was left out."""
+
+    prefix = "c"
+    round: int
+    example_ids: tuple[str, ...]
+    candidates: int
+    near_duplicates: int
+    near_exam: int
+    nearest_exam_similarity: float
+
+
+class ExamItem(Record):
+    """One question of an exam with its gold answer.
+
+    `exam` is "held-out" (written by the examiner, answered by the expert), "general" (what the
+    model could do before) or "hand" (written by people, with the passage that decides it).
+    """
+
+    prefix = "i"
+    exam: Literal["held-out", "general", "hand"]
+    kind: str
+    prompt: tuple[Message, ...]
+    gold: str
+    point_id: str | None = None
+    passage_ids: tuple[str, ...] = ()
+    call_ids: tuple[str, ...] = ()
+
+
+class Score(Record):
+    """The student's grade on one exam item after a round (0: the untouched student)."""
+
+    prefix = "g"
+    item_id: str
+    exam: str
+    round: int
+    answer: str
+    grade: Grade
+    call_id: str
+
+
+class Adapter(Record):
+    """A trained LoRA: where it lies in the run folder, and what it was trained on."""
+
+    prefix = "a"
+    round: int
+    path: str
+    sha256: str
+    dataset_id: str
+    steps: int
+
+
+class Failure(Record):
+    """A model call whose answer could not be used, after all asking again."""
+
+    prefix = "f"
+    role: str
+    task: str
+    reason: str
+    raw: str
+    call_id: str
+
+
+RECORD_TYPES: dict[str, type[Record]] = {
+    kind.__name__: kind
+    for kind in (
+        Document, Passage, Point, Seed, Question, Turn, Examination, Example,
+        Dataset, ExamItem, Score, Adapter, Failure,
+    )
+}  # fmt: skip
+
+
+def as_message(role: Any, content: str) -> Message:
+    """Shorthand for a `Message`."""
+    return Message(role=role, content=content)

@@ -1,0 +1,194 @@
+"""Run folders: `runs/DOMAIN/RUN-ID/`, made once, never written into by another run.
+
+`run.yaml` says how the run was made and is written last when a folder is made; `result.json` is
+written last when the run is finished. A lock file keeps two processes off one run.
+"""
+
+import contextlib
+import datetime
+import errno
+import hashlib
+import json
+import os
+import secrets
+import shutil
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from filelock import FileLock, Timeout
+
+from elenchus.config import DomainConfig, validate
+from elenchus.errors import UserError
+
+PACKAGES = ("elenchus", "langgraph", "langchain-core", "chromadb", "torch", "transformers", "peft")
+FREE_BYTES = 300_000_000  # a demonstration run with its checkpoints takes about a tenth of it
+RunState = Literal["running", "finished", "interrupted"]
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """The paths of one run."""
+
+    path: Path
+
+    @property
+    def id(self) -> str:
+        return self.path.name
+
+    @property
+    def ledger(self) -> Path:
+        return self.path / "ledger.sqlite"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.path / "checkpoints.sqlite"
+
+    @property
+    def dataset(self) -> Path:
+        return self.path / "dataset"
+
+    @property
+    def result(self) -> Path:
+        return self.path / "result.json"
+
+    def adapter(self, round_: int) -> Path:
+        return self.path / "adapters" / f"round-{round_}"
+
+    def config(self) -> DomainConfig:
+        return validate(self.manifest()["config"], str(self.path / "run.yaml"))
+
+    def manifest(self) -> dict[str, Any]:
+        tree: dict[str, Any] = yaml.safe_load((self.path / "run.yaml").read_text(encoding="utf-8"))
+        return tree
+
+    def domain_folder(self) -> Path:
+        return Path(self.manifest()["domain_folder"])
+
+    def state(self) -> RunState:
+        if self.result.exists():
+            return "finished"
+        try:
+            with self.locked():
+                return "interrupted"
+        except UserError:
+            return "running"
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the run for this process; UserError when another process has it."""
+        lock = FileLock(self.path / "run.lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout as error:
+            raise UserError(f"run {self.id} is in use by another process; wait for it") from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+
+def create(root: Path, config: DomainConfig, domain_folder: Path, profile: str | None) -> RunFolder:
+    """Make the folder of a new run below `root`.
+
+    Raises:
+        UserError: the place cannot be written to, or the disk is nearly full.
+    """
+    now = datetime.datetime.now(datetime.UTC)
+    path = root / config.domain / f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+    with explained(root):
+        path.mkdir(parents=True)
+        free = shutil.disk_usage(path).free
+        if free < FREE_BYTES:
+            path.rmdir()
+            raise UserError(
+                f"only {free / 1e6:.0f} MB are free at {root}; a run wants "
+                f"{FREE_BYTES / 1e6:.0f} MB: make room, or choose another disk with --runs"
+            )
+        (path / "adapters").mkdir()
+        manifest = {
+            "run": path.name,
+            "started": f"{now:%Y-%m-%dT%H:%M:%SZ}",
+            "domain_folder": str(domain_folder.resolve()),
+            "profile": profile,
+            "python": sys.version.split()[0],
+            "versions": versions(),
+            "prompts": prompt_hashes(),
+            "config": config.model_dump(mode="json", exclude={"profiles"}),
+        }
+        write_atomic(path / "run.yaml", yaml.safe_dump(manifest, sort_keys=False))
+    return RunFolder(path)
+
+
+def listed(root: Path) -> list[RunFolder]:
+    """All runs below `root`, oldest first."""
+    return [RunFolder(p.parent) for p in sorted(root.glob("*/*/run.yaml"), key=lambda p: p.parent.name)]
+
+
+def find(root: Path, run_id: str) -> RunFolder:
+    """The run of this id, or of an unambiguous start of it; UserError when there is none."""
+    runs = listed(root)
+    found = [run for run in runs if run.id == run_id] or [
+        run for run in runs if run.id.startswith(run_id)
+    ]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise UserError(f"several runs start with {run_id!r}; give more of the id")
+    last = f"; the last one is {runs[-1].id}" if runs else "; there is none yet"
+    raise UserError(f"no run {run_id!r} below {root}{last} (`elenchus runs` lists them)")
+
+
+def write_atomic(path: Path, text: str) -> None:
+    """Write a text file so that a reader sees the old one or the new one, never half of one."""
+    partial = path.with_name(path.name + ".partial")
+    with partial.open("w", encoding="utf-8", newline="\n") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+
+
+def write_json(path: Path, value: Any) -> None:
+    write_atomic(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+@contextlib.contextmanager
+def explained(place: Path) -> Iterator[None]:
+    """Turn the refusals of a disk into one message with the remedy."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)):  # no quota on Windows
+            raise UserError(
+                f"the disk of {place} is full: make room, then go on with `elenchus resume`"
+            ) from error
+        if isinstance(error, PermissionError | NotADirectoryError | FileExistsError) or (
+            error.errno == errno.EROFS
+        ):
+            raise UserError(
+                f"cannot write to {place} ({error.strerror}); choose another place with --runs"
+            ) from error
+        raise
+
+
+def versions() -> dict[str, str]:
+    """Installed versions of the packages that decide a run's outcome."""
+    found = {}
+    for name in PACKAGES:
+        with contextlib.suppress(metadata.PackageNotFoundError):
+            found[name] = metadata.version(name)
+    return found
+
+
+def prompt_hashes() -> dict[str, str]:
+    """SHA-256 of every prompt template, by its path."""
+    folder = Path(__file__).resolve().parent.parent / "prompts"
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.glob("*/*.md"))
+    }

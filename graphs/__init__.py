@@ -1,0 +1,1 @@
+"""The state machines: `adaptation` is the outer loop, `examination` the inner one."""

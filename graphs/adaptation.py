@@ -1,0 +1,188 @@
+"""The outer loop: a domain's state machine, from documents to an adapted student.
+
+    index -> survey -> write_exam -> evaluate -> draw -> examine (one a seed) -> curate -> train
+                                        ^ |                                                |
+                                        | +-> conclude                                     |
+                                        +--------------------------------------------------+
+
+Nodes do what can fail; routers are pure functions of the state. The outer rounds, which the paper
+lacks (arXiv 2602.18137), go on until a rule of `graphs/stopping.py` ends them.
+"""
+
+import asyncio
+import functools
+from typing import Any
+
+from langgraph.graph import END, START, StateGraph
+from langgraph.runtime import Runtime
+from langgraph.types import RetryPolicy, Send
+
+from elenchus.errors import UserError
+from elenchus.records import Adapter, Dataset, Document, Examination, Passage, Point, Seed
+from graphs import curation, exams, report
+from graphs.context import Context
+from graphs.drawing import draw_seeds
+from graphs.examination import build as build_examination
+from graphs.state import AdaptationState, SeedState
+from graphs.stopping import stopping_rule
+from retrieval.corpora import load_documents
+
+Update = dict[str, Any]
+# Only what passes by itself is tried again; a bug or bad input never is.
+TRANSIENT = RetryPolicy(max_attempts=3, retry_on=(ConnectionError, TimeoutError))
+
+
+async def index(state: AdaptationState, runtime: Runtime[Context]) -> Update:
+    """Load, split and embed the corpus; unchanged documents cost nothing."""
+    context = runtime.context
+    documents: list[Document] = load_documents(context.domain_folder, context.config.corpus.paths)
+    with context.progress.stage("Index passages") as advance:
+        passages: list[Passage] = await asyncio.to_thread(context.store.update, documents, advance)
+    context.ledger.write(*documents, *passages)
+    context.progress.say(f"{len(documents)} documents, {len(passages)} passages")
+    return {"round": 0, "adapter": "", "stopped": ""}
+
+
+async def survey(state: AdaptationState, runtime: Runtime[Context]) -> Update:
+    """Find the points that can be examined; UserError when the corpus has none."""
+    context = runtime.context
+    passages = context.ledger.all(Passage)
+    with context.progress.stage("Survey points") as advance:
+        found = await exams.survey(context, passages, advance)
+    context.ledger.write(*found)
+    readable = len({point.passage_id for point in found})
+    if not found:
+        raise UserError(
+            f"{context.config.examiner.model} found no rule, limit or definition in any of the "
+            f"{len(passages)} passages: use documents that lay something down, or another examiner"
+        )
+    context.progress.say(f"{len(found)} points in {readable} of {len(passages)} passages")
+    return {}
+
+
+async def write_exam(state: AdaptationState, runtime: Runtime[Context]) -> Update:
+    """Write the held-out exam, and collect the general one and the one written by hand."""
+    context = runtime.context
+    points = context.ledger.all(Point)
+    with context.progress.stage("Write the held-out exam") as advance:
+        items = await exams.held_out(context, points, advance)
+    if not items:
+        raise UserError("no exam question could be written and answered; see `elenchus trace`")
+    others = exams.given(context)
+    context.ledger.write(*items, *others)
+    return {}
+
+
+async def evaluate(state: AdaptationState, runtime: Runtime[Context]) -> Update:
+    """Sit the held-out exam with the newest adapter, and decide whether to go on."""
+    context = runtime.context
+    share = await exams.sit(context, "held-out", state["round"], state["adapter"])
+    reason = stopping_rule(context.config)(state) if state["round"] else None
+    context.progress.say(
+        f"round {state['round']}: {share:.1%} right on the held-out exam"
+        + (f"; stopping: {reason}" if reason else "")
+    )
+    return {"accuracies": [share], "stopped": reason or ""}
+
+
+async def draw(state: AdaptationState, runtime: Runtime[Context]) -> Update:
+    """Choose the seeds of the next round by coverage and by what the student fails."""
+    context, round_ = runtime.context, state["round"] + 1
+    points = context.ledger.all(Point)
+    seeds = draw_seeds(
+        points,
+        curation.past(context.ledger, round_),
+        round_,
+        context.config.adaptation,
+        context.config.seed,
+    )
+    context.ledger.write(*seeds)
+    stopped = "" if seeds else "no point is left to ask about"
+    return {"round": round_, "seed_ids": [seed.id for seed in seeds], "stopped": stopped}
+
+
+async def examine(state: SeedState, runtime: Runtime[Context]) -> Update:
+    """One examination; our own semaphore holds back the fan-out (see docs/design.md)."""
+    async with runtime.context.turnstile:
+        end = await _examination().ainvoke(
+            {"seed_id": state["seed_id"], "adapter": state["adapter"]}, context=runtime.context
+        )
+    runtime.context.count_examination(end["round"])
+    return {"examined": 1, "accepted": int("accepted_turn_id" in end)}
+
+
+async def curate(state: AdaptationState, runtime: Runtime[Context]) -> Update:
+    """Choose the compact dataset from all that was accepted so far, and write it out."""
+    context = runtime.context
+    context.end_round()
+    share = curation.failure_share(context.ledger, state["round"])
+    dataset = await asyncio.to_thread(curation.curate, context, state["round"])
+    counts = context.ledger.all(Examination, round=state["round"])
+    taken = sum(e.accepted_turn_id is not None for e in counts)
+    context.progress.say(
+        f"round {state['round']}: the student failed {share:.0%} of {len(counts)} fresh questions; "
+        f"{taken} examinations accepted, dataset of {len(dataset.example_ids)}"
+    )
+    stopped = "" if dataset.example_ids else "no examination was accepted"
+    return {"dataset_id": dataset.id, "failure_shares": [share], "stopped": stopped}
+
+
+async def train(state: AdaptationState, runtime: Runtime[Context]) -> Update:
+    """Fit a LoRA from the base weights on the whole dataset so far."""
+    context = runtime.context
+    dataset = context.ledger.get(Dataset, state["dataset_id"])
+    with context.progress.stage(f"Train round {state['round']}") as advance:
+        adapter: Adapter = await asyncio.to_thread(curation.train, context, dataset, advance)
+    context.ledger.write(adapter)
+    return {"adapter": adapter.path}
+
+
+async def conclude(state: AdaptationState, runtime: Runtime[Context]) -> Update:
+    """Sit the other exams with the last adapter, and write the dataset folder and the result."""
+    context = runtime.context
+    for exam in ("general", "hand"):
+        await exams.sit(context, exam, 0, "")
+        if state["adapter"]:
+            await exams.sit(context, exam, state["round"], state["adapter"])
+    report.write(context, state)
+    return {}
+
+
+def after_evaluate(state: AdaptationState) -> str:
+    return "conclude" if state["stopped"] else "draw"
+
+
+def after_draw(state: AdaptationState) -> list[Send] | str:
+    if state["stopped"]:
+        return "conclude"
+    return [
+        Send("examine", SeedState(seed_id=i, adapter=state["adapter"])) for i in state["seed_ids"]
+    ]
+
+
+def after_curate(state: AdaptationState) -> str:
+    return "conclude" if state["stopped"] else "train"
+
+
+def build_graph() -> StateGraph[AdaptationState, Context, AdaptationState, AdaptationState]:
+    """The graph without a checkpointer: the command line compiles it with the run's own."""
+    graph = StateGraph(AdaptationState, context_schema=Context)
+    for node in (index, survey, write_exam, evaluate, draw, curate, train, conclude):
+        graph.add_node(node.__name__, node, retry_policy=TRANSIENT)
+    graph.add_node("examine", examine, retry_policy=TRANSIENT, input_schema=SeedState)
+    graph.add_edge(START, "index")
+    graph.add_edge("index", "survey")
+    graph.add_edge("survey", "write_exam")
+    graph.add_edge("write_exam", "evaluate")
+    graph.add_conditional_edges("evaluate", after_evaluate, ["draw", "conclude"])
+    graph.add_conditional_edges("draw", after_draw, ["examine", "conclude"])
+    graph.add_edge("examine", "curate")
+    graph.add_conditional_edges("curate", after_curate, ["train", "conclude"])
+    graph.add_edge("train", "evaluate")
+    graph.add_edge("conclude", END)
+    return graph
+
+
+@functools.cache
+def _examination() -> Any:
+    return build_examination()

@@ -1,0 +1,118 @@
+"""What a run holds while it runs and no checkpoint keeps: stores, models, progress."""
+
+import asyncio
+import contextlib
+import functools
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from agents.calls import Caller
+from agents.examiner import Examiner
+from agents.expert import Expert
+from agents.grader import Grader
+from agents.models import make_model
+from agents.student import Student
+from elenchus.config import DomainConfig, ModelConfig
+from elenchus.ledger import Ledger
+from elenchus.records import Examination, Passage, Seed
+from elenchus.runs import RunFolder
+from retrieval.embedding import Embedder
+from retrieval.search import Search
+from retrieval.store import Store
+
+Advance = Callable[[int, int], None]
+
+
+class Progress(Protocol):
+    """Where a run says what it is doing: a bar on a terminal, nothing elsewhere."""
+
+    def stage(self, name: str) -> AbstractContextManager[Advance]:
+        """A stage under way; its function is told the steps done and to do."""
+
+    def say(self, text: str) -> None:
+        """One line about what was found."""
+
+
+@dataclass
+class Context:
+    """One run's parts, each made when first needed. Close it at the end."""
+
+    folder: RunFolder
+    config: DomainConfig
+    domain_folder: Path
+    ledger: Ledger
+    progress: Progress
+
+    def __post_init__(self) -> None:
+        self.turnstile = asyncio.Semaphore(self.config.examination.concurrency)
+        self._students: dict[str, Student] = {}
+        self._round = contextlib.ExitStack()
+        self._examined: Advance | None = None
+
+    def count_examination(self, round_: int) -> None:
+        """Move the bar of a round's fan-out, which no single node of the graph spans."""
+        if self._examined is None:
+            self._examined = self._round.enter_context(
+                self.progress.stage(f"Examine round {round_}")
+            )
+        done = self.ledger.count(Examination, round=round_)
+        self._examined(done, self.ledger.count(Seed, round=round_))
+
+    def end_round(self) -> None:
+        """All examinations of a round are in."""
+        self._round.close()
+        self._examined = None
+
+    def close(self) -> None:
+        """Release the store and the ledger."""
+        self._round.close()
+        self.store.close()
+        self.ledger.close()
+
+    @functools.cached_property
+    def embedder(self) -> Embedder:
+        return Embedder(self.config.retrieval.embedding)
+
+    @functools.cached_property
+    def store(self) -> Store:
+        folder = Path(self.config.retrieval.index) / self.config.domain
+        return Store(folder, self.embedder, self.config.corpus.passage_chars)
+
+    @functools.cached_property
+    def search(self) -> Search:
+        """Over the passages that this run indexed."""
+        return Search(self.ledger.all(Passage), self.store, self.config.retrieval)
+
+    @functools.cached_property
+    def expert(self) -> Expert:
+        return Expert(self._caller(self.config.expert), self.search, self.config)
+
+    @functools.cached_property
+    def examiner(self) -> Examiner:
+        return Examiner(self._caller(self.config.examiner), self.config)
+
+    @functools.cached_property
+    def grader(self) -> Grader:
+        return Grader(self._caller(self.config.grader), self.config)
+
+    def student(self, adapter: str) -> Student:
+        """The student that is asked questions; `adapter` is below the run folder, "" for none."""
+        return self._student(adapter, self.config.student)
+
+    def examinee(self, adapter: str) -> Student:
+        """The student that sits exams: one answer a question, without sampling."""
+        settings = self.config.student.model_copy(update={"temperature": 0.0, "samples": 1})
+        return self._student(adapter, settings)
+
+    def _student(self, adapter: str, settings: ModelConfig) -> Student:
+        key = f"{adapter}@{settings.temperature}"
+        if key not in self._students:
+            path = self.folder.path / adapter if adapter else None
+            self._students[key] = Student(self._caller(settings, path), self.config)
+        return self._students[key]
+
+    def _caller(self, settings: ModelConfig, adapter: Path | None = None) -> Caller:
+        return Caller(make_model(settings, adapter), settings, self.ledger)

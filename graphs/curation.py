@@ -1,0 +1,131 @@
+"""Between examinations and adapter: examples, the dataset of a round, and its training."""
+
+from agents.models import file_hash, weights
+from elenchus.ledger import Ledger
+from elenchus.records import (
+    Adapter,
+    Dataset,
+    Examination,
+    ExamItem,
+    Example,
+    Point,
+    Seed,
+    Turn,
+)
+from graphs.context import Advance, Context
+from graphs.drawing import Past
+from training import dataset as datasets
+from training import general, lora
+
+
+def past(ledger: Ledger, before: int) -> Past:
+    """What the examinations of all rounds before one showed."""
+    seen = Past()
+    seeds = {seed.id: seed for seed in ledger.all(Seed)}
+    turns = {turn.id: turn for turn in ledger.all(Turn)}
+    for examination in ledger.all(Examination):
+        seed = seeds[examination.seed_id]
+        if examination.round >= before or not examination.turn_ids:
+            continue
+        own = [turns[i] for i in examination.turn_ids]
+        seen.asked[seed.point_id, seed.kind] += 1
+        seen.failed[seed.point_id, seed.kind] += failed(own[0])
+        seen.covered[seed.point_id] += examination.accepted_turn_id is not None
+        seen.questions[seed.point_id] += [turn.question.text for turn in own]
+    return seen
+
+
+def failed(turn: Turn) -> bool:
+    """Whether most of the student's answers to a question were not right throughout."""
+    wrong = sum(grade != "correct" for grade in turn.verdict.grades)
+    return 2 * wrong > len(turn.verdict.grades)
+
+
+def failure_share(ledger: Ledger, round_: int) -> float:
+    """The share of a round's fresh (first) questions that the student failed."""
+    first = [
+        ledger.get(Turn, e.turn_ids[0])
+        for e in ledger.all(Examination, round=round_)
+        if e.turn_ids
+    ]
+    return sum(map(failed, first)) / len(first) if first else 0.0
+
+
+def curate(context: Context, round_: int) -> Dataset:
+    """Turn what was accepted so far into examples, choose the dataset, and write its files."""
+    ledger = context.ledger
+    examinations = [e for e in ledger.all(Examination) if e.round <= round_]
+    examples = _examples(context, examinations)
+    ledger.write(*examples)
+    held_out = ledger.all(ExamItem, exam="held-out")
+    encode = context.embedder.encode
+    dataset = datasets.curate(
+        examples,
+        encode([e.prompt[-1].content for e in examples]),
+        encode([i.prompt[-1].content for i in held_out]),
+        context.config.dataset,
+        round_,
+    )
+    ledger.write(dataset)
+    chosen = chosen_examples(ledger, dataset)
+    folder = context.folder.dataset
+    datasets.write_examples(folder / "train.jsonl", chosen)
+    datasets.write_exam(folder / "held-out.jsonl", held_out)
+    datasets.write_rejected(folder / "rejected.jsonl", [e for e in examinations if e.rejection])
+    return dataset
+
+
+def chosen_examples(ledger: Ledger, dataset: Dataset) -> list[Example]:
+    """The examples of a dataset, in the order they were chosen."""
+    by_id = {example.id: example for example in ledger.all(Example)}
+    return [by_id[i] for i in dataset.example_ids]
+
+
+def train(context: Context, dataset: Dataset, advance: Advance) -> Adapter:
+    """Fit the adapter of a round; a finished one is taken as it is."""
+    config, out = context.config, context.folder.adapter(dataset.round)
+    own = [lora.Sample(e.prompt, e.completion) for e in chosen_examples(context.ledger, dataset)]
+    samples = [*own, *general.replay(config, len(own))]
+    if out.exists():
+        steps = lora.steps(len(samples), config.training)
+    else:
+        base = weights(config.student)
+        steps = lora.train(base, samples, config.training, config.seed, out, advance)
+    return Adapter(
+        round=dataset.round,
+        path=out.relative_to(context.folder.path).as_posix(),
+        sha256=file_hash(out / "adapter_model.safetensors"),
+        dataset_id=dataset.id,
+        steps=steps,
+    )
+
+
+def _examples(context: Context, examinations: list[Examination]) -> list[Example]:
+    """One example for each accepted turn, oldest round first, the widest gap first."""
+    ledger = context.ledger
+    seeds = {seed.id: seed for seed in ledger.all(Seed)}
+    prompt = context.examinee("").prompt
+    examples = []
+    for examination in examinations:
+        if examination.accepted_turn_id is None:
+            continue
+        turn = ledger.get(Turn, examination.accepted_turn_id)
+        point = ledger.get(Point, seeds[examination.seed_id].point_id)
+        cited = [c.passage_id for c in turn.expert[0].citations]
+        examples.append(
+            Example(
+                prompt=prompt(turn.question.text).messages,
+                completion=turn.expert[0].text,
+                question_id=turn.question.id,
+                turn_id=turn.id,
+                examination_id=examination.id,
+                point_id=point.id,
+                passage_ids=tuple(dict.fromkeys((*turn.question.passage_ids, *cited))),
+                kind=turn.question.kind,
+                round=examination.round,
+                weight=turn.verdict.gap,
+            )
+        )
+    return sorted(examples, key=lambda e: (e.round, -e.weight, e.id))
+
+

@@ -1,0 +1,179 @@
+"""Surveying points, writing the held-out exam, collecting the given ones, and sitting them."""
+
+import asyncio
+import json
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from agents.calls import CallFailed
+from elenchus.errors import UserError
+from elenchus.records import (
+    KINDS,
+    ExamItem,
+    Passage,
+    Point,
+    QuestionKind,
+    Score,
+    Seed,
+)
+from graphs.context import Advance, Context
+from graphs.examination import unfit, unsound
+from training import evaluation, general
+from training.dataset import without_duplicates
+
+Item = TypeVar("Item")
+Made = TypeVar("Made")
+SPARE = 1.15  # more questions are written than wanted, since some are refused
+
+
+async def survey(context: Context, passages: Sequence[Passage], advance: Advance) -> list[Point]:
+    """The points of all passages. A passage whose survey fails has none; the failure is kept."""
+
+    async def points_of(passage: Passage) -> list[Point]:
+        try:
+            return await context.examiner.survey(passage)
+        except CallFailed:
+            return []
+
+    found = await _each(context, passages, points_of, advance)
+    return sorted({p.id: p for points in found for p in points}.values(), key=lambda p: p.id)
+
+
+async def held_out(context: Context, points: Sequence[Point], advance: Advance) -> list[ExamItem]:
+    """`exam.questions` questions in the exam style, all kinds alike, answered by the expert."""
+    seeds = _exam_seeds(points, context)
+    context.ledger.write(*seeds)
+    made = await _each(context, seeds, lambda seed: _item(context, seed), advance)
+    items = list({i.prompt[-1].content: i for i in made if i is not None}.values())
+    if not items:
+        return []
+    vectors = await asyncio.to_thread(
+        context.embedder.encode, [i.prompt[-1].content for i in items]
+    )
+    distinct = without_duplicates(
+        vectors, range(len(items)), context.config.dataset.near_duplicate
+    )
+    return [items[i] for i in distinct][: context.config.exam.questions]
+
+
+def given(context: Context) -> list[ExamItem]:
+    """The general exam, and the hand-written one where the domain has it."""
+    return [*general.general_exam(context.config), *_hand_written(context)]
+
+
+async def sit(context: Context, exam: str, round_: int, adapter: str) -> float:
+    """Sit one exam, record the scores, and return the share of right results."""
+    items = context.ledger.all(ExamItem, exam=exam)
+    if not items:
+        return float("nan")
+    name = f"{exam} exam, " + (f"after round {round_}" if round_ else "untouched student")
+    with context.progress.stage(f"Sit {name}") as advance:
+        scores = await evaluation.sit(
+            context.examinee(adapter), context.grader, items, round_, advance
+        )
+    context.ledger.write(*scores)
+    return evaluation.accuracy(items, scores).value
+
+
+def scores_of(context: Context, exam: str, round_: int) -> list[Score]:
+    """The recorded scores of one sitting."""
+    return context.ledger.all(Score, exam=exam, round=round_)
+
+
+def _exam_seeds(points: Sequence[Point], context: Context) -> list[Seed]:
+    rng = random.Random(f"exam/{context.config.seed}")
+    wanted = int(context.config.exam.questions * SPARE)
+    kinds = [kind for kind in KINDS if any(kind in p.kinds for p in points)]
+    queues: dict[QuestionKind, list[Point]] = {kind: [] for kind in kinds}
+    seeds = []
+    for n in range(wanted if kinds else 0):
+        kind = kinds[n % len(kinds)]
+        if not queues[kind]:
+            queues[kind] = [p for p in points if kind in p.kinds]
+            rng.shuffle(queues[kind])
+        point = queues[kind].pop()
+        # Far from the variations of any round: see `graphs.drawing`.
+        seeds.append(Seed(point_id=point.id, kind=kind, round=0, variation=-1 - n))
+    return seeds
+
+
+async def _item(context: Context, seed: Seed) -> ExamItem | None:
+    point = context.ledger.get(Point, seed.point_id)
+    passage = context.ledger.get(Passage, point.passage_id)
+    try:
+        question = await context.examiner.propose(seed, point, [passage], "exam")
+        if unfit(question, ()):
+            return None
+        answers, passages = await context.expert.answer(question.text)
+        if await unsound(answers, passages, question, context):
+            return None
+    except CallFailed:
+        return None
+    return ExamItem(
+        exam="held-out",
+        kind=question.kind,
+        prompt=context.examinee("").prompt(question.text).messages,
+        gold=answers[0].text,
+        point_id=point.id,
+        passage_ids=tuple(dict.fromkeys(c.passage_id for a in answers for c in a.citations)),
+        call_ids=(question.call_id, *(a.call_id for a in answers)),
+    )
+
+
+def _hand_written(context: Context) -> list[ExamItem]:
+    """The user's own exam; UserError when a line is not what it should be."""
+    if context.config.exam.hand is None:
+        return []
+    path = context.domain_folder / context.config.exam.hand
+    passages = context.ledger.all(Passage)
+    return [
+        ExamItem(
+            exam="hand",
+            kind=row.get("kind", "hand"),
+            prompt=context.examinee("").prompt(row["question"]).messages,
+            gold=f"So: {row['answer']}.",
+            passage_ids=tuple(p.id for p in passages if row["quote"] in p.text),
+        )
+        for row in read_hand_exam(path)
+    ]
+
+
+def read_hand_exam(path: Path) -> list[dict[str, str]]:
+    """The lines of a hand-written exam; UserError names the line that is wrong."""
+    rows = []
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except OSError as error:
+        raise UserError(f"exam.hand: cannot read {path}: {error.strerror}") from error
+    for number, line in enumerate(lines, 1):
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise UserError(f"{path}, line {number}: not JSON ({error.msg})") from error
+        missing = {"question", "answer", "quote"} - set(row)
+        if missing:
+            raise UserError(f"{path}, line {number}: {', '.join(sorted(missing))} missing")
+        rows.append(row)
+    return rows
+
+
+async def _each(
+    context: Context,
+    items: Sequence[Item],
+    work: Callable[[Item], Awaitable[Made]],
+    advance: Advance,
+) -> list[Made]:
+    """Work on all items, as many at once as the turnstile lets through, results in order."""
+    done = 0
+
+    async def one(item: Item) -> Made:
+        nonlocal done
+        async with context.turnstile:
+            made = await work(item)
+        done += 1
+        advance(done, len(items))
+        return made
+
+    return list(await asyncio.gather(*(one(item) for item in items)))

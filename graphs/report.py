@@ -1,0 +1,130 @@
+"""The end of a run: its result with intervals, the dataset's card, and the completion marker."""
+
+import dataclasses
+from collections import Counter
+from typing import Any
+
+from elenchus import runs
+from elenchus.records import (
+    Adapter,
+    Dataset,
+    Examination,
+    ExamItem,
+    Passage,
+    Point,
+    Score,
+)
+from graphs.context import Context
+from graphs.curation import chosen_examples
+from graphs.state import AdaptationState
+from training import evaluation
+
+EXAMS = ("held-out", "general", "hand")
+
+
+def write(context: Context, state: AdaptationState) -> dict[str, Any]:
+    """Write dataset/card.md, then result.json: its existence means that the run is finished."""
+    result = result_of(context, state)
+    context.folder.dataset.mkdir(exist_ok=True)
+    runs.write_atomic(context.folder.dataset / "card.md", _card(context, result))
+    runs.write_json(context.folder.result, result)
+    return result
+
+
+def result_of(context: Context, state: AdaptationState) -> dict[str, Any]:
+    """What a run came to, as plain values."""
+    ledger = context.ledger
+    datasets = {d.id: d for d in ledger.all(Dataset)}
+    dataset = datasets.get(state.get("dataset_id", ""))
+    calls, tokens = ledger.usage()
+    points, passages = ledger.all(Point), ledger.count(Passage)
+    examinations = ledger.all(Examination)
+    return {
+        "domain": context.config.domain,
+        "run": context.folder.id,
+        "stopped": state["stopped"],
+        "rounds": state["round"],
+        "exams": {exam: _exam(context, exam, state) for exam in EXAMS},
+        "accuracy_by_round": state["accuracies"],
+        "failure_share_by_round": state.get("failure_shares", []),
+        "passages": passages,
+        "readable_passages": len({p.passage_id for p in points}),
+        "points": len(points),
+        "examinations": len(examinations),
+        "accepted": sum(e.accepted_turn_id is not None for e in examinations),
+        "rejected": _reasons(examinations),
+        "examples": len(dataset.example_ids) if dataset else 0,
+        "candidates": dataset.candidates if dataset else 0,
+        "near_duplicates": dataset.near_duplicates if dataset else 0,
+        "near_exam": dataset.near_exam if dataset else 0,
+        "nearest_exam_similarity": dataset.nearest_exam_similarity if dataset else None,
+        "points_covered": _covered(context, dataset),
+        "adapter": state["adapter"],
+        "calls": calls,
+        "tokens": tokens,
+    }
+
+
+def _exam(context: Context, exam: str, state: AdaptationState) -> dict[str, Any] | None:
+    """Before, after and the paired gain on one exam; None where there is no such exam."""
+    items = context.ledger.all(ExamItem, exam=exam)
+    if not items:
+        return None
+    before = context.ledger.all(Score, exam=exam, round=0)
+    after = context.ledger.all(Score, exam=exam, round=state["round"]) if state["adapter"] else before
+    return {
+        "questions": len(items),
+        "before": dataclasses.asdict(evaluation.accuracy(items, before)),
+        "after": dataclasses.asdict(evaluation.accuracy(items, after)),
+        "gain": dataclasses.asdict(evaluation.gain(items, before, after)),
+        "kinds": _by_kind(items, before, after),
+    }
+
+
+def _by_kind(
+    items: list[ExamItem], before: list[Score], after: list[Score]
+) -> dict[str, list[float]]:
+    """For each kind of question: share right before and after."""
+    kinds = {}
+    for kind in sorted({i.kind for i in items}):
+        some = [i for i in items if i.kind == kind]
+        kinds[kind] = [round(evaluation.share(some, scores), 4) for scores in (before, after)]
+    return kinds
+
+
+def _covered(context: Context, dataset: Dataset | None) -> int:
+    if dataset is None:
+        return 0
+    return len({e.point_id for e in chosen_examples(context.ledger, dataset)})
+
+
+def _reasons(examinations: list[Examination]) -> dict[str, int]:
+    """How many examinations gave nothing, by the start of the reason."""
+    reasons = Counter(e.rejection.reason.split(":")[0] for e in examinations if e.rejection)
+    return dict(reasons.most_common())
+
+
+def _card(context: Context, result: dict[str, Any]) -> str:
+    adapters = context.ledger.all(Adapter)
+    steps = {a.round: a.steps for a in adapters}.get(result["rounds"], 0)
+    rejected = "".join(f"- {count} × {reason}\n" for reason, count in result["rejected"].items())
+    return f"""# Dataset of run {result["run"]}
+
+Domain: {context.config.title}
+
+- `train.jsonl`: {result["examples"]} examples, chosen from {result["candidates"]} candidates
+  ({result["near_duplicates"]} near-duplicates and {result["near_exam"]} too near the held-out exam
+  left out); they cover {result["points_covered"]} of {result["points"]} points.
+- `held-out.jsonl`: the exam. Never train on it.
+- `rejected.jsonl`: {result["examinations"] - result["accepted"]} examinations that gave no example.
+
+Answers come from {context.config.expert.model}, grounded on cited passages; questions from
+{context.config.examiner.model}; grades from {context.config.grader.model}; the student is
+{context.config.student.model}, trained for {steps} steps.
+The nearest pair of a training question and a held-out one has cosine
+{result["nearest_exam_similarity"]}.
+
+## Why examinations gave nothing
+
+{rejected or "- all gave an example"}
+"""

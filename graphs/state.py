@@ -1,0 +1,53 @@
+"""What the graphs remember between steps: ids, counters and paths, never texts."""
+
+import operator
+from typing import Annotated, TypedDict
+
+from elenchus.records import Question, Rejection, Turn
+
+
+class AdaptationState(TypedDict, total=False):
+    """Checkpointed after every step. All else is in the ledger, under these ids.
+
+    Attributes:
+        round: the outer round under way, from 1; 0 before the first.
+        seed_ids: what the round examines.
+        examined, accepted: examinations of the whole run so far.
+        failure_shares: for each round, the share of fresh questions that the student failed.
+        accuracies: on the held-out exam, before the first round and after each.
+        dataset_id, adapter: the newest; `adapter` is a path below the run folder.
+        stopped: why the loop ended, "" while it goes on.
+    """
+
+    round: int
+    seed_ids: list[str]
+    examined: Annotated[int, operator.add]
+    accepted: Annotated[int, operator.add]
+    failure_shares: Annotated[list[float], operator.add]
+    accuracies: Annotated[list[float], operator.add]
+    dataset_id: str
+    adapter: str
+    stopped: str
+
+
+class SeedState(TypedDict):
+    """What one branch of the fan-out is sent."""
+
+    seed_id: str
+    adapter: str
+
+
+class ExaminationState(TypedDict, total=False):
+    """The inner loop's. Not checkpointed: every call is cached, so redoing it costs nothing.
+
+    `flat` counts turns since the gap last widened.
+    """
+
+    seed_id: str
+    adapter: str
+    round: int
+    question: Question
+    turns: Annotated[list[Turn], operator.add]
+    flat: int
+    accepted_turn_id: str
+    rejection: Rejection

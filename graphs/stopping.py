@@ -1,0 +1,73 @@
+"""When the outer loop ends: small functions of the state, combined with `first_of`.
+
+A rule returns the reason to stop, or None to go on. Rules keep nothing themselves: whatever they
+count is in the checkpointed state, so resuming changes no decision. None looks at the held-out
+exam, so nothing is chosen on what is reported.
+"""
+
+import math
+from collections.abc import Callable
+
+from elenchus.config import DomainConfig
+from graphs.state import AdaptationState
+
+StoppingRule = Callable[[AdaptationState], str | None]
+
+
+def rounds_reached(most: int) -> StoppingRule:
+    """Stop after a number of rounds."""
+
+    def rule(state: AdaptationState) -> str | None:
+        return f"all {most} rounds are done" if state["round"] >= most else None
+
+    return rule
+
+
+def failures_below(share: float) -> StoppingRule:
+    """Stop when the adapted student fails fewer of the fresh questions than `share`."""
+
+    def rule(state: AdaptationState) -> str | None:
+        shares = state.get("failure_shares", [])
+        if shares and shares[-1] < share:
+            return f"the student fails {shares[-1]:.0%} of fresh questions, under {share:.0%}"
+        return None
+
+    return rule
+
+
+def no_gain(patience: int, questions: int) -> StoppingRule:
+    """Stop when for `patience` rounds the failure share fell by less than its noise.
+
+    The noise is two standard errors of a difference of two shares of `questions` each.
+    """
+
+    def rule(state: AdaptationState) -> str | None:
+        shares = state.get("failure_shares", [])
+        if len(shares) <= patience:
+            return None
+        best, recent = min(shares[:-patience]), min(shares[-patience:])
+        noise = 2 * math.sqrt((best * (1 - best) + recent * (1 - recent)) / questions)
+        if best - recent < noise:
+            return f"no significant gain in {patience} rounds"
+        return None
+
+    return rule
+
+
+def first_of(*rules: StoppingRule) -> StoppingRule:
+    """The first reason that any of the rules gives."""
+
+    def rule(state: AdaptationState) -> str | None:
+        return next((reason for each in rules if (reason := each(state))), None)
+
+    return rule
+
+
+def stopping_rule(config: DomainConfig) -> StoppingRule:
+    """The rule that a configuration asks for."""
+    settings = config.adaptation
+    return first_of(
+        failures_below(settings.stop_failure_share),
+        no_gain(settings.stop_patience, settings.seeds_per_round),
+        rounds_reached(settings.max_rounds),
+    )

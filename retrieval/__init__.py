@@ -1,0 +1,1 @@
+"""From reference documents to the right passages: load, split, embed, store, search."""

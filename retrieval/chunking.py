@@ -1,0 +1,63 @@
+"""Splits documents into passages with exact character spans and their heading path.
+
+A passage never crosses a heading; a section too long for one passage is cut at paragraphs, then
+sentences, then words.
+"""
+
+import re
+from collections.abc import Iterator
+
+from langchain_text_splitters import RecursiveCharacterTextSplitter
+
+from elenchus.records import Document, Passage
+
+_HEADING = re.compile(r"^(#{1,6})[ \t]+(.+?)[ \t]*#*[ \t]*$", re.MULTILINE)
+_FENCED = re.compile(r"^(```|~~~).*?^\1[ \t]*$", re.MULTILINE | re.DOTALL)
+_SEPARATORS = ["\n\n", "\n", ". ", "; ", ", ", " ", ""]
+
+
+def split(document: Document, longest: int) -> list[Passage]:
+    """The passages of a document, none longer than `longest` characters, in reading order."""
+    splitter = RecursiveCharacterTextSplitter(
+        chunk_size=longest,
+        chunk_overlap=0,
+        separators=_SEPARATORS,
+        keep_separator="end",
+        add_start_index=True,
+        strip_whitespace=True,
+    )
+    passages = []
+    for heading, start, end in _sections(document.text):
+        for piece in splitter.create_documents([document.text[start:end]]):
+            text = piece.page_content
+            first = start + piece.metadata["start_index"]
+            passages.append(
+                Passage(
+                    document_id=document.id,
+                    source=document.source,
+                    start=first,
+                    end=first + len(text),
+                    heading=heading,
+                    text=text,
+                )
+            )
+    return passages
+
+
+def _sections(text: str) -> Iterator[tuple[tuple[str, ...], int, int]]:
+    """Heading path, start and end of each stretch of text between two headings."""
+    path: list[str] = []
+    start = 0
+    for mark in _headings(text):
+        yield tuple(filter(None, path)), start, mark.start()
+        depth = len(mark[1])
+        path = [*path[: depth - 1], *[""] * (depth - 1 - len(path)), mark[2]]
+        start = mark.end()
+    yield tuple(filter(None, path)), start, len(text)
+
+
+def _headings(text: str) -> Iterator[re.Match[str]]:
+    fenced = [match.span() for match in _FENCED.finditer(text)]
+    for mark in _HEADING.finditer(text):
+        if not any(start <= mark.start() < end for start, end in fenced):
+            yield mark

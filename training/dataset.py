@@ -1,0 +1,116 @@
+"""Curates accepted turns into a compact dataset, and writes it out with its provenance.
+
+Selection is facility location over question embeddings, weighted by the gap: the fewest examples
+that cover what the student failed on.
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from elenchus.config import DatasetConfig
+from elenchus.records import Dataset, ExamItem, Example, Examination, Message
+from elenchus.runs import write_atomic
+
+Vectors = NDArray[np.float32]
+
+
+def curate(
+    examples: Sequence[Example],
+    vectors: Vectors,
+    exam_vectors: Vectors,
+    config: DatasetConfig,
+    round_: int,
+) -> Dataset:
+    """Choose the dataset of a round.
+
+    `vectors` has a unit row for each example's question, `exam_vectors` one for each held-out
+    question. Examples too near a held-out question go first, then near-duplicates (the later of
+    two), then what facility location does not need.
+    """
+    nearness = (vectors @ exam_vectors.T).max(axis=1, initial=-1.0)
+    apart = [i for i in range(len(examples)) if nearness[i] < config.near_exam]
+    distinct = without_duplicates(vectors, apart, config.near_duplicate)
+    weights = np.array([examples[i].weight for i in distinct])
+    chosen = facility_location(
+        vectors[distinct], weights, config.max_examples, config.coverage
+    )
+    kept = [distinct[i] for i in chosen]
+    return Dataset(
+        round=round_,
+        example_ids=tuple(examples[i].id for i in kept),
+        candidates=len(examples),
+        near_duplicates=len(apart) - len(distinct),
+        near_exam=len(examples) - len(apart),
+        nearest_exam_similarity=round(float(nearness[kept].max(initial=-1.0)), 4),
+    )
+
+
+def without_duplicates(vectors: Vectors, order: Sequence[int], threshold: float) -> list[int]:
+    """Those of `order`, in order, whose cosine to every one kept before is below the threshold."""
+    kept: list[int] = []
+    for i in order:
+        if not kept or float((vectors[kept] @ vectors[i]).max()) < threshold:
+            kept.append(i)
+    return kept
+
+
+def facility_location(
+    vectors: Vectors, weights: NDArray[np.float64], most: int, coverage: float
+) -> list[int]:
+    """Greedy maximiser of sum over i of weight[i] * max over chosen j of cosine(i, j).
+
+    Stops at `most` items, or when the chosen ones reach `coverage` of what all items reach. The
+    objective is monotone and submodular, so greedy is within 1 - 1/e of the best set
+    (Nemhauser, Wolsey and Fisher 1978). Returns rows in the order chosen.
+    """
+    similarity = np.clip(vectors @ vectors.T, 0.0, None) * weights[:, None]
+    reach = np.zeros(len(vectors))
+    total = float(similarity.max(axis=1, initial=0.0).sum())
+    chosen: list[int] = []
+    left = np.ones(len(vectors), dtype=bool)
+    while len(chosen) < most and left.any() and reach.sum() < coverage * total:
+        gains = np.maximum(similarity, reach[:, None]).sum(axis=0)
+        best = int(np.where(left, gains, -np.inf).argmax())
+        chosen.append(best)
+        left[best] = False
+        reach = np.maximum(reach, similarity[:, best])
+    return chosen
+
+
+def write_examples(path: Path, examples: Sequence[Example]) -> None:
+    """JSONL with `prompt` and `completion` in chat form, and the ids that each came from."""
+    _write_lines(
+        path,
+        [
+            {
+                "prompt": _chat(e.prompt),
+                "completion": _chat([Message(role="assistant", content=e.completion)]),
+                "provenance": e.model_dump(mode="json", exclude={"prompt", "completion"})
+                | {"example_id": e.id},
+            }
+            for e in examples
+        ],
+    )
+
+
+def write_exam(path: Path, items: Sequence[ExamItem]) -> None:
+    """JSONL of exam items: never to be trained on."""
+    _write_lines(path, [item.model_dump(mode="json") | {"id": item.id} for item in items])
+
+
+def write_rejected(path: Path, examinations: Sequence[Examination]) -> None:
+    """JSONL of the examinations that gave nothing, each with its reason and raw text."""
+    _write_lines(path, [e.model_dump(mode="json") | {"id": e.id} for e in examinations])
+
+
+def _chat(messages: Sequence[Message]) -> list[dict[str, str]]:
+    return [m.model_dump() for m in messages]
+
+
+def _write_lines(path: Path, rows: Sequence[object]) -> None:
+    path.parent.mkdir(exist_ok=True)
+    write_atomic(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))

@@ -1,0 +1,172 @@
+"""Trains a LoRA on chat samples with peft and the transformers Trainer.
+
+Plain LoRA on all linear layers, loss on the completion only: what vLLM can load. Training writes
+into a `.partial` folder with checkpoints and is renamed when done, so a kill loses at most
+`save_steps` steps and a finished folder is a whole adapter.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from elenchus.config import TrainingConfig
+from elenchus.errors import UserError
+from elenchus.records import Message
+
+IGNORED = -100  # label of a token without loss
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A chat prompt and the completion to learn."""
+
+    prompt: tuple[Message, ...]
+    completion: str
+
+
+def train(
+    weights: Path,
+    samples: Sequence[Sample],
+    config: TrainingConfig,
+    seed: int,
+    out: Path,
+    progress: Callable[[int, int], None],
+) -> int:
+    """Fit a LoRA from the weights in a folder; the adapter appears at `out`.
+
+    `progress` is told the steps done and to do. Returns the number of optimiser steps.
+
+    Raises:
+        UserError: a sample is longer than `training.max_tokens`.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer, Trainer, set_seed
+    from transformers.trainer_utils import get_last_checkpoint
+
+    tokenizer = AutoTokenizer.from_pretrained(weights)
+    rows = [encode(tokenizer, sample, config.max_tokens) for sample in samples]
+    total = steps(len(rows), config)
+    partial = out.with_name(out.name + ".partial")
+    set_seed(seed)
+    model = AutoModelForCausalLM.from_pretrained(weights, dtype=torch.float32)
+    trainer = Trainer(
+        model=_with_lora(model, config),
+        args=_arguments(partial, config, total, seed),
+        train_dataset=rows,  # type: ignore[arg-type]
+        data_collator=_Padding(tokenizer.pad_token_id),
+        callbacks=[_progress_callback(progress)],
+    )
+    last = get_last_checkpoint(str(partial)) if partial.exists() else None
+    trainer.train(resume_from_checkpoint=last)
+    trainer.model.save_pretrained(partial)
+    for checkpoint in partial.glob("checkpoint-*"):
+        _remove(checkpoint)
+    partial.rename(out)
+    return total
+
+
+def steps(samples: int, config: TrainingConfig) -> int:
+    """Optimiser steps for a number of samples: `training.epochs` passes over them."""
+    return max(1, round(math.ceil(samples / config.batch_size) * config.epochs))
+
+
+def encode(tokenizer: Any, sample: Sample, longest: int) -> dict[str, list[int]]:
+    """Token ids by the model's own chat template, and labels that ignore the prompt."""
+    prompt = [m.model_dump() for m in sample.prompt]
+    whole = [*prompt, {"role": "assistant", "content": sample.completion}]
+    ids: list[int] = tokenizer.apply_chat_template(whole, return_dict=False)
+    before: list[int] = tokenizer.apply_chat_template(
+        prompt, add_generation_prompt=True, return_dict=False
+    )
+    if len(ids) > longest:
+        raise UserError(
+            f"a sample has {len(ids)} tokens, more than training.max_tokens={longest}: raise it, "
+            f"or shorten the answer that begins {sample.completion[:60]!r}"
+        )
+    return {"input_ids": ids, "labels": [IGNORED] * len(before) + ids[len(before) :]}
+
+
+class _Padding:
+    """Pads a batch on the right."""
+
+    def __init__(self, pad: int) -> None:
+        self._pad = pad
+
+    def __call__(self, rows: Sequence[dict[str, list[int]]]) -> dict[str, Any]:
+        import torch
+
+        width = max(len(row["input_ids"]) for row in rows)
+
+        def padded(key: str, filler: int) -> Any:
+            return torch.tensor([row[key] + [filler] * (width - len(row[key])) for row in rows])
+
+        ids = [row["input_ids"] for row in rows]
+        mask = torch.tensor([[1] * len(i) + [0] * (width - len(i)) for i in ids])
+        return {
+            "input_ids": padded("input_ids", self._pad),
+            "labels": padded("labels", IGNORED),
+            "attention_mask": mask,
+        }
+
+
+def _with_lora(model: Any, config: TrainingConfig) -> Any:
+    from peft import LoraConfig, get_peft_model
+
+    settings = LoraConfig(
+        r=config.rank,
+        lora_alpha=config.alpha,
+        target_modules="all-linear",
+        lora_dropout=0.0,
+        bias="none",
+        task_type="CAUSAL_LM",
+    )
+    return get_peft_model(model, settings)
+
+
+def _arguments(folder: Path, config: TrainingConfig, steps: int, seed: int) -> Any:
+    from transformers import TrainingArguments
+
+    return TrainingArguments(
+        output_dir=str(folder),
+        max_steps=steps,
+        per_device_train_batch_size=config.batch_size,
+        learning_rate=config.learning_rate,
+        lr_scheduler_type="linear",
+        warmup_steps=config.warmup_steps,
+        adam_beta2=0.98,
+        max_grad_norm=1.0,
+        save_steps=config.save_steps,
+        save_total_limit=1,
+        logging_strategy="no",
+        report_to=[],
+        disable_tqdm=True,
+        remove_unused_columns=False,
+        dataloader_num_workers=0,
+        seed=seed,
+        data_seed=seed,
+        use_cpu=not _has_accelerator(),
+    )
+
+
+def _has_accelerator() -> bool:
+    import torch
+
+    return torch.accelerator.is_available()
+
+
+def _progress_callback(progress: Callable[[int, int], None]) -> Any:
+    from transformers import TrainerCallback
+
+    class Progress(TrainerCallback):
+        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            progress(state.global_step, state.max_steps)
+
+    return Progress()
+
+
+def _remove(folder: Path) -> None:
+    import shutil
+
+    shutil.rmtree(folder)
