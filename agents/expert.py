@@ -15,47 +15,57 @@ Search = Callable[[str], list[Passage]]
 
 
 class Reply(BaseModel):
-    """What the expert must return."""
+    """What the expert must return. `look_up` is a query for what the passages lack, or empty."""
 
     model_config = ConfigDict(extra="forbid")
     answer: str
     citations: list[Citation]
     abstained: bool
+    look_up: str = ""
 
 
 class Expert:
-    """Answers questions from what a search finds for them."""
+    """Answers questions from what a search finds for them, and for what it asks to look up."""
 
     def __init__(self, caller: Caller, search: Search, config: DomainConfig) -> None:
         self._caller = caller
         self._search = search
         self._config = config
+        self._settings = {"title": config.title, "language": config.language}
 
     async def answer(self, question: str) -> tuple[list[Answer], list[Passage]]:
-        """`expert.samples` answers to one question, and the passages they were given.
+        """`expert.samples` answers to one question, and all passages they were given.
 
         Raises:
             CallFailed: a reply could not be parsed.
         """
-        passages = await asyncio.to_thread(self._search, question)
-        user = fence("question", question) + "\n" + fence_passages(passages)
-        prompt = render(
-            "expert", "answer", user, title=self._config.title, language=self._config.language
-        )
+        first = await asyncio.to_thread(self._search, question)
         samples = range(self._caller.config.samples)
-        replies = await asyncio.gather(*(self._caller.parsed(prompt, Reply, n) for n in samples))
-        answers = [
-            Answer(
-                text=reply.answer,
-                citations=tuple(reply.citations),
-                abstained=reply.abstained,
-                sample=n,
-                call_id=call.id,
-                tokens=call.output_tokens,
-            )
-            for n, (reply, call) in enumerate(replies)
-        ]
-        return answers, passages
+        made = await asyncio.gather(*(self._answer(question, first, n) for n in samples))
+        passages = {p.id: p for _, given in made for p in given}
+        return [answer for answer, _ in made], list(passages.values())
+
+    async def _answer(
+        self, question: str, passages: list[Passage], sample: int
+    ) -> tuple[Answer, list[Passage]]:
+        """One answer; while the expert asks to look something up, it is searched for and added."""
+        for look_ups_left in range(self._config.retrieval.look_ups, -1, -1):
+            user = fence("question", question) + "\n" + fence_passages(passages)
+            prompt = render("expert", "answer", user, **self._settings)
+            reply, call = await self._caller.parsed(prompt, Reply, sample)
+            if not reply.look_up or not look_ups_left:
+                break
+            found = await asyncio.to_thread(self._search, reply.look_up)
+            passages = list({p.id: p for p in (*passages, *found)}.values())
+        answer = Answer(
+            text=reply.answer,
+            citations=tuple(reply.citations),
+            abstained=reply.abstained,
+            sample=sample,
+            call_id=call.id,
+            tokens=call.output_tokens,
+        )
+        return answer, passages
 
 
 def false_citation(answer: Answer, passages: list[Passage]) -> str | None:

@@ -4,7 +4,7 @@ import statistics
 
 from pydantic import BaseModel, ConfigDict
 
-from agents.calls import CallFailed, Caller
+from agents.calls import Caller, CallFailed
 from agents.prompting import fence, render
 from elenchus.config import DomainConfig
 from elenchus.records import SCORES, Failure, Grade, Verdict

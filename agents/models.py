@@ -44,8 +44,7 @@ def weights(config: ModelConfig) -> Path:
 
         return WEIGHTS
     raise UserError(
-        f"student.model is {config.model}, which has no local weights to train; "
-        "use builtin:nano"
+        f"student.model is {config.model}, which has no local weights to train; use builtin:nano"
     )
 
 

@@ -37,6 +37,9 @@ class RetrievalConfig(Section):
     references: int = Field(
         8, ge=0, description="passages added at most because references join them to those found"
     )
+    look_ups: int = Field(
+        2, ge=0, description="further searches that the expert may ask for, a question"
+    )
     candidates: int = Field(24, ge=1, description="passages each ranking hands to the fusion")
     rrf_k: int = Field(10, ge=0, description="constant of reciprocal rank fusion, in ranks")
     lexical_weight: float = Field(

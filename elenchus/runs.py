@@ -126,7 +126,9 @@ def create(root: Path, config: DomainConfig, domain_folder: Path, profile: str |
 
 def listed(root: Path) -> list[RunFolder]:
     """All runs below `root`, oldest first."""
-    return [RunFolder(p.parent) for p in sorted(root.glob("*/*/run.yaml"), key=lambda p: p.parent.name)]
+    return [
+        RunFolder(p.parent) for p in sorted(root.glob("*/*/run.yaml"), key=lambda p: p.parent.name)
+    ]
 
 
 def find(root: Path, run_id: str) -> RunFolder:
@@ -163,7 +165,10 @@ def explained(place: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC)):  # no quota on Windows
+        if error.errno in (
+            errno.ENOSPC,
+            getattr(errno, "EDQUOT", errno.ENOSPC),
+        ):  # no quota on Windows
             raise UserError(
                 f"the disk of {place} is full: make room, then go on with `elenchus resume`"
             ) from error

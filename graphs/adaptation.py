@@ -18,7 +18,7 @@ from langgraph.runtime import Runtime
 from langgraph.types import RetryPolicy, Send
 
 from elenchus.errors import UserError
-from elenchus.records import Adapter, Dataset, Document, Examination, Passage, Point, Seed
+from elenchus.records import Adapter, Dataset, Document, Examination, Passage, Point
 from graphs import curation, exams, report
 from graphs.context import Context
 from graphs.drawing import draw_seeds

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import functools
+import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -48,6 +49,7 @@ class Context:
 
     def __post_init__(self) -> None:
         self.turnstile = asyncio.Semaphore(self.config.examination.concurrency)
+        self.started = time.monotonic()
         self._students: dict[str, Student] = {}
         self._round = contextlib.ExitStack()
         self._examined: Advance | None = None

@@ -44,9 +44,7 @@ def failed(turn: Turn) -> bool:
 def failure_share(ledger: Ledger, round_: int) -> float:
     """The share of a round's fresh (first) questions that the student failed."""
     first = [
-        ledger.get(Turn, e.turn_ids[0])
-        for e in ledger.all(Examination, round=round_)
-        if e.turn_ids
+        ledger.get(Turn, e.turn_ids[0]) for e in ledger.all(Examination, round=round_) if e.turn_ids
     ]
     return sum(map(failed, first)) / len(first) if first else 0.0
 
@@ -127,5 +125,3 @@ def _examples(context: Context, examinations: list[Examination]) -> list[Example
             )
         )
     return sorted(examples, key=lambda e: (e.round, -e.weight, e.id))
-
-

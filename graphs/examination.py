@@ -36,7 +36,7 @@ from graphs.state import ExaminationState
 
 Update = dict[str, Any]
 _NOT_ALONE = re.compile(
-    r"\b(the|this|that) (passage|text|document|excerpt|paragraph|section) (above|below|given|says)\b"
+    r"\b(the|this|that) (passage|text|document|excerpt|section) (above|below|given|says)\b"
     r"|\baccording to (the|this) (passage|text|excerpt)\b",
     re.IGNORECASE,
 )
@@ -60,7 +60,8 @@ async def answer(state: ExaminationState, runtime: Runtime[Context]) -> Update:
         return _refused(reason, question.text)
     try:
         (expert, passages), student = await asyncio.gather(
-            context.expert.answer(question.text), context.student(state["adapter"]).answer(question.text)
+            context.expert.answer(question.text),
+            context.student(state["adapter"]).answer(question.text),
         )
         reason = await unsound(expert, passages, question, context)
         if reason:
@@ -199,6 +200,6 @@ def _refused(reason: str, raw: str) -> Update:
 
 
 def _rejected(reason: str, failed: CallFailed) -> Update:
-    return {"rejection": Rejection(reason=f"{reason}: {failed.failure.reason}", raw=failed.failure.raw)}
-
-
+    return {
+        "rejection": Rejection(reason=f"{reason}: {failed.failure.reason}", raw=failed.failure.raw)
+    }

@@ -52,9 +52,7 @@ async def held_out(context: Context, points: Sequence[Point], advance: Advance) 
     vectors = await asyncio.to_thread(
         context.embedder.encode, [i.prompt[-1].content for i in items]
     )
-    distinct = without_duplicates(
-        vectors, range(len(items)), context.config.dataset.near_duplicate
-    )
+    distinct = without_duplicates(vectors, range(len(items)), context.config.dataset.near_duplicate)
     return [items[i] for i in distinct][: context.config.exam.questions]
 
 

@@ -1,6 +1,7 @@
 """The end of a run: its result with intervals, the dataset's card, and the completion marker."""
 
 import dataclasses
+import time
 from collections import Counter
 from typing import Any
 
@@ -62,6 +63,8 @@ def result_of(context: Context, state: AdaptationState) -> dict[str, Any]:
         "adapter": state["adapter"],
         "calls": calls,
         "tokens": tokens,
+        # Of the process that finished the run; earlier ones of an interrupted run are not known.
+        "seconds": round(time.monotonic() - context.started, 1),
     }
 
 
@@ -71,7 +74,9 @@ def _exam(context: Context, exam: str, state: AdaptationState) -> dict[str, Any]
     if not items:
         return None
     before = context.ledger.all(Score, exam=exam, round=0)
-    after = context.ledger.all(Score, exam=exam, round=state["round"]) if state["adapter"] else before
+    after = (
+        context.ledger.all(Score, exam=exam, round=state["round"]) if state["adapter"] else before
+    )
     return {
         "questions": len(items),
         "before": dataclasses.asdict(evaluation.accuracy(items, before)),

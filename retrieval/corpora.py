@@ -43,7 +43,9 @@ def _read(file: Path, folder: Path) -> Document:
     try:
         text = file.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
-        raise UserError(f"{file} is not UTF-8 text (byte {error.start}); save it as UTF-8") from error
+        raise UserError(
+            f"{file} is not UTF-8 text (byte {error.start}); save it as UTF-8"
+        ) from error
     except OSError as error:
         raise UserError(f"cannot read {file}: {error.strerror}") from error
     source = file.resolve()

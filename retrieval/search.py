@@ -63,9 +63,7 @@ class Search:
     def dense(self, query: str) -> list[str]:
         """Passage ids by cosine, best first."""
         return [
-            i
-            for i in self._store.nearest(query, self._config.candidates)
-            if i in self._passages
+            i for i in self._store.nearest(query, self._config.candidates) if i in self._passages
         ]
 
     def lexical(self, query: str) -> list[str]:
@@ -83,7 +81,7 @@ class Search:
 
     def _related(self, found: Sequence[Passage]) -> list[Passage]:
         """Passages of sections that the found ones name, or that name theirs, without repeats."""
-        related = {}
+        related: dict[str, Passage] = {}
         for passage in found:
             for number in references(passage.text):
                 related.update((p.id, p) for p in self._numbered.get(number, ()))

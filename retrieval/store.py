@@ -23,7 +23,7 @@ class Store:
     def __init__(self, folder: Path, embedder: Embedder, passage_chars: int) -> None:
         self._embedder = embedder
         self._passage_chars = passage_chars
-        self._client = chromadb.PersistentClient(
+        self._client: Any = chromadb.PersistentClient(
             str(folder), settings=Settings(anonymized_telemetry=False)
         )
         self._collection = self._client.get_or_create_collection(

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from elenchus.config import DatasetConfig
-from elenchus.records import Dataset, ExamItem, Example, Examination, Message
+from elenchus.records import Dataset, Examination, ExamItem, Example, Message
 from elenchus.runs import write_atomic
 
 Vectors = NDArray[np.float32]
@@ -35,9 +35,7 @@ def curate(
     apart = [i for i in range(len(examples)) if nearness[i] < config.near_exam]
     distinct = without_duplicates(vectors, apart, config.near_duplicate)
     weights = np.array([examples[i].weight for i in distinct])
-    chosen = facility_location(
-        vectors[distinct], weights, config.max_examples, config.coverage
-    )
+    chosen = facility_location(vectors[distinct], weights, config.max_examples, config.coverage)
     kept = [distinct[i] for i in chosen]
     return Dataset(
         round=round_,

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
 
 from agents.grader import Grader
@@ -82,7 +83,7 @@ def _clusters(items: Sequence[ExamItem]) -> list[str]:
     return [item.point_id or item.id for item in items]
 
 
-def _bootstrap(clusters: Sequence[str], values: "np.ndarray[tuple[int], np.dtype[np.float64]]") -> Estimate:
+def _bootstrap(clusters: Sequence[str], values: NDArray[np.float64]) -> Estimate:
     """Mean with a percentile bootstrap over whole clusters (after arXiv 2411.00640, sec. 2.2)."""
     if not len(values):
         return Estimate(float("nan"), float("nan"), float("nan"))

@@ -54,7 +54,7 @@ def train(
     trainer = Trainer(
         model=_with_lora(model, config),
         args=_arguments(partial, config, total, seed),
-        train_dataset=rows,  # type: ignore[arg-type]
+        train_dataset=rows,
         data_collator=_Padding(tokenizer.pad_token_id),
         callbacks=[_progress_callback(progress)],
     )
@@ -153,13 +153,13 @@ def _arguments(folder: Path, config: TrainingConfig, steps: int, seed: int) -> A
 def _has_accelerator() -> bool:
     import torch
 
-    return torch.accelerator.is_available()
+    return bool(torch.accelerator.is_available())
 
 
 def _progress_callback(progress: Callable[[int, int], None]) -> Any:
     from transformers import TrainerCallback
 
-    class Progress(TrainerCallback):
+    class Progress(TrainerCallback):  # type: ignore[misc]
         def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
             progress(state.global_step, state.max_steps)
 

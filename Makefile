@@ -1,0 +1,38 @@
+# Each target sets up what it needs. The plain commands stand in README.md.
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
+
+.PHONY: demo test lint clean
+demo: .venv/.train
+	@echo "==> Adapting the built-in student to the demonstration domain (about five minutes)"
+	@$(BIN)/elenchus launch market
+
+test: .venv/.dev
+	@echo "==> Style and types"
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
+	@echo "==> Tests"
+	@$(BIN)/python -m pytest --cov --cov-report=term
+
+lint: .venv/.dev
+	@$(BIN)/ruff check --fix . && $(BIN)/ruff format . && $(BIN)/mypy
+
+.venv/.train: pyproject.toml constraints.txt
+	@$(MAKE) --no-print-directory .venv/.python
+	@echo "==> Installing Elenchus with local models into .venv (once; about 2 GB)"
+	@$(INSTALL) -e '.[train]'
+	@touch $@
+
+.venv/.dev: pyproject.toml constraints.txt
+	@$(MAKE) --no-print-directory .venv/.python
+	@echo "==> Installing Elenchus with local models and development tools into .venv (once)"
+	@$(INSTALL) -e '.[train,dev]'
+	@touch $@ .venv/.train
+
+.venv/.python:
+	@echo "==> Making the virtual environment .venv"
+	@$(PYTHON) -m venv .venv
+	@touch $@
+
+clean:
+	rm -rf .venv runs indexes

@@ -1,0 +1,5 @@
+"""`python -m elenchus`."""
+
+from elenchus.cli import main
+
+main()

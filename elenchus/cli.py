@@ -1,0 +1,211 @@
+"""The command line: launch, resume, runs, trace, new, doctor."""
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from elenchus import __version__, domains, runs
+from elenchus.config import load
+from elenchus.errors import UserError
+
+app = typer.Typer(
+    help="Adapt a small model to a domain by questioning it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+RunsOption = Annotated[
+    Path, typer.Option("--runs", envvar="ELENCHUS_RUNS", help="folder of all runs")
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="one JSON value, and nothing else")]
+RUNS = Path("runs")
+
+
+@app.command()
+def launch(
+    domain: Annotated[str, typer.Argument(help="a name below domains/, or a folder")],
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", help="key=value, as in domain.yaml; repeatable")
+    ] = None,
+    profile: Annotated[
+        str | None, typer.Option(help="a named set of changes in domain.yaml")
+    ] = None,
+    root: RunsOption = RUNS,
+    as_json: JsonOption = False,
+) -> None:
+    """Adapt the student of a domain, in a new run."""
+    path = domains.find(domain)
+    config = load(path, profile, changes)
+    from elenchus.screen import Screen
+    from graphs import launch as graph
+
+    _finish(graph.launch(config, path.parent, root, profile, Screen(quiet=as_json)), root, as_json)
+
+
+@app.command()
+def resume(
+    run: Annotated[str, typer.Argument(help="a run's id, or the start of it")],
+    root: RunsOption = RUNS,
+    as_json: JsonOption = False,
+) -> None:
+    """Go on with an interrupted run, exactly where it stopped."""
+    folder = runs.find(root, run)
+    from elenchus.screen import Screen
+    from graphs import launch as graph
+
+    _finish(graph.resume(folder, Screen(quiet=as_json)), root, as_json)
+
+
+@app.command("runs")
+def list_runs(root: RunsOption = RUNS, as_json: JsonOption = False) -> None:
+    """All runs, with their figures."""
+    rows = [_row(run) for run in runs.listed(root)]
+    if as_json:
+        print(json.dumps(rows))
+        return
+    table = Table(box=None)
+    for column in ("id", "domain", "state", "before", "after", "gain", "examples", "calls"):
+        table.add_column(column, no_wrap=True)
+    for row in rows:
+        interval = row["interval"]
+        table.add_row(
+            row["id"],
+            row["domain"],
+            row["state"],
+            *(f"{row[k]:.1%}" if row[k] is not None else "" for k in ("before", "after")),
+            f"[{100 * interval[0]:+.0f}, {100 * interval[1]:+.0f}]" if interval else "",
+            *(str(row[k] if row[k] is not None else "") for k in ("examples", "calls")),
+        )
+    Console(highlight=False).print(table if rows else f"no runs below {root} yet")
+
+
+@app.command()
+def trace(
+    run: Annotated[str, typer.Argument(help="a run's id, or the start of it")],
+    examination: Annotated[str | None, typer.Argument(help="an examination's id")] = None,
+    root: RunsOption = RUNS,
+    as_json: JsonOption = False,
+) -> None:
+    """What the agents did: all examinations, or one whole cross-examination."""
+    from elenchus import trace as tracing
+    from elenchus.ledger import Ledger
+
+    folder = runs.find(root, run)
+    ledger = Ledger(folder.ledger)
+    try:
+        if examination is None:
+            rows = tracing.overview(ledger, folder.id)
+            print(json.dumps(rows)) if as_json else tracing.show_overview(rows, folder.id)
+            return
+        found = tracing.find(ledger, examination)
+        if as_json:
+            print(json.dumps(tracing.as_json(ledger, found), ensure_ascii=False))
+        else:
+            tracing.show(ledger, found)
+    finally:
+        ledger.close()
+
+
+@app.command()
+def new(name: Annotated[str, typer.Argument(help="letters, digits, dashes")]) -> None:
+    """Write a commented domain.yaml for documents of your own."""
+    path = domains.new(name)
+    print(f"{path} is ready. Put documents into {path.parent / 'documents'}, then:")
+    print(f"  elenchus launch {name}")
+
+
+@app.command()
+def doctor(root: RunsOption = RUNS, as_json: JsonOption = False) -> None:
+    """What is installed, what is missing, and how to get it."""
+    import dataclasses
+
+    from elenchus.doctor import examine
+
+    findings = examine(root)
+    if as_json:
+        print(json.dumps([dataclasses.asdict(f) for f in findings]))
+    else:
+        print(f"elenchus {__version__}, Python {sys.version.split()[0]}, {sys.platform}")
+        for finding in findings:
+            mark = "!!" if finding.remedy else "ok"
+            print(f"{mark}  {finding.what:<16} {finding.found}")
+            if finding.remedy:
+                print(f"    {finding.remedy}")
+    if any(finding.remedy for finding in findings):
+        raise typer.Exit(1)
+
+
+def main() -> None:
+    """Entry point: one message and exit code 2 for bad input, 130 for Ctrl-C."""
+    _settle_environment()
+    try:
+        _check_neighbours()
+        app()
+    except UserError as error:
+        print(f"elenchus: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("elenchus: stopped; `elenchus resume RUN` goes on", file=sys.stderr)
+        sys.exit(130)
+
+
+def _finish(result: dict[str, Any], root: Path, as_json: bool) -> None:
+    path = root / result["domain"] / result["run"]
+    if as_json:
+        print(json.dumps(result | {"path": path.as_posix()}))
+        return
+    from elenchus.screen import show_result
+
+    show_result(result, path.as_posix())
+
+
+def _row(run: runs.RunFolder) -> dict[str, Any]:
+    state = run.state()
+    row: dict[str, Any] = dict.fromkeys(
+        ("questions", "before", "after", "interval", "examples", "seconds", "calls", "tokens")
+    )
+    if state == "finished":
+        result = json.loads(run.result.read_text(encoding="utf-8"))
+        exam = result["exams"]["held-out"]
+        row |= {key: result[key] for key in ("examples", "seconds", "calls", "tokens")}
+        row |= {"questions": exam["questions"]}
+        row |= {key: exam[key]["value"] for key in ("before", "after")}
+        row |= {"interval": [exam["gain"]["low"], exam["gain"]["high"]]}
+    return {"id": run.id, "domain": run.path.parent.name, "state": state} | row
+
+
+def _settle_environment() -> None:
+    """Settings that must stand before any heavy import."""
+    # Spinning OpenMP threads make two threads six to ten times slower beside any other job.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    os.environ.setdefault("GOMP_SPINCOUNT", "0")
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    os.environ.setdefault("LANGSMITH_TRACING", "false")
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(encoding="utf-8", errors="replace")
+
+
+def _check_neighbours() -> None:
+    """Another distribution's top-level `agents` would be imported in silence; say so instead."""
+    from importlib import util
+
+    home = Path(__file__).resolve().parent.parent
+    for name in ("agents", "graphs", "retrieval", "training"):
+        spec = util.find_spec(name)
+        origin = Path(spec.origin).resolve() if spec and spec.origin else None
+        if origin is None or origin.parent.parent != home:
+            raise UserError(
+                f"the package {name!r} is not Elenchus's own but {origin}: install Elenchus into "
+                "an environment of its own"
+            )
+
+
+if __name__ == "__main__":
+    main()

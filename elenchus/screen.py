@@ -1,0 +1,93 @@
+"""What a person sees of a run: bars while it works, and the table at its end."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rich.console import Console
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+EXAM_NAMES = {
+    "held-out": "held-out exam, closed book",
+    "general": "general exam (forgetting)",
+    "hand": "hand-written exam, closed book",
+}
+
+
+class _Rate(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.speed:.0f}/s" if task.speed else "", style="dim")
+
+
+class Screen:
+    """Progress on standard error: bars on a terminal, nothing but findings elsewhere."""
+
+    def __init__(self, quiet: bool = False) -> None:
+        self._console = Console(stderr=True, quiet=quiet, highlight=False)
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[Any]:
+        """A stage under way; yields the function that moves its bar."""
+        with Progress(
+            TextColumn("{task.description:<44}"),
+            BarColumn(bar_width=12),
+            MofNCompleteColumn(),
+            _Rate(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(compact=True),
+            console=self._console,
+            disable=not self._console.is_terminal,
+        ) as progress:
+            task = progress.add_task(name, total=None)
+            yield lambda done, total: progress.update(task, completed=done, total=total)
+
+    def say(self, text: str) -> None:
+        self._console.print(f"  {text}", style="dim", markup=False)
+
+
+def show_result(result: dict[str, Any], run_path: str) -> None:
+    """The final screen: before and after, where things lie, what to do next."""
+    console = Console(highlight=False, width=80)
+    table = Table(title=f"{result['domain']}: before and after", title_justify="left")
+    for name, align in (("", "left"), ("n", "right"), ("before", "right"), ("after", "right"),
+                        ("gain, 95 % interval", "right")):  # fmt: skip
+        table.add_column(name, justify=align)  # type: ignore[arg-type]
+    for exam, name in EXAM_NAMES.items():
+        if (row := result["exams"][exam]) is not None:
+            gain = row["gain"]
+            table.add_row(
+                name,
+                str(row["questions"]),
+                f"{row['before']['value']:.1%}",
+                f"{row['after']['value']:.1%}",
+                f"{100 * gain['value']:+.1f} [{100 * gain['low']:+.1f}, {100 * gain['high']:+.1f}]",
+            )
+    console.print()
+    console.print(table)
+    console.print(
+        f"{result['examples']} examples from {result['examinations']} examinations in "
+        f"{result['rounds']} rounds cover {result['points_covered']} of {result['points']} points; "
+        f"{result['calls']:,} calls, {result['tokens']:,} tokens, {result['seconds']:.0f} s."
+    )
+    console.print(f"Stopped: {result['stopped']}.\n", markup=False)
+    console.print(f"dataset  {run_path}/dataset/", markup=False, soft_wrap=True)
+    if result["adapter"]:
+        console.print(f"adapter  {run_path}/{result['adapter']}/", markup=False, soft_wrap=True)
+    console.print("\nNext:")
+    for command, why in (
+        (f"elenchus trace {result['run']}", "what the agents asked and said"),
+        ("elenchus runs", "all runs, with their figures"),
+        ("elenchus new NAME", "a domain of your own"),
+    ):
+        console.print(f"  {command:<46} {why}", markup=False, soft_wrap=True)

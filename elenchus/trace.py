@@ -1,0 +1,135 @@
+"""Shows what the agents did: the examinations of a run, and one whole cross-examination."""
+
+import json
+from typing import Any
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from elenchus.errors import UserError
+from elenchus.ledger import Ledger
+from elenchus.records import Answer, Citation, Examination, Passage, Point, Seed, Turn
+
+WIDTH = 80
+
+
+def overview(ledger: Ledger, run_id: str) -> list[dict[str, Any]]:
+    """One row an examination: id, round, kind, topic, turns, widest gap, outcome."""
+    seeds = {s.id: s for s in ledger.all(Seed)}
+    points = {p.id: p for p in ledger.all(Point)}
+    turns = {t.id: t for t in ledger.all(Turn)}
+    rows = []
+    for e in sorted(ledger.all(Examination), key=lambda e: (e.round, e.id)):
+        seed = seeds[e.seed_id]
+        gaps = [turns[i].verdict.gap for i in e.turn_ids]
+        rows.append(
+            {
+                "run": run_id,
+                "examination": e.id,
+                "round": e.round,
+                "kind": seed.kind,
+                "topic": points[seed.point_id].topic,
+                "turns": len(e.turn_ids),
+                "gap": max(gaps, default=None),
+                "outcome": e.rejection.reason if e.rejection else "accepted",
+            }
+        )
+    return rows
+
+
+def show_overview(rows: list[dict[str, Any]], run_id: str) -> None:
+    """A table of the examinations, 80 columns wide."""
+    console = Console(width=WIDTH, highlight=False)
+    table = Table(title=f"{len(rows)} examinations of {run_id}", title_justify="left", box=None)
+    for name in ("examination", "round", "kind", "topic", "turns", "gap", "outcome"):
+        table.add_column(name, overflow="ellipsis", no_wrap=True)
+    for row in rows:
+        gap = "" if row["gap"] is None else f"{row['gap']:.2f}"
+        cells = (row["examination"][:10], row["round"], row["kind"], row["topic"], row["turns"])
+        table.add_row(*map(str, cells), gap, row["outcome"].split(":")[0])
+    console.print(table)
+    if rows:
+        console.print(f"\nOne of them whole: elenchus trace {run_id} {rows[0]['examination'][:10]}")
+
+
+def find(ledger: Ledger, prefix: str) -> Examination:
+    """The examination of this id or start of an id; UserError when there is not just one."""
+    found = [r for r in ledger.find(prefix) if isinstance(r, Examination)]
+    if len(found) != 1:
+        count = "no examination starts" if not found else f"{len(found)} examinations start"
+        raise UserError(f"{count} with {prefix!r}; `elenchus trace RUN` lists them")
+    return found[0]
+
+
+def as_json(ledger: Ledger, examination: Examination) -> dict[str, Any]:
+    """One cross-examination with everything that it refers to."""
+    seed = ledger.get(Seed, examination.seed_id)
+    return {
+        "examination": examination.model_dump(mode="json") | {"id": examination.id},
+        "seed": seed.model_dump(mode="json"),
+        "point": ledger.get(Point, seed.point_id).model_dump(mode="json"),
+        "turns": [ledger.get(Turn, i).model_dump(mode="json") for i in examination.turn_ids],
+    }
+
+
+def show(ledger: Ledger, examination: Examination) -> None:
+    """One cross-examination as a person reads it."""
+    console = Console(width=WIDTH, highlight=False)
+    seed = ledger.get(Seed, examination.seed_id)
+    point = ledger.get(Point, seed.point_id)
+    passage = ledger.get(Passage, point.passage_id)
+    console.print(f"Examination {examination.id}, round {examination.round}", style="bold")
+    _say(console, "point", f"{point.quote}\n({_place(passage)})")
+    for number, turn_id in enumerate(examination.turn_ids, 1):
+        _show_turn(console, ledger, ledger.get(Turn, turn_id), number)
+    if examination.rejection:
+        _say(console, "rejected", examination.rejection.reason)
+        if examination.rejection.raw:
+            _say(console, "raw", examination.rejection.raw)
+    else:
+        _say(console, "accepted", "the last question and the expert's answer became an example")
+
+
+def _show_turn(console: Console, ledger: Ledger, turn: Turn, number: int) -> None:
+    console.print()
+    console.rule(f"turn {number}: {turn.question.kind}", align="left")
+    _say(console, "question", turn.question.text)
+    expert = turn.expert[0]
+    _say(console, "expert", expert.text + _times(turn.expert))
+    for citation in expert.citations:
+        _say(console, "", _quoted(ledger, citation), style="dim")
+    for answer, grade in zip(turn.student, turn.verdict.grades, strict=True):
+        _say(console, "student", f"{answer.text or '(nothing)'} [{grade}]")
+    _say(console, "gap", f"{turn.verdict.gap:.2f}")
+    for name, text in (("missed", turn.verdict.missed), ("critique", turn.verdict.critique)):
+        if text:
+            _say(console, name, text)
+
+
+def _times(answers: tuple[Answer, ...]) -> str:
+    same = len({answer.text for answer in answers}) == 1
+    return f" ({len(answers)} times the same)" if same and len(answers) > 1 else ""
+
+
+def _quoted(ledger: Ledger, citation: Citation) -> str:
+    return f"“{citation.quote}” ({_place(ledger.get(Passage, citation.passage_id))})"
+
+
+def _place(passage: Passage) -> str:
+    where = passage.heading[-1] if passage.heading else "start"
+    return f"{passage.source}, {where}, characters {passage.start} to {passage.end}"
+
+
+def _say(console: Console, who: str, text: str, style: str = "") -> None:
+    grid = Table.grid(padding=(0, 1))
+    grid.add_column(width=9)
+    grid.add_column()
+    grid.add_row(Text(who, style="bold"), Text(text, style=style))
+    console.print(Padding(grid, (0, 0, 0, 0)))
+
+
+def dump(value: Any) -> str:
+    """One line of JSON."""
+    return json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,99 @@
+"""Runs the adaptation graph on a run folder, from the start or from where it stopped."""
+
+import asyncio
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+from langgraph.graph.state import CompiledStateGraph
+
+from agents.models import make_model, weights
+from elenchus import runs
+from elenchus.config import DomainConfig
+from elenchus.errors import UserError
+from elenchus.ledger import Ledger
+from elenchus.records import Point
+from graphs.adaptation import build_graph
+from graphs.context import Context, Progress
+from graphs.state import AdaptationState
+from retrieval.corpora import load_documents
+
+STEPS_A_ROUND = 5  # evaluate, draw, examine, curate, train
+Result = dict[str, Any]
+
+
+def launch(
+    config: DomainConfig, folder: Path, root: Path, profile: str | None, progress: Progress
+) -> Result:
+    """Start a new run of the domain in `folder`, below `root`, and see it to its end.
+
+    Raises:
+        UserError: something given cannot be used; when that shows before the first question is
+            asked, no run folder is left behind.
+    """
+    check(config, folder)
+    run = runs.create(root, config, folder, profile)
+    try:
+        return resume(run, progress)
+    except UserError:
+        if not _has_points(run):
+            shutil.rmtree(run.path)
+        raise
+
+
+def resume(run: runs.RunFolder, progress: Progress) -> Result:
+    """Go on with a run where it stopped.
+
+    Raises:
+        UserError: the run is finished, or another process has it.
+    """
+    with run.locked(), runs.explained(run.path):
+        if run.result.exists():
+            raise UserError(
+                f"run {run.id} is finished; `elenchus trace {run.id}` shows it, "
+                "`elenchus launch` starts another"
+            )
+        context = Context(run, run.config(), run.domain_folder(), Ledger(run.ledger), progress)
+        try:
+            asyncio.run(_go(context))
+        finally:
+            context.close()
+    result: Result = json.loads(run.result.read_text(encoding="utf-8"))
+    return result
+
+
+def check(config: DomainConfig, folder: Path) -> None:
+    """Everything that can be known to be wrong before anything is made; UserError if it is."""
+    load_documents(folder, config.corpus.paths)
+    for settings in (config.expert, config.examiner, config.grader, config.student):
+        make_model(settings)
+    weights(config.student)
+
+
+def make_graph() -> CompiledStateGraph[AdaptationState, Context, AdaptationState, AdaptationState]:
+    """The graph for a LangGraph server, which brings its own checkpointer."""
+    return build_graph().compile()
+
+
+async def _go(context: Context) -> None:
+    thread: Any = {
+        "configurable": {"thread_id": context.folder.id},
+        "recursion_limit": 20 + STEPS_A_ROUND * context.config.adaptation.max_rounds,
+    }
+    async with AsyncSqliteSaver.from_conn_string(str(context.folder.checkpoints)) as saver:
+        graph = build_graph().compile(checkpointer=saver)
+        begun = await saver.aget_tuple(thread) is not None
+        start: Any = None if begun else {"round": 0, "examined": 0, "accepted": 0}
+        await graph.ainvoke(start, thread, context=context, durability="sync")
+
+
+def _has_points(run: runs.RunFolder) -> bool:
+    if not run.ledger.exists():
+        return False
+    ledger = Ledger(run.ledger)
+    try:
+        return ledger.count(Point) > 0
+    finally:
+        ledger.close()
