@@ -1,0 +1,120 @@
+"""What the nano can do, on codes it never saw: the figures that its model card states."""
+
+import random
+from collections.abc import Callable
+from typing import Any
+
+from agents.builtin import codes
+from agents.builtin.codes import Exchange
+from agents.builtin.generate import decode
+from agents.builtin.questions import KINDS, Kind, verdict
+from agents.builtin.wording import Style
+
+Answerer = Callable[[list[list[codes.Message]]], list[str]]
+_BATCH = 64
+
+
+def answerer(model: Any, tokenizer: Any) -> Answerer:
+    """Greedy answers of a model, in batches of like length."""
+
+    def answers(chats: list[list[codes.Message]]) -> list[str]:
+        texts = tokenizer.apply_chat_template(chats, add_generation_prompt=True, tokenize=False)
+        prompts = tokenizer(texts, add_special_tokens=False).input_ids
+        order = sorted(range(len(prompts)), key=lambda i: len(prompts[i]))
+        found = [""] * len(prompts)
+        for start in range(0, len(order), _BATCH):
+            rows = order[start : start + _BATCH]
+            made = decode(
+                model,
+                [prompts[i] for i in rows],
+                limits=[96] * len(rows),
+                temperatures=[0.0] * len(rows),
+                seeds=[0] * len(rows),
+                pad=tokenizer.pad_token_id,
+                end=tokenizer.eos_token_id,
+            )
+            for i, text in zip(rows, tokenizer.batch_decode(made), strict=True):
+                found[i] = text
+        return found
+
+    return answers
+
+
+def accuracy(exchanges: list[Exchange], answers: Answerer) -> float:
+    """Share of right verdicts."""
+    made = answers([messages for messages, _ in exchanges])
+    pairs = zip(exchanges, made, strict=True)
+    return sum(verdict(gold) == verdict(text) for (_, gold), text in pairs) / len(exchanges)
+
+
+def opened(n: int, clauses: int, style: Style, kind: Kind | None, seed: int) -> list[Exchange]:
+    """Questions on one of so many clauses of codes never seen."""
+    rng = random.Random(f"skills {seed} {clauses} {style} {kind}")
+    return [codes.open_exchange(rng, style, clauses, kind)[0] for _ in range(n)]
+
+
+def known(n: int, style: Style, seed: int) -> list[Exchange]:
+    """Closed-book questions on the known codes."""
+    rng = random.Random(f"known {seed} {style}")
+    streams = [codes.questions(code, style, rng) for code in codes.known_codes()]
+    return [codes.closed_exchange(rng, style, streams[i % len(streams)]) for i in range(n)]
+
+
+def quick(answers: Answerer) -> dict[str, float]:
+    """A row of the learning curve."""
+    row = {"one": accuracy(opened(60, 1, "exam", None, 1), answers)}
+    three = {kind: accuracy(opened(40, 3, "exam", kind, 1), answers) for kind in KINDS}
+    row["three"] = sum(three.values()) / len(three)
+    row |= {f"three_{kind}": value for kind, value in three.items()}
+    row["three_novel"] = accuracy(opened(100, 3, "novel", None, 1), answers)
+    row["known"] = accuracy(known(100, "exam", 1), answers)
+    return {name: round(value, 3) for name, value in row.items()}
+
+
+def measure(answers: Answerer, per_kind: int, seed: int = 2) -> dict[str, dict[str, float]]:
+    """Accuracy by kind for every skill."""
+    result: dict[str, dict[str, float]] = {}
+    for clauses, name in ((1, "right clause alone"), (3, "one clause of three")):
+        for style in ("exam", "novel"):
+            result[f"{name}, {style} forms"] = {
+                kind: accuracy(opened(per_kind, clauses, style, kind, seed), answers)
+                for kind in KINDS
+            }
+    for style in ("exam", "novel"):
+        result[f"known codes, {style} forms"] = {"all": accuracy(known(500, style, seed), answers)}
+    return result | closed_book(answers, per_kind, seed)
+
+
+def closed_book(answers: Answerer, per_kind: int, seed: int) -> dict[str, dict[str, float]]:
+    """Accuracy on unseen codes without the passage, beside the best constant guess.
+
+    The guess knows what the question gives away by itself: the kind, what is asked, and whether
+    the scene is a deadline, a quantity or an act.
+    """
+    rng = random.Random(f"closed {seed}")
+    hits: dict[str, float] = {}
+    guesses: dict[str, float] = {}
+    for kind in KINDS:
+        drawn = [codes.open_exchange(rng, "exam", 3, kind) for _ in range(per_kind)]
+        exchanges: list[Exchange] = []
+        cells: dict[tuple[str, str], list[str]] = {}
+        for ((messages, gold), case) in drawn:
+            question = messages[0]["content"].rpartition("\n\n")[2]
+            exchanges.append(([{"role": "user", "content": question}], gold))
+            scene = case.rule.kind if case.number is not None else "act"
+            scene = "quantity" if scene in ("maximum", "minimum") else scene
+            cells.setdefault((case.asked, scene), []).append(verdict(gold))
+        hits[kind] = accuracy(exchanges, answers)
+        best = sum(max(map(cell.count, cell)) for cell in cells.values())
+        guesses[kind] = best / len(drawn)
+    return {"closed book, unseen codes": hits, "best guess there": guesses}
+
+
+def table(measured: dict[str, dict[str, float]]) -> str:
+    """The skills as a Markdown table."""
+    lines = ["| skill | all | " + " | ".join(KINDS) + " |", "|---|" + "---|" * (len(KINDS) + 1)]
+    for name, row in measured.items():
+        mean = sum(row.values()) / len(row)
+        cells = [f"{100 * row[kind]:.1f}" if kind in row else "" for kind in KINDS]
+        lines.append(f"| {name} | {100 * mean:.1f} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)

@@ -1,0 +1,266 @@
+"""Pre-train the nano from nothing and print its skills.
+
+    python -m agents.builtin.train_nano --out runs/nano            # the shipped recipe
+    python -m agents.builtin.train_nano --out runs/nano --tokens 2e6 --export agents/builtin/weights
+
+It can be stopped at any time and started again with the same folder: it goes on from the last
+checkpoint, with the same batches. `--tokens` may be changed until the decay of the learning rate
+has begun. The learning curve is in `curve.jsonl`.
+"""
+
+import os
+
+# Before torch is imported: spinning threads slow a shared machine down by a factor of six.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("GOMP_SPINCOUNT", "0")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+
+import argparse
+import json
+import random
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from agents.builtin import lessons, skills
+from agents.builtin.tokenizer import VOCABULARY, load_tokenizer, train_tokenizer
+
+WINDOW, ROWS = 512, 12
+WARM_UP, DECAY = 100, 0.45  # steps; share of the run in which the rate falls to nothing
+CHECKPOINT_EVERY, CURVE_EVERY = 200, 400
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """What decides the weights."""
+
+    tokens: float = 24e6
+    rate: float = 3e-3
+    seed: int = 0
+
+    @property
+    def steps(self) -> int:
+        return int(self.tokens / (WINDOW * ROWS))
+
+
+# --- batches -----------------------------------------------------------------------------------
+
+
+def encode(lesson: lessons.Lesson, tokenizer: Any) -> tuple[list[int], list[float]]:
+    """Tokens and their loss weights, cut at the last whole turn that fits the window."""
+    ids: list[int] = []
+    weights: list[float] = []
+    whole = 0
+    for text, weight in lesson:
+        piece = tokenizer(text, add_special_tokens=False).input_ids
+        ids += piece
+        weights += [weight] * len(piece)
+        if len(ids) > WINDOW:
+            break
+        if text.endswith(lessons.END):
+            whole = len(ids)
+    return ids[:whole], weights[:whole]
+
+
+def batch(step: int, recipe: Recipe, tokenizer: Any) -> tuple[Any, Any]:
+    """The windows of a step and which of their tokens count; the same whenever it is asked for.
+
+    A token of weight w counts with probability w, which is the weighted loss on the average and
+    saves the logits of all others.
+    """
+    import torch
+
+    rng = random.Random(f"{recipe.seed} {step}")
+    stream = lessons.lessons(rng, step / recipe.steps)
+    rows: list[tuple[list[int], list[float]]] = [([], []) for _ in range(ROWS)]
+    misses = 0
+    while misses < 4:
+        ids, weights = encode(next(stream), tokenizer)
+        room = [row for row in rows if len(row[0]) + len(ids) <= WINDOW]
+        if not room:
+            misses += 1
+            continue
+        best = max(room, key=lambda row: len(row[0])) if misses else rng.choice(room)
+        best[0].extend(ids)
+        best[1].extend(weights)
+    tokens = torch.zeros(ROWS, WINDOW, dtype=torch.long)
+    counts = torch.zeros(ROWS, WINDOW, dtype=torch.bool)
+    for i, (ids, weights) in enumerate(rows):
+        tokens[i, : len(ids)] = torch.tensor(ids)
+        counts[i, : len(ids)] = torch.tensor([rng.random() < w for w in weights])
+    return tokens, counts
+
+
+# --- model and optimisers ----------------------------------------------------------------------
+
+
+def new_model(seed: int) -> Any:
+    """The nano with random weights."""
+    import torch
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    torch.manual_seed(seed)
+    config = LlamaConfig(
+        vocab_size=VOCABULARY,
+        hidden_size=192,
+        intermediate_size=512,
+        num_hidden_layers=4,
+        num_attention_heads=6,
+        num_key_value_heads=6,
+        max_position_embeddings=1024,
+        tie_word_embeddings=True,
+        bos_token_id=None,
+        pad_token_id=0,
+        eos_token_id=3,
+    )
+    return LlamaForCausalLM(config)
+
+
+def new_optimisers(model: Any, rate: float) -> list[Any]:
+    """Muon for the matrices, AdamW for embeddings and norms."""
+    import torch
+
+    from agents.builtin.muon import Muon
+
+    matrices = [p for p in model.model.layers.parameters() if p.ndim == 2]
+    chosen = {id(p) for p in matrices}
+    rest = [p for p in model.parameters() if id(p) not in chosen]
+    return [
+        Muon(matrices, lr=rate),
+        torch.optim.AdamW(rest, lr=rate, betas=(0.9, 0.95), weight_decay=0.0),
+    ]
+
+
+def rate_at(step: int, recipe: Recipe) -> float:
+    """Warm-up, plateau, linear decay."""
+    left = (recipe.steps - step) / (recipe.steps * DECAY)
+    return recipe.rate * min(1.0, (step + 1) / WARM_UP, left)
+
+
+def loss_of(body: Any, head: Any, tokens: Any, counts: Any) -> Any:
+    """Mean loss over the tokens that count; logits are made for these only."""
+    from torch.nn import functional
+
+    hidden = body(input_ids=tokens, use_cache=False).last_hidden_state
+    wanted = counts[:, 1:]
+    return functional.cross_entropy(head(hidden[:, :-1][wanted]), tokens[:, 1:][wanted])
+
+
+# --- checkpoints -------------------------------------------------------------------------------
+
+
+def save(folder: Path, model: Any, optimisers: list[Any], step: int) -> None:
+    """Write the checkpoint whole, then put it in its place."""
+    import torch
+
+    state = {
+        "step": step,
+        "model": model.state_dict(),
+        "optimisers": [o.state_dict() for o in optimisers],
+    }
+    torch.save(state, folder / "checkpoint.new")
+    os.replace(folder / "checkpoint.new", folder / "checkpoint.pt")
+
+
+def load(folder: Path, model: Any, optimisers: list[Any]) -> int:
+    """Put the checkpoint's state back; the step to go on with."""
+    import torch
+
+    path = folder / "checkpoint.pt"
+    if not path.exists():
+        return 0
+    state = torch.load(path, weights_only=True)
+    model.load_state_dict(state["model"])
+    for optimiser, saved in zip(optimisers, state["optimisers"], strict=True):
+        optimiser.load_state_dict(saved)
+    return int(state["step"])
+
+
+# --- the run -----------------------------------------------------------------------------------
+
+
+def train(recipe: Recipe, folder: Path, *, compiled: bool = True) -> Any:
+    """Train until the recipe's tokens are spent; the model and its tokenizer."""
+    import torch
+
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / "tokenizer.json").exists():
+        train_tokenizer(folder, recipe.seed)
+    tokenizer = load_tokenizer(folder)
+    model = new_model(recipe.seed)
+    optimisers = new_optimisers(model, recipe.rate)
+    first = load(folder, model, optimisers)
+    body = torch.compile(model.model) if compiled else model.model
+    started, done, recent = time.monotonic(), 0, 0.0
+    with ThreadPoolExecutor(1) as ahead:
+        following = ahead.submit(batch, first, recipe, tokenizer)
+        for step in range(first, recipe.steps):
+            tokens, counts = following.result()
+            following = ahead.submit(batch, step + 1, recipe, tokenizer)
+            recent = 0.98 * recent + 0.02 * update(model, body, optimisers, tokens, counts, step, recipe)
+            done += 1
+            if done % 50 == 0:
+                speed = done * WINDOW * ROWS / (time.monotonic() - started)
+                print(f"step {step + 1}/{recipe.steps} loss {recent:.3f} {speed:.0f} tok/s", flush=True)
+            if (step + 1) % CHECKPOINT_EVERY == 0 or step + 1 == recipe.steps:
+                save(folder, model, optimisers, step + 1)
+            if (step + 1) % CURVE_EVERY == 0:
+                note_curve(folder, model, tokenizer, (step + 1) * WINDOW * ROWS)
+    return model, tokenizer
+
+
+def update(
+    model: Any, body: Any, optimisers: list[Any], tokens: Any, counts: Any, step: int, recipe: Recipe
+) -> float:
+    """One optimiser step; the loss."""
+    import torch
+
+    loss = loss_of(body, model.lm_head, tokens, counts)
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+    for optimiser in optimisers:
+        for group in optimiser.param_groups:
+            group["lr"] = rate_at(step, recipe)
+        optimiser.step()
+        optimiser.zero_grad()
+    return float(loss.detach())
+
+
+def note_curve(folder: Path, model: Any, tokenizer: Any, tokens: int) -> None:
+    """Measure the skills on small samples and add them to the learning curve."""
+    row = {"tokens": tokens} | skills.quick(skills.answerer(model, tokenizer))
+    print(json.dumps(row), flush=True)
+    with (folder / "curve.jsonl").open("a", encoding="utf-8") as file:
+        file.write(json.dumps(row) + "\n")
+
+
+def export(model: Any, tokenizer: Any, folder: Path) -> None:
+    """Write the weights in half precision, with tokenizer and check sums."""
+    from agents.builtin.checksums import write_checksums
+
+    folder.mkdir(parents=True, exist_ok=True)
+    model.half().save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    write_checksums(folder)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Pre-train the nano.")
+    parser.add_argument("--out", type=Path, required=True, help="folder of the run")
+    parser.add_argument("--tokens", type=float, default=Recipe().tokens)
+    parser.add_argument("--rate", type=float, default=Recipe().rate)
+    parser.add_argument("--seed", type=int, default=Recipe().seed)
+    parser.add_argument("--eager", action="store_true", help="without torch.compile")
+    parser.add_argument("--export", type=Path, help="write weights to this folder at the end")
+    args = parser.parse_args()
+    recipe = Recipe(args.tokens, args.rate, args.seed)
+    model, tokenizer = train(recipe, args.out, compiled=not args.eager)
+    print(skills.table(skills.measure(skills.answerer(model, tokenizer), 200)))
+    if args.export is not None:
+        export(model, tokenizer, args.export)
+
+
+if __name__ == "__main__":
+    main()
