@@ -1,0 +1,96 @@
+"""The configuration: overrides, and messages that name the mistake and the remedy."""
+
+import ast
+from pathlib import Path
+
+import pytest
+import yaml
+
+from elenchus import config, domains
+from elenchus.errors import UserError
+
+ROOT = Path(__file__).resolve().parents[2]
+MINIMAL = {"domain": "d", "title": "a test"}
+
+
+def write(folder: Path, tree: object) -> Path:
+    path = folder / "domain.yaml"
+    path.write_text(yaml.safe_dump(tree), encoding="utf-8")
+    return path
+
+
+def test_changes_come_after_the_profile(tmp_path: Path) -> None:
+    path = write(tmp_path, MINIMAL | {"profiles": {"p": {"training": {"rank": 4, "alpha": 5}}}})
+    loaded = config.load(path, "p", ["training.rank=7", "corpus.paths=[a, b]"])
+    assert (loaded.training.rank, loaded.training.alpha) == (7, 5)
+    assert loaded.corpus.paths == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("tree", "changes", "says"),
+    [
+        ({"training": {"rnak": 3}}, [], "did you mean 'training.rank'"),
+        ({"trianing": {"rank": 3}}, [], "did you mean 'training'"),
+        ({"training": {"rank": "many"}}, [], "training.rank"),
+        ({"training": {"rank": 0}}, [], "training.rank"),
+        ({}, ["training"], "key=value"),
+        ({}, ["zzzzzz.qqqqqq=1"], "unknown key"),
+        ({"domain": "no spaces please"}, [], "domain"),
+    ],
+)
+def test_mistakes_are_named(tmp_path: Path, tree: dict, changes: list[str], says: str) -> None:
+    with pytest.raises(UserError, match=says.replace("(", r"\(")):
+        config.load(write(tmp_path, MINIMAL | tree), None, changes)
+
+
+@pytest.mark.parametrize("text", ["a: [", "- 1", "", "\x00"])
+def test_files_that_are_no_configuration(tmp_path: Path, text: str) -> None:
+    path = tmp_path / "domain.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(UserError):
+        config.load(path)
+
+
+def test_unknown_profile_lists_the_known_ones(tmp_path: Path) -> None:
+    path = write(tmp_path, MINIMAL | {"profiles": {"quick": {}}})
+    with pytest.raises(UserError, match="it has: quick"):
+        config.load(path, "slow")
+
+
+def test_every_key_is_read_somewhere() -> None:
+    """A setting that no code reads is a promise broken in silence."""
+    read = set()
+    for package in ("elenchus", "agents", "graphs", "retrieval", "training"):
+        for path in (ROOT / package).rglob("*.py"):
+            if path.name == "config.py":
+                continue
+            tree = ast.parse(path.read_text("utf-8"))
+            read |= {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    unread = {key for key in config.keys() if key.split(".")[-1] not in read} - {"profiles"}
+    assert not unread
+
+
+def test_template_shows_every_key_and_validates(tmp_path: Path) -> None:
+    text = domains.template("mine")
+    assert config.validate(yaml.safe_load(text), "template").domain == "mine"
+    for key in config.keys():
+        assert f"{key.split('.')[-1]}:" in text
+    uncommented = "\n".join(
+        line[2:] if (line.startswith("# ") and ": " in line) or line.endswith(":") else line
+        for line in text.splitlines()
+        if "elenchus launch" not in line and not line.startswith(("# The domain", "# Lines"))
+    )
+    assert config.validate(yaml.safe_load(uncommented), "all keys set").training.rank == 16
+
+
+def test_new_refuses_to_overwrite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    made = domains.new("mine")
+    assert domains.find("mine").resolve() == made.resolve()
+    with pytest.raises(UserError, match="exists already"):
+        domains.new("mine")
+
+
+def test_unknown_domain_names_the_nearest() -> None:
+    with pytest.raises(UserError, match="did you mean 'harbour'"):
+        domains.find("harbor")

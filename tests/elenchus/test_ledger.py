@@ -1,0 +1,56 @@
+"""Records and the ledger: content ids, idempotent writes, exact round trips."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from elenchus.ledger import Call, Ledger
+from elenchus.records import Passage, Point, Seed
+
+TEXT = st.text(max_size=80)
+
+
+@given(TEXT, TEXT, st.integers(0, 99))
+def test_ids_come_from_content(source: str, text: str, start: int) -> None:
+    def made(shift: int) -> Passage:
+        return Passage(
+            document_id="d", source=source, start=start + shift, end=9, heading=(), text=text
+        )
+
+    assert made(0).id == made(0).id == Passage.model_validate_json(made(0).model_dump_json()).id
+    assert made(0).id != made(1).id
+
+
+def test_writing_twice_is_writing_once(ledger: Ledger) -> None:
+    seed = Seed(point_id="o-1", kind="recall", round=2, variation=7, asked=("a “q”?",))
+    ledger.write(seed)
+    ledger.write(seed, seed)
+    assert ledger.all(Seed) == [seed]
+    assert ledger.count(Seed, round=2) == 1
+    assert ledger.count(Seed, round=3) == 0
+    assert ledger.get(Seed, seed.id) == seed
+    assert list(ledger.find(seed.id[:6])) == [seed]
+
+
+def test_kinds_do_not_mix(ledger: Ledger) -> None:
+    ledger.write(Point(passage_id="p", quote="q", topic="t", kinds=("recall",)))
+    assert ledger.all(Seed) == []
+
+
+def test_calls_are_kept_once(ledger: Ledger) -> None:
+    call = Call(
+        id="m-1", role="expert", task="answer", model="m", prompt_sha256="s", request="[]",
+        response="é", input_tokens=3, output_tokens=4, seconds=0.5,
+    )  # fmt: skip
+    ledger.write_call(call)
+    ledger.write_call(call.model_copy(update={"response": "other"}))
+    assert ledger.call("m-1") == call
+    assert ledger.call("m-2") is None
+    assert ledger.usage() == (1, 7)
+
+
+def test_records_outlive_the_process(ledger: Ledger) -> None:
+    seed = Seed(point_id="o", kind="apply", round=1, variation=1)
+    ledger.write(seed)
+    again = Ledger(ledger.path)
+    assert again.all(Seed) == [seed]
+    again.close()

@@ -1,0 +1,60 @@
+"""Drawing seeds: by what fails and by what is not covered, the same each time."""
+
+from collections import Counter
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from elenchus.config import AdaptationConfig
+from elenchus.records import KINDS, Point
+from graphs.drawing import Past, draw_seeds
+
+CONFIG = AdaptationConfig(seeds_per_round=60)
+
+
+def points(count: int, kinds: tuple = KINDS) -> list[Point]:
+    return [Point(passage_id="p", quote=str(n), topic=str(n), kinds=kinds) for n in range(count)]
+
+
+@given(st.integers(1, 30), st.integers(0, 3))
+def test_drawing_is_a_function_of_the_past(count: int, seed: int) -> None:
+    some = points(count)
+    first = draw_seeds(some, Past(), 1, CONFIG, seed)
+    assert first == draw_seeds(some, Past(), 1, CONFIG, seed)
+    assert len({s.id for s in first}) == len(first) == 60
+
+
+def test_all_points_are_drawn_alike_at_first() -> None:
+    drawn = Counter(s.point_id for s in draw_seeds(points(20), Past(), 1, CONFIG, 0))
+    assert set(drawn.values()) == {3}
+
+
+def test_kinds_that_fail_more_are_drawn_more() -> None:
+    some, past = points(10), Past()
+    for point in some:
+        past.asked[point.id, "recall"] = past.asked[point.id, "apply"] = 10
+        past.failed[point.id, "recall"] = 9
+    kinds = Counter(s.kind for s in draw_seeds(some, past, 2, CONFIG, 0))
+    assert kinds["recall"] > 3 * kinds["apply"]
+
+
+def test_points_that_fail_and_are_uncovered_come_first() -> None:
+    some, past = points(10), Past()
+    known, weak = some[0], some[1]
+    for point, failed in ((known, 0), (weak, 10)):
+        past.asked[point.id, "recall"] = 10
+        past.failed[point.id, "recall"] = failed
+    past.covered[known.id] = 5
+    drawn = Counter(s.point_id for s in draw_seeds(some, past, 2, CONFIG, 0))
+    assert drawn[weak.id] > drawn[known.id]
+
+
+def test_only_kinds_that_a_point_can_carry_are_asked() -> None:
+    some = [*points(3, ("recall",)), *points(2, ("apply", "multi"))]
+    by_id = {p.id: p for p in some}
+    for seed in draw_seeds(some, Past(), 1, CONFIG, 0):
+        assert seed.kind in by_id[seed.point_id].kinds
+
+
+def test_nothing_to_ask_gives_no_seeds() -> None:
+    assert draw_seeds([], Past(), 1, CONFIG, 0) == []

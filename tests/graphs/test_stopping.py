@@ -1,0 +1,42 @@
+"""Stopping rules: functions of the state alone."""
+
+import pytest
+
+from elenchus.config import DomainConfig
+from graphs.stopping import failures_below, first_of, no_gain, rounds_reached, stopping_rule
+
+
+def state(*shares: float) -> dict:
+    return {"round": len(shares), "failure_shares": list(shares)}
+
+
+@pytest.mark.parametrize(
+    ("rule", "shares", "stops"),
+    [
+        (rounds_reached(3), (0.5, 0.5), False),
+        (rounds_reached(3), (0.5, 0.5, 0.5), True),
+        (failures_below(0.1), (), False),
+        (failures_below(0.1), (0.05, 0.2), False),
+        (failures_below(0.1), (0.5, 0.09), True),
+        (no_gain(2, 150), (0.7, 0.7), False),
+        (no_gain(2, 150), (0.7, 0.69, 0.68), True),
+        (no_gain(2, 150), (0.7, 0.7, 0.5), False),
+        (no_gain(2, 150), (0.7, 0.3, 0.3), False),
+        (no_gain(1, 10_000), (0.7, 0.66), False),
+        (no_gain(1, 10), (0.7, 0.66), True),
+    ],
+)
+def test_rules(rule, shares: tuple[float, ...], stops: bool) -> None:
+    assert bool(rule(state(*shares))) is stops
+
+
+def test_the_first_reason_counts() -> None:
+    rule = first_of(failures_below(0.9), rounds_reached(1))
+    assert "fresh" in rule(state(0.5))
+    assert "rounds" in rule(state(0.95))
+    assert first_of()(state(0.5)) is None
+
+
+def test_the_configuration_decides() -> None:
+    config = DomainConfig(domain="d", title="t", adaptation={"max_rounds": 1})
+    assert stopping_rule(config)(state(0.9)) == "all 1 rounds are done"

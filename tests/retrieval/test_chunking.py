@@ -1,0 +1,58 @@
+"""Splitting: exact spans, heading paths, no text lost."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from elenchus.records import Document
+from retrieval.chunking import split
+
+LINES = st.lists(
+    st.one_of(
+        st.sampled_from(["# A", "## B 1", "### C ##", "", "```", "#no heading", "~~~", "---"]),
+        st.text(st.characters(codec="utf-8", exclude_characters="\r"), max_size=300),
+    ),
+    max_size=30,
+)
+
+
+def document(text: str) -> Document:
+    return Document(source="a.md", title="a", text=text)
+
+
+@given(LINES)
+def test_spans_are_exact_and_in_order(lines: list[str]) -> None:
+    text = "\n".join(lines)
+    passages = split(document(text), 200)
+    end = 0
+    for passage in passages:
+        assert text[passage.start : passage.end] == passage.text
+        assert passage.text.strip()
+        assert len(passage.text) <= 200
+        assert passage.start >= end
+        end = passage.end
+
+
+@given(LINES)
+def test_no_word_is_lost(lines: list[str]) -> None:
+    text = "\n".join(lines)
+    kept = "".join("".join((*p.heading, p.text)) for p in split(document(text), 200))
+    for line in lines:
+        if line.strip() and not line.startswith("#"):
+            assert all(character in kept for character in line.strip())
+
+
+def test_heading_paths() -> None:
+    text = "intro\n# Part 1\none\n## 1.1 Fuel ##\ntwo\n#### deep\nthree\n# Part 2\nfour"
+    found = {p.text: p.heading for p in split(document(text), 500)}
+    assert found == {
+        "intro": (),
+        "one": ("Part 1",),
+        "two": ("Part 1", "1.1 Fuel"),
+        "three": ("Part 1", "1.1 Fuel", "deep"),
+        "four": ("Part 2",),
+    }
+
+
+def test_hashes_in_code_are_no_headings() -> None:
+    text = "# Real\n```\n# not one\n```\nbody"
+    assert [p.heading for p in split(document(text), 500)] == [("Real",)]

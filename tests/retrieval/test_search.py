@@ -1,0 +1,103 @@
+"""Loading, indexing and searching with the real parts: MiniLM, Chroma on disk, BM25."""
+
+from pathlib import Path
+
+import pytest
+
+from elenchus.config import RetrievalConfig
+from elenchus.errors import UserError
+from retrieval import embedding
+from retrieval.corpora import load_documents
+from retrieval.embedding import Embedder
+from retrieval.search import Search, references
+from retrieval.store import Store
+
+DOCUMENTS = {
+    "one.md": "# Part 1\n\n## 1.1 Ladders\n\nA ladder must be tied. A breach is grave (see section "
+    "2.1).\n\n## 1.2 Paint\n\nPaint must dry within 9 hours.",
+    "two.md": "# Part 2\n\n## 2.1 Grave breaches\n\nA grave breach costs 450 crowns.",
+    "notes.txt": "The office opens at nine.",
+}
+
+
+@pytest.fixture(scope="module")
+def embedder() -> Embedder:
+    return Embedder("minilm")
+
+
+def fill(folder: Path, texts: dict[str, str] = DOCUMENTS) -> Path:
+    folder.mkdir(exist_ok=True)
+    for name, text in texts.items():
+        (folder / name).write_text(text, encoding="utf-8")
+    return folder
+
+
+def test_documents_are_loaded_in_order_with_titles(tmp_path: Path) -> None:
+    fill(tmp_path / "docs")
+    loaded = load_documents(tmp_path, ["docs", "docs/one.md"])
+    assert [d.source for d in loaded] == ["docs/notes.txt", "docs/one.md", "docs/two.md"]
+    assert [d.title for d in loaded] == ["notes", "Part 1", "Part 2"]
+
+
+@pytest.mark.parametrize(
+    ("files", "says"),
+    [
+        ({}, "no text"),
+        ({"a.md": " \n"}, "no text"),
+        ({"a.pdf": "x"}, "files ending in"),
+        ({"a.md": b"\xff\xfe\xfa"}, "not UTF-8"),
+        (None, "does not exist"),
+    ],
+)
+def test_corpora_that_cannot_be_used(
+    tmp_path: Path, files: dict[str, str | bytes] | None, says: str
+) -> None:
+    if files is not None:
+        (tmp_path / "docs").mkdir()
+        for name, content in files.items():
+            data = content if isinstance(content, bytes) else content.encode()
+            (tmp_path / "docs" / name).write_bytes(data)
+    with pytest.raises(UserError, match=says):
+        load_documents(tmp_path, ["docs"])
+
+
+def test_unchanged_documents_are_not_embedded_again(tmp_path: Path, embedder: Embedder) -> None:
+    folder = fill(tmp_path / "docs")
+    counts = []
+    store = Store(tmp_path / "index", embedder, 1200)
+    store.update(load_documents(tmp_path, ["docs"]), lambda done, total: counts.append(total))
+    first = store.update(load_documents(tmp_path, ["docs"]), lambda *_: counts.append(-1))
+    assert counts == [4]
+    (folder / "two.md").write_text("# Part 2\n\nNothing is graded.", encoding="utf-8")
+    second = store.update(load_documents(tmp_path, ["docs"]), lambda _, n: counts.append(n))
+    assert counts == [4, 1]
+    assert len(second) == len(first)
+    assert set(store.nearest("grave breach", 10)) == {p.id for p in second}
+    store.close()
+
+
+def test_search_finds_and_follows_references(tmp_path: Path, embedder: Embedder) -> None:
+    fill(tmp_path / "docs")
+    store = Store(tmp_path / "index", embedder, 1200)
+    passages = store.update(load_documents(tmp_path, ["docs"]), lambda *_: None)
+    search = Search(passages, store, RetrievalConfig(passages=1))
+    found = search("Must a ladder be tied?")
+    assert [p.heading[-1] for p in found] == ["1.1 Ladders", "2.1 Grave breaches"]
+    backward = [p.heading[-1] for p in search("What does a grave breach cost, in crowns?")]
+    assert backward == ["2.1 Grave breaches", "1.1 Ladders"]
+    assert search.lexical("the of and") == []
+    assert len(search("zzz qqq")) >= 1
+    store.close()
+
+
+def test_references_are_read_from_text() -> None:
+    text = "See sections 4.1 to 4.3 and 9, part 2, or rule 7.2; within 30 days of section 1.1."
+    assert references(text) == ["4.1", "4.2", "4.3", "9", "2", "7.2", "1.1"]
+
+
+def test_damaged_embedding_weights_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(embedding, "MINILM_SHA256", "0" * 64)
+    with pytest.raises(UserError, match="damaged"):
+        embedding.minilm_folder()

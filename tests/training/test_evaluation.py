@@ -1,0 +1,55 @@
+"""Intervals: they hold the truth about as often as they say."""
+
+import numpy as np
+
+from elenchus.records import ExamItem, Score, as_message
+from training.evaluation import accuracy, gain, share
+
+
+def exam(right: list[bool], round_: int, points: int = 0) -> tuple[list[ExamItem], list[Score]]:
+    items, scores = [], []
+    for n, is_right in enumerate(right):
+        item = ExamItem(
+            exam="held-out", kind="recall", prompt=(as_message("user", f"q{n}"),), gold="a",
+            point_id=f"o-{n % points}" if points else None,
+        )  # fmt: skip
+        items.append(item)
+        scores.append(
+            Score(item_id=item.id, exam="held-out", round=round_, answer="", call_id="m",
+                  grade="correct" if is_right else "incorrect")
+        )  # fmt: skip
+    return items, scores
+
+
+def test_shares_and_gains() -> None:
+    items, before = exam([True, False, False, False], 0)
+    _, after = exam([True, True, True, False], 1)
+    assert accuracy(items, before).value == share(items, before) == 0.25
+    found = gain(items, before, after)
+    assert found.value == 0.5
+    assert found.low <= 0.5 <= found.high
+
+
+def test_intervals_cover_the_truth() -> None:
+    rng = np.random.default_rng(0)
+    held = 0
+    for _ in range(100):
+        items, scores = exam(list(rng.random(120) < 0.6), 0)
+        found = accuracy(items, scores)
+        held += found.low <= 0.6 <= found.high
+    assert held >= 88
+
+
+def test_questions_on_one_point_count_as_one() -> None:
+    """Forty points asked ten times each are worth forty questions, not four hundred."""
+    rng = np.random.default_rng(1)
+    by_point = rng.random(40) < 0.5
+    items, scores = exam([bool(by_point[n % 40]) for n in range(400)], 0, points=40)
+    clustered = accuracy(items, scores)
+    loose_items, loose_scores = exam([bool(by_point[n % 40]) for n in range(400)], 0)
+    loose = accuracy(loose_items, loose_scores)
+    assert clustered.high - clustered.low > 2 * (loose.high - loose.low)
+
+
+def test_no_exam_is_no_number() -> None:
+    assert np.isnan(accuracy([], []).value)
