@@ -168,13 +168,13 @@ def validate(tree: dict[str, Any], where: str) -> DomainConfig:
         raise UserError(f"{where}: " + "; ".join(lines)) from error
 
 
-def keys(model: type[BaseModel] = DomainConfig, prefix: str = "") -> list[str]:
+def leaf_keys(model: type[BaseModel] = DomainConfig, prefix: str = "") -> list[str]:
     """All dotted keys of the tree, leaves only."""
     found = []
     for name, field in model.model_fields.items():
         kind = field.annotation
         if isinstance(kind, type) and issubclass(kind, Section):
-            found += keys(kind, f"{prefix}{name}.")
+            found += leaf_keys(kind, f"{prefix}{name}.")
         else:
             found.append(prefix + name)
     return found
@@ -213,7 +213,8 @@ def _explain(problem: typing.Mapping[str, Any]) -> str:
     key = ".".join(str(part) for part in problem["loc"])
     if problem["type"] != "extra_forbidden":
         return f"{key}: {problem['msg']} (got {problem['input']!r})"
-    near = difflib.get_close_matches(key, keys() + list(DomainConfig.model_fields), n=1, cutoff=0.5)
+    known = leaf_keys() + list(DomainConfig.model_fields)
+    near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
     hint = f"; did you mean {near[0]!r}?" if near else "; `elenchus new NAME` lists all keys"
     return f"unknown key {key!r}{hint}"
 

@@ -7,18 +7,122 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["LANGSMITH_TRACING"] = "false"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
+import json
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from elenchus import cli
 from elenchus.ledger import Ledger
 
 ROOT = Path(__file__).resolve().parent.parent
 
+# A small domain: two documents, eight rules, every kind of question.
+BYELAWS = """# Part 1. The pool
+
+## 1.1 Swimming
+
+A swimming cap must be handed back within 12 days of the visit, unless the till is out of order.
+Failure to do so is a mild breach. The pool was dug by volunteers.
+
+## 1.2 Lanes
+
+A diving lesson must not exceed 45 minutes. This does not apply when the coach has a signed permit.
+Breach of this rule is a sharp breach (see section 2.2).
+
+## 1.3 Water
+
+At least 7 pool floats must be kept by the shallow end. Failure to do so is a mild breach.
+
+## 1.4 Play
+
+Towel fights are forbidden, except where the bath hall is closed to visitors. To break this rule is
+a sharp breach.
+
+## 1.5 Music
+
+Pool music is permitted.
+"""
+CHARGES = """# Part 2. Charges
+
+## 2.1 Mild breaches
+
+A mild breach carries a fine of 50 crowns.
+
+## 2.2 Sharp breaches
+
+A sharp breach carries a fine of 300 crowns.
+
+## 2.3 Lockers
+
+A locker key must be returned within 30 minutes of leaving, unless the porter is away. Failure to do
+so is a mild breach.
+
+## 2.4 Lost things
+
+No more than 20 lost combs may be kept at the desk. Failure to keep to this is a sharp breach.
+"""
+SMALL = """domain: pool
+title: the byelaws of a small swimming pool
+retrieval: {index: %s}
+exam: {questions: 20, general: 8}
+adaptation: {max_rounds: 2, seeds_per_round: 12, stop_failure_share: 0}
+student: {model: builtin:nano, temperature: 0.7, samples: 2}
+training: {epochs: 2, rank: 4, save_steps: 2}
+"""
+
 
 @pytest.fixture
-def ledger(tmp_path: Path):
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
     """An empty ledger on disk."""
     opened = Ledger(tmp_path / "ledger.sqlite")
     yield opened
     opened.close()
+
+
+def write_pool(folder: Path) -> Path:
+    """The small domain, in a folder of its own; its index lies beside it."""
+    home = folder / "pool"
+    (home / "documents").mkdir(parents=True)
+    (home / "documents" / "01-pool.md").write_text(BYELAWS, encoding="utf-8")
+    (home / "documents" / "02-charges.md").write_text(CHARGES, encoding="utf-8")
+    (home / "domain.yaml").write_text(SMALL % (folder / "indexes").as_posix(), encoding="utf-8")
+    return home
+
+
+@pytest.fixture
+def pool(tmp_path: Path) -> Path:
+    return write_pool(tmp_path)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command left: its exit code and both streams."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self):
+        return json.loads(self.out)
+
+
+@pytest.fixture
+def elenchus(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., Outcome]:
+    """Runs the command line in this process."""
+
+    def run(*arguments: object) -> Outcome:
+        monkeypatch.setattr(sys, "argv", ["elenchus", *map(str, arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as end:
+            cli.main()
+        out, err = capsys.readouterr()
+        return Outcome(int(end.value.code or 0), out, err)
+
+    return run

@@ -9,7 +9,7 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatResult
 from pydantic import BaseModel
 
-from agents.calls import CallFailed, Caller
+from agents.calls import Caller, CallFailed
 from agents.models import Model, make_model
 from agents.prompting import fence, render
 from elenchus.config import ModelConfig

@@ -53,9 +53,9 @@ def test_a_place_that_cannot_be_written_to(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_a_disk_that_fills_up_is_one_message() -> None:
-    with pytest.raises(UserError, match="is full"), runs.explained(Path("here")):
-        with Path("/dev/full").open("w") as file:
-            file.write("x")
+    full, here = Path("/dev/full"), Path("here")
+    with pytest.raises(UserError, match="is full"), runs.explained(here), full.open("w") as file:
+        file.write("x")
     with pytest.raises(OSError, match="other"), runs.explained(Path("here")):
         raise OSError(errno.EIO, "other")
 

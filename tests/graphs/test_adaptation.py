@@ -1,0 +1,190 @@
+"""Whole runs on a small domain, with the real parts: finished, killed, resumed, and traced."""
+
+import json
+import os
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, write_pool
+
+from elenchus import runs
+from elenchus.ledger import Ledger
+from elenchus.records import Adapter, Dataset, Examination, Example, Passage, Turn
+
+
+def command(*arguments: object) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "elenchus", *map(str, arguments)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT, env=os.environ,
+    )  # fmt: skip
+
+
+def finish(process: subprocess.Popen[str]) -> dict:
+    out, err = process.communicate()
+    assert process.returncode == 0, err
+    return json.loads(out)
+
+
+def launch(home: Path) -> subprocess.Popen[str]:
+    return command("launch", home, "--runs", home.parent / "runs", "--json")
+
+
+def resume(home: Path, run_id: str) -> dict:
+    return finish(command("resume", run_id, "--runs", home.parent / "runs", "--json"))
+
+
+def kill_when(process: subprocess.Popen[str], home: Path, moment: Callable[[Path], bool]) -> str:
+    """Kill a launch at a moment that its run folder shows; the run's id."""
+    while True:
+        try:
+            process.wait(timeout=0.01)
+        except subprocess.TimeoutExpired:
+            found = runs.listed(home.parent / "runs")
+            if found and moment(found[0].path):
+                process.kill()
+                process.communicate()
+                return found[0].id
+        else:
+            raise AssertionError(process.communicate())
+
+
+def records(home: Path, run_id: str) -> dict[str, str]:
+    """All records of a run by id; the cached calls beside them by id and response."""
+    db = sqlite3.connect(runs.find(home.parent / "runs", run_id).ledger)
+    found = dict(db.execute("SELECT id, body FROM records"))
+    found |= dict(db.execute("SELECT id, response FROM calls"))
+    db.close()
+    return found
+
+
+def examinations(folder: Path) -> int:
+    path = folder / "ledger.sqlite"
+    if not path.exists():
+        return 0
+    db = sqlite3.connect(path)
+    try:
+        query = "SELECT COUNT(*) FROM records WHERE kind = 'Examination'"
+        return db.execute(query).fetchone()[0]
+    except sqlite3.OperationalError:  # the table is not there yet
+        return 0
+    finally:
+        db.close()
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
+    """A run that nothing interrupted."""
+    home = write_pool(tmp_path_factory.mktemp("whole"))
+    return home, finish(launch(home))
+
+
+def test_a_run_ends_with_a_result(whole: tuple[Path, dict]) -> None:
+    _, result = whole
+    assert result["rounds"] == 2
+    assert result["examples"] > 0
+    assert result["examinations"] == 24
+    assert result["accepted"] + sum(result["rejected"].values()) == 24
+    assert result["exams"]["held-out"]["questions"] > 0
+    assert result["exams"]["hand"] is None
+    assert result["readable_passages"] <= result["passages"]
+
+
+def test_the_run_folder_is_complete(whole: tuple[Path, dict]) -> None:
+    _, result = whole
+    folder = Path(result["path"])
+    train = [json.loads(x) for x in (folder / "dataset" / "train.jsonl").open(encoding="utf-8")]
+    held = [json.loads(x) for x in (folder / "dataset" / "held-out.jsonl").open(encoding="utf-8")]
+    assert len(train) == result["examples"]
+    assert {r["prompt"][-1]["content"] for r in train}.isdisjoint(
+        r["prompt"][-1]["content"] for r in held
+    )
+    assert "Why examinations gave nothing" in (folder / "dataset" / "card.md").read_text("utf-8")
+    adapter = folder / result["adapter"]
+    assert (adapter / "adapter_model.safetensors").exists()
+    assert json.loads((adapter / "adapter_config.json").read_text("utf-8"))["r"] == 4
+    assert list(folder.rglob("*.partial")) == []
+
+
+def test_an_example_leads_back_to_everything(whole: tuple[Path, dict]) -> None:
+    home, result = whole
+    ledger = Ledger(runs.find(home.parent / "runs", result["run"]).ledger)
+    (dataset,) = ledger.all(Dataset, round=2)
+    assert len(ledger.all(Adapter)) == 2
+    for example in ledger.all(Example):
+        turn = ledger.get(Turn, example.turn_id)
+        assert ledger.get(Examination, example.examination_id).accepted_turn_id == turn.id
+        assert example.completion == turn.expert[0].text
+        for citation in turn.expert[0].citations:
+            assert citation.quote in ledger.get(Passage, citation.passage_id).text
+            assert citation.passage_id in example.passage_ids
+        ids = [turn.question.call_id, turn.verdict.call_id]
+        for call_id in [*ids, *(a.call_id for a in (*turn.expert, *turn.student))]:
+            call = ledger.call(call_id)
+            assert call is not None
+            assert len(call.prompt_sha256) == 64
+            assert call.model.startswith("builtin:")
+    assert set(dataset.example_ids) <= {e.id for e in ledger.all(Example)}
+    ledger.close()
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        lambda folder: examinations(folder) >= 3,
+        lambda folder: any((folder / "adapters").glob("round-1.partial/checkpoint-*")),
+    ],
+    ids=["examining", "training"],
+)
+def test_killed_and_resumed_is_as_if_never_killed(
+    whole: tuple[Path, dict], tmp_path: Path, moment: Callable[[Path], bool]
+) -> None:
+    _, expected = whole
+    home = write_pool(tmp_path)
+    run_id = kill_when(launch(home), home, moment)
+    result = resume(home, run_id)
+    assert records(home, run_id) == records(whole[0], expected["run"])
+    for name in ("train.jsonl", "held-out.jsonl", "rejected.jsonl"):
+        one, other = (Path(r["path"]) / "dataset" / name for r in (expected, result))
+        assert one.read_bytes() == other.read_bytes()
+    same = ("exams", "calls", "tokens", "examples", "accuracy_by_round")
+    assert {k: result[k] for k in same} == {k: expected[k] for k in same}
+
+
+def test_a_finished_run_is_not_resumed(whole: tuple[Path, dict], elenchus) -> None:
+    home, result = whole
+    end = elenchus("resume", result["run"], "--runs", home.parent / "runs")
+    assert end.code == 2
+    assert "is finished" in end.err
+
+
+def test_runs_lists_its_figures(whole: tuple[Path, dict], elenchus) -> None:
+    home, result = whole
+    (row,) = elenchus("runs", "--json", "--runs", home.parent / "runs").json
+    held = result["exams"]["held-out"]
+    assert row["state"] == "finished"
+    assert (row["before"], row["after"]) == (held["before"]["value"], held["after"]["value"])
+    for key in ("questions", "interval", "examples", "seconds", "calls", "tokens"):
+        assert row[key] is not None
+    assert result["run"] in elenchus("runs", "--runs", home.parent / "runs").out
+
+
+def test_trace_shows_all_examinations_and_one_whole(whole: tuple[Path, dict], elenchus) -> None:
+    home, result = whole
+    root = home.parent / "runs"
+    rows = elenchus("trace", result["run"], "--json", "--runs", root).json
+    assert len(rows) == 24
+    overview = elenchus("trace", result["run"], "--runs", root).out
+    accepted = next(row for row in rows if row["outcome"] == "accepted")
+    rejected = next((row for row in rows if row["outcome"] != "accepted"), accepted)
+    for row in (accepted, rejected):
+        shown = elenchus("trace", result["run"], row["examination"], "--runs", root).out
+        assert "turn 1" in shown
+        assert "expert" in shown
+        assert max(map(len, (overview + shown).splitlines())) <= 80
+    one = elenchus("trace", result["run"], accepted["examination"], "--json", "--runs", root).json
+    assert len(one["turns"]) == accepted["turns"]
+    assert elenchus("trace", result["run"], "e-nothing", "--runs", root).code == 2
