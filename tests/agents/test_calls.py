@@ -22,7 +22,7 @@ class Scripted(BaseChatModel):
     """Says the given lines one after the other, and keeps what it was asked."""
 
     lines: list[str]
-    asked: list[list[BaseMessage]] = []
+    asked: list[list[BaseMessage]]
 
     @property
     def _llm_type(self) -> str:
@@ -67,7 +67,7 @@ def test_sampling_is_part_of_the_key(ledger: Ledger) -> None:
 
 @pytest.mark.parametrize(
     "raw",
-    ['{"n": 3}', '<think>{"n": 4}</think>{"n": 3}', 'Sure:\n```json\n{"n": 3}\n```\nAnything else?'],
+    ['{"n": 3}', '<think>{"n": 4}</think>{"n": 3}', 'Sure:\n```json\n{"n": 3}\n```\nMore?'],
 )
 def test_json_is_found_in_what_models_say(ledger: Ledger, raw: str) -> None:
     parsed, call = asyncio.run(caller(ledger, raw).parsed(PROMPT, Number))
