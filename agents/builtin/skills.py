@@ -6,7 +6,7 @@ from typing import Any
 
 from agents.builtin import codes
 from agents.builtin.codes import Exchange
-from agents.builtin.generate import decode
+from agents.builtin.generate import Decoder, decode
 from agents.builtin.questions import KINDS, Kind, verdict
 from agents.builtin.wording import Style
 
@@ -16,6 +16,7 @@ _BATCH = 64
 
 def answerer(model: Any, tokenizer: Any) -> Answerer:
     """Greedy answers of a model, in batches of like length."""
+    decoder = Decoder(model)
 
     def answers(chats: list[list[codes.Message]]) -> list[str]:
         texts = tokenizer.apply_chat_template(chats, add_generation_prompt=True, tokenize=False)
@@ -25,7 +26,7 @@ def answerer(model: Any, tokenizer: Any) -> Answerer:
         for start in range(0, len(order), _BATCH):
             rows = order[start : start + _BATCH]
             made = decode(
-                model,
+                decoder,
                 [prompts[i] for i in rows],
                 limits=[96] * len(rows),
                 temperatures=[0.0] * len(rows),
