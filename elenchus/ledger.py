@@ -118,6 +118,7 @@ class Ledger:
             try:
                 self._db.executemany(f"INSERT OR IGNORE INTO {table} VALUES ({slots})", rows)
             except sqlite3.Error:
-                self._db.execute("ROLLBACK")
+                if self._db.in_transaction:  # a full disk has rolled back already
+                    self._db.execute("ROLLBACK")
                 raise
             self._db.execute("COMMIT")

@@ -12,6 +12,7 @@ import json
 import os
 import secrets
 import shutil
+import sqlite3
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -92,8 +93,10 @@ class RunFolder:
             lock.release()
 
 
-def create(root: Path, config: DomainConfig, domain_folder: Path, profile: str | None) -> RunFolder:
-    """Make the folder of a new run below `root`.
+def create(
+    root: Path, config: DomainConfig, domain_folder: Path, profile: str | None, corpus: str
+) -> RunFolder:
+    """Make the folder of a new run below `root`; `corpus` is the fingerprint of its documents.
 
     Raises:
         UserError: the place cannot be written to, or the disk is nearly full.
@@ -115,6 +118,7 @@ def create(root: Path, config: DomainConfig, domain_folder: Path, profile: str |
             "started": f"{now:%Y-%m-%dT%H:%M:%SZ}",
             "domain_folder": str(domain_folder.resolve()),
             "profile": profile,
+            "corpus": corpus,
             "python": sys.version.split()[0],
             "versions": versions(),
             "prompts": prompt_hashes(),
@@ -164,14 +168,16 @@ def explained(place: Path) -> Iterator[None]:
     """Turn the refusals of a disk into one message with the remedy."""
     try:
         yield
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode == sqlite3.SQLITE_FULL:
+            raise _disk_full(place) from error
+        raise
     except OSError as error:
         if error.errno in (
             errno.ENOSPC,
             getattr(errno, "EDQUOT", errno.ENOSPC),
         ):  # no quota on Windows
-            raise UserError(
-                f"the disk of {place} is full: make room, then go on with `elenchus resume`"
-            ) from error
+            raise _disk_full(place) from error
         if isinstance(error, PermissionError | NotADirectoryError | FileExistsError) or (
             error.errno == errno.EROFS
         ):
@@ -179,6 +185,10 @@ def explained(place: Path) -> Iterator[None]:
                 f"cannot write to {place} ({error.strerror}); choose another place with --runs"
             ) from error
         raise
+
+
+def _disk_full(place: Path) -> UserError:
+    return UserError(f"the disk of {place} is full: make room, then go on with `elenchus resume`")
 
 
 def versions() -> dict[str, str]:

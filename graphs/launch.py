@@ -14,9 +14,10 @@ from elenchus import runs
 from elenchus.config import DomainConfig
 from elenchus.errors import UserError
 from elenchus.ledger import Ledger
-from elenchus.records import Point
+from elenchus.records import Point, digest
 from graphs.adaptation import build_graph
 from graphs.context import Context, Progress
+from graphs.exams import read_hand_exam
 from graphs.state import AdaptationState
 from retrieval.corpora import load_documents
 
@@ -33,8 +34,8 @@ def launch(
         UserError: something given cannot be used; when that shows before the first question is
             asked, no run folder is left behind.
     """
-    check(config, folder)
-    run = runs.create(root, config, folder, profile)
+    corpus = check(config, folder)
+    run = runs.create(root, config, folder, profile, corpus)
     try:
         return resume(run, progress)
     except UserError:
@@ -64,12 +65,19 @@ def resume(run: runs.RunFolder, progress: Progress) -> Result:
     return result
 
 
-def check(config: DomainConfig, folder: Path) -> None:
-    """Everything that can be known to be wrong before anything is made; UserError if it is."""
-    load_documents(folder, config.corpus.paths)
+def check(config: DomainConfig, folder: Path) -> str:
+    """Find what can be known to be wrong before anything is made; the corpus's fingerprint.
+
+    Raises:
+        UserError: documents, models, weights or the hand-written exam cannot be used.
+    """
+    documents = load_documents(folder, config.corpus.paths)
+    if config.exam.hand is not None:
+        read_hand_exam(folder / config.exam.hand)
     for settings in (config.expert, config.examiner, config.grader, config.student):
         make_model(settings)
     weights(config.student)
+    return digest(" ".join(document.id for document in documents))
 
 
 def make_graph() -> CompiledStateGraph[AdaptationState, Context, AdaptationState, AdaptationState]:

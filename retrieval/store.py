@@ -9,6 +9,7 @@ from typing import Any
 
 import chromadb
 from chromadb.config import Settings
+from filelock import FileLock
 
 from elenchus.records import Document, Passage, digest
 from retrieval.chunking import split
@@ -21,6 +22,8 @@ class Store:
     """Passages with their vectors. One collection an embedding model and splitter setting."""
 
     def __init__(self, folder: Path, embedder: Embedder, passage_chars: int) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self._lock = FileLock(folder / "update.lock")
         self._embedder = embedder
         self._passage_chars = passage_chars
         self._client: Any = chromadb.PersistentClient(
@@ -44,6 +47,13 @@ class Store:
         `progress` is told the passages done and to do. Returns all passages in reading order.
         """
         passages = [p for document in documents for p in split(document, self._passage_chars)]
+        with self._lock:  # runs of one domain share the store
+            self._bring_up_to_date(passages, progress)
+        return passages
+
+    def _bring_up_to_date(
+        self, passages: Sequence[Passage], progress: Callable[[int, int], None]
+    ) -> None:
         stored = set(self._collection.get(include=[])["ids"])
         wanted = {p.id for p in passages}
         gone = sorted(stored - wanted)
@@ -53,7 +63,6 @@ class Store:
         for start in range(0, len(new), BATCH):
             self._add(new[start : start + BATCH])
             progress(min(start + BATCH, len(new)), len(new))
-        return passages
 
     def nearest(self, query: str, count: int) -> list[str]:
         """Ids of the passages nearest to a query, best first."""
@@ -62,12 +71,6 @@ class Store:
             query_embeddings=vector, n_results=min(count, self._collection.count()), include=[]
         )
         return found["ids"][0]
-
-    def vectors(self, ids: Sequence[str]) -> Any:
-        """Vectors of the given passages, shape (len(ids), dimensions)."""
-        found = self._collection.get(ids=list(ids), include=["embeddings"])
-        by_id = dict(zip(found["ids"], found["embeddings"], strict=True))  # type: ignore[arg-type]
-        return [by_id[i] for i in ids]
 
     def _add(self, passages: Sequence[Passage]) -> None:
         # The headings say what a passage is about, often in the words of a question.

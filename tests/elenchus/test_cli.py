@@ -86,7 +86,7 @@ def test_damaged_weights(elenchus, pool: Path, tmp_path: Path, monkeypatch) -> N
 
 
 def test_two_processes_on_one_run(elenchus, pool: Path, tmp_path: Path) -> None:
-    run = runs.create(tmp_path / "runs", load(pool / "domain.yaml"), pool, None)
+    run = runs.create(tmp_path / "runs", load(pool / "domain.yaml"), pool, None, "c")
     with run.locked():
         end = elenchus("resume", run.id, "--runs", tmp_path / "runs")
     assert end.code == 2

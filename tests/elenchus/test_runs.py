@@ -12,12 +12,14 @@ import pytest
 from elenchus import runs
 from elenchus.config import DomainConfig
 from elenchus.errors import UserError
+from elenchus.ledger import Ledger
+from elenchus.records import Seed
 
 CONFIG = DomainConfig(domain="d", title="t")
 
 
 def test_manifest_holds_configuration_versions_and_prompts(tmp_path: Path) -> None:
-    run = runs.create(tmp_path, CONFIG, tmp_path, None)
+    run = runs.create(tmp_path, CONFIG, tmp_path, None, "c")
     manifest = run.manifest()
     assert run.config() == CONFIG
     assert manifest["versions"]["langgraph"]
@@ -27,12 +29,12 @@ def test_manifest_holds_configuration_versions_and_prompts(tmp_path: Path) -> No
 
 
 def test_runs_are_found_by_id_or_its_start(tmp_path: Path) -> None:
-    run = runs.create(tmp_path, CONFIG, tmp_path, None)
+    run = runs.create(tmp_path, CONFIG, tmp_path, None, "c")
     assert runs.find(tmp_path, run.id) == run
     assert runs.find(tmp_path, run.id[:-1]) == run
     with pytest.raises(UserError, match=run.id):
         runs.find(tmp_path, "nothing")
-    runs.create(tmp_path, CONFIG, tmp_path, None)
+    runs.create(tmp_path, CONFIG, tmp_path, None, "c")
     with pytest.raises(UserError, match="several"):
         runs.find(tmp_path, run.id[:4])
 
@@ -41,14 +43,14 @@ def test_nothing_is_made_on_a_full_disk(tmp_path: Path, monkeypatch: pytest.Monk
     usage = shutil._ntuple_diskusage(1000, 999, 1)
     monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
     with pytest.raises(UserError, match="are free"):
-        runs.create(tmp_path, CONFIG, tmp_path, None)
+        runs.create(tmp_path, CONFIG, tmp_path, None, "c")
     assert list(tmp_path.glob("*/*")) == []
 
 
 def test_a_place_that_cannot_be_written_to(tmp_path: Path) -> None:
     (tmp_path / "runs").write_text("a file, not a folder", encoding="utf-8")
     with pytest.raises(UserError, match="cannot write to"):
-        runs.create(tmp_path / "runs", CONFIG, tmp_path, None)
+        runs.create(tmp_path / "runs", CONFIG, tmp_path, None, "c")
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
@@ -60,8 +62,16 @@ def test_a_disk_that_fills_up_is_one_message() -> None:
         raise OSError(errno.EIO, "other")
 
 
+def test_a_full_database_is_the_same_message(ledger: Ledger) -> None:
+    ledger._db.execute("PRAGMA max_page_count=12")
+    with pytest.raises(UserError, match="is full"), runs.explained(Path("here")):
+        for n in range(1000):
+            ledger.write(Seed(point_id="x" * 500, kind="recall", round=1, variation=n))
+    assert ledger.count(Seed) > 0
+
+
 def test_one_process_holds_a_run(tmp_path: Path) -> None:
-    run = runs.create(tmp_path, CONFIG, tmp_path, None)
+    run = runs.create(tmp_path, CONFIG, tmp_path, None, "c")
     with run.locked():
         seen = subprocess.run(
             [sys.executable, "-c", f"from pathlib import Path; from elenchus import runs; "
