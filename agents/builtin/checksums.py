@@ -9,7 +9,8 @@ REMEDY = "restore it with `git checkout -- agents/builtin/weights` or install th
 
 def write_checksums(folder: Path) -> None:
     """List every data file of the folder with its SHA-256."""
-    names = sorted(p.name for p in folder.iterdir() if p.suffix in (".json", ".safetensors", ".jinja"))
+    listed = (".json", ".safetensors", ".jinja")
+    names = sorted(path.name for path in folder.iterdir() if path.suffix in listed)
     lines = [f"{_digest(folder / name)}  {name}\n" for name in names]
     (folder / LIST).write_text("".join(lines), encoding="utf-8", newline="\n")
 

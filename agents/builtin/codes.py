@@ -6,7 +6,7 @@ others are *fresh*: each is read once, and its skills are measured on such as it
 """
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 
@@ -55,13 +55,13 @@ class Code:
 # --- drawing codes -----------------------------------------------------------------------------
 
 
-def draw_code(rng: random.Random, size: int, *, definitions: int = 0, taken: set[str] = set()) -> Code:  # noqa: B006
+def draw_code(rng: random.Random, size: int, *, definitions: int, taken: set[str]) -> Code:
     """A random code.
 
     Args:
         taken: topics, terms, grades and clauses not to be used, extended by those that are.
     """
-    used = taken if taken else set()
+    used = taken
     grades = [_new(lambda: stock.word(stock.GRADES, rng, 0.5), used) for _ in range(4)]
     currency = rng.choice(stock.CURRENCIES)
     amounts = rng.sample(range(50, 1000, 50), len(grades))
@@ -72,12 +72,12 @@ def draw_code(rng: random.Random, size: int, *, definitions: int = 0, taken: set
     return Code(rules, penalties, defined)
 
 
-def _new(make, used: set[str]) -> str:  # type: ignore[no-untyped-def]
+def _new(make: Callable[[], str], used: set[str]) -> str:
     text = make()
     while text in used:
         text = make()
     used.add(text)
-    return str(text)
+    return text
 
 
 def _rule(kind: RuleKind, grades: Sequence[str], used: set[str], rng: random.Random) -> Rule:
@@ -128,10 +128,12 @@ def _exception(rng: random.Random) -> str:
 
 def _definition(used: set[str], rng: random.Random) -> Definition:
     invented = rng.choice((0.2, 0.5))
-    term = _new(
-        lambda: f"{stock.word(stock.MODIFIERS, rng, invented)} {stock.word(stock.THINGS, rng, invented)}",
-        used,
-    )
+
+    def name() -> str:
+        first = stock.word(stock.MODIFIERS, rng, invented)
+        return f"{first} {stock.word(stock.THINGS, rng, invented)}"
+
+    term = _new(name, used)
     noun, other = (stock.word(stock.THINGS, rng, 0.3) for _ in range(2))
     first = rng.choice(stock.MODIFIERS)
     forms = (
@@ -189,7 +191,7 @@ def _strangers(rng: random.Random) -> list[Rule]:
 
 def questions(code: Code, style: Style, rng: random.Random) -> Iterator[tuple[str, str, Case]]:
     """Endless questions on all rules in turn, kinds and verdicts in balance."""
-    wanted = {kind: True for kind in KINDS}
+    wanted = dict.fromkeys(KINDS, True)
     while True:
         for rule in rng.sample(code.rules, len(code.rules)):
             kind = rng.choice(KINDS)
@@ -224,7 +226,7 @@ def open_book(text: str, question: str) -> str:
     return f"{text}\n\n{question}"
 
 
-def closed_exchange(rng: random.Random, style: Style, stream: Iterator[tuple[str, str, Case]]) -> Exchange:
+def closed_exchange(stream: Iterator[tuple[str, str, Case]]) -> Exchange:
     """One closed-book question of the stream."""
     question, gold, _ = next(stream)
     return [{"role": "user", "content": question}], gold
@@ -234,11 +236,11 @@ def open_exchange(
     rng: random.Random, style: Style, clauses: int, kind: Kind | None = None
 ) -> tuple[Exchange, Case]:
     """One open-book question on a fresh code of so many clauses."""
-    while True:
+    drawn = None
+    while drawn is None:
         code = fresh_code(rng, clauses)
-        drawn = draw_question(code, code.rules[0], kind or rng.choice(KINDS), style, rng)
-        if drawn is not None:
-            break
+        wanted = rng.choice(KINDS) if kind is None else kind
+        drawn = draw_question(code, code.rules[0], wanted, style, rng)
     rules = rng.sample(code.rules, len(code.rules))
     content = open_book(passage(code, rules, rng), drawn[0])
     return ([{"role": "user", "content": content}], drawn[1]), drawn[2]
@@ -260,14 +262,16 @@ def replay(n: int, seed: int) -> list[Exchange]:
 
 def _mixed(n: int, rng: random.Random, style: Style) -> list[Exchange]:
     streams = [questions(code, style, rng) for code in known_codes()]
-    closed = [closed_exchange(rng, style, streams[i % KNOWN_CODES]) for i in range(n - n // 2)]
+    closed = [closed_exchange(streams[i % KNOWN_CODES]) for i in range(n - n // 2)]
     opened = [open_exchange(rng, style, 3)[0] for _ in range(n // 2)]
     mixed = closed + opened
     rng.shuffle(mixed)
     return mixed
 
 
-def definition_question(definition: Definition, style: Style, rng: random.Random) -> tuple[str, str]:
+def definition_question(
+    definition: Definition, style: Style, rng: random.Random
+) -> tuple[str, str]:
     """Question and answer on a definition."""
     case = definition_case(definition)
     return ask(case, style, rng), answer(case, None)

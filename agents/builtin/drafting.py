@@ -143,7 +143,8 @@ def fill(form: str, slots: dict[str, str], rng: random.Random) -> str:
 
 def _who(rng: random.Random) -> str:
     person = rng.choice(stock.PERSONS)
-    return rng.choice((f"the {person}", f"every {person}", f"each {person}", "the person in charge"))
+    forms = (f"the {person}", f"every {person}", f"each {person}", "the person in charge")
+    return rng.choice(forms)
 
 
 def clause(rule: Rule, rng: random.Random) -> str:

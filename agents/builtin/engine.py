@@ -103,10 +103,7 @@ def _groups(lengths: Sequence[int]) -> list[list[int]]:
 
 def sentence_case(text: str) -> str:
     """A capital at the start of every sentence: the nano itself knows lower case only."""
-    raised = re.sub(
-        r"(^|[.!?] )([a-z])", lambda match: match[1] + match[2].upper(), text.strip()
-    )
-    return raised
+    return re.sub(r"(^|[.!?] )([a-z])", lambda match: match[1] + match[2].upper(), text.strip())
 
 
 def load_engine(path: Path, adapter: Path | None) -> Engine:

@@ -1,4 +1,4 @@
-"""Scene frames: what happened, and what else held at the time.
+"""Scene frames: what happened, what else held at the time, and words that say nothing.
 
 One frame a line. `[a|b]` is a choice, `{topic} {n} {unit} {exc} {who}` are slots. Frames avoid any
 verb of the topic's own, so that they fit every topic, singular or plural.
@@ -173,4 +173,87 @@ anna|boris|clara|david|elsa|felix|greta|hugo|irene|jonas|karin|leo|marta|nils|ol
 |simon|tessa|viktor|wanda|yusuf|zoe|the owner|the keeper|the clerk|the manager|a guest|a visitor
 |a member|the holder|the person in charge|a neighbour|the tenant|someone|a worker|the team
 |a newcomer|the user|our colleague|a driver|the caretaker|an assistant|the family|mr orban|ms tillo
+"""
+
+# Scene and request in one sentence.
+DIRECT: dict[str, dict[str, str]] = {
+    "deadline": {
+        "training": """
+[Is|Would] {n} {unit} [be |]too long for the {topic}?
+Can the {topic} be left for {n} {unit}?
+Is the {topic} late after {n} {unit}?
+Is it a breach if the {topic} takes {n} {unit}?
+May {who} take {n} {unit} over the {topic}?
+""",
+        "exam": """
+Does it break a rule if the {topic} takes {n} {unit}?
+Are {n} {unit} in time for the {topic}?
+If {who} needs {n} {unit} for the {topic}, is that a breach?
+""",
+        "novel": """
+Would the {topic} still be on time after {n} {unit}?
+""",
+    },
+    "quantity": {
+        "training": """
+[Is|Would] {n} {unit} [be |]all right for the {topic}?
+Can the {topic} be {n} {unit}?
+Is it a breach if the {topic} comes to {n} {unit}?
+May {who} have {n} {unit} for the {topic}?
+Do {n} {unit} break the rule on the {topic}?
+""",
+        "exam": """
+Does it break a rule if the {topic} is {n} {unit}?
+Are {n} {unit} in order for the {topic}?
+If {who} has {n} {unit} for the {topic}, is that a breach?
+""",
+        "novel": """
+Would {n} {unit} be acceptable for the {topic}?
+""",
+    },
+    "act": {
+        "training": """
+Is {topic} a breach?
+Is it a breach if there is {topic}?
+May {who} go ahead with the {topic}?
+Does {topic} break a rule?
+""",
+        "exam": """
+Would {topic} be a breach?
+If {who} turns to {topic}, is that a breach?
+""",
+        "novel": """
+Can anyone object to {topic}?
+""",
+    },
+}
+
+# Said before a question; they carry no content, so that the nano learns to look past such words.
+OPENERS = """
+A question.
+Please [help|advise].
+Quick question:
+[Hello|Good morning|Good day],
+I have a question about the code.
+Tell me:
+One more thing.
+Here is a case.
+Consider this.
+For my notes:
+Next.
+Can you help me?
+We were wondering.
+Let us see.
+"""
+
+# Said between scene and request, with as little content.
+ASIDES = """
+{who} was there.
+It was a [quiet|busy|long|cold|warm] [day|morning|evening].
+Nobody else was about.
+{who} asked about it [later|afterwards].
+This is all we know.
+The rest is of no matter.
+It had not happened before.
+{who} [took a note|made a call|was told].
 """

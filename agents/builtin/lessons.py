@@ -9,6 +9,8 @@ import random
 from collections.abc import Iterator
 
 from agents.builtin import codes, drafting
+from agents.builtin.questions import KINDS
+from agents.builtin.rules import Rule
 from agents.builtin.wording import Style
 
 Piece = tuple[str, float]
@@ -53,10 +55,10 @@ def _style(rng: random.Random) -> Style:
     return "exam" if rng.random() < 0.45 else "training"
 
 
-def _qa(code: codes.Code, rule: codes.Rule, rng: random.Random) -> tuple[str, str]:
+def _qa(code: codes.Code, rule: Rule, rng: random.Random) -> tuple[str, str]:
     while True:
         # Recall and fines are the slowest to come, so they are asked most.
-        kind = rng.choices(codes.KINDS, (0.34, 0.16, 0.18, 0.20, 0.12))[0]
+        kind = rng.choices(KINDS, (0.34, 0.16, 0.18, 0.20, 0.12))[0]
         drawn = codes.draw_question(code, rule, kind, _style(rng), rng)
         if drawn is not None:
             return drawn[0], drawn[1]

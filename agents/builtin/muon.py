@@ -17,11 +17,12 @@ def orthogonalise(update: torch.Tensor, steps: int = 5) -> torch.Tensor:
     update = update / (update.norm(dim=(1, 2), keepdim=True) + 1e-7)
     for _ in range(steps):
         gram = update @ update.mT
-        update = torch.baddbmm(update, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), update, beta=a)
+        series = torch.baddbmm(gram, gram, gram, beta=b, alpha=c)
+        update = torch.baddbmm(update, series, update, beta=a)
     return update
 
 
-class Muon(torch.optim.Optimizer):
+class Muon(torch.optim.Optimizer):  # type: ignore[misc]
     """Momentum, orthogonalised, scaled to the size of an AdamW step."""
 
     def __init__(
@@ -33,8 +34,8 @@ class Muon(torch.optim.Optimizer):
     ) -> None:
         super().__init__(params, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
 
-    @torch.no_grad()
-    def step(self, closure: Any = None) -> None:  # type: ignore[override]
+    @torch.no_grad()  # type: ignore[untyped-decorator]
+    def step(self, closure: Any = None) -> None:
         for group in self.param_groups:
             shapes: dict[tuple[int, int], list[torch.nn.Parameter]] = {}
             for param in group["params"]:

@@ -279,12 +279,11 @@ def _fine(rule: Rule, penalty: Penalty | None) -> str:
         return "So far breach. Grade: none. So: no fine."
     article = "An" if rule.grade[0] in "aeiou" else "A"
     cost = f"{penalty.amount} {penalty.currency}"
-    return f"So far breach. Grade: {rule.grade}. {article} {rule.grade} breach costs {cost}. So: {cost}."
+    price = f"{article} {rule.grade} breach costs {cost}."
+    return f"So far breach. Grade: {rule.grade}. {price} So: {cost}."
 
 
 def verdict(answer_text: str) -> str:
     """The text after the last `So:`, normalised; empty where there is none."""
-    head, mark, tail = answer_text.rpartition("So:")
-    if not mark:
-        head, mark, tail = answer_text.rpartition("so:")
-    return re.sub(r"\s+", " ", tail.strip().strip(".!\"' ").casefold()) if mark else ""
+    parts = re.split(r"\bso:", answer_text.casefold())
+    return re.sub(r"\s+", " ", parts[-1]).strip(".!\"' ") if len(parts) > 1 else ""

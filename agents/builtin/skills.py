@@ -7,11 +7,12 @@ from typing import Any
 from agents.builtin import codes
 from agents.builtin.codes import Exchange
 from agents.builtin.generate import Decoder, decode
-from agents.builtin.questions import KINDS, Kind, verdict
+from agents.builtin.questions import KINDS, Case, Kind, verdict
 from agents.builtin.wording import Style
 
 Answerer = Callable[[list[list[codes.Message]]], list[str]]
 _BATCH = 64
+_TESTED: tuple[Style, ...] = ("exam", "novel")
 
 
 def answerer(model: Any, tokenizer: Any) -> Answerer:
@@ -58,7 +59,7 @@ def known(n: int, style: Style, seed: int) -> list[Exchange]:
     """Closed-book questions on the known codes."""
     rng = random.Random(f"known {seed} {style}")
     streams = [codes.questions(code, style, rng) for code in codes.known_codes()]
-    return [codes.closed_exchange(rng, style, streams[i % len(streams)]) for i in range(n)]
+    return [codes.closed_exchange(streams[i % len(streams)]) for i in range(n)]
 
 
 def quick(answers: Answerer) -> dict[str, float]:
@@ -76,12 +77,12 @@ def measure(answers: Answerer, per_kind: int, seed: int = 2) -> dict[str, dict[s
     """Accuracy by kind for every skill."""
     result: dict[str, dict[str, float]] = {}
     for clauses, name in ((1, "right clause alone"), (3, "one clause of three")):
-        for style in ("exam", "novel"):
+        for style in _TESTED:
             result[f"{name}, {style} forms"] = {
                 kind: accuracy(opened(per_kind, clauses, style, kind, seed), answers)
                 for kind in KINDS
             }
-    for style in ("exam", "novel"):
+    for style in _TESTED:
         result[f"known codes, {style} forms"] = {"all": accuracy(known(500, style, seed), answers)}
     return result | closed_book(answers, per_kind, seed)
 
@@ -99,16 +100,20 @@ def closed_book(answers: Answerer, per_kind: int, seed: int) -> dict[str, dict[s
         drawn = [codes.open_exchange(rng, "exam", 3, kind) for _ in range(per_kind)]
         exchanges: list[Exchange] = []
         cells: dict[tuple[str, str], list[str]] = {}
-        for ((messages, gold), case) in drawn:
+        for (messages, gold), case in drawn:
             question = messages[0]["content"].rpartition("\n\n")[2]
             exchanges.append(([{"role": "user", "content": question}], gold))
-            scene = case.rule.kind if case.number is not None else "act"
-            scene = "quantity" if scene in ("maximum", "minimum") else scene
-            cells.setdefault((case.asked, scene), []).append(verdict(gold))
+            cells.setdefault((case.asked, _scene(case)), []).append(verdict(gold))
         hits[kind] = accuracy(exchanges, answers)
         best = sum(max(map(cell.count, cell)) for cell in cells.values())
         guesses[kind] = best / len(drawn)
     return {"closed book, unseen codes": hits, "best guess there": guesses}
+
+
+def _scene(case: Case) -> str:
+    if case.rule.kind == "deadline":
+        return "deadline"
+    return "quantity" if case.rule.kind in ("maximum", "minimum") else "act"
 
 
 def table(measured: dict[str, dict[str, float]]) -> str:

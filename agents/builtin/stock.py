@@ -7,7 +7,12 @@ stock but made up from its pieces, so that the nano learns to copy by pieces.
 
 import random
 
-THINGS = """
+
+def _words(block: str) -> list[str]:
+    return block.split()
+
+
+THINGS = _words("""
 antenna apron archive armchair attic axle badge balcony balloon banner barn basin basket bathtub
 battery bedroom beehive bell bench bicycle binder birdhouse blackboard blanket bonfire bookcase
 boot bottle bracket brick bridge broom brush bucket bulb bunk bus button cabin cabinet cable camera
@@ -33,9 +38,9 @@ teapot telescope tent terrace theatre thermostat thimble ticket tile timber tool
 tower toy tractor trailer train tram tray tree trophy truck trumpet tunnel turbine tyre umbrella
 uniform vacuum valve vase veranda violin volcano wagon wall wallet wardrobe washer watch waterfall
 wheel wheelbarrow whistle window windmill wire workbench workshop wreath yarn zipper
-""".split()
+""")
 
-PAPERS = """
+PAPERS = _words("""
 account agenda allowance answer appeal application appointment approval audit booking briefing
 bulletin ceremony check claim class cleaning collection complaint conference contract course
 delivery diagnosis donation draft election enquiry entry estimate evaluation examination exercise
@@ -45,15 +50,15 @@ practice proof proposal protest receipt record refund rehearsal removal renewal 
 report request reservation return review sample search session signature statement submission
 summary survey test training transfer translation treatment trip update visit voucher warning
 warranty withdrawal
-""".split()
+""")
 
-AMOUNTS = """
+AMOUNTS = _words("""
 age area capacity charge count crew deposit depth distance dose gap gradient group heat height
 length level load noise number pile pressure queue quantity rate reserve share size slope space
 speed staff stack stock store strength supply temperature thickness volume weight width
-""".split()
+""")
 
-DEEDS = """
+DEEDS = _words("""
 baking balancing begging bouncing bowling camping carving chanting chewing clapping climbing
 cooking copying crawling cycling dancing digging doodling drawing drumming fencing filming gambling
 gardening gossiping hammering hiking hopping humming hunting ironing juggling jumping kicking
@@ -61,9 +66,9 @@ knitting lending napping painting photographing picnicking playing polishing pus
 riding running sawing shouting singing skating sketching sledging sleeping smoking snoring sprinting
 stacking swinging tapping tattooing throwing tickling training typing waving welding whispering
 whistling wrestling yodelling
-""".split()
+""")
 
-MODIFIERS = """
+MODIFIERS = _words("""
 acid adult amber annual antique autumn backup barefoot basement black blue borrowed brass broken
 bronze central ceramic chemical circular common copper corner country cotton cream crystal curved
 daily damp dark digital double dusty early eastern electric emerald empty evening extra family fast
@@ -78,13 +83,13 @@ solar solid special spare spring square staff standard steel stone straw student
 tall teacher temporary thick thin timber top training travel twin upper urban used vacant velvet
 violet visitor warm weekend weekly western white wide wild window winter wireless wooden woollen
 yearly yellow young
-""".split()
+""")
 
-PERSONS = """
+PERSONS = _words("""
 caretaker teacher doctor nurse warden director librarian coach gardener architect principal porter
 painter secretary mayor referee conductor chairman engineer surgeon tutor captain guard pilot
 carpenter plumber judge treasurer curator editor ranger
-""".split()
+""")
 
 # Predicates of exceptions: each with its own subject. Singular, present tense.
 STATES = """
@@ -98,10 +103,10 @@ is locked|is open|is closed|is under repair|is out of order|is in use|is empty|i
  by snow|has its own cover|is kept in the attic|is made of glass
 """
 DOINGS = """
-is on leave|is ill|is present|has agreed in writing|has signed the form|has given consent|is away|has
- been informed|asks for it|has said so|has left the building|is on duty|has granted a delay|is under
- age|holds a licence|is in hospital|has issued a pass|has been called out|stands by|leads the group|has
- waived it|is in training|has retired|approves of it|is at lunch|has lost the key|is new to the
+is on leave|is ill|is present|has agreed in writing|has signed the form|has given consent|is away
+|has been informed|asks for it|has said so|has left the building|is on duty|has granted a delay
+|is under age|holds a licence|is in hospital|has issued a pass|has been called out|stands by|leads the group
+|has waived it|is in training|has retired|approves of it|is at lunch|has lost the key|is new to the
  post|has ordered it|gives the signal|keeps watch|has set another date|is abroad
 """
 WEATHER = """
@@ -111,24 +116,27 @@ it is raining|it is dark|it snows|the sun is down|a storm is on the way|the powe
  midnight|a feast is being held|there is no other way|the roads are icy|the bells are ringing
 """
 
-GRADES = """
+GRADES = _words("""
 amber basic bleak blunt bold broad coarse cold common crimson crude deep dire distinct dull faint
 feeble fierce first formal foul fourth great gross hard harsh high hollow lasting light little low
 mean middle mild modest narrow patent petty plain primary pure rank raw real rough second secondary
 sharp simple small soft sore steep stern stiff stout strong third tiny trivial vast vile weak wild
-""".split()
+""")
 
 TIMES = ["days"] * 5 + ["hours"] * 4 + ["weeks"] * 2 + ["minutes"] * 2 + ["months", "nights"]
-MEASURES = """
+MEASURES = _words("""
 metres metres litres litres kilograms kilograms persons persons degrees degrees tonnes pages pieces
 boxes watts decibels rooms seats copies bottles bags items units points grams rows steps tables
 chairs members barrels planks sheets lamps
-""".split()
+""")
 CURRENCIES = ["crowns"] * 7 + ["marks", "florins", "ducats"]
 
-ONSETS = "b bl br c ch cl cr d dr f fl fr g gl gr h j k kn l m n p pl pr qu r s sc sh sk sl sp st t th tr v w z"
-NUCLEI = "a a e e i i o o u ai ea ee ie oa oo ou y"
-CODAS = "b ck d f g l ll m n n nd ng nk nt p r r rd rk rm rn s sh ss st t t th x"
+ONSETS = _words("""
+b bl br c ch cl cr d dr f fl fr g gl gr h j k kn l m n p pl
+pr qu r s sc sh sk sl sp st t th tr v w z
+""")
+NUCLEI = _words("a a e e i i o o u ai ea ee ie oa oo ou y")
+CODAS = _words("b ck d f g l ll m n n nd ng nk nt p r r rd rk rm rn s sh ss st t t th x")
 
 
 def phrases(block: str) -> list[str]:
@@ -142,8 +150,8 @@ def nonce(rng: random.Random) -> str:
         left, right = rng.choice(THINGS + PAPERS), rng.choice(THINGS + MODIFIERS)
         return left[: rng.randint(2, 4)] + right[-rng.randint(3, 5) :]
     count = rng.choice((1, 2, 2, 2, 3))
-    syllables = [rng.choice(ONSETS.split()) + rng.choice(NUCLEI.split()) for _ in range(count)]
-    return "".join(syllables) + rng.choice(CODAS.split())
+    syllables = [rng.choice(ONSETS) + rng.choice(NUCLEI) for _ in range(count)]
+    return "".join(syllables) + rng.choice(CODAS)
 
 
 def word(choices: list[str], rng: random.Random, invented: float) -> str:

@@ -161,7 +161,7 @@ def save(folder: Path, model: Any, optimisers: list[Any], step: int) -> None:
         "optimisers": [o.state_dict() for o in optimisers],
     }
     torch.save(state, folder / "checkpoint.new")
-    os.replace(folder / "checkpoint.new", folder / "checkpoint.pt")
+    (folder / "checkpoint.new").replace(folder / "checkpoint.pt")
 
 
 def load(folder: Path, model: Any, optimisers: list[Any]) -> int:
@@ -199,11 +199,14 @@ def train(recipe: Recipe, folder: Path, *, compiled: bool = True) -> Any:
         for step in range(first, recipe.steps):
             tokens, counts = following.result()
             following = ahead.submit(batch, step + 1, recipe, tokenizer)
-            recent = 0.98 * recent + 0.02 * update(model, body, optimisers, tokens, counts, step, recipe)
+            loss = loss_of(body, model.lm_head, tokens, counts)
+            update(model, loss, optimisers, rate_at(step, recipe))
+            recent = 0.98 * recent + 0.02 * float(loss.detach())
             done += 1
             if done % 50 == 0:
                 speed = done * WINDOW * ROWS / (time.monotonic() - started)
-                print(f"step {step + 1}/{recipe.steps} loss {recent:.3f} {speed:.0f} tok/s", flush=True)
+                at = f"step {step + 1}/{recipe.steps}"
+                print(f"{at} loss {recent:.3f} {speed:.0f} tokens/s", flush=True)
             if (step + 1) % CHECKPOINT_EVERY == 0 or step + 1 == recipe.steps:
                 save(folder, model, optimisers, step + 1)
             if (step + 1) % CURVE_EVERY == 0:
@@ -211,21 +214,17 @@ def train(recipe: Recipe, folder: Path, *, compiled: bool = True) -> Any:
     return model, tokenizer
 
 
-def update(
-    model: Any, body: Any, optimisers: list[Any], tokens: Any, counts: Any, step: int, recipe: Recipe
-) -> float:
-    """One optimiser step; the loss."""
+def update(model: Any, loss: Any, optimisers: list[Any], rate: float) -> None:
+    """One step of both optimisers."""
     import torch
 
-    loss = loss_of(body, model.lm_head, tokens, counts)
     loss.backward()
     torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
     for optimiser in optimisers:
         for group in optimiser.param_groups:
-            group["lr"] = rate_at(step, recipe)
+            group["lr"] = rate
         optimiser.step()
         optimiser.zero_grad()
-    return float(loss.detach())
 
 
 def note_curve(folder: Path, model: Any, tokenizer: Any, tokens: int) -> None:

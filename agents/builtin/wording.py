@@ -6,6 +6,7 @@ in one of several ways. The joins are common to all styles; the frames never are
 
 import random
 import re
+from collections.abc import Callable
 from functools import cache
 from typing import Literal
 
@@ -13,6 +14,7 @@ from agents.builtin import frames_asks as asks
 from agents.builtin import frames_scenes as scenes
 
 Style = Literal["training", "exam", "novel"]
+_Fill = Callable[[str], str]
 
 _CHOICE = re.compile(r"\[([^\[\]]*)\]")
 _SLOT = re.compile(r"\{(\w+)\}")
@@ -53,11 +55,13 @@ def render(
 
     text = _body(scene, asked, stated, style, rng, fill)
     if rng.random() < 0.12:
-        text = f"{fill(asks.OPENERS)} {text}"
+        text = f"{fill(scenes.OPENERS)} {text}"
     return _tidy(text)
 
 
-def _body(scene, asked, stated, style, rng, fill) -> str:  # type: ignore[no-untyped-def]
+def _body(
+    scene: str, asked: str, stated: bool, style: Style, rng: random.Random, fill: _Fill
+) -> str:
     alone = {
         "exception": asks.EXCEPTION,
         "grade": asks.GRADE,
@@ -68,14 +72,14 @@ def _body(scene, asked, stated, style, rng, fill) -> str:  # type: ignore[no-unt
         return fill(alone[asked][style])
     held = fill(scenes.HELD[style]) if stated else ""
     if asked == "verdict" and rng.random() < 0.15:
-        return _sentences(held, fill(asks.DIRECT[scene][style]))
+        return _sentences(held, fill(scenes.DIRECT[scene][style]))
     request = {"verdict": asks.VERDICT, "fine": asks.FINE, "change": asks.CHANGE}[asked][style]
     return _join(fill(scenes.SCENES[scene][style]), held, fill(request), rng, fill)
 
 
-def _join(what: str, held: str, request: str, rng: random.Random, fill) -> str:  # type: ignore[no-untyped-def]
+def _join(what: str, held: str, request: str, rng: random.Random, fill: _Fill) -> str:
     """Scene, circumstance and request, in one of several orders."""
-    aside = fill(asks.ASIDES) if rng.random() < 0.1 else ""
+    aside = fill(scenes.ASIDES) if rng.random() < 0.1 else ""
     way = rng.random()
     if way < 0.1:
         lead = rng.choice(("Suppose", "Say", "Let us say", "Assume", "Imagine"))
