@@ -1,0 +1,86 @@
+"""LoRA training with the real student: what is learnt, what is saved, and exact resuming."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from agents.builtin.nano import WEIGHTS
+from agents.models import file_hash
+from elenchus.config import TrainingConfig
+from elenchus.errors import UserError
+from elenchus.records import as_message
+from training import lora
+
+CONFIG = TrainingConfig(epochs=3, batch_size=4, rank=4, warmup_steps=1, save_steps=2)
+SAMPLES = [
+    lora.Sample((as_message("user", f"Where is lamp {n}?"),), f"Lamp {n}: hall. So: hall.")
+    for n in range(8)
+]
+
+
+class Stopped(Exception):
+    """Ends a training in its middle, as a kill would."""
+
+
+def train(out: Path, progress=lambda done, total: None) -> int:
+    return lora.train(WEIGHTS, SAMPLES, CONFIG, 0, out, progress)
+
+
+def test_the_same_samples_give_the_same_adapter(tmp_path: Path) -> None:
+    seen = []
+    assert train(tmp_path / "one", lambda done, total: seen.append((done, total))) == 6
+    assert seen == [(n, 6) for n in range(1, 7)]
+    train(tmp_path / "two")
+    one, two = (file_hash(tmp_path / n / "adapter_model.safetensors") for n in ("one", "two"))
+    assert one == two
+    settings = json.loads((tmp_path / "one" / "adapter_config.json").read_text("utf-8"))
+    assert (settings["r"], settings["bias"], settings["use_dora"]) == (4, "none", False)
+    assert settings["modules_to_save"] is None
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["one", "two"]
+
+
+def test_a_training_that_was_stopped_goes_on_exactly(tmp_path: Path) -> None:
+    train(tmp_path / "whole")
+
+    def stop(done: int, total: int) -> None:
+        if done == 5:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        train(tmp_path / "cut", stop)
+    assert not (tmp_path / "cut").exists()
+    steps = []
+    train(tmp_path / "cut", lambda done, total: steps.append(done))
+    assert steps[0] == 5
+    one, two = (file_hash(tmp_path / n / "adapter_model.safetensors") for n in ("whole", "cut"))
+    assert one == two
+
+
+def test_loss_is_on_the_completion_alone() -> None:
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(WEIGHTS)
+    row = lora.encode(tokenizer, SAMPLES[3], 100)
+    learnt = [t for t, label in zip(row["input_ids"], row["labels"], strict=True) if label != -100]
+    # The nano's tokenizer knows no capitals.
+    assert tokenizer.decode(learnt).strip() == "lamp 3: hall. so: hall.<|end|>"
+
+
+def test_training_sees_the_tokens_that_asking_sees() -> None:
+    """The prompt of a training sample is token for token what the student is asked with."""
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(WEIGHTS)
+    messages = [m.model_dump() for m in SAMPLES[0].prompt]
+    asked = tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=False)
+    row = lora.encode(tokenizer, SAMPLES[0], 100)
+    assert row["input_ids"][: len(asked)] == asked
+    assert row["labels"][: len(asked)] == [-100] * len(asked)
+
+
+def test_a_sample_that_is_too_long_is_named() -> None:
+    from transformers import AutoTokenizer
+
+    with pytest.raises(UserError, match=r"training\.max_tokens=16"):
+        lora.encode(AutoTokenizer.from_pretrained(WEIGHTS), SAMPLES[0], 16)
