@@ -105,9 +105,10 @@ is locked|is open|is closed|is under repair|is out of order|is in use|is empty|i
 DOINGS = """
 is on leave|is ill|is present|has agreed in writing|has signed the form|has given consent|is away
 |has been informed|asks for it|has said so|has left the building|is on duty|has granted a delay
-|is under age|holds a licence|is in hospital|has issued a pass|has been called out|stands by|leads the group
-|has waived it|is in training|has retired|approves of it|is at lunch|has lost the key|is new to the
- post|has ordered it|gives the signal|keeps watch|has set another date|is abroad
+|is under age|holds a licence|is in hospital|has issued a pass|has been called out|stands by
+|leads the group|has waived it|is in training|has retired|approves of it|is at lunch
+|has lost the key|is new to the post|has ordered it|gives the signal|keeps watch
+|has set another date|is abroad
 """
 WEATHER = """
 it is raining|it is dark|it snows|the sun is down|a storm is on the way|the power is out|it is a
