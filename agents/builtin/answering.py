@@ -1,0 +1,50 @@
+"""The expert: the canonical answer to a question from passages, with what it rests on."""
+
+from dataclasses import dataclass
+
+from agents.builtin.blocks import Extract
+from agents.builtin.interpreter import Reading, interpret
+from agents.builtin.parser import Code, Norm, Quote, read_code
+from agents.builtin.questions import answer
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer and its quotes; an empty answer where the passages do not decide the question."""
+
+    answer: str
+    quotes: tuple[Quote, ...]
+
+
+def reply(question: str, extracts: list[Extract]) -> Reply:
+    """The answer that the passages give to a question."""
+    code = read_code(extracts)
+    reading = interpret(question, code)
+    if reading is None:
+        return Reply("", ())
+    if reading.definition is not None:
+        return Reply(answer(reading.case, None), (reading.definition.quote,))
+    return _by_rule(reading, code)
+
+
+def _by_rule(reading: Reading, code: Code) -> Reply:
+    case, norm = reading.case, reading.norm
+    assert norm is not None
+    penalty = code.penalty(norm.rule.grade)
+    text = answer(case, penalty.value if penalty else None)
+    quotes = _quotes(norm, case.asked)
+    if case.asked == "fine" and "So far breach" in text:
+        if penalty is None:
+            return Reply("", ())
+        quotes.append(penalty.quote)
+    return Reply(text, tuple(dict.fromkeys(quotes)))
+
+
+def _quotes(norm: Norm, asked: str) -> list[Quote]:
+    """What an answer rests on: the rule, with its exception and its grade where they count."""
+    quotes = [norm.quotes[0]]
+    if asked in ("exception", "verdict", "fine") and norm.exception_quote is not None:
+        quotes.append(norm.exception_quote)
+    if asked in ("grade", "fine") and norm.grade_quote is not None:
+        quotes.append(norm.grade_quote)
+    return quotes

@@ -1,0 +1,254 @@
+"""One clause of a norm: what it limits or forbids, what it rules on, its exception.
+
+`read_clause` takes a sentence in any common drafting form ("No person may …", "… is prohibited",
+"The master must …", "It is an offence to …") and returns what `rules.Rule` can hold, or None.
+"""
+
+import re
+from dataclasses import dataclass, replace
+
+from agents.builtin.exceptions import split_condition, split_exception
+from agents.builtin.lexicon import singular
+from agents.builtin.limits import TIME_UNITS, Limit, find_limit, find_stated_limit, has_fraction
+from agents.builtin.moods import Split, split_at_modal, split_only
+from agents.builtin.phrases import (
+    best_topic, is_actor, noun_phrase, object_topics, subject_phrases, subject_topics, tokenise,
+)  # fmt: skip
+from agents.builtin.rules import RuleKind
+from agents.builtin.statements import strip_references
+
+Topics = list[tuple[str, float]]
+
+_CUE = re.compile(
+    r"\b(?:must|shall|may|can|cannot|has|have|is|are|be|needs?|requires?|ought|never|don|do|no|"
+    r"remains?|stays?|gets?)\b|n['’]t\b",
+    re.IGNORECASE,
+)
+_MEASURING = frozenset(
+    "exceed measure weigh last number reach run stay remain extend fall drop rise go stand cover "
+    "total come grow consist amount take cost equal lie sink pass follow happen occur start begin "
+    "end continue apply arrive expire require need be return leave".split()
+)
+_HOLDING = frozenset("have hold contain keep carry seat bear".split())
+_PRONOUN_OBJECT = re.compile(
+    r"^\W*(?:[a-z]+ly )?[a-z]+ (?:and [a-z]+ )?(?:it|them|one|him|her)\b", re.IGNORECASE
+)
+_EMPTY_SUBJECT = re.compile(r"^(?:it|there|this|that|they|these|those|he|she|you|we|i)?$", re.I)
+
+
+_NAMES_LIMIT = re.compile(
+    r"(?:the |a )?(?:least|most|maximum|minimum|(?:upper |lower |time )?limit|deadline|time allowed)\b"
+    r"(?= (?:[a-z]+ ){0,4}?(?:for|of|on|may|can)\b)",
+    re.IGNORECASE,
+)
+_PASSING = re.compile(r"\s*(?:pass|go by|elapse|lie|be let pass)\b", re.IGNORECASE)
+_LIGHT_VERBS = frozenset(
+    "go engage take see deal apply carry make do have come get put set pay ask look send report "
+    "comply attend respond appeal object refer interfere".split()
+)
+_PLACES = re.compile(
+    r"\W*[a-z]+ (?:[a-z]+ly )?(?:in|at|on|from|near|along|across|through|under|over|into|off|inside|"
+    r"outside|up|down|within|alongside|between|among|around|there|here|ashore|afloat|by)\b|\W*[a-z]+$",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Clause:
+    """What one sentence rules. `topics` are names for the ruled thing, the best first."""
+
+    kind: RuleKind
+    topics: tuple[str, ...]
+    value: int | None
+    unit: str | None
+    exception: str | None
+    condition: str | None
+
+
+def read_clause(text: str, heading: str) -> Clause | None:
+    """The norm that a sentence states; None where it states none that a `Rule` can hold.
+
+    Args:
+        heading: of the section that the sentence stands in; it helps to tell what is ruled.
+    """
+    if _CUE.search(text) is None:
+        return None
+    main, exception = split_exception(strip_references(text).strip().rstrip(".;:!"))
+    main, condition = split_condition(main)
+    split = None if _NAMES_LIMIT.match(main) else split_at_modal(main)
+    if split is None:
+        return _stated(main, exception, condition, heading)
+    split, only = split_only(split)
+    return _ruled(split, main, exception or only, condition, heading)
+
+
+def _stated(
+    main: str, exception: str | None, condition: str | None, heading: str
+) -> Clause | None:
+    """A limit that is named: "The maximum weight of a crate is 30 kilograms."."""
+    limit = find_stated_limit(main)
+    if limit is None or has_fraction(main):
+        return None
+    limit = _with_unit(limit, main)
+    return _limited(limit, _named_topics(main, limit), exception, condition, heading)
+
+
+def _named_topics(main: str, limit: Limit) -> Topics:
+    named = re.match(
+        r"(?:the |an? )?(?:[a-z]+ )?(?:upper |lower |time )?(?:limit|ceiling|cap|deadline|maximum|"
+        r"minimum|time allowed|period|most|least|time)\b(?: [a-z ]{1,30}?)? (?:for|on|of|to) (?=\w)",
+        main[limit.start :] if limit.start else main,
+        re.IGNORECASE,
+    )
+    if named is None:
+        stripped = re.sub(r"^(?:the |an? )?(?:maximum|minimum|max\.?|min\.?) ", "", main, flags=re.I)
+        return subject_topics(re.split(r"\b(?:is|are)\b", stripped)[0])
+    rest = main[limit.start + named.end() :]
+    return subject_topics(re.split(r"\b(?:is|are|stands|runs|lasts)\b", rest)[0])
+
+
+def _ruled(
+    split: Split, main: str, exception: str | None, condition: str | None, heading: str
+) -> Clause | None:
+    limit, place = _limit_of(split)
+    if limit is None and split.mood != "permission":
+        stated = find_stated_limit(main)
+        if stated is not None and split.mood == "duty":
+            return _limited(_with_unit(stated, main), _named_topics(main, stated), exception, condition, heading)
+    if limit is None and (has_fraction(main) or split.mood == "duty"):
+        return None
+    topics = _topics(split, limit, place)
+    if limit is not None:
+        return _limited(limit, topics, exception, condition, heading)
+    kind: RuleKind = "prohibition" if split.mood == "negative" else "permission"
+    ranked = best_topic(topics, heading)
+    return Clause(kind, ranked, None, None, exception, condition) if ranked else None
+
+
+def _limited(
+    limit: Limit, topics: Topics, exception: str | None, condition: str | None, heading: str
+) -> Clause | None:
+    ranked = best_topic(topics, heading)
+    if not ranked or limit.unit is None:
+        return None
+    return Clause(limit.kind, ranked, limit.value, limit.unit, exception, condition)
+
+
+def _limit_of(split: Split) -> tuple[Limit | None, str]:
+    """The limit of a clause and where it stands: "predicate", "subject", or "passing".
+
+    "Passing" is "No more than 3 days may pass between the sale and the receipt".
+    """
+    limit = find_limit(split.predicate, split.mood)
+    if limit is not None:
+        return _with_unit(limit, split.predicate), "predicate"
+    limit = find_limit(split.preamble, split.mood)
+    if limit is not None and limit.kind == "deadline" and limit.unit is not None:
+        return limit, "preamble"
+    # Outside of prohibitions, "a vessel over 12 metres must …" describes and does not limit.
+    mood = "negative" if split.mood == "negative" else "permission"
+    limit = find_limit(split.subject, mood)
+    if limit is not None and limit.unit in TIME_UNITS and _PASSING.match(split.predicate):
+        return replace(limit, kind="deadline"), "passing"
+    if limit is not None and (limit.unit is None or limit.start == 0 or limit.kind != "deadline"):
+        return _with_unit(limit, split.subject), "subject"
+    return limit, "subject"
+
+
+def _with_unit(limit: Limit, text: str) -> Limit:
+    """What is counted serves as the unit where there is no unit of measure: "38 pots"."""
+    if limit.unit is not None:
+        return limit
+    counted = noun_phrase(tokenise(text[limit.number_end :]), 0)
+    if counted is None:
+        return limit
+    return replace(limit, unit=counted.text, end=limit.number_end + 1 + len(counted.text))
+
+
+def _topics(split: Split, limit: Limit | None, place: str) -> Topics:
+    """Names for the ruled thing with weights, from every place of the clause that may name it."""
+    if place == "passing":
+        named = [phrase.text for phrase in subject_phrases(split.predicate)][1:]
+        return [(text, 1.0 - 0.1 * n) for n, text in enumerate(reversed(named))]
+    if limit is not None and place == "subject":
+        return _topics_beside_subject_limit(split, limit)
+    before, after = split.predicate, ""
+    if limit is not None and place == "predicate":
+        before, after = split.predicate[: limit.start], split.predicate[limit.end :]
+    topics = _measured(limit, after) if limit is not None else []
+    verb = next(iter(re.findall(r"[a-z]+", before.lower())), "")
+    bare = not re.sub(r"^\W*\w+\W*", "", before).strip()
+    subject = subject_topics(split.subject)
+    if split.passive or (after and bare and verb in _MEASURING):
+        topics += subject + _weighted(_adjuncts(before), 0.2) + _weighted(_adjuncts(after), 0.15)
+        return topics
+    if after and bare and verb in _HOLDING and subject and not is_actor(subject[0][0]):
+        return topics + subject
+    if _PRONOUN_OBJECT.match(before):
+        inner = [text for text, _ in subject if not is_actor(text)]
+        topics += [(text, 1.0 - 0.1 * n) for n, text in enumerate(inner)]
+        return topics
+    if not before.strip(" ,") and after:
+        before = after.partition(", ")[2] or after
+    objects = object_topics(before)
+    topics += objects + _weighted(_adjuncts(after), 0.15)
+    onto_actor = bool(objects) and is_actor(objects[0][0])
+    topics += _weighted(subject, 1.05 if split.no_subject else 0.8 if onto_actor else 0.45)
+    if not objects or objects[0][1] < 1:
+        topics += _deed(before)
+    return topics
+
+
+def _measured(limit: Limit, after: str) -> Topics:
+    """"at most 40 litres | of petrol", "at least 3 metres | for the gangway"."""
+    found = re.match(r"\s*(?:of|for) ", after, re.IGNORECASE)
+    if found is None or (limit.kind == "deadline" and "of" in found.group()):
+        return []
+    return [(text, 1.1 * weight) for text, weight in subject_topics(after[found.end() :])[:1]]
+
+
+def _topics_beside_subject_limit(split: Split, limit: Limit) -> Topics:
+    """Names where the subject holds the limit: "At most 40 litres of petrol may be kept"."""
+    before, after = split.subject[: limit.start].strip(), split.subject[limit.end :]
+    topics = _measured(limit, after)
+    head = re.sub(r"\b(?:of|with|for|at|over|above|longer|than)\s*$", "", before).strip()
+    if head and _EMPTY_SUBJECT.match(head) is None:
+        topics += _weighted(subject_topics(head), 1.05)
+    if split.passive:
+        done = re.sub(r"^\W*(?:be|have been) (?:[a-z]+ly )?[a-z]+", "do", split.predicate)
+        topics += _weighted(object_topics(done), 0.7)
+    else:
+        topics += _weighted(object_topics(split.predicate), 0.9)
+    if limit.unit is not None:
+        topics.append((limit.unit, 0.05))
+    return topics
+
+
+def _adjuncts(text: str) -> Topics:
+    """Noun phrases of what surrounds the verb."""
+    return object_topics(f"be {text}") if text.strip() else []
+
+
+def _weighted(topics: Topics, factor: float) -> Topics:
+    return [(text, weight * factor) for text, weight in topics]
+
+
+def _deed(predicate: str) -> Topics:
+    """The deed itself where nothing is acted upon: "swim in the harbour", as "swimming"."""
+    verb = re.match(r"\W*([a-z]+)", predicate, re.IGNORECASE)
+    if verb is None or verb.group(1).lower() in _LIGHT_VERBS or not _PLACES.match(predicate):
+        return []
+    return [(gerund(verb.group(1).lower()), 0.95)]
+
+
+def gerund(verb: str) -> str:
+    """The -ing form of a verb."""
+    if verb.endswith("ing"):
+        return verb
+    if verb.endswith("ie"):
+        return verb[:-2] + "ying"
+    if verb.endswith("e") and not verb.endswith(("ee", "oe", "ye")):
+        return verb[:-1] + "ing"
+    if re.fullmatch(r"[^aeiou]*[aeiou][bdgklmnprt]", verb):
+        return verb + verb[-1] + "ing"
+    return verb + "ing"

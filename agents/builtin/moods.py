@@ -1,0 +1,172 @@
+"""The mood of a clause: what its modal verb commands, allows or forbids, and of whom.
+
+`split_at_modal` takes a clause apart into subject, mood and predicate; forms without a modal verb
+of their own ("is prohibited", "No person may", "Never leave", "Only pilots may") come out the same.
+"""
+
+import re
+from dataclasses import dataclass
+
+from agents.builtin.lexicon import ACTORS, NUMBER, singular
+from agents.builtin.limits import Mood, find_limit
+
+_ADVERB = r"(?:(?:strictly|expressly|absolutely|also|always|therefore|hereby|generally|likewise|" \
+    r"otherwise|only|at all times|normally|further|in addition|accordingly)[ ,]+)?"
+_BE = r"(?:is|are|be|being|shall be|must be|remains?|stays?)"
+_MODAL = re.compile(
+    rf"(?P<ban>\b{_BE} {_ADVERB}(?:prohibited|forbidden|banned|barred|disallowed|outlawed|unlawful|"
+    r"illegal|off limits|ruled out|not (?:to be )?(?:permitted|allowed|lawful|tolerated|authori[sz]ed)|"
+    r"never (?:permitted|allowed)|an offence|a criminal offence)\b)"
+    r"|(?P<neg>\b(?:must|shall|may|should|will|can) ?(?:not|never)\b(?! only)|\bcannot\b|\b(?:must|may|"
+    r"shall|can)n['’]t\b|\b(?:is|are) (?:not|never) to\b|\b(?:is|are) (?:not|never) "
+    r"(?:permitted|allowed|entitled) to\b|\b(?:must|shall) (?:refrain from|avoid)\b)"
+    rf"|(?P<allow>\b(?:is|are|be) {_ADVERB}(?:permitted|allowed|lawful|authori[sz]ed|in order|welcome)\b"
+    r"|\b(?:is|are) (?:free|entitled|welcome|at liberty) to\b)"
+    rf"|(?P<duty>\b(?:must|shall|has to|have to|needs? to|ought to)\b|\b(?:is|are) {_ADVERB}"
+    r"(?:required|obliged|bound|expected) to\b|\b(?:is|are) to (?=be\b|have\b|[a-z]+ )"
+    r"|\b(?:is|are) (?:due|required|needed|payable|limited|restricted|capped)\b|\b(?:requires?|"
+    r"needs?|has|have|gets?|is given|are given)\b(?= (?:at least|no fewer|not less|no less|at most|a "
+    rf"minimum|(?:only |up to )?{NUMBER}\b)))"
+    r"|(?P<may>\bmay\b|\bcan\b)",
+    re.IGNORECASE,
+)
+_RELATIVE = re.compile(r"\b(?:who|which|that|whom)\s*$", re.IGNORECASE)
+_POSSIBLE = re.compile(
+    r"\s*(?:also |still |well |even |often |sometimes )?(?:cause|happen|occur|contain|include|result|"
+    r"vary|seem|appear|become|suffer|lead|affect|arise|differ|have been|be (?:able|subject|different|"
+    r"liable|due|caused|necessary|found|seen|more|less|the|a|an|in|slippery|dangerous|useful))\b",
+    re.IGNORECASE,
+)
+_AIM = re.compile(r"\b(?:aim|purpose|goal|point|idea|reason|intention|plan|hope|task|trick) *$", re.I)
+_NO_SUBJECT = re.compile(
+    r"^(?:no(?!w|t|r|tice)\b(?! (?:more|fewer|less|later|longer|earlier|nearer|closer)\b)|nobody\b|"
+    r"no one\b|neither\b|none of\b|under no circumstances\b|in no (?:case|event)\b|at no time\b|on no "
+    r"account\b|never\b|not (?:a|one)\b)\s*",
+    re.IGNORECASE,
+)
+_ONLY_SUBJECT = re.compile(r"^(?:only|none but|nobody but|no one but)\s+", re.IGNORECASE)
+_ONLY = re.compile(
+    r",?\s*\bonly (?P<rest>(?:(?:when|where|if|while|after)\s+)?(?:with|by|in|on|at|between|during|for|"
+    r"under|from)?\s*.+)$",
+    re.IGNORECASE,
+)
+_IMPERATIVE = re.compile(r"^(?:please )?(?:never|do not|don['’]t)\s+(?=[a-z])", re.IGNORECASE)
+_ADVERBIAL = re.compile(
+    r"^(?:within|after|before|on|upon|in|at|during|for|from|by|no later than|not later than|until|"
+    r"as|to|with|under|subject to|notwithstanding|whenever|without|when|where|if|however|also|"
+    r"in addition|moreover|furthermore|therefore|additionally|then)\b",
+    re.IGNORECASE,
+)
+_PASSIVE = re.compile(
+    r"^\s*(?:also |always |only |then |first |at all times |promptly |not )*(?:be|have been|get)\b",
+    re.IGNORECASE,
+)
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """A clause taken apart at its modal verb.
+
+    Attributes:
+        passive: the subject is what is ruled on ("is prohibited", "must be paid").
+        no_subject: "No vessel may …": the subject, too, may be what is ruled on.
+        preamble: what stands before the subject: "Within 3 days of landing, …".
+    """
+
+    subject: str
+    predicate: str
+    mood: Mood
+    passive: bool
+    no_subject: bool = False
+    preamble: str = ""
+
+
+def split_at_modal(main: str) -> Split | None:
+    """The clause taken apart; None where nothing in it rules anything."""
+    imperative = _IMPERATIVE.match(main)
+    if imperative is not None:
+        return Split("", main[imperative.end() :], "negative", passive=False)
+    for modal in _MODAL.finditer(main):
+        before, after = main[: modal.start()], main[modal.end() :]
+        if _RELATIVE.search(before) or not _is_norm(modal, before.strip(), after):
+            continue
+        return _moody(modal, before.strip(" ,"), after)
+    return None
+
+
+def _is_norm(modal: re.Match[str], before: str, after: str) -> bool:
+    """Whether a modal verb rules something, rather than saying what is possible or meant."""
+    kind, word = modal.lastgroup, modal.group().lower()
+    if kind == "may" and _POSSIBLE.match(after) and _NO_SUBJECT.match(before) is None:
+        return find_limit(after, "permission") is not None
+    if word.startswith(("can", "should", "will")):
+        return word not in ("should", "will") and _by_actor(before)
+    if kind == "duty" and word.endswith(" to") and _AIM.search(before):
+        return False
+    return bool(before.strip() or kind in ("duty", "may"))
+
+
+def _by_actor(before: str) -> bool:
+    last = re.findall(r"[a-z]+", before.lower())[-3:]
+    return any(w in ACTORS or singular(w) in ACTORS for w in last)
+
+
+def _moody(modal: re.Match[str], before: str, after: str) -> Split:
+    kind = modal.lastgroup
+    no_subject = _NO_SUBJECT.match(before)
+    mood: Mood = "duty"
+    if kind in ("ban", "neg"):
+        mood = "negative"
+    elif kind in ("allow", "may"):
+        mood = "permission"
+    if no_subject is not None:
+        before, mood = before[no_subject.end() :], "negative"
+    whole, before = before, _main_subject(before)
+    preamble = whole[: len(whole) - len(before)]
+    passive = kind in ("ban", "allow") or _PASSIVE.match(after) is not None
+    if kind == "duty" and re.search(r"\b(?:due|payable|limited|restricted|capped|required|needed)$", modal.group()):
+        passive, after = True, f" {modal.group().split()[-1]}{after}"
+    if kind in ("ban", "allow") and (active := re.match(r" (?:to|from) (?=[a-z]+)", after)):
+        gerund = re.match(r"\s+from (?:the|an?|any)\b", after)
+        passive, after = gerund is not None, after if gerund else after[active.end() :]
+    elif modal.group().lower().endswith(" to"):
+        passive = _PASSIVE.match(after) is not None
+    there = re.match(r"^there$", before, re.IGNORECASE)
+    if there is not None:
+        before, after = re.sub(r"^\s*be\s+", "", after), " be"
+        if before.lower().startswith("no "):
+            before, mood = before[3:], "negative"
+        passive = True
+    return Split(before, after, mood, passive, no_subject is not None, preamble)
+
+
+def _main_subject(before: str) -> str:
+    """The subject without adverbials before it: "Within 3 days of landing, | the skipper"."""
+    if _ADVERBIAL.match(before) is None:
+        return before
+    tail = before.rpartition(", ")[2]
+    if tail == before:
+        tail = before[_last_determiner(before) :]
+    return tail if tail and not _ADVERBIAL.match(tail) else before
+
+
+def _last_determiner(text: str) -> int:
+    found = list(re.finditer(r"\b(?:the|an?|each|every|any|no|all)\b", text, re.IGNORECASE))
+    return found[-1].start() if found else 0
+
+
+def split_only(split: Split) -> tuple[Split, str | None]:
+    """"X may be done only when Y" and "Only Y may do X" forbid X, with Y as the exception."""
+    if split.mood != "permission":
+        return split, None
+    subject = _ONLY_SUBJECT.match(split.subject)
+    if subject is not None:
+        who = split.subject[subject.end() :]
+        return Split("", split.predicate, "negative", split.passive, True), f"it concerns {who}"
+    found = _ONLY.search(split.predicate)
+    if found is None or find_limit(split.predicate, "permission") is not None:
+        return split, None
+    rest = re.sub(r"^(?:when|where|if|while)\s+", "", found.group("rest").strip(), flags=re.I)
+    kept = split.predicate[: found.start()]
+    if re.match(r"^\s*(?:be)?\s*$", kept):
+        return split, None
+    return Split(split.subject, kept, "negative", split.passive), rest

@@ -1,0 +1,112 @@
+"""`builtin:reader`: a chat model that reads English norms in the passages of its prompt.
+
+It plays the expert, the examiner and the grader, told apart by the first line of the system
+message ("# Expert: answer"). It has no access to files, to the domain's name or to any state: what
+is not in the prompt it does not know. Given passages that do not decide a question, it abstains.
+It is a demonstration and the test double of the real models, and reads only what rules of drafting
+let it read: duties with limits, prohibitions, permissions, exceptions, grades, fines, definitions.
+"""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.outputs import ChatGeneration, ChatResult
+
+from agents.builtin import answering, asking, grading
+from agents.builtin.blocks import Request, read_request
+
+Reply = dict[str, Any]
+
+
+class ReaderChatModel(BaseChatModel):
+    """A rule-based reader of normative English behind the interface of a chat model."""
+
+    @property
+    def _llm_type(self) -> str:
+        return "builtin-reader"
+
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        request = read_request(messages)
+        if request.task not in _TASKS:
+            raise ValueError(
+                f"builtin:reader cannot do {request.task!r}; it can do {', '.join(sorted(_TASKS))}"
+            )
+        text = json.dumps(_TASKS[request.task](request), ensure_ascii=False)
+        read = sum(len(message.text.split()) for message in messages)
+        written = len(text.split())
+        usage = {"input_tokens": read, "output_tokens": written, "total_tokens": read + written}
+        message = AIMessage(content=text, usage_metadata=usage)  # type: ignore[arg-type]
+        return ChatResult(generations=[ChatGeneration(message=message)])
+
+    async def _agenerate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        # A reply takes milliseconds: handing it to a thread would cost more than it frees.
+        return self._generate(messages, stop, None, **kwargs)
+
+
+def _answer(request: Request) -> Reply:
+    found = answering.reply(request.text("question"), request.passages())
+    citations = [{"passage_id": q.passage_id, "quote": q.text} for q in found.quotes]
+    return {"answer": found.answer, "citations": citations, "abstained": not found.answer}
+
+
+def _survey(request: Request) -> Reply:
+    points = asking.survey(request.passages()[0])
+    return {"points": [{"quote": p.quote, "topic": p.topic, "kinds": list(p.kinds)} for p in points]}
+
+
+def _propose(request: Request) -> Reply:
+    proposal = asking.propose(*_wish(request))
+    return {"question": proposal.question, "kind": proposal.kind}
+
+
+def _revise(request: Request) -> Reply:
+    proposal = asking.revise(
+        *_wish(request), request.text("question"), request.text("critique")
+    )
+    return {"question": proposal.question, "kind": proposal.kind}
+
+
+def _wish(request: Request) -> tuple[list[Any], str, str, str, int, list[str]]:
+    variation = request.text("variation").strip()
+    if not variation.lstrip("-").isdigit():
+        raise ValueError(f"malformed prompt: <variation> must be an integer, not {variation!r}")
+    asked = [line for text in request.texts("asked") for line in text.splitlines() if line.strip()]
+    return (
+        request.passages(),
+        request.text("point"),
+        request.text("kind").strip(),
+        request.text("style").strip(),
+        int(variation),
+        asked,
+    )
+
+
+def _grade(request: Request) -> Reply:
+    answers = request.texts("student")
+    result = grading.grade(request.text("question"), request.text("expert"), answers)
+    return {"grades": list(result.grades), "missed": result.missed, "critique": result.critique}
+
+
+_TASKS: dict[str, Callable[[Request], Reply]] = {
+    "expert: answer": _answer,
+    "examiner: survey": _survey,
+    "examiner: propose": _propose,
+    "examiner: revise": _revise,
+    "grader: grade": _grade,
+}

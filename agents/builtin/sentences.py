@@ -1,0 +1,189 @@
+"""Sentences of a passage, with the exact character span of each.
+
+Survives abbreviations, decimal numbers, section numbers, soft line breaks, Markdown emphasis,
+numbered lists with a lead-in ("The master must: (a) …; (b) …") and table rows. A sentence's `text`
+is cleaned for reading; its span is exact for quoting.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+_MARKER = re.compile(
+    r"[ \t]*(?:[-*+•–—]|\d{1,3}[.)]|\(\d{1,3}\)|\([a-zA-Z]\)|\([ivxlcIVXLC]{1,6}\)|[a-z][.)])[ \t]+"
+)
+_HEADING = re.compile(r"[ \t]{0,3}#{1,6}[ \t]+(.*?)[ \t#]*$")
+_LEGAL_HEADING = re.compile(
+    r"(?:Section|Sec\.|SECTION|Article|ARTICLE|Part|PART|Chapter|CHAPTER|Rule|§)[ \t]*"
+    r"\d[\w.]*[.:]?(?:[ \t]+\S.{0,80})?$"
+)
+_RULER = re.compile(r"[ \t]*(?:[-=*_|:+ \t]{3,})$")
+_END = re.compile(r"[.!?]+[)\"'”’*_\]]*(?=\s|$)")
+_ABBREVIATIONS = frozenset(
+    "e.g i.e etc no nos art arts sec secs para paras cl reg regs mr mrs ms dr st approx max min vs "
+    "cf inc ltd co corp fig ch pt vol p pp ca resp viz al jr sr prof gen col hon rev dept est incl "
+    "excl temp tel u.s u.k a.m p.m ft".split()
+)
+_CLOSED_BY_NUMBER = frozenset("no nos art arts sec secs para paras cl fig ch pt vol p pp".split())
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """One sentence: `passage.text[start:end]`, cleaned as `text`.
+
+    Attributes:
+        lead: for a list item, the sentence that introduces the list.
+        heading: the last heading inside the passage that it stands under; empty if none.
+        paragraph: number of the paragraph or list item within the passage.
+    """
+
+    start: int
+    end: int
+    text: str
+    heading: str
+    paragraph: int
+    lead: "Sentence | None" = None
+
+
+@dataclass(slots=True)
+class _Chunk:
+    start: int
+    end: int
+    marker: str
+    heading: str
+
+
+def split_sentences(text: str) -> list[Sentence]:
+    """All sentences of a passage in order; headings and rulers are left out."""
+    sentences: list[Sentence] = []
+    leads: list[tuple[str, Sentence]] = []
+    heading = ""
+    for number, chunk in enumerate(_chunks(text)):
+        if chunk.heading != heading:
+            heading, leads = chunk.heading, []
+        if chunk.marker:
+            leads = _leads_above(leads, chunk.marker)
+        elif leads and text[leads[-1][1].end :][:2] != "\n\n":
+            leads = []
+        lead = leads[-1][1] if leads and chunk.marker else None
+        found = [
+            Sentence(start, end, clean(text[start:end]), heading, number, lead)
+            for start, end in _spans(text, chunk.start, chunk.end)
+        ]
+        sentences += found
+        if found and found[-1].text.endswith((":", "-", "—", "–")):
+            leads.append((_style(chunk.marker), found[-1]))
+    return [sentence for sentence in sentences if sentence.text]
+
+
+def _leads_above(
+    leads: list[tuple[str, Sentence]], marker: str
+) -> list[tuple[str, Sentence]]:
+    """The leads that still hold for an item: those opened by items of another style."""
+    style = _style(marker)
+    for depth, (opened_by, _) in enumerate(leads):
+        if opened_by == style:
+            return leads[:depth]
+    return leads
+
+
+def _style(marker: str) -> str:
+    bare = marker.strip()
+    if not bare:
+        return ""
+    shape = re.sub(r"\d+", "1", bare)
+    if re.fullmatch(r"\([ivx]+\)", shape):
+        return "(i)"
+    return re.sub(r"[a-z]", "a", re.sub(r"[A-Z]", "A", shape))
+
+
+def clean(text: str) -> str:
+    """The text on one line, without Markdown emphasis, code marks and links' targets."""
+    text = re.sub(r"\[([^\]\n]{1,200})\]\([^)\s]{0,300}\)", r"\1", text)
+    text = re.sub(r"(?<!\w)[*_`]{1,3}(?=\S)|(?<=\S)[*_`]{1,3}(?!\w)", "", text)
+    return re.sub(r"\s+", " ", text).strip()
+
+
+def _chunks(text: str) -> Iterator[_Chunk]:
+    """Paragraphs, list items and table rows, with the heading each stands under."""
+    heading, current = "", None
+    for line_start, line_end in _lines(text):
+        line = text[line_start:line_end]
+        title = _HEADING.match(line)
+        if title is None and _LEGAL_HEADING.match(line) and not line.rstrip().endswith((".", ";")):
+            heading_text: str | None = line.strip()
+        else:
+            heading_text = title.group(1) if title else None
+        if heading_text is not None or not line.strip() or _RULER.match(line):
+            if current is not None:
+                yield current
+                current = None
+            heading = heading_text if heading_text is not None else heading
+            continue
+        marker = _MARKER.match(line)
+        row = line.lstrip().startswith("|")
+        if current is not None and not marker and not row and _continues(text, current, line):
+            current.end = line_end
+            continue
+        if current is not None:
+            yield current
+        begin = line_start + (marker.end() if marker else 0)
+        current = _Chunk(begin, line_end, marker.group().strip() if marker else "", heading)
+    if current is not None:
+        yield current
+
+
+def _lines(text: str) -> Iterator[tuple[int, int]]:
+    start = 0
+    while start < len(text):
+        end = text.find("\n", start)
+        end = len(text) if end < 0 else end
+        yield start, end
+        start = end + 1
+
+
+def _continues(text: str, current: _Chunk, line: str) -> bool:
+    """Whether a line goes on with the paragraph before it, as a soft line break does."""
+    before = text[current.start : current.end].rstrip()
+    if before.endswith((":", "-", "—", "|")) or line.startswith(">"):
+        return False
+    first = line.lstrip()[:1]
+    return first.islower() or not first.isupper() or len(before) - before.rfind("\n") > 50
+
+
+def _spans(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Spans of the sentences of one paragraph, without the white space around them."""
+    begin = start
+    for mark in _END.finditer(text, start, end):
+        if mark.end() < end and not _ends(text, begin, mark, end):
+            continue
+        yield from _trimmed(text, begin, mark.end())
+        begin = mark.end()
+    yield from _trimmed(text, begin, end)
+
+
+def _trimmed(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    while start < end and text[start].isspace():
+        start += 1
+    while end > start and text[end - 1].isspace():
+        end -= 1
+    if start < end:
+        yield start, end
+
+
+def _ends(text: str, begin: int, mark: re.Match[str], end: int) -> bool:
+    """Whether a full stop really ends a sentence."""
+    rest = text[mark.end() : min(end, mark.end() + 40)].lstrip()
+    if not rest:
+        return True
+    if mark.group()[0] != ".":
+        return not rest[0].islower()
+    word = re.search(r"[\w.]+$", text[max(begin, mark.start() - 20) : mark.start()])
+    before = word.group().lower() if word else ""
+    if before in _ABBREVIATIONS:
+        return before not in _CLOSED_BY_NUMBER and before in ("etc", "a.m", "p.m") and (
+            rest[0].isupper()
+        ) or (before == "no" and not rest[0].isdigit())
+    if len(before) == 1 and before.isalpha():
+        return False
+    return not rest[0].islower()
