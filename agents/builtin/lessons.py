@@ -6,25 +6,31 @@ than one answer. The share of hard passages and of known codes grows with traini
 """
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import TypeVar
 
 from agents.builtin import codes, drafting
 from agents.builtin.questions import KINDS
 from agents.builtin.rules import Rule
+from agents.builtin.stock import MEASURES
 from agents.builtin.wording import Style
 
 Piece = tuple[str, float]
 Lesson = list[Piece]
+Stage = TypeVar("Stage")
 
 USER, ASSISTANT, END = "<|user|>", "<|assistant|>", "<|end|>"
+SECOND_DRILLS = 6.144e6  # tokens from which on drills compare with a limit stated before
 ANSWER, KNOWN_TEXT, PASSAGE, QUESTION = 1.0, 1.0, 0.1, 0.05
 
-# Shares of passages by number of clauses, at the start, from 12 % on, and from 30 % on.
+# Shares of passages of one to five clauses, from so many tokens on.
 CURRICULUM = (
     (0.0, (0.6, 0.4, 0.0, 0.0, 0.0)),
-    (0.06, (0.2, 0.4, 0.4, 0.0, 0.0)),
-    (0.15, (0.1, 0.15, 0.35, 0.2, 0.2)),
+    (1.08e6, (0.2, 0.4, 0.4, 0.0, 0.0)),
+    (2.7e6, (0.1, 0.15, 0.35, 0.2, 0.2)),
 )
+# Share of number drills, from so many tokens on.
+DRILLS = ((0.0, 0.12), (1.8e6, 0.02), (SECOND_DRILLS, 0.16), (10e6, 0.10))
 
 
 def turn(question: str, reply: str) -> Lesson:
@@ -80,29 +86,52 @@ def known_text(rng: random.Random) -> Lesson:
 
 
 def drill(rng: random.Random) -> Lesson:
-    """Comparisons of numbers."""
+    """Statements of what is over and under what, to learn the words."""
     parts = []
     for _ in range(6):
-        limit = rng.randint(2, 99)
-        number = max(0, limit + rng.choice((-1, 1)) * rng.randint(1, 8))
-        word = rng.choice(("over", "under"))
-        true = number > limit if word == "over" else number < limit
-        parts.append(f"{number} is {'' if true else 'not '}{word} {limit}.")
+        limit, number, word = _figures(rng)
+        parts.append(f"{number} is {_not(number, limit, word)}{word} {limit}.")
     return [(f"{' '.join(parts)}{END}", ANSWER)]
 
 
-def lessons(rng: random.Random, progress: float) -> Iterator[Lesson]:
-    """Endless lessons in the mixture that suits the progress, 0 to 1."""
-    known = 0.08 if progress < 0.15 else 0.24
+def comparisons(rng: random.Random) -> Lesson:
+    """Comparisons with a limit stated before, as answers make them."""
+    lesson: Lesson = []
+    for _ in range(10):
+        limit, number, word = _figures(rng)
+        lead = rng.choice(("within", "at most")) if word == "over" else "at least"
+        lesson.append((f" {lead} {limit} {rng.choice(MEASURES)}. {number} is", 0.0))
+        lesson.append((f" {_not(number, limit, word)}{word} {limit}.", ANSWER))
+    return [*lesson, (END, ANSWER)]
+
+
+def _figures(rng: random.Random) -> tuple[int, int, str]:
+    limit = rng.randint(2, 99)
+    number = max(0, limit + rng.choice((-1, 1)) * rng.randint(1, 8))
+    return limit, number, rng.choice(("over", "under"))
+
+
+def _not(number: int, limit: int, word: str) -> str:
+    return "" if (number > limit if word == "over" else number < limit) else "not "
+
+
+def lessons(rng: random.Random, seen: float) -> Iterator[Lesson]:
+    """Endless lessons in the mixture that suits the number of tokens seen."""
+    known = 0.08 if seen < 2.7e6 else 0.24
+    drills = _stage(DRILLS, seen)
     while True:
         way = rng.random()
-        if way < (0.12 if progress < 0.1 else 0.02):
-            yield drill(rng)
-        elif way < 0.14 and progress > 0.1:
+        if way < drills:
+            yield drill(rng) if seen < SECOND_DRILLS else comparisons(rng)
+        elif way < drills + 0.12 and seen > 1.8e6:
             yield known_text(rng)
         elif rng.random() < known:
             for _ in range(6):
                 yield recital(rng)
         else:
-            weights = next(w for start, w in reversed(CURRICULUM) if progress >= start)
+            weights = _stage(CURRICULUM, seen)
             yield reading(rng, rng.choices((1, 2, 3, 4, 5), weights)[0])
+
+
+def _stage(stages: Sequence[tuple[float, Stage]], seen: float) -> Stage:
+    return next(value for start, value in reversed(stages) if seen >= start)

@@ -146,7 +146,7 @@ def test_lessons_alternate_turns_and_grow_harder() -> None:
         lesson = next(early)
         assert lesson[-1][0].endswith(lessons.END)
         assert lesson[-1][1] == lessons.ANSWER
-    late = [next(lessons.lessons(random.Random(i), 0.9)) for i in range(60)]
+    late = [next(lessons.lessons(random.Random(i), 9e6)) for i in range(60)]
     assert max(len(lesson) for lesson in late) > 10
 
 
