@@ -10,10 +10,14 @@ from agents.builtin.questions import answer
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """An answer and its quotes; an empty answer where the passages do not decide the question."""
+    """An answer and its quotes; an empty answer where the passages do not decide the question.
+
+    `look_up` is a query for what they lack, where that is known.
+    """
 
     answer: str
     quotes: tuple[Quote, ...]
+    look_up: str = ""
 
 
 def reply(question: str, extracts: list[Extract]) -> Reply:
@@ -35,9 +39,16 @@ def _by_rule(reading: Reading, code: Code) -> Reply:
     quotes = _quotes(norm, case.asked)
     if case.asked == "fine" and "So far breach" in text:
         if penalty is None:
-            return Reply("", ())
+            return Reply("", (), _missing(norm))
         quotes.append(penalty.quote)
     return Reply(text, tuple(dict.fromkeys(quotes)))
+
+
+def _missing(norm: Norm) -> str:
+    """A query for what decides a fine: the price of the grade, or the grade itself."""
+    if norm.rule.grade is not None:
+        return f"What does a {norm.rule.grade} breach cost? Fine of a {norm.rule.grade} breach"
+    return f"How is a breach of section {norm.section} graded?" if norm.section else ""
 
 
 def _quotes(norm: Norm, asked: str) -> list[Quote]:

@@ -62,7 +62,12 @@ class ReaderChatModel(BaseChatModel):
 def _answer(request: Request) -> Reply:
     found = answering.reply(request.text("question"), request.passages())
     citations = [{"passage_id": q.passage_id, "quote": q.text} for q in found.quotes]
-    return {"answer": found.answer, "citations": citations, "abstained": not found.answer}
+    return {
+        "answer": found.answer,
+        "citations": citations,
+        "abstained": not found.answer,
+        "look_up": found.look_up,
+    }
 
 
 def _survey(request: Request) -> Reply:
