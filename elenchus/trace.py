@@ -1,6 +1,5 @@
 """Shows what the agents did: the examinations of a run, and one whole cross-examination."""
 
-import json
 from typing import Any
 
 from rich.console import Console
@@ -10,7 +9,7 @@ from rich.text import Text
 
 from elenchus.errors import UserError
 from elenchus.ledger import Ledger
-from elenchus.records import Answer, Citation, Examination, Passage, Point, Seed, Turn
+from elenchus.records import Answer, Examination, Passage, Point, Seed, Turn
 
 WIDTH = 80
 
@@ -98,8 +97,10 @@ def _show_turn(console: Console, ledger: Ledger, turn: Turn, number: int) -> Non
     _say(console, "question", turn.question.text)
     expert = turn.expert[0]
     _say(console, "expert", expert.text + _times(turn.expert))
-    for citation in expert.citations:
-        _say(console, "", _quoted(ledger, citation), style="dim")
+    for passage_id in dict.fromkeys(c.passage_id for c in expert.citations):
+        quotes = " … ".join(c.quote for c in expert.citations if c.passage_id == passage_id)
+        place = _place(ledger.get(Passage, passage_id))
+        _say(console, "", f"“{quotes}” ({place})", style="dim")
     for answer, grade in zip(turn.student, turn.verdict.grades, strict=True):
         _say(console, "student", f"{answer.text or '(nothing)'} [{grade}]")
     _say(console, "gap", f"{turn.verdict.gap:.2f}")
@@ -113,10 +114,6 @@ def _times(answers: tuple[Answer, ...]) -> str:
     return f" ({len(answers)} times the same)" if same and len(answers) > 1 else ""
 
 
-def _quoted(ledger: Ledger, citation: Citation) -> str:
-    return f"“{citation.quote}” ({_place(ledger.get(Passage, citation.passage_id))})"
-
-
 def _place(passage: Passage) -> str:
     where = passage.heading[-1] if passage.heading else "start"
     return f"{passage.source}, {where}, characters {passage.start} to {passage.end}"
@@ -128,8 +125,3 @@ def _say(console: Console, who: str, text: str, style: str = "") -> None:
     grid.add_column()
     grid.add_row(Text(who, style="bold"), Text(text, style=style))
     console.print(Padding(grid, (0, 0, 0, 0)))
-
-
-def dump(value: Any) -> str:
-    """One line of JSON."""
-    return json.dumps(value, ensure_ascii=False)

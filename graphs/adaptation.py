@@ -11,6 +11,7 @@ lacks (arXiv 2602.18137), go on until a rule of `graphs/stopping.py` ends them.
 
 import asyncio
 import functools
+import warnings
 from typing import Any
 
 from langgraph.graph import END, START, StateGraph
@@ -28,6 +29,9 @@ from graphs.stopping import stopping_rule
 from retrieval.corpora import load_documents
 
 Update = dict[str, Any]
+# LangGraph 1.2.22 hands the outer graph's durability "sync" down to a subgraph without a
+# checkpointer and fails there; giving another one helps, and warns that it has no effect.
+warnings.filterwarnings("ignore", message="`durability` has no effect")
 # Only what passes by itself is tried again; a bug or bad input never is.
 TRANSIENT = RetryPolicy(max_attempts=3, retry_on=(ConnectionError, TimeoutError))
 
@@ -105,7 +109,9 @@ async def examine(state: SeedState, runtime: Runtime[Context]) -> Update:
     """One examination; our own semaphore holds back the fan-out (see docs/design.md)."""
     async with runtime.context.turnstile:
         end = await _examination().ainvoke(
-            {"seed_id": state["seed_id"], "adapter": state["adapter"]}, context=runtime.context
+            {"seed_id": state["seed_id"], "adapter": state["adapter"]},
+            context=runtime.context,
+            durability="async",
         )
     runtime.context.count_examination(end["round"])
     return {"examined": 1, "accepted": int("accepted_turn_id" in end)}

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from importlib import util
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -18,19 +19,21 @@ MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9d
 
 
 class Embedder:
-    """Turns texts into unit vectors. Loads its model at the first use."""
+    """Turns texts into unit vectors. Loads its model at the first use; safe to share by threads."""
 
     def __init__(self, name: str) -> None:
         self.name = name
         self._model: Any = None
+        self._lock = Lock()  # transformers cannot load models in two threads at once
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         """Array of shape (len(texts), dimensions), each row of length 1."""
-        if self._model is None:
-            self._model = _load(self.name)
-        vectors = self._model.encode(
-            list(texts), batch_size=64, normalize_embeddings=True, show_progress_bar=False
-        )
+        with self._lock:
+            if self._model is None:
+                self._model = _load(self.name)
+            vectors = self._model.encode(
+                list(texts), batch_size=64, normalize_embeddings=True, show_progress_bar=False
+            )
         return np.asarray(vectors, dtype=np.float32)
 
 

@@ -42,7 +42,7 @@ def train(
         UserError: a sample is longer than `training.max_tokens`.
     """
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer, Trainer, set_seed
+    from transformers import AutoModelForCausalLM, AutoTokenizer, PrinterCallback, Trainer, set_seed
     from transformers.trainer_utils import get_last_checkpoint
 
     tokenizer = AutoTokenizer.from_pretrained(weights)
@@ -58,6 +58,7 @@ def train(
         data_collator=_Padding(tokenizer.pad_token_id),
         callbacks=[_progress_callback(progress)],
     )
+    trainer.remove_callback(PrinterCallback)
     last = get_last_checkpoint(str(partial)) if partial.exists() else None
     trainer.train(resume_from_checkpoint=last)
     trainer.model.save_pretrained(partial)

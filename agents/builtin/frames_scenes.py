@@ -169,10 +169,10 @@ there is no question that {exc}
 }
 
 WHO = """
-anna|boris|clara|david|elsa|felix|greta|hugo|irene|jonas|karin|leo|marta|nils|olga|peter|rosa
-|simon|tessa|viktor|wanda|yusuf|zoe|the owner|the keeper|the clerk|the manager|a guest|a visitor
+Anna|Boris|Clara|David|Elsa|Felix|Greta|Hugo|Irene|Jonas|Karin|Leo|Marta|Nils|Olga|Peter|Rosa
+|Simon|Tessa|Viktor|Wanda|Yusuf|Zoe|the owner|the keeper|the clerk|the manager|a guest|a visitor
 |a member|the holder|the person in charge|a neighbour|the tenant|someone|a worker|the team
-|a newcomer|the user|our colleague|a driver|the caretaker|an assistant|the family|mr orban|ms tillo
+|a newcomer|the user|our colleague|a driver|the caretaker|an assistant|the family|Mr Orban|Ms Tillo
 """
 
 # Scene and request in one sentence.
