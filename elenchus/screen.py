@@ -56,9 +56,9 @@ class Screen:
         self._console.print(f"  {text}", style="dim", markup=False)
 
 
-def show_result(result: dict[str, Any], run_path: str) -> None:
+def show_result(result: dict[str, Any], run_path: str, console: Console | None = None) -> None:
     """The final screen: before and after, where things lie, what to do next."""
-    console = Console(highlight=False, width=80)
+    console = console or Console(highlight=False, width=80)
     table = Table(title=f"{result['domain']}: before and after", title_justify="left")
     for name, align in (("", "left"), ("n", "right"), ("before", "right"), ("after", "right"),
                         ("gain, 95 % interval", "right")):  # fmt: skip
