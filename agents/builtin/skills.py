@@ -116,6 +116,27 @@ def _scene(case: Case) -> str:
     return "quantity" if case.rule.kind in ("maximum", "minimum") else "act"
 
 
+def shortfalls(measured: dict[str, dict[str, float]]) -> list[str]:
+    """The targets that are not reached, a line each."""
+    means = {name: sum(row.values()) / len(row) for name, row in measured.items()}
+    three = measured["one clause of three, exam forms"]
+    guess = means["best guess there"]
+    checks = [
+        ("right clause alone", means["right clause alone, exam forms"], 0.98),
+        ("one clause of three", means["one clause of three, exam forms"], 0.92),
+        ("one clause of three, weakest kind", min(three.values()), 0.85),
+        ("closed book, negated", -means["closed book, unseen codes"], -guess - 0.03),
+    ]
+    for name in ("right clause alone", "one clause of three"):
+        exam, novel = (means[f"{name}, {style} forms"] for style in _TESTED)
+        checks.append((f"{name}, novel forms", novel, exam - 0.10))
+    return [
+        f"{name}: {found:.3f}, wanted {wanted:.3f}"
+        for name, found, wanted in checks
+        if found < wanted
+    ]
+
+
 def table(measured: dict[str, dict[str, float]]) -> str:
     """The skills as a Markdown table."""
     lines = ["| skill | all | " + " | ".join(KINDS) + " |", "|---|" + "---|" * (len(KINDS) + 1)]

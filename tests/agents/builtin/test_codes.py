@@ -121,7 +121,9 @@ def _demo_topics() -> set[str]:
 
 
 def test_the_subjects_of_the_demo_domains_are_not_in_the_stock() -> None:
-    words = {w for block in (stock.THINGS, stock.PAPERS, stock.MODIFIERS, stock.DEEDS) for w in block}
+    words = {
+        w for block in (stock.THINGS, stock.PAPERS, stock.MODIFIERS, stock.DEEDS) for w in block
+    }
     for subject in ("harbour", "boat", "vessel", "mooring", "quay", "pier", "berth", "market"):
         assert subject not in words
     for subject in ("stall", "stallholder", "food", "fish", "meat", "cheese", "fruit", "bread"):

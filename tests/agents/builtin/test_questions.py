@@ -152,7 +152,7 @@ def test_drawn_cases_are_answerable_and_their_figures_near(seed: int) -> None:
 
 
 def test_figures_do_not_give_the_verdict_away() -> None:
-    """Neither a scenario's figure nor, in a counterfactual, the other limit foretells the verdict."""
+    """Neither the figure nor, in a counterfactual, the other limit foretells the verdict."""
     rng = random.Random(3)
     breaches = {"low": [0, 0], "high": [0, 0]}
     changes = {True: [0, 0], False: [0, 0]}
