@@ -10,7 +10,8 @@ from agents.builtin.questions import Asked
 
 _SENTENCE = re.compile(r"[^.?!]*(?:[.?!](?![\w])|$)")
 _IMPERATIVE = re.compile(
-    r"^\W*(?:and |please |now )?(?:tell|name|give|state|define|explain|spell|look up|work out|decide|"
+    r"^\W*(?:and |please |now )?(?:tell|name|give|state|define|explain|spell|look up|work out|"
+    r"decide|"
     r"judge|replace|let the|quote|cite|list|describe|say (?:whether|if|what|which|how))\b",
     re.IGNORECASE,
 )
@@ -33,14 +34,16 @@ _CHANGE = _any(
     r"\bwhat if\b", r"\bwould happen\b",
 )  # fmt: skip
 _HYPOTHESIS = _any(
-    r"\blimits?\b", r"\bif\b", r"\bwere\b", r"\bhad\b", r"\bsuppos(?:e|ing)\b", r"\bimagin(?:e|ing)\b",
+    r"\blimits?\b", r"\bif\b", r"\bwere\b", r"\bhad\b", r"\bsuppos(?:e|ing)\b",
+    r"\bimagin(?:e|ing)\b",
     r"\bpretend\b", r"\bassum(?:e|ing)\b", r"\blet\b", r"\bwould\b", r"\binstead\b", r"\bwith\b",
     r"\bm(?:ax|in)imum\b", r"\bat (?:most|least)\b", r"\bmay (?:rise|fall)\b", r"\bin the code\b",
     r"\brule\b",
 )  # fmt: skip
 _SUPPOSING = _any(
     r"\bsuppos\w+\b", r"\bimagin\w+\b", r"\bpretend\w*\b", r"\bif\b", r"\bwould\b.*\blimit\b",
-    r"\b(?:another|other) (?:result|outcome|verdict|ruling|answer)\b", r"\blead to\b", r"\bled to\b",
+    r"\b(?:another|other) (?:result|outcome|verdict|ruling|answer)\b", r"\blead to\b",
+    r"\bled to\b",
 )  # fmt: skip
 _MEANING = _any(
     r"\bmean(?:s|t|ing)?\b", r"\bdefin(?:e|es|ed|ition)\b", r"\bunderst(?:and|ood) by\b",
@@ -53,14 +56,19 @@ _FINE = _any(
     r"\bfin(?:es|ed|ing)\b", r"(?<!\bis )(?<!\bbe )(?<!\bit )(?<!\bthat )(?<!\bare )\bfine\b",
     r"\bpenalt(?:y|ies)\b",
     r"\b(?:cost|costs|costing)\b", r"\bow(?:e|es|ed|ing)\b", r"\bprice\b", r"\bhow dear\b",
-    r"\bset\b.{1,40}\bback\b", r"\b(?:what|how much|which sum|what sum)\b.{0,60}\bpa(?:y|ys|id|ying)\b",
-    r"\bmoney is due\b", r"\b(?:what|which) (?:sum|amount)\b(?! does)", r"\bwould the code charge\b",
-    r"\bthe bill\b", r"\bpay anything\b", r"\bto pay\b", r"\bhow (?:much|many)\b.{0,40}\bcharged?\b",
+    r"\bset\b.{1,40}\bback\b",
+    r"\b(?:what|how much|which sum|what sum)\b.{0,60}\bpa(?:y|ys|id|ying)\b",
+    r"\bmoney is due\b", r"\b(?:what|which) (?:sum|amount)\b(?! does)",
+    r"\bwould the code charge\b",
+    r"\bthe bill\b", r"\bpay anything\b", r"\bto pay\b",
+    r"\bhow (?:much|many)\b.{0,40}\bcharged?\b",
     r"\bout of pocket\b", r"\bpunish(?:ed|ment)\b",
 )  # fmt: skip
 _GRADE = _any(
-    r"\bgrad(?:e|es|ed|ing)\b", r"\bhow (?:very )?(?:serious|grave|bad|severe|heavy|grievous)(?:ly)?\b",
-    r"\bclass(?:ed|es)?\b(?= of breach|\b.{0,20}$|ed)", r"\brated?\b(?! of)", r"\blevel of breach\b",
+    r"\bgrad(?:e|es|ed|ing)\b",
+    r"\bhow (?:very )?(?:serious|grave|bad|severe|heavy|grievous)(?:ly)?\b",
+    r"\bclass(?:ed|es)?\b(?= of breach|\b.{0,20}$|ed)", r"\brated?\b(?! of)",
+    r"\blevel of breach\b",
     r"\b(?:sort|kind|type|class|category|degree|rank) of (?:a )?(?:breach|offence|lapse|failure)\b",
     r"\bwhich category\b", r"\bwhat (?:class|category|rank)\b", r"\bin what class\b", r"\branks?\b",
 )  # fmt: skip
@@ -73,7 +81,8 @@ _FOR_WHAT = _any(
 _HOW = _any(r"\bhow (?:many|much|long|soon|far|high|wide|deep|heavy|big|large|late|early|old)\b")
 _EXCEPTION = _any(
     r"\bexception(?:s|al)?\b", r"\bexempt(?:s|ed|ion)?\b", r"\bexcus(?:e|es|ed)\b",
-    r"\b(?:not|n't|never|cease to) (?:apply|hold(?! back)|count|bind|matter)\b", r"\b(?:lift|lifts|lifted)\b",
+    r"\b(?:not|n't|never|cease to) (?:apply|hold(?! back)|count|bind|matter)\b",
+    r"\b(?:lift|lifts|lifted)\b",
     r"\bset(?:s)? aside\b", r"\brelease[sd]?\b", r"\bignored?\b", r"\blooks? away\b",
     r"\bway (?:round|around|out)\b", r"\bcircumstances?\b", r"\bon what grounds?\b",
     r"\bfree (?:of|from) the rule\b", r"\bdepart from\b", r"\bleft out of\b", r"\bneed nobody\b",
@@ -86,29 +95,36 @@ _EXCEPTION = _any(
     r"\bwhat makes\b", r"\bwhat would (?:let|allow|permit)\b", r"\bfor what reason\b",
 )  # fmt: skip
 _VERDICT = _any(
-    r"\bbreach(?:ed|es)?\b", r"\b(?:break|breaks|broke|broken|breaking)\b", r"\brules? (?:been )?kept\b",
+    r"\bbreach(?:ed|es)?\b", r"\b(?:break|breaks|broke|broken|breaking)\b",
+    r"\brules? (?:been )?kept\b",
     r"\bkept (?:the|to)\b", r"\bfollowed\b", r"\brespected\b", r"\bcompl(?:y|ies|ied)\b",
-    r"\b(?:go|went|goes|act|acted) against\b", r"\bput up with\b", r"\bwithin (?:the|his|her) rules\b",
+    r"\b(?:go|went|goes|act|acted) against\b", r"\bput up with\b",
+    r"\bwithin (?:the|his|her) rules\b",
     r"\bin trouble\b", r"\bwrong\b", r"\bobject(?:s|ed)?\b(?! to Topicmark| to an?\b| to the\b)",
     r"\boffend(?:ed|s)?\b", r"\bcharged\b", r"\breported\b", r"\bguilty\b", r"\bas it should be\b",
     r"\bgo ahead with\b", r"\bcan anyone object\b", r"\bviolat\w+\b", r"\bbyelaws? kept\b",
     r"\bin the clear\b", r"\bclear (?:us|him|her|me|them)\b", r"\bstand against\b", r"\bget in\b",
     r"\bto answer for\b", r"\bcomplain\b", r"\bverdict\b", r"\bruling\b", r"\bjudged?\b",
 )  # fmt: skip
-_SOFT_VERDICT = _any(r"\bin order\b", r"\ball right\b", r"\bacceptable\b", r"\bfine\b", r"\ballowed\b")
+_SOFT_VERDICT = _any(
+    r"\bin order\b", r"\ball right\b", r"\bacceptable\b", r"\bfine\b", r"\ballowed\b"
+)
 _EITHER = _any(r"\bbreach,? or\b", r"\bor (?:no|not a|a) breach\b", r"\bor not\b",
     r"(?<!no )(?<!without a )(?<!without )(?<!not a )\bbreach\?",
 )  # fmt: skip
 _STANCE = _any(
-    r"\b(?:allowed|permitted|lawful|legal)(?: here)? or\b", r"\bor (?:is it )?(?:allowed|permitted)\b",
+    r"\b(?:allowed|permitted|lawful|legal)(?: here)? or\b",
+    r"\bor (?:is it )?(?:allowed|permitted)\b",
 
-    r"\bhow (?:is|are|do|does|would|will)\b.{0,40}\b(?:seen|see|treat(?:ed)?|view(?:ed)?|regard(?:ed)?|"
+    r"\bhow (?:is|are|do|does|would|will)\b.{0,40}\b(?:seen|see|treat(?:ed)?|view(?:ed)?|"
+    r"regard(?:ed)?|"
     r"look (?:on|at)|stand on|feel about|handled?)\b",
     r"\bwhere (?:do|does|would)\b.{0,30}\bstand (?:with|on)\b",
     r"\b(?:position|stance|rule|policy) (?:on|for|about)\b", r"\bsay (?:to|on|about)\b",
 )  # fmt: skip
 _OF_PRONOUN = re.compile(
-    r"\b(?:is|was|would|does|did|may|can|could|has|have|will|are|were|do)\b[^.?!:]{0,20}?\b(?:this|that|it|"
+    r"\b(?:is|was|would|does|did|may|can|could|has|have|will|are|were|"
+    r"do)\b[^.?!:]{0,20}?\b(?:this|that|it|"
     r"so|such a thing|everything|anything|he|she|they|we|i|one)\b|\b(?:make|made|think|say) of "
     r"(?:it|this|that)\b|\bwith (?:it|this|that)\b",
     re.IGNORECASE,

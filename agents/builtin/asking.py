@@ -13,7 +13,14 @@ from agents.builtin.blocks import Extract
 from agents.builtin.interpreter import interpret
 from agents.builtin.parser import Code, Found, Norm, Quote, read_code
 from agents.builtin.questions import (
-    KINDS, STYLES, Case, Kind, ask, definition_case, draw_case, harder,
+    KINDS,
+    STYLES,
+    Case,
+    Kind,
+    ask,
+    definition_case,
+    draw_case,
+    harder,
 )  # fmt: skip
 from agents.builtin.rules import QUANTIFIED, Definition, Rule
 from agents.builtin.wording import Style
@@ -169,9 +176,12 @@ def _target(code: Code, first: Extract, point: str) -> Norm | Found[Definition]:
     """The norm or definition that a point quotes."""
     at = first.text.find(point.strip())
     span = (at, at + len(point.strip()))
+    quoted: list[tuple[Quote, Norm | Found[Definition]]] = [
+        *((norm.quotes[0], norm) for norm in code.norms),
+        *((definition.quote, definition) for definition in code.definitions),
+    ]
     best: tuple[int, Norm | Found[Definition]] | None = None
-    for found in (*code.norms, *code.definitions):
-        quote = found.quotes[0] if isinstance(found, Norm) else found.quote
+    for quote, found in quoted:
         shared = _overlap(quote, first, span)
         if shared > 0 and (best is None or shared > best[0]):
             best = (shared, found)
@@ -201,7 +211,7 @@ def _cases(
         if nearest not in available:
             continue
         for attempt in range(TRIES):
-            rng = random.Random(f"{variation} {nearest} {attempt}")
+            rng = random.Random(f"{variation} {norm.rule.topic} {nearest} {attempt}")
             case = draw_case(_askable(norm), nearest, rng, others)
             if case is not None:
                 yield case, rng
@@ -213,7 +223,7 @@ def _harder_cases(
     """Harder versions of a case, those of the wished kind first."""
     drawn: list[tuple[Case, random.Random]] = []
     for attempt in range(TRIES):
-        rng = random.Random(f"{seed} {attempt}")
+        rng = random.Random(f"{seed} {case.rule.topic} {attempt}")
         moved = harder(case, rng, others)
         if moved != case:
             drawn.append((moved, rng))
@@ -225,7 +235,10 @@ def _definition_cases(
     found: Found[Definition], variation: int
 ) -> Iterator[tuple[Case, random.Random]]:
     for attempt in range(TRIES):
-        yield definition_case(found.value), random.Random(f"{variation} meaning {attempt}")
+        yield (
+            definition_case(found.value),
+            random.Random(f"{variation} {found.value.term} {attempt}"),
+        )
 
 
 def _chain(

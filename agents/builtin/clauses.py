@@ -8,28 +8,44 @@ import re
 from dataclasses import dataclass, replace
 
 from agents.builtin.exceptions import split_condition, split_exception
-from agents.builtin.lexicon import singular
-from agents.builtin.limits import TIME_UNITS, Limit, find_limit, find_stated_limit, has_fraction
+from agents.builtin.lexicon import word_set
+from agents.builtin.limits import (
+    TIME_UNITS,
+    Limit,
+    Mood,
+    find_limit,
+    find_stated_limit,
+    has_fraction,
+    unit_name,
+)
 from agents.builtin.moods import Split, split_at_modal, split_only
 from agents.builtin.phrases import (
-    best_topic, is_actor, noun_phrase, object_topics, subject_phrases, subject_topics, tokenise,
+    best_topic,
+    is_actor,
+    noun_phrase,
+    object_topics,
+    subject_phrases,
+    subject_topics,
+    tokenise,
 )  # fmt: skip
 from agents.builtin.rules import RuleKind
 from agents.builtin.statements import strip_references
 
 Topics = list[tuple[str, float]]
 
-_CUE = re.compile(
-    r"\b(?:must|shall|may|can|cannot|has|have|is|are|be|needs?|requires?|ought|never|don|do|no|"
-    r"remains?|stays?|gets?)\b|n['’]t\b",
-    re.IGNORECASE,
+# Words without at least one of which a sentence states no norm.
+NORM_WORDS = word_set(
+    "must shall may can cannot never don't do prohibited forbidden banned barred unlawful illegal "
+    "offence permitted allowed entitled free required obliged has have needs need requires due "
+    "payable limited limit maximum minimum deadline least most no within later than to authorised "
+    "authorized tolerated mustn't outlawed disallowed lawful order welcome time period over under"
 )
-_MEASURING = frozenset(
+_MEASURING = word_set(
     "exceed measure weigh last number reach run stay remain extend fall drop rise go stand cover "
     "total come grow consist amount take cost equal lie sink pass follow happen occur start begin "
-    "end continue apply arrive expire require need be return leave".split()
+    "end continue apply arrive expire require need be return leave"
 )
-_HOLDING = frozenset("have hold contain keep carry seat bear".split())
+_HOLDING = word_set("have hold contain keep carry seat bear")
 _PRONOUN_OBJECT = re.compile(
     r"^\W*(?:[a-z]+ly )?[a-z]+ (?:and [a-z]+ )?(?:it|them|one|him|her)\b", re.IGNORECASE
 )
@@ -37,18 +53,24 @@ _EMPTY_SUBJECT = re.compile(r"^(?:it|there|this|that|they|these|those|he|she|you
 
 
 _NAMES_LIMIT = re.compile(
-    r"(?:the |a )?(?:least|most|maximum|minimum|(?:upper |lower |time )?limit|deadline|time allowed)\b"
+    r"(?:the |a )?(?:least|most|maximum|minimum|(?:upper |lower |time )?limit|deadline|time "
+    r"allowed)\b"
     r"(?= (?:[a-z]+ ){0,4}?(?:for|of|on|may|can)\b)",
     re.IGNORECASE,
 )
 _PASSING = re.compile(r"\s*(?:pass|go by|elapse|lie|be let pass)\b", re.IGNORECASE)
-_LIGHT_VERBS = frozenset(
+_EXCEEDING = re.compile(
+    r"\s*(?:exceed|be (?:more|less|fewer|greater|longer|later))\b", re.IGNORECASE
+)
+_LIGHT_VERBS = word_set(
     "go engage take see deal apply carry make do have come get put set pay ask look send report "
-    "comply attend respond appeal object refer interfere".split()
+    "comply attend respond appeal object refer interfere"
 )
 _PLACES = re.compile(
-    r"\W*[a-z]+ (?:[a-z]+ly )?(?:in|at|on|from|near|along|across|through|under|over|into|off|inside|"
-    r"outside|up|down|within|alongside|between|among|around|there|here|ashore|afloat|by)\b|\W*[a-z]+$",
+    r"\W*[a-z]+ (?:[a-z]+ly )?(?:in|at|on|from|near|along|across|through|under|over|into|off|"
+    r"inside|"
+    r"outside|up|down|within|alongside|between|among|around|there|here|ashore|afloat|by)\b|"
+    r"\W*[a-z]+$",
     re.IGNORECASE,
 )
 
@@ -71,8 +93,6 @@ def read_clause(text: str, heading: str) -> Clause | None:
     Args:
         heading: of the section that the sentence stands in; it helps to tell what is ruled.
     """
-    if _CUE.search(text) is None:
-        return None
     main, exception = split_exception(strip_references(text).strip().rstrip(".;:!"))
     main, condition = split_condition(main)
     split = None if _NAMES_LIMIT.match(main) else split_at_modal(main)
@@ -82,9 +102,7 @@ def read_clause(text: str, heading: str) -> Clause | None:
     return _ruled(split, main, exception or only, condition, heading)
 
 
-def _stated(
-    main: str, exception: str | None, condition: str | None, heading: str
-) -> Clause | None:
+def _stated(main: str, exception: str | None, condition: str | None, heading: str) -> Clause | None:
     """A limit that is named: "The maximum weight of a crate is 30 kilograms."."""
     limit = find_stated_limit(main)
     if limit is None or has_fraction(main):
@@ -96,12 +114,15 @@ def _stated(
 def _named_topics(main: str, limit: Limit) -> Topics:
     named = re.match(
         r"(?:the |an? )?(?:[a-z]+ )?(?:upper |lower |time )?(?:limit|ceiling|cap|deadline|maximum|"
-        r"minimum|time allowed|period|most|least|time)\b(?: [a-z ]{1,30}?)? (?:for|on|of|to) (?=\w)",
+        r"minimum|time allowed|period|most|least|time)\b(?: [a-z ]{1,30}?)? (?:for|on|of|to) "
+        r"(?=\w)",
         main[limit.start :] if limit.start else main,
         re.IGNORECASE,
     )
     if named is None:
-        stripped = re.sub(r"^(?:the |an? )?(?:maximum|minimum|max\.?|min\.?) ", "", main, flags=re.I)
+        stripped = re.sub(
+            r"^(?:the |an? )?(?:maximum|minimum|max\.?|min\.?) ", "", main, flags=re.I
+        )
         return subject_topics(re.split(r"\b(?:is|are)\b", stripped)[0])
     rest = main[limit.start + named.end() :]
     return subject_topics(re.split(r"\b(?:is|are|stands|runs|lasts)\b", rest)[0])
@@ -114,15 +135,21 @@ def _ruled(
     if limit is None and split.mood != "permission":
         stated = find_stated_limit(main)
         if stated is not None and split.mood == "duty":
-            return _limited(_with_unit(stated, main), _named_topics(main, stated), exception, condition, heading)
+            return _limited(
+                _with_unit(stated, main), _named_topics(main, stated), exception, condition, heading
+            )
     if limit is None and (has_fraction(main) or split.mood == "duty"):
+        return None
+    if limit is None and _EXCEEDING.match(split.predicate):
         return None
     topics = _topics(split, limit, place)
     if limit is not None:
         return _limited(limit, topics, exception, condition, heading)
     kind: RuleKind = "prohibition" if split.mood == "negative" else "permission"
     ranked = best_topic(topics, heading)
-    return Clause(kind, ranked, None, None, exception, condition) if ranked else None
+    if not ranked or (is_actor(ranked[0]) and " " not in ranked[0]):
+        return None
+    return Clause(kind, ranked, None, None, exception, condition)
 
 
 def _limited(
@@ -146,7 +173,7 @@ def _limit_of(split: Split) -> tuple[Limit | None, str]:
     if limit is not None and limit.kind == "deadline" and limit.unit is not None:
         return limit, "preamble"
     # Outside of prohibitions, "a vessel over 12 metres must …" describes and does not limit.
-    mood = "negative" if split.mood == "negative" else "permission"
+    mood: Mood = "negative" if split.mood == "negative" else "permission"
     limit = find_limit(split.subject, mood)
     if limit is not None and limit.unit in TIME_UNITS and _PASSING.match(split.predicate):
         return replace(limit, kind="deadline"), "passing"
@@ -195,12 +222,19 @@ def _topics(split: Split, limit: Limit | None, place: str) -> Topics:
     onto_actor = bool(objects) and is_actor(objects[0][0])
     topics += _weighted(subject, 1.05 if split.no_subject else 0.8 if onto_actor else 0.45)
     if not objects or objects[0][1] < 1:
-        topics += _deed(before)
+        topics += _deed(before) if _may_do(split, subject) else []
     return topics
 
 
+def _may_do(split: Split, subject: Topics) -> bool:
+    """Whether a deed can stand for what is ruled: not in "we may collect from you"."""
+    if split.mood != "permission":
+        return True
+    return bool(subject) and is_actor(subject[0][0])
+
+
 def _measured(limit: Limit, after: str) -> Topics:
-    """"at most 40 litres | of petrol", "at least 3 metres | for the gangway"."""
+    """ "at most 40 litres | of petrol", "at least 3 metres | for the gangway"."""
     found = re.match(r"\s*(?:of|for) ", after, re.IGNORECASE)
     if found is None or (limit.kind == "deadline" and "of" in found.group()):
         return []
@@ -219,7 +253,7 @@ def _topics_beside_subject_limit(split: Split, limit: Limit) -> Topics:
         topics += _weighted(object_topics(done), 0.7)
     else:
         topics += _weighted(object_topics(split.predicate), 0.9)
-    if limit.unit is not None:
+    if limit.unit is not None and unit_name(limit.unit) is None:
         topics.append((limit.unit, 0.05))
     return topics
 
@@ -235,6 +269,7 @@ def _weighted(topics: Topics, factor: float) -> Topics:
 
 def _deed(predicate: str) -> Topics:
     """The deed itself where nothing is acted upon: "swim in the harbour", as "swimming"."""
+    predicate = re.sub(r"^\W*(?:[a-z]+ly|also|then|always) ", "", predicate)
     verb = re.match(r"\W*([a-z]+)", predicate, re.IGNORECASE)
     if verb is None or verb.group(1).lower() in _LIGHT_VERBS or not _PLACES.match(predicate):
         return []

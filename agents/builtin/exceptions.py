@@ -5,10 +5,13 @@ Both are returned as clauses without the word that opens them: "a storm warning 
 
 import re
 
+from agents.builtin.lexicon import word_set
+
 _WHEN = r"(?:when|where|if|while|whilst|whenever|wherever|that|as long as|so long as)"
 _CASES = r"(?:only )?(?:in (?:the |those |such )?(?:cases?|circumstances|event|situations?) )?"
 _OPENER = re.compile(
-    r"[,;(–—]?\s*\b(?:unless and until|unless|except(?:ing)?(?: only)?|save(?: only)?(?= (?:when|where|"
+    r"[,;(–—]?\s*\b(?:unless and until|unless|except(?:ing)?(?: only)?|save(?: only)?(?= (?:when|"
+    r"where|"
     r"if|in|for|that|with|while|as|by|on)\b)|with the exception (?:of|that)|apart from|excluding|"
     rf"but not (?={_WHEN}\b)|other than (?={_WHEN}\b))\s+(?:{_CASES}{_WHEN}\s+)?",
     re.IGNORECASE,
@@ -20,13 +23,21 @@ _FOLLOW_UP = re.compile(
     r"not applied|disapplied|excused|exempt(?:ed)?|left aside|inapplicable)\b|\bfalls away\b|"
     r"\bceases to apply\b|\bno breach\b|\bexceptions?\b|\bexempt(?:ed|ion)?\b|"
     r"\bthere is no (?:such )?(?:duty|limit|breach|offence)\b|\bnot a breach\b|\bnobody is bound\b|"
-    r"^not so\b|\bmay be (?:set aside|waived|lifted|ignored|relaxed)\b|\bneed not be (?:kept|met)\b)",
+    r"^not so\b|\bmay be (?:set aside|waived|lifted|ignored|relaxed)\b|\bneed not be (?:kept|"
+    r"met)\b)",
     re.IGNORECASE,
 )
 _FOLLOW_CLAUSE = re.compile(
-    rf"\b(?:{_CASES}{_WHEN}|as soon as|once|during|in the event of|in the case of|in case of|to|for)"
+    rf"\b(?:{_CASES}{_WHEN}|as soon as|once|during|in the event of|in the case of|in case of|to|"
+    rf"for)"
     r"\s+",
     re.IGNORECASE,
+)
+# Words without at least one of which a sentence adds no exception to the one before it.
+FOLLOW_UP_WORDS = word_set(
+    "apply hold count extend bind run matter operate affect lifted waived aside suspended relaxed "
+    "force dropped applied disapplied excused exempt exempted exemption inapplicable falls ceases "
+    "breach exception exceptions bound so ignored kept met may permitted allowed duty limit offence"
 )
 _PRONOUN_MAY = re.compile(
     r"^(?:but |however,? )?(?:it|they|this|that|these|those|doing so)(?:,? however,?)? "

@@ -12,19 +12,24 @@ from agents.builtin.questions import verdict
 
 _YES_NO = re.compile(r"^(?:yes|no|true|false|correct|incorrect)\W*$", re.IGNORECASE)
 _NO_BREACH = re.compile(
-    r"\b(?:no|not an?|not in|isn['’]t an?|without an?y?|never an?|is not (?:in )?(?:an? )?|not constitute an?)"
-    r" ?(?:rule |actual )?(?:breach|violation|infringement|contravention|offence)\b|\bno rule (?:is|was) "
-    r"broken\b|\b(?:complie[sd]|in compliance|rule (?:is|was|has been) kept|permitted under|is allowed|"
+    r"\b(?:no|not an?|not in|isn['’]t an?|without an?y?|never an?|is not (?:in )?(?:an? )?|not "
+    r"constitute an?)"
+    r" ?(?:rule |actual )?(?:breach|violation|infringement|contravention|offence)\b|\bno rule "
+    r"(?:is|was) "
+    r"broken\b|\b(?:complie[sd]|in compliance|rule (?:is|was|has been) kept|permitted under|is "
+    r"allowed|"
     r"within the rules)\b",
     re.IGNORECASE,
 )
 _BREACH = re.compile(
-    r"\b(?:breach(?:es|ed)?|violat(?:es?|ed|ion)|infring\w+|contraven\w+|rule (?:is|was) broken|breaks? "
+    r"\b(?:breach(?:es|ed)?|violat(?:es?|ed|ion)|infring\w+|contraven\w+|rule (?:is|was) broken|"
+    r"breaks? "
     r"the rules?|offence)\b",
     re.IGNORECASE,
 )
 _SAME = re.compile(
-    r"\b(?:the same|same|unchanged|not (?:be )?change[ds]?|no change|no difference|not (?:be )?different|"
+    r"\b(?:the same|same|unchanged|not (?:be )?change[ds]?|no change|no difference|not (?:be "
+    r")?different|"
     r"would stand|unaffected)\b",
     re.IGNORECASE,
 )
@@ -44,7 +49,8 @@ _SYNONYMS = {
 }  # fmt: skip
 _AMOUNT = re.compile(rf"(?P<number>{NUMBER}) (?P<unit>[a-z]+)", re.IGNORECASE)
 _LEADS = re.compile(
-    r"^(?:when(?:ever)?|unless|if|where|except (?:when|where|if)|the (?:answer|verdict|meaning) is|it is|"
+    r"^(?:when(?:ever)?|unless|if|where|except (?:when|where|if)|the (?:answer|verdict|meaning) "
+    r"is|it is|"
     r"it means|that is|within|at most|at least|no later than|up to)\s+"
 )
 _FACTS = {
@@ -104,7 +110,9 @@ def grade(question: str, expert: str, answers: list[str]) -> Grading:
         if given != "correct"
         for fact in _faults(expert, answer)
     ]
-    return Grading(grades, _missed(gold, grades, faults), _critique(question, expert, grades, faults))
+    return Grading(
+        grades, _missed(gold, grades, faults), _critique(question, expert, grades, faults)
+    )
 
 
 def _grade(gold: str, expert: str, answer: str) -> str:
@@ -201,8 +209,10 @@ def _facts(text: str) -> dict[str, list[str]]:
     before = re.split(r"\bSo:", text)[0] if "So:" in text else text
     facts: dict[str, list[str]] = {}
     for name, form in _FACTS.items():
-        found = [normal(m.group(0).rpartition(": ")[2] if name == "standing" else _said(m))
-                 for m in form.finditer(before)]
+        found = [
+            normal(m.group(0).rpartition(": ")[2] if name == "standing" else _said(m))
+            for m in form.finditer(before)
+        ]
         if found:
             facts[name] = found
     return facts
@@ -213,7 +223,7 @@ def _said(match: re.Match[str]) -> str:
 
 
 def _compared(expert: str, answer: str) -> list[tuple[str, bool]]:
-    """The facts in which an answer differs from the expert's, each with whether it just lacks it."""
+    """The facts in which an answer differs, each with whether the answer merely lacks it."""
     known, said = _facts(expert), _facts(answer)
     differing: list[tuple[str, bool]] = []
     for name, values in known.items():
@@ -242,7 +252,7 @@ def _missed(gold: str, grades: tuple[str, ...], faults: list[str]) -> str:
     about = f" and {_WORDS_FOR[what]} was not known" if what else ""
     if all(g in ("correct", "partial") for g in grades):
         return f"The verdict was right{about.replace(' and', ', but')}."
-    return f"{failed} of {len(grades)} answers missed that the verdict is \"{gold}\"{about}."
+    return f'{failed} of {len(grades)} answers missed that the verdict is "{gold}"{about}.'
 
 
 def _commonest(faults: list[str]) -> str | None:

@@ -20,7 +20,8 @@ _TOPIC, _HELD = "Topicmark", "Heldmark"
 _LATE = re.compile(
     r"\b(?:too (?:late|long|many|much|short|few|little|heavy|high|wide|thin|small|big|large|fast)|"
     r"never|forgot(?:ten)?|failed|late|overdue|missed|exceed\w*|over the limit|neglect\w*|did not|"
-    r"didn['’]t|has not|hasn['’]t|without|longer than allowed|past the deadline|not (?:yet )?been)\b",
+    r"didn['’]t|has not|hasn['’]t|without|longer than allowed|past the deadline|not (?:yet "
+    r")?been)\b",
     re.IGNORECASE,
 )
 _TIMELY = re.compile(
@@ -52,21 +53,15 @@ def interpret(question: str, code: Code) -> Reading | None:
     return None
 
 
-def _definition(
-    question: str, code: Code, text: Text, ranked: list[Ranked]
-) -> Reading | None:
+def _definition(question: str, code: Code, text: Text, ranked: list[Ranked]) -> Reading | None:
     """The reading as a question on what a term means, where it is one."""
-    found = [
-        (match.score, d) for d in code.definitions if (match := find_name(d.value.term, text))
-    ]
+    found = [(match.score, d) for d in code.definitions if (match := find_name(d.value.term, text))]
     if not found:
         return None
     score, best = max(found, key=lambda pair: pair[0])
     about = is_about_meaning(question)
     named_better = ranked and ranked[0].match.score > score
-    asks_what = re.search(
-        r"\b(?:what|who|whom|which|how)\b", question, re.IGNORECASE
-    )
+    asks_what = re.search(r"\b(?:what|who|whom|which|how)\b", question, re.IGNORECASE)
     if (about and not named_better) or (not ranked and asks_what):
         return Reading(definition_case(best.value), definition=best)
     return None
@@ -94,11 +89,12 @@ def _case(norm: Norm, match: Match, text: Text) -> Case | None:
     return _scenario(norm, asked, figures, held is not None, text)
 
 
-def _scenario(
-    norm: Norm, asked: Asked, figures: Figures, held: bool, text: Text
-) -> Case | None:
+def _scenario(norm: Norm, asked: Asked, figures: Figures, held: bool, text: Text) -> Case | None:
     """A question that judges a scenario; None where the scenario lacks the figure it needs."""
     rule, number = norm.rule, figures.number
+    bound = norm.condition is None or rule.kind in QUANTIFIED
+    if not bound and exception_holds(norm.condition or "", rule, text) is None:
+        return None  # it binds only under a condition that the scenario does not name
     if rule.kind in QUANTIFIED and number is None:
         if _TIMELY.search(text.raw):
             number = rule.value

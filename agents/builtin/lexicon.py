@@ -9,63 +9,77 @@ import re
 from functools import lru_cache
 
 
-def _set(text: str) -> frozenset[str]:
+def word_list(text: str) -> list[str]:
+    """The words of a text, in order."""
+    return text.split()
+
+
+def word_set(text: str) -> frozenset[str]:
+    """The words of a text, as a set."""
     return frozenset(text.split())
 
 
-ARTICLES = _set("a an the")
-DETERMINERS = _set(
+ARTICLES = word_set("a an the")
+DETERMINERS = word_set(
     "a an the any every each all its his her their such that this these those own no some both our "
     "your my another either neither said most more less fewer per whole"
 )
-PREPOSITIONS = _set(
+PREPOSITIONS = word_set(
     "of to in on at by for from with within without into onto over under above below between among "
     "after before during until till since upon against along across around behind beside besides "
-    "beyond near off out outside inside through throughout toward towards up down about as than per "
+    "beyond near off out outside inside through throughout toward towards up down about as than "
+    "per "
     "except save despite via aboard past unless beneath underneath alongside amid atop"
 )
-CONJUNCTIONS = _set("and or but nor so yet because although though while whereas if when where")
-RELATIVES = _set("who whom whose which that where when whether what how")
-AUXILIARIES = _set(
+CONJUNCTIONS = word_set("and or but nor so yet because although though while whereas if when where")
+RELATIVES = word_set("who whom whose which that where when whether what how")
+AUXILIARIES = word_set(
     "is are was were be been being am has have had do does did will would shall should may might "
     "must can could cannot ought need needs"
 )
-PRONOUNS = _set(
+PRONOUNS = word_set(
     "he she it they them him her we us you i one ones nobody everybody everyone anyone someone "
     "anybody somebody nothing anything something everything itself himself herself themselves "
     "there here this that these those"
 )
-ADVERBS = _set(
+ADVERBS = word_set(
     "not never always only also then again soon once twice even ever still just too very quite "
     "together away back forward ashore alongside overnight indoors outdoors first last immediately "
     "otherwise however therefore thus hence thereafter afterwards instead alone apart at least "
     "beforehand forthwith already elsewhere long later earlier sooner today now therein thereof"
 )
-LY_NOUNS = _set(
+LY_NOUNS = word_set(
     "family supply assembly jelly fly reply early daily weekly monthly yearly hourly anomaly ally "
     "belly bully jolly lily monopoly rally tally ugly holy only friendly lively poultry elderly "
     "butterfly nightly quarterly"
 )
-MEASURE_NOUNS = _set(
-    "length width height depth weight mass number amount quantity volume speed temperature distance "
-    "stay period size total area gap duration age capacity load draught beam level share value price "
+MEASURE_NOUNS = word_set(
+    "length width height depth weight mass number amount quantity volume speed temperature "
+    "distance "
+    "stay period size total area gap duration age capacity load draught beam level share value "
+    "price "
     "sum rate count maximum minimum limit deadline strength thickness diameter pressure clearance "
     "spacing breadth noise output content contents"
 )
-ACTION_NOUNS = _set(
-    "use sale storage carriage display parking feeding possession keeping lighting cleaning handling "
+ACTION_NOUNS = word_set(
+    "use sale storage carriage display parking feeding possession keeping lighting cleaning "
+    "handling "
     "disposal discharge throwing playing riding selling burning loading unloading washing hire "
     "presence transfer disclosure copying resale provision employment consumption taking leaving "
     "tying placing making giving carrying stacking cutting opening"
 )
-ACTORS = _set(
+ACTORS = word_set(
     "person persons people skipper skippers master masters owner owners operator operators trader "
-    "traders stallholder stallholders holder holders seller sellers vendor vendors visitor visitors "
-    "user users crew member members employee employees employer employers licensee licensor company "
-    "contractor contractors tenant tenants landlord customer customers driver drivers applicant party "
+    "traders stallholder stallholders holder holders seller sellers vendor vendors visitor "
+    "visitors "
+    "user users crew member members employee employees employer employers licensee licensor "
+    "company "
+    "contractor contractors tenant tenants landlord customer customers driver drivers applicant "
+    "party "
     "parties agent agents officer officers inspector inspectors warden wardens authority manager "
     "managers staff occupier occupiers tenderer supplier suppliers buyer buyers guest guests clerk "
-    "clerks taxpayer individual individuals anyone anybody everyone nobody you we they he she it who "
+    "clerks taxpayer individual individuals anyone anybody everyone nobody you we they he she it "
+    "who "
     "whoever one provider providers worker workers pilot pilots director controller processor body "
     "committee council board student students teacher patient carrier porter porters assistant "
     "assistants helper helpers merchant merchants boatman shopkeeper butcher baker fishmonger cook"
@@ -75,15 +89,17 @@ BREACH_WORDS = (
     "contraventions|infringement|infringements|infraction|infractions|failure|failures|default|"
     "defaults|non-compliance|noncompliance|lapse|lapses|misconduct"
 )
-PLURAL_ONLY = _set("goods fireworks premises scissors clothes stairs wages leftovers groceries")
+PLURAL_ONLY = word_set("goods fireworks premises scissors clothes stairs wages leftovers groceries")
 _NOT_PLURAL = ("ss", "us", "is", "ics", "ous")
 _IRREGULAR = {
     "people": "person", "men": "man", "women": "woman", "children": "child", "feet": "foot",
     "mice": "mouse", "geese": "goose", "knives": "knife", "loaves": "loaf", "shelves": "shelf",
     "lives": "life", "leaves": "leaf", "halves": "half", "wolves": "wolf", "teeth": "tooth",
     "lit": "light", "kept": "keep", "held": "hold", "sold": "sell", "paid": "pay", "left": "leave",
-    "sent": "send", "given": "give", "gave": "give", "taken": "take", "took": "take", "made": "make",
-    "hung": "hang", "laid": "lay", "shown": "show", "worn": "wear", "wore": "wear", "stood": "stand",
+    "sent": "send", "given": "give", "gave": "give", "taken": "take", "took": "take",
+    "made": "make",
+    "hung": "hang", "laid": "lay", "shown": "show", "worn": "wear", "wore": "wear",
+    "stood": "stand",
     "brought": "bring", "bought": "buy", "caught": "catch", "burnt": "burn", "built": "build",
     "written": "write", "wrote": "write", "driven": "drive", "drove": "drive", "ran": "run",
     "swam": "swim", "swum": "swim", "threw": "throw", "thrown": "throw", "froze": "freeze",
@@ -94,7 +110,8 @@ _IRREGULAR = {
     "rose": "rise", "risen": "rise", "fell": "fall", "fallen": "fall", "spoke": "speak",
     "has": "have", "had": "have", "is": "be", "are": "be", "was": "be", "were": "be", "been": "be",
     "slept": "sleep", "drew": "draw", "drawn": "draw", "flew": "fly", "flown": "fly",
-    "hid": "hide", "hidden": "hide", "shut": "shut", "knew": "know", "known": "know", "grew": "grow",
+    "hid": "hide", "hidden": "hide", "shut": "shut", "knew": "know", "known": "know",
+    "grew": "grow",
     "grown": "grow", "said": "say", "sank": "sink", "sunk": "sink", "chose": "choose",
     "chosen": "choose", "got": "get", "saw": "see", "seen": "see", "dug": "dig", "stuck": "stick",
     "swept": "sweep", "wound": "wind", "struck": "strike", "dealt": "deal", "lain": "lie",
@@ -108,27 +125,32 @@ STOP = (
     | RELATIVES
     | AUXILIARIES
     | PRONOUNS
-    | _set("not no never only also then too very just still yet even ever there own same")
+    | word_set("not no never only also then too very just still yet even ever there own same")
 )
 
 _UNITS = {
     word: number
     for number, word in enumerate(
-        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen "
-        "fifteen sixteen seventeen eighteen nineteen".split()
+        word_list(
+            "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen "
+            "fifteen sixteen seventeen eighteen nineteen"
+        )
     )
 }
 _TENS = {
     word: 10 * number
-    for number, word in enumerate("twenty thirty forty fifty sixty seventy eighty ninety".split(), 2)
+    for number, word in enumerate(
+        word_list("twenty thirty forty fifty sixty seventy eighty ninety"), start=2
+    )
 }
 _ORDINALS = {
     word: number
     for number, word in enumerate(
-        "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth "
-        "thirteenth fourteenth fifteenth sixteenth seventeenth eighteenth nineteenth "
-        "twentieth".split(),
-        1,
+        word_list(
+            "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth "
+            "thirteenth fourteenth fifteenth sixteenth seventeenth eighteenth nineteenth twentieth"
+        ),
+        start=1,
     )
 }
 _ONES = "one|two|three|four|five|six|seven|eight|nine"
@@ -139,14 +161,35 @@ _NUMBER_WORD = (
 NUMBER = (
     r"(?:\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?"
     rf"|(?:a|{_ONES}) hundred(?: and {_NUMBER_WORD}| {_NUMBER_WORD})?"
-    rf"|(?:a|{_ONES}) dozen|{_NUMBER_WORD})"
+    rf"|(?:a|{_ONES}) dozen|{_NUMBER_WORD})(?: (?:thousand|million)\b)?"
 )
 ORDINAL = rf"(?:\d{{1,3}}(?:st|nd|rd|th)|{'|'.join(_ORDINALS)})"
+
+
+_NUMBER_WORDS = frozenset(_UNITS) | frozenset(_TENS) | frozenset(_ORDINALS) | {"hundred", "dozen"}
+_LETTERS = re.compile(r"[a-z]+")
+_DIGIT = re.compile(r"[0-9]")
+
+
+def has_number(text: str) -> bool:
+    """Whether a text may hold a number, in digits or in words."""
+    if _DIGIT.search(text):
+        return True
+    return not _NUMBER_WORDS.isdisjoint(_LETTERS.findall(text.lower()))
+
+
+def is_ordinal(text: str) -> bool:
+    """Whether a number is written as a place in a row: "5th", "third"."""
+    return text.lower() in _ORDINALS or (text[:1].isdigit() and text[-1:].isalpha())
 
 
 def parse_number(text: str) -> int | None:
     """The whole number that the text writes in digits or words; None for a broken one."""
     text = text.lower().replace(",", "").strip()
+    for word, factor in (("thousand", 1_000), ("million", 1_000_000)):
+        if text.endswith(word):
+            base = parse_number(text.removesuffix(word))
+            return base * factor if base is not None else None
     if re.fullmatch(r"\d+(\.0+)?", text):
         return int(text.partition(".")[0])
     if (ordinal := re.fullmatch(r"(\d+)(?:st|nd|rd|th)", text)) is not None:

@@ -1,20 +1,28 @@
 """Limits in a clause: "within 21 days", "no more than forty litres", "must not be under 3 metres".
 
-`find_limit` reads one clause whose mood is known (a duty, a permission, a prohibition) and returns
-the limit with its span, so that the rest of the clause can be searched for what it limits.
+`find_limit` reads one clause whose mood is known (a duty, a permission, a prohibition). It finds
+the quantities first and then looks at the words around each, so that long clauses cost little.
 """
 
 import re
 from dataclasses import dataclass
 from typing import Literal
 
-from agents.builtin.lexicon import NUMBER, ORDINAL, parse_number, plural
+from agents.builtin.lexicon import (
+    NUMBER,
+    ORDINAL,
+    has_number,
+    is_ordinal,
+    parse_number,
+    plural,
+    word_set,
+)
 from agents.builtin.rules import RuleKind
 
 Mood = Literal["duty", "permission", "negative"]
 
-TIME_UNITS = frozenset("seconds minutes hours days nights weeks fortnights months years".split())
-_UNIT_WORDS = (
+TIME_UNITS = word_set("seconds minutes hours days nights weeks fortnights months years")
+_UNITS = word_set(
     "second minute hour day night week fortnight month year metre meter centimetre centimeter "
     "millimetre millimeter kilometre kilometer mile yard foot inch knot litre liter gallon "
     "millilitre barrel gram gramme kilogram kilogramme kilo tonne ton pound stone ounce degree "
@@ -27,7 +35,7 @@ _UNIT_WORDS = (
     "signature worker vote bid entry attempt user device file megabyte gigabyte kilobyte mb gb kb "
     "m l w v a °c °f °"
 )
-UNIT_WORDS = frozenset(_UNIT_WORDS.split()) | {plural(unit) for unit in _UNIT_WORDS.split()}
+_UNIT_WORDS = _UNITS | {plural(unit) for unit in _UNITS}
 _SPELLED = {
     "$": "dollars", "€": "euros", "£": "pounds", "%": "percent", "percentage": "percent",
     "kg": "kilograms", "g": "grams", "t": "tonnes", "km": "kilometres", "cm": "centimetres",
@@ -38,12 +46,14 @@ _SPELLED = {
 }  # fmt: skip
 _QUALIFIERS = "full|clear|whole|complete|consecutive|further|other|different|separate|running"
 _KEPT_QUALIFIERS = "working|business|calendar|nautical|square|cubic"
-_QUANTITY = (
-    rf"(?:about |the |a further |another |only )?(?P<symbol>[$€£]\s?)?(?P<number>{NUMBER})\b"
-    r"(?:\s?\(\d+\))?"
+_QUANTITY = re.compile(
+    rf"(?<![\w.])(?:(?P<symbol>[$€£])\s?)?(?P<number>{ORDINAL}|{NUMBER})\b(?!\.\d)(?:\s?\(\d+\))?"
     rf"(?:[ -]?(?:(?:{_QUALIFIERS}) )*"
-    rf"(?P<unit>%|°\s?[cf]?\b|(?:(?:{_KEPT_QUALIFIERS}) )?[a-z][a-z'’]*))?"
+    rf"(?P<unit>%|°\s?[cf]?\b|(?:(?:{_KEPT_QUALIFIERS}) )?[a-z][a-z'’]*))?",
+    re.IGNORECASE,
 )
+_LEAD = 70  # characters before a quantity that can bear on it
+_EARLY = 40  # characters: a sentence that states a limit names it at once
 _WIDE = (
     "longer|wider|higher|deeper|taller|larger|bigger|greater|faster|heavier|older|hotter|warmer|"
     "louder|thicker|farther|further|broader|stronger|brighter|more"
@@ -52,113 +62,146 @@ _NARROW = (
     "shorter|narrower|lower|shallower|smaller|lighter|slower|younger|colder|cooler|quieter|thinner|"
     "nearer|closer|weaker|dimmer|less|fewer"
 )
-_AFTER = r"(?= (?:after|from|following|of|since|once)\b)"
+_FEW = r"(?:no|not|never)"
+_AFTER = r"(?:after|from|following|of|since|once)\b"
 
 
 @dataclass(frozen=True, slots=True)
 class _Form:
-    """One way to word a limit: what it means in each mood, None for "not a limit there"."""
+    """One way to word a limit: the words before and after a quantity, and what they make of it.
 
-    pattern: re.Pattern[str]
+    A kind is None in a mood in which the words set no limit. `time` asks for a unit of time (True)
+    or for any other (False).
+    """
+
+    before: re.Pattern[str]
+    after: re.Pattern[str] | None
     kinds: dict[Mood, RuleKind | None]
-    time: bool | None = None  # True: only with a unit of time; False: only without
+    time: bool | None
+    ordinal: bool = False
 
 
 def _form(
-    pattern: str,
+    before: str,
+    after: str,
     duty: RuleKind | None,
     permission: RuleKind | None,
     negative: RuleKind | None,
+    *,
     time: bool | None = None,
+    ordinal: bool = False,
 ) -> _Form:
-    text = pattern.replace("QUANTITY", _QUANTITY).replace("AFTER", _AFTER)
-    kinds: dict[Mood, RuleKind | None] = {
-        "duty": duty, "permission": permission, "negative": negative,
-    }  # fmt: skip
-    return _Form(re.compile(text, re.IGNORECASE), kinds, time)
+    ending = r"(?:about |the |a further |another |only )?$"
+    return _Form(
+        re.compile(rf"{before}{ending}" if before else "", re.IGNORECASE),
+        re.compile(rf"\s?{after}", re.IGNORECASE) if after else None,
+        {"duty": duty, "permission": permission, "negative": negative},
+        time,
+        ordinal,
+    )
 
 
-def _same(pattern: str, kind: RuleKind, time: bool | None = None) -> _Form:
-    return _form(pattern, kind, kind, kind, time)
+def _same(before: str, after: str, kind: RuleKind, *, time: bool | None = None) -> _Form:
+    return _form(before, after, kind, kind, kind, time=time)
 
 
 _FORMS = (
     _form(
-        r"\b(?:within|inside) (?:a period of |a maximum of |at most |no more than |the first |"
-        r"the next |the )?QUANTITY",
-        "deadline", "deadline", "minimum", True,
+        r"\b(?:within|inside) (?:a period of |a maximum of |at most |no more than |the first |the "
+        r"next )?",
+        "", "deadline", "deadline", "minimum", time=True,
     ),
-    _form(r"\b(?:within|inside) QUANTITY", "maximum", "maximum", "minimum", False),
-    _same(r"\b(?:no|not) later than (?:the end of )?QUANTITY", "deadline", True),
-    _form(r"\blater than QUANTITY", None, None, "deadline", True),
-    _form(r"\b(?:take|takes|delayed|wait|put off|outstanding|overdue)(?: for)? (?:longer|more) than "
-          r"QUANTITY", None, None, "deadline", True),
-    _form(r"\b(?:longer|more) than QUANTITYAFTER", None, None, "deadline", True),
+    _form(r"\b(?:within|inside) ", "", "maximum", "maximum", "minimum", time=False),
+    _same(rf"\b{_FEW} later than (?:the end of )?", "", "deadline", time=True),
+    _form(r"\blater than ", "", None, None, "deadline", time=True),
     _form(
-        r"\b(?:before|by|until) (?:the end of |the close of )?QUANTITY"
-        r"(?= (?:have|has|are|is|after|of|from|following|elapse|pass|go)\b)",
-        "deadline", "deadline", "minimum", True,
+        r"\b(?:take|takes|delayed|wait|put off|outstanding|overdue)(?: for)? (?:longer|more) than ",
+        "", None, None, "deadline", time=True,
     ),
-    _form(r"\b(?:before|by) the (?:end|close) of QUANTITY", "deadline", "deadline", "minimum", True),
+    _form(r"\b(?:longer|more) than ", _AFTER, None, None, "deadline", time=True),
     _form(
-        rf"\b(?:before|by|on)(?: the end of| the close of)? the (?P<number>{ORDINAL}) "
-        r"(?P<symbol>)(?P<unit>(?:working |business )?(?:day|hour|week|month|minute|night))\b",
-        "deadline", "deadline", "minimum",
+        r"\b(?:before|by|until) (?:the (?:end|close) of )?",
+        r"(?:have|has|are|is|after|of|from|following|elapse|pass|go)\b",
+        "deadline", "deadline", "minimum", time=True,
     ),
-    _same(r"\bQUANTITY (?:[a-z ]{0,40})?at the (?:very )?latest\b", "deadline", True),
+    _form(r"\b(?:before|by) the (?:end|close) of ", "", "deadline", "deadline",
+    "minimum", time=True),
     _form(
-        r"\b(?:has|have|is given|are given|is allowed|are allowed|gets?|having|be given|be allowed) "
-        r"(?:up to |at most |no more than |only )?QUANTITY"
-        r"(?= (?:to|from|after|in which|in|of|following|for)\b)",
-        "deadline", "deadline", None, True,
+        r"\b(?:before|by|on) (?:the (?:end|close) of )?(?=the )", "",
+        "deadline", "deadline", "minimum", time=True, ordinal=True,
     ),
-    _form(r"^\W*(?:up to |at most |no more than |only )?QUANTITY(?= (?:to|from|after|in which|for|of)\b)",
-          "deadline", None, None, True),
+    _same("", r"(?:[a-z ]{0,40})?at the (?:very )?latest\b", "deadline", time=True),
+    _form(
+        r"(?:\b(?:has|have|is given|are given|is allowed|are allowed|gets?|having|be given|be "
+        r"allowed) |^\W*)(?:up to |at most |no more than |only )?",
+        r"(?:to|from|after|in which|in|of|following|for)\b",
+        "deadline", None, None, time=True,
+    ),
+    _same(rf"\b(?:{_FEW} (?:more|longer) than|at most|up to) ", _AFTER, "deadline", time=True),
+    _form(
+        r"\bin (?:at most|no more than|under|not more than|less than) ", "",
+        "deadline", "deadline", None, time=True,
+    ),
+    _form(r"\b(?:every|each) ", "", "deadline", None, None, time=True),
     _same(
-        r"\b(?:(?:no|not|never) (?:more|longer) than|at most|up to) QUANTITYAFTER", "deadline", True
+        r"\b(?:at (?:the )?(?:very )?most|at or (?:below|under)|up to|(?:a |the )?maximum(?: of)?|"
+        rf"max\.?|{_FEW} (?:more|greater) than|not exceeding|not to exceed|without exceeding|"
+        rf"(?:does|"
+        r"do|can) ?not exceed|(?:limited|restricted|confined|kept|capped) (?:to|at)|a (?:limit|"
+        r"ceiling"
+        r"|cap|top) of|the limit of|(?:not|never) (?:over|above|beyond|exceed)|as (?:many|much) "
+        r"as) ",
+        "", "maximum",
     ),
-    _form(r"\bin (?:at most|no more than|under|not more than|less than) QUANTITY",
-          "deadline", "deadline", None, True),
-    _form(r"\b(?:every|each) QUANTITY", "deadline", None, None, True),
+    _same(rf"\b(?:no|not|never|any) (?:{_WIDE}) than ", "", "maximum"),
     _same(
-        r"\b(?:at (?:the )?(?:very )?most|at or (?:below|under)|up to|(?:a |the )?maximum (?:of )?|max\.? |"
-        r"(?:no|not|never) (?:more|greater) than|not exceeding|not to exceed|without exceeding|"
-        r"(?:does|do|can) ?not exceed|(?:limited|restricted|confined|kept|capped) (?:to|at)|"
-        r"a (?:limit|ceiling|cap|top) of|the limit of|(?:not|never) (?:over|above|beyond|exceed)|"
-        r"as (?:many|much) as|below a (?:limit|ceiling) of) ?QUANTITY",
+        "",
+        r"(?:[a-z]+ )?(?:at (?:the )?(?:very )?most|or (?:less|fewer|under|below|shorter|lighter|"
+        r"lower)|and no more|and not more|but no more|(?:is|are) the most)\b",
         "maximum",
     ),
-    _same(rf"\b(?:no|not|never|any) (?:{_WIDE}) than QUANTITY", "maximum"),
     _same(
-        r"\bQUANTITY (?:[a-z]+ )?(?:at (?:the )?(?:very )?most|or (?:less|fewer|under|below|"
-        r"shorter|lighter|lower)|and no more|and not more|but no more|(?:is|are) the most)\b",
-        "maximum",
+        r"\b(?:at (?:the )?(?:very )?least|at or (?:above|over)|(?:a |the )?minimum(?: of)?|min\.?|"
+        rf"{_FEW} (?:less|fewer) than|(?:not|never) (?:under|below)|upwards of|a floor of) ",
+        "", "minimum",
     ),
+    _same(rf"\b{_FEW} (?:{_NARROW}) (?:than|to [a-z ]{{1,40}} than) ", "", "minimum"),
     _same(
-        r"\b(?:at (?:the )?(?:very )?least|at or (?:above|over)|(?:a |the )?minimum (?:of )?|min\.? |"
-        r"(?:no|not|never) (?:less|fewer) than|(?:not|never) (?:under|below)|upwards of|"
-        r"a floor of) ?QUANTITY",
+        "",
+        r"(?:[a-z]+ )?(?:at (?:the )?(?:very )?least|or (?:more|over|above|longer|older|greater|"
+        r"higher|wider|deeper|better|heavier)|and (?:over|above|upwards?|more))\b",
         "minimum",
     ),
-    _same(rf"\b(?:no|not|never) (?:{_NARROW}) (?:than|to [a-z ]{{1,40}} than) QUANTITY", "minimum"),
-    _same(
-        r"\bQUANTITY (?:[a-z]+ )?(?:at (?:the )?(?:very )?least|or (?:more|over|above|longer|older|"
-        r"greater|higher|wider|deeper|better|heavier)|and (?:over|above|upwards?|more))\b",
-        "minimum",
+    _form(
+        rf"\b(?:more than|over|above|beyond|past|exceeds?|exceeding|in excess of|(?:{_WIDE}) "
+        rf"than) ",
+        "", None, None, "maximum",
     ),
-    _form(rf"\b(?:more than|over|above|beyond|past|exceeds?|exceeding|in excess of|"
-          rf"(?:{_WIDE}) than) QUANTITY", "minimum", None, "maximum"),
-    _form(rf"\b(?:less than|fewer than|under|below|beneath|(?:{_NARROW}) than|"
-          rf"(?:{_NARROW}) to [a-z ]{{1,40}} than) QUANTITY", "maximum", None, "minimum"),
-    _form(r"\bfor (?:a period of |the first |the next )?QUANTITY",
-          "minimum", "maximum", "minimum", True),
-    _form(r"\bQUANTITY (?:apart|away|clear|distant|back|off)\b", "minimum", None, None, False),
+    _form(
+        rf"\b(?:less than|fewer than|under|below|beneath|(?:{_NARROW}) than|(?:{_NARROW}) to "
+        r"[a-z ]{1,40} than) ",
+        "", None, None, "minimum",
+    ),
+    # In a duty, "over 3 metres" limits only what the verb itself says: "must be over 3 metres".
+    _form(
+        rf"^\W*[a-z]+ (?:[a-z]+ )?(?:more than|over|above|exceeds?|in excess of|(?:{_WIDE}) than) |"
+        r"^\W*exceed ",
+        "", "minimum", None, None,
+    ),
+    _form(
+        rf"^\W*[a-z]+ (?:[a-z]+ )?(?:less than|fewer than|under|below|(?:{_NARROW}) than) ",
+        "", "maximum", None, None,
+    ),
+    _form(
+        r"\bfor (?:a period of |the first |the next )?", "",
+        "minimum", "maximum", "minimum", time=True,
+    ),
+    _form("", r"(?:apart|away|clear|distant|back|off)\b", "minimum", None, None, time=False),
 )  # fmt: skip
 _STATED = re.compile(
     r"\b(?P<what>maximum|upper limit|limit|ceiling|cap|most|minimum|lower limit|floor|least|"
     r"deadline|time limit|time allowed|period|time)\b"
-    r"[^.;]{0,80}? (?:is|are|shall be|must be|stands at|of|runs for|lasts|amounts to|:|being) "
-    + _QUANTITY,
+    r"[^.;]{0,80}?(?: (?:is|are|shall be|must be|stands at|runs for|lasts|amounts to|being)|:) $",
     re.IGNORECASE,
 )
 _STATED_KINDS: dict[str, RuleKind] = {
@@ -166,7 +209,7 @@ _STATED_KINDS: dict[str, RuleKind] = {
     "deadline": "deadline", "time limit": "deadline", "time allowed": "deadline",
     "period": "deadline", "time": "deadline",
 }  # fmt: skip
-_CUE = re.compile(rf"[$€£%\d]|\b(?:{NUMBER}|{ORDINAL})\b", re.IGNORECASE)
+_FRACTION = re.compile(r"\d\.\d|½|¼|\bhalf an?\b", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,32 +230,34 @@ class Limit:
 
 def find_limit(clause: str, mood: Mood) -> Limit | None:
     """The first limit that the clause sets, in the given mood."""
-    if _CUE.search(clause) is None:
+    if not has_number(clause):
         return None
-    best: Limit | None = None
-    for form in _FORMS:
-        if form.kinds[mood] is None:
-            continue
-        for match in form.pattern.finditer(clause):
-            limit = _limit(match, form.kinds[mood], form.time)
+    for quantity in _QUANTITY.finditer(clause):
+        before = clause[max(0, quantity.start() - _LEAD) : quantity.start()]
+        for form in _FORMS:
+            limit = _formed(form, quantity, before, clause, mood)
             if limit is not None:
-                best = limit if best is None or limit.start < best.start else best
-                break
-    return best
+                return limit
+    return None
 
 
 def find_stated_limit(clause: str) -> Limit | None:
     """The limit of a clause that names it: "The maximum weight of a crate is 30 kilograms."."""
-    match = _STATED.search(clause) if _CUE.search(clause) else None
-    if match is None:
+    if not has_number(clause):
         return None
-    kind = _STATED_KINDS.get(match.group("what").lower(), "maximum")
-    return _limit(match, kind, True if kind == "deadline" else None)
+    for quantity in _QUANTITY.finditer(clause):
+        named = _STATED.search(clause[max(0, quantity.start() - 2 * _LEAD) : quantity.start()])
+        if named is None or quantity.start() - 2 * _LEAD + named.start() > _EARLY:
+            continue
+        kind = _STATED_KINDS.get(named.group("what").lower(), "maximum")
+        start = max(0, quantity.start() - 2 * _LEAD) + named.start()
+        return _limit(quantity, kind, start, quantity.end(), True if kind == "deadline" else None)
+    return None
 
 
 def has_fraction(text: str) -> bool:
     """Whether the text has a number with a fraction, which a `Rule` cannot hold."""
-    return re.search(r"\d\.\d|½|¼|\bhalf an?\b", text) is not None
+    return _FRACTION.search(text) is not None
 
 
 def unit_name(text: str) -> str | None:
@@ -220,21 +265,45 @@ def unit_name(text: str) -> str | None:
     text = re.sub(r"\s+", " ", text.lower().replace("’", "'")).strip()
     qualifier, _, last = text.rpartition(" ")
     last = last.removesuffix("'").removesuffix("'s")
-    if last not in UNIT_WORDS:
+    if last not in _UNIT_WORDS:
         return None
     name = _SPELLED.get(last, last)
     name = _SPELLED.get(plural(name), plural(name))
     return f"{qualifier} {name}" if qualifier else name
 
 
-def _limit(match: re.Match[str], kind: RuleKind | None, time: bool | None) -> Limit | None:
-    value = parse_number(match.group("number"))
-    raw = (match.group("symbol") or "").strip() or match.group("unit") or ""
-    unit = _SPELLED[raw] if raw in ("$", "€", "£") else unit_name(raw)
-    timed = unit is not None and unit.rpartition(" ")[2] in TIME_UNITS
-    if value is None or kind is None or (time is not None and timed != time):
+def _formed(
+    form: _Form, quantity: re.Match[str], before: str, clause: str, mood: Mood
+) -> Limit | None:
+    """The limit that one form makes of a quantity."""
+    kind = form.kinds[mood]
+    if kind is None or form.ordinal != is_ordinal(quantity.group("number")):
         return None
-    end = match.end()
-    if unit is None:
-        end = match.end("number")
-    return Limit(kind, value, unit, match.start(), end, match.end("number"))
+    lead = form.before.search(before)
+    if lead is None:
+        return None
+    start = (
+        quantity.start() - len(before) + lead.start() if form.before.pattern else quantity.start()
+    )
+    end = quantity.end()
+    if form.after is not None:
+        tail = form.after.match(clause, end) or form.after.match(clause, quantity.end("number"))
+        if tail is None:
+            return None
+        counted = _AFTER not in form.after.pattern and "to|from" not in form.after.pattern
+        end = max(end, tail.end()) if counted else end
+    return _limit(quantity, kind, start, end, form.time)
+
+
+def _limit(
+    quantity: re.Match[str], kind: RuleKind, start: int, end: int, time: bool | None
+) -> Limit | None:
+    value = parse_number(quantity.group("number"))
+    symbol, raw = quantity.group("symbol"), quantity.group("unit") or ""
+    unit = _SPELLED[symbol] if symbol else unit_name(raw)
+    timed = unit is not None and unit.rpartition(" ")[2] in TIME_UNITS
+    if value is None or (time is not None and timed != time):
+        return None
+    if unit is None or symbol:
+        end = quantity.end("number")
+    return Limit(kind, value, unit, start, end, quantity.end("number"))

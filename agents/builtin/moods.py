@@ -10,43 +10,81 @@ from dataclasses import dataclass
 from agents.builtin.lexicon import ACTORS, NUMBER, singular
 from agents.builtin.limits import Mood, find_limit
 
-_ADVERB = r"(?:(?:strictly|expressly|absolutely|also|always|therefore|hereby|generally|likewise|" \
+_ADVERB = (
+    r"(?:(?:strictly|expressly|absolutely|also|always|therefore|hereby|generally|likewise|"
     r"otherwise|only|at all times|normally|further|in addition|accordingly)[ ,]+)?"
+)
 _BE = r"(?:is|are|be|being|shall be|must be|remains?|stays?)"
 _MODAL = re.compile(
     rf"(?P<ban>\b{_BE} {_ADVERB}(?:prohibited|forbidden|banned|barred|disallowed|outlawed|unlawful|"
-    r"illegal|off limits|ruled out|not (?:to be )?(?:permitted|allowed|lawful|tolerated|authori[sz]ed)|"
+    r"illegal|off limits|ruled out|not (?:to be )?(?:permitted|allowed|lawful|tolerated|"
+    r"authori[sz]ed)|"
     r"never (?:permitted|allowed)|an offence|a criminal offence)\b)"
-    r"|(?P<neg>\b(?:must|shall|may|should|will|can) ?(?:not|never)\b(?! only)|\bcannot\b|\b(?:must|may|"
+    r"|(?P<neg>\b(?:must|shall|may|should|will|can) ?(?:not|never)\b(?! only)|\bcannot\b|"
+    r"\b(?:must|may|"
     r"shall|can)n['’]t\b|\b(?:is|are) (?:not|never) to\b|\b(?:is|are) (?:not|never) "
     r"(?:permitted|allowed|entitled) to\b|\b(?:must|shall) (?:refrain from|avoid)\b)"
-    rf"|(?P<allow>\b(?:is|are|be) {_ADVERB}(?:permitted|allowed|lawful|authori[sz]ed|in order|welcome)\b"
+    rf"|(?P<allow>\b(?:is|are|be) {_ADVERB}(?:permitted|allowed|lawful|authori[sz]ed|in order|"
+    rf"welcome)\b"
     r"|\b(?:is|are) (?:free|entitled|welcome|at liberty) to\b)"
     rf"|(?P<duty>\b(?:must|shall|has to|have to|needs? to|ought to)\b|\b(?:is|are) {_ADVERB}"
     r"(?:required|obliged|bound|expected) to\b|\b(?:is|are) to (?=be\b|have\b|[a-z]+ )"
     r"|\b(?:is|are) (?:due|required|needed|payable|limited|restricted|capped)\b|\b(?:requires?|"
-    r"needs?|has|have|gets?|is given|are given)\b(?= (?:at least|no fewer|not less|no less|at most|a "
+    r"needs?|has|have|gets?|is given|are given)\b(?= (?:at least|no fewer|not less|no less|at "
+    r"most|a "
     rf"minimum|(?:only |up to )?{NUMBER}\b)))"
-    r"|(?P<may>\bmay\b|\bcan\b)",
+    r"|(?P<may>\bmay\b)",
     re.IGNORECASE,
 )
 _RELATIVE = re.compile(r"\b(?:who|which|that|whom)\s*$", re.IGNORECASE)
 _POSSIBLE = re.compile(
-    r"\s*(?:also |still |well |even |often |sometimes )?(?:cause|happen|occur|contain|include|result|"
-    r"vary|seem|appear|become|suffer|lead|affect|arise|differ|have been|be (?:able|subject|different|"
+    r"\s*(?:also |still |well |even |often |sometimes )?(?:cause|happen|occur|contain|include|"
+    r"result|"
+    r"vary|seem|appear|become|suffer|lead|affect|arise|differ|need|wish|want|like|find|feel|"
+    r"expect|link|"
+    r"take (?:up to|about|some|as)|have (?:been|had|gained|[a-z]{4,}ed|[a-z]{3,}en)|be "
+    r"(?:located|involved|exposed|able|subject|different|"
     r"liable|due|caused|necessary|found|seen|more|less|the|a|an|in|slippery|dangerous|useful))\b",
     re.IGNORECASE,
 )
-_AIM = re.compile(r"\b(?:aim|purpose|goal|point|idea|reason|intention|plan|hope|task|trick) *$", re.I)
+_NOT_RULING = re.compile(
+    r"\s*(?:also |only |not |then |in any way |otherwise )*(?:apply|affect|limit|extend|prejudice|"
+    r"constitute|mean|create|imply|preclude|prevent|relieve|waive|include|commence|operate|survive|"
+    r"govern|control|supersede|worry|hesitate|forget|guarantee|promise|have (?:any|no|an|the) "
+    r"(?:right|"
+    r"obligation|liability|effect|duty|power)|be (?:considered|construed|treated|deemed|"
+    r"interpreted|"
+    r"regarded|taken into|liable|responsible|bound|entitled|counted|read|applicable|subject|held|"
+    r"obligated|obliged|required|able|understood|disregarded|unreasonably|the|an?))\b",
+    re.IGNORECASE,
+)
+_SIDE_CLAUSE = re.compile(
+    r"^(?:if|because|whether|since|although|who|which|that|plus|or|and|but if|even if|so|think)\b",
+    re.IGNORECASE,
+)
+_WITHIN_SIDE_CLAUSE = re.compile(
+    r"\b(?:if|because|since|whether|how|although|though|so that|it is (?:believed|said|thought))\b",
+    re.IGNORECASE,
+)
+_AIM = re.compile(
+    r"\b(?:aim|purpose|goal|point|idea|reason|intention|plan|hope|task|trick) *$", re.I
+)
 _NO_SUBJECT = re.compile(
     r"^(?:no(?!w|t|r|tice)\b(?! (?:more|fewer|less|later|longer|earlier|nearer|closer)\b)|nobody\b|"
-    r"no one\b|neither\b|none of\b|under no circumstances\b|in no (?:case|event)\b|at no time\b|on no "
+    r"no one\b|neither\b|none of\b|under no circumstances\b|in no (?:case|event)\b|at no time\b|"
+    r"on no "
     r"account\b|never\b|not (?:a|one)\b)\s*",
+    re.IGNORECASE,
+)
+_INVERTED = re.compile(
+    r"\s*((?:the|an?|any|this|each)\s.{1,80}?)\s(?=(?:be|exceed|have|contain|carry|remain|last|"
+    r"weigh)\b)",
     re.IGNORECASE,
 )
 _ONLY_SUBJECT = re.compile(r"^(?:only|none but|nobody but|no one but)\s+", re.IGNORECASE)
 _ONLY = re.compile(
-    r",?\s*\bonly (?P<rest>(?:(?:when|where|if|while|after)\s+)?(?:with|by|in|on|at|between|during|for|"
+    r",?\s*\bonly (?P<rest>(?:(?:when|where|if|while|after)\s+)?(?:with|by|in|on|at|between|"
+    r"during|for|"
     r"under|from)?\s*.+)$",
     re.IGNORECASE,
 )
@@ -61,6 +99,7 @@ _PASSIVE = re.compile(
     r"^\s*(?:also |always |only |then |first |at all times |promptly |not )*(?:be|have been|get)\b",
     re.IGNORECASE,
 )
+
 
 @dataclass(frozen=True, slots=True)
 class Split:
@@ -89,25 +128,36 @@ def split_at_modal(main: str) -> Split | None:
         before, after = main[: modal.start()], main[modal.end() :]
         if _RELATIVE.search(before) or not _is_norm(modal, before.strip(), after):
             continue
-        return _moody(modal, before.strip(" ,"), after)
+        if modal.lastgroup != "duty" and _WITHIN_SIDE_CLAUSE.search(before):
+            return None
+        split = _moody(modal, before.strip(" ,"), after)
+        if _SIDE_CLAUSE.match(split.subject):
+            return None
+        if split.mood != "duty" and _NOT_RULING.match(split.predicate):
+            return None
+        return split
     return None
 
 
 def _is_norm(modal: re.Match[str], before: str, after: str) -> bool:
     """Whether a modal verb rules something, rather than saying what is possible or meant."""
     kind, word = modal.lastgroup, modal.group().lower()
+    if modal.group() == "May" or (
+        word.startswith(("can", "should", "will")) and not _denied(modal, before)
+    ):
+        return False
     if kind == "may" and _POSSIBLE.match(after) and _NO_SUBJECT.match(before) is None:
         return find_limit(after, "permission") is not None
-    if word.startswith(("can", "should", "will")):
-        return word not in ("should", "will") and _by_actor(before)
     if kind == "duty" and word.endswith(" to") and _AIM.search(before):
         return False
     return bool(before.strip() or kind in ("duty", "may"))
 
 
-def _by_actor(before: str) -> bool:
+def _denied(modal: re.Match[str], before: str) -> bool:
+    """Whether "cannot" and the like forbid: "visitors cannot", but not "we cannot promise"."""
     last = re.findall(r"[a-z]+", before.lower())[-3:]
-    return any(w in ACTORS or singular(w) in ACTORS for w in last)
+    named = any(w in ACTORS or singular(w) in ACTORS for w in last)
+    return modal.lastgroup == "neg" and named and last[-1:] not in (["we"], ["they"], ["it"], ["i"])
 
 
 def _moody(modal: re.Match[str], before: str, after: str) -> Split:
@@ -120,10 +170,15 @@ def _moody(modal: re.Match[str], before: str, after: str) -> Split:
         mood = "permission"
     if no_subject is not None:
         before, mood = before[no_subject.end() :], "negative"
+        inverted = _INVERTED.match(after) if not before else None
+        if inverted is not None:
+            before, after = inverted.group(1), after[inverted.end(1) :]
     whole, before = before, _main_subject(before)
     preamble = whole[: len(whole) - len(before)]
     passive = kind in ("ban", "allow") or _PASSIVE.match(after) is not None
-    if kind == "duty" and re.search(r"\b(?:due|payable|limited|restricted|capped|required|needed)$", modal.group()):
+    if kind == "duty" and re.search(
+        r"\b(?:due|payable|limited|restricted|capped|required|needed)$", modal.group()
+    ):
         passive, after = True, f" {modal.group().split()[-1]}{after}"
     if kind in ("ban", "allow") and (active := re.match(r" (?:to|from) (?=[a-z]+)", after)):
         gerund = re.match(r"\s+from (?:the|an?|any)\b", after)
@@ -155,7 +210,7 @@ def _last_determiner(text: str) -> int:
 
 
 def split_only(split: Split) -> tuple[Split, str | None]:
-    """"X may be done only when Y" and "Only Y may do X" forbid X, with Y as the exception."""
+    """ "X may be done only when Y" and "Only Y may do X" forbid X, with Y as the exception."""
     if split.mood != "permission":
         return split, None
     subject = _ONLY_SUBJECT.match(split.subject)
@@ -167,6 +222,8 @@ def split_only(split: Split) -> tuple[Split, str | None]:
         return split, None
     rest = re.sub(r"^(?:when|where|if|while)\s+", "", found.group("rest").strip(), flags=re.I)
     kept = split.predicate[: found.start()]
+    if "," in kept:
+        return split, None
     if re.match(r"^\s*(?:be)?\s*$", kept):
         return split, None
     return Split(split.subject, kept, "negative", split.passive), rest

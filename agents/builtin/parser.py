@@ -11,19 +11,38 @@ from functools import lru_cache
 from typing import Generic, TypeVar
 
 from agents.builtin.blocks import Extract
-from agents.builtin.clauses import Clause, read_clause
-from agents.builtin.exceptions import follow_up_exception
-from agents.builtin.lexicon import content_stems
+from agents.builtin.clauses import NORM_WORDS, Clause, read_clause
+from agents.builtin.exceptions import FOLLOW_UP_WORDS, follow_up_exception
+from agents.builtin.lexicon import content_stems, has_number
 from agents.builtin.rules import Definition, Penalty, Rule
 from agents.builtin.sentences import Sentence, split_sentences
 from agents.builtin.statements import (
-    GradeStatement, is_grade_elsewhere, read_definition, read_grade, read_penalties,
+    DEFINITION_WORDS,
+    GRADE_WORDS,
+    PENALTY_WORDS,
+    GradeStatement,
+    is_glossary,
+    is_grade_elsewhere,
+    is_tariff,
+    open_term,
+    read_definition,
+    read_grade,
+    read_penalties,
 )  # fmt: skip
 
+_OPEN_LEAD = re.compile(r"\b(?:must|shall|may|not|never|to|is|are|be|following)$", re.IGNORECASE)
+LONGEST = 600  # characters: longer sentences string together more than a rule can hold
+NEAR = 2  # paragraphs after a rule in which its exception or grade may stand
+_LETTERS = re.compile(r"[a-z'’-]+")
 T = TypeVar("T")
-_NUMBER = re.compile(r"^(?:(?:section|sec\.|article|rule|part|chapter|§|no\.?)\s*)?(\d+(?:\.\d+)*[a-z]?)\b", re.I)
-_INLINE = re.compile(r"^(\d+(?:\.\d+)+)\.?\s+(?=[A-Z“\"])")
-_UNITS = re.compile(r";\s+|,?\s+(?:and|but|or)\s+(?=(?:a|any|such a|each|every) (?:breach|failure|contravention)\b|doing so\b|it is an? [a-z]+ breach\b)")
+_NUMBER = re.compile(
+    r"^(?:(?:section|sec\.|article|rule|part|chapter|§|no\.?)\s*)?(\d+(?:\.\d+)*[a-z]?)\b", re.I
+)
+_INLINE = re.compile(r"^(\d{1,3}(?:\.\d{1,3})+)\.?\s+(?=[A-Z“\"])")
+_UNITS = re.compile(
+    r";\s+|,?\s+(?:and|but|or)\s+(?=(?:a|any|such a|each|every) (?:breach|failure|"
+    r"contravention)\b|doing so\b|it is an? [a-z]+ breach\b)"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +146,7 @@ class _Reader:
         self.section = _section_number(self.heading)
         self.inner_heading = ""
         self.local: list[Norm] = []
+        self.latest = 0  # paragraph of the last norm
         self.paragraph = -1
 
     def sentence(self, sentence: Sentence) -> None:
@@ -134,8 +154,11 @@ class _Reader:
             self.inner_heading = self.heading = sentence.heading
             self.section = _section_number(sentence.heading) or self.section
             self.local = []
+        if self.local and sentence.paragraph > self.latest + NEAR:
+            self.local = []
         text = sentence.text
-        inline = _INLINE.match(text)
+        inline = _INLINE.match(text) if sentence.paragraph != self.paragraph else None
+        self.paragraph = sentence.paragraph
         if inline is not None:
             self.section, text = inline.group(1), text[inline.end() :]
             self.local = []
@@ -143,18 +166,57 @@ class _Reader:
             self._unit(unit, sentence)
 
     def _unit(self, unit: str, sentence: Sentence) -> None:
+        """Read one statement; the words it holds tell what it can be, before any parsing."""
+        if len(unit) > LONGEST:
+            return
+        if self._listed(unit, sentence):
+            return
+        said = frozenset(_LETTERS.findall(unit.lower()))
         quote = Quote(
             self.extract.id, sentence.start, self.extract.text[sentence.start : sentence.end]
         )
-        definition = read_definition(unit, self.extract.heading + " " + self.heading)
+        if self._definition(unit, said, quote) or self._penalties(unit, said, quote):
+            return
+        if not said.isdisjoint(FOLLOW_UP_WORDS) and self._follow_up(unit, quote):
+            return
+        if not said.isdisjoint(GRADE_WORDS) and self._grade(unit, quote):
+            return
+        if said.isdisjoint(NORM_WORDS):
+            return
+        if (clause := self._clause(unit, sentence)) is not None:
+            self._norm(clause, quote)
+
+    def _listed(self, unit: str, sentence: Sentence) -> bool:
+        """An item of a list that defines a term: "“dependent” means: (1) a child, or (2) …"."""
+        term = open_term(sentence.lead.text) if sentence.lead is not None else None
+        if term is None:
+            return False
+        assert sentence.lead is not None
+        start = sentence.lead.start
+        quote = Quote(self.extract.id, start, self.extract.text[start : sentence.end])
+        meaning = unit.rstrip(" .;,")
+        last = self.code.definitions[-1] if self.code.definitions else None
+        if last is not None and last.quote.start == start:
+            self.code.definitions.pop()
+            meaning = f"{last.value.meaning} {meaning}"
+        self.code.definitions.append(Found(Definition(term, meaning), quote, self.section))
+        return True
+
+    def _definition(self, unit: str, said: frozenset[str], quote: Quote) -> bool:
+        heading = f"{self.extract.heading} {self.heading}"
+        if said.isdisjoint(DEFINITION_WORDS) and not is_glossary(heading) and unit[:1] not in '"“':
+            return False
+        definition = read_definition(unit, heading)
         if definition is not None:
             self.code.definitions.append(Found(definition, quote, self.section))
-        elif penalties := read_penalties(unit, self.heading):
-            self.code.penalties += [Found(p, quote, self.section) for p in penalties]
-        elif self._follow_up(unit, quote) or self._grade(unit, quote):
-            return
-        elif (clause := self._clause(unit, sentence)) is not None:
-            self._norm(clause, quote)
+        return definition is not None
+
+    def _penalties(self, unit: str, said: frozenset[str], quote: Quote) -> bool:
+        if (said.isdisjoint(PENALTY_WORDS) and not is_tariff(self.heading)) or not has_number(unit):
+            return False
+        penalties = read_penalties(unit, self.heading)
+        self.code.penalties += [Found(p, quote, self.section) for p in penalties]
+        return bool(penalties)
 
     def _follow_up(self, unit: str, quote: Quote) -> bool:
         """An exception in a sentence of its own goes to the rule before it."""
@@ -185,7 +247,9 @@ class _Reader:
         open_norms = [
             norm
             for norm in self.local
-            if norm.rule.grade is None and norm.rule.kind != "permission" and not norm.grade_elsewhere
+            if norm.rule.grade is None
+            and norm.rule.kind != "permission"
+            and not norm.grade_elsewhere
         ]
         if not open_norms:
             return False
@@ -199,6 +263,8 @@ class _Reader:
         clause = read_clause(unit, self.heading)
         if clause is None and sentence.lead is not None:
             lead = sentence.lead.text.rstrip(" :-–—")
+            if unit[:1].isupper() and unit[-1:] not in ".;," and not _OPEN_LEAD.search(lead):
+                return None  # a title among the items
             item = re.sub(r"[;,]?\s*(?:and|or)?\s*$", "", unit)
             clause = read_clause(f"{lead} {item}", self.heading)
         return clause
@@ -210,11 +276,18 @@ class _Reader:
         if rule.kind == "permission":
             rule = replace(rule, exception=None)
         norm = Norm(
-            rule, self.extract.id, self.section, self.heading, clause.topics, clause.condition, [quote]
+            rule,
+            self.extract.id,
+            self.section,
+            self.heading,
+            clause.topics,
+            clause.condition,
+            [quote],
         )
         if rule.exception is not None:
             norm.exception_quote = quote
         self.local.append(norm)
+        self.latest = self.paragraph
         self.code.norms.append(norm)
 
 

@@ -11,42 +11,73 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from agents.builtin.lexicon import (
-    ACTION_NOUNS, ACTORS, ADVERBS, ARTICLES, AUXILIARIES, CONJUNCTIONS, DETERMINERS, LY_NOUNS,
-    MEASURE_NOUNS, NUMBER, PREPOSITIONS, PRONOUNS, RELATIVES, content_stems, singular,
+    ACTION_NOUNS,
+    ACTORS,
+    ADVERBS,
+    ARTICLES,
+    AUXILIARIES,
+    CONJUNCTIONS,
+    DETERMINERS,
+    LY_NOUNS,
+    MEASURE_NOUNS,
+    NUMBER,
+    PREPOSITIONS,
+    PRONOUNS,
+    RELATIVES,
+    content_stems,
+    singular,
+    word_set,
 )  # fmt: skip
 
 LONGEST = 5
 _TOKEN = re.compile(r"[A-Za-z][\w]*(?:['’\-][A-Za-z]\w*)*['’]?|[$€£]?\d[\d.,]*|[^\w\s]")
 _IS_NUMBER = re.compile(NUMBER, re.IGNORECASE)
-_PARTICIPLES = frozenset(
+_PARTICIPLES = word_set(
     "run set left kept held sold laid built put cut lent given taken made hung shown worn brought "
     "bought caught written found let lying used sent paid drawn driven stood lost known shut born "
-    "due fit ready able likely subject bound brought begun worth free open next alongside".split()
+    "due fit ready able likely subject bound brought begun worth free open next alongside"
 )
-_DOING = frozenset(
-    "lying riding using carrying entering leaving arriving wishing working standing sitting staying "
-    "containing holding living belonging relating being having waiting floating crossing coming going "
-    "passing travelling selling operating running bearing weighing measuring exceeding owing remaining "
-    "making taking keeping causing seeing visiting doing showing".split()
+_DOING = word_set(
+    "lying riding using carrying entering leaving arriving wishing working standing sitting "
+    "staying "
+    "containing holding living belonging relating being having waiting floating crossing coming "
+    "going "
+    "passing travelling selling operating running bearing weighing measuring exceeding owing "
+    "remaining "
+    "making taking keeping causing seeing visiting doing showing"
 )
-_IDIOMS = frozenset("part use care charge advantage possession hold".split())
-_CLOSING = frozenset(
-    "charged used required owed concerned involved affected carried moored stored displayed offered "
-    "permitted allowed needed provided supplied issued received produced caused".split()
+_VAGUE = word_set(
+    "agreement section subsection paragraph clause provision provisions act law part article party "
+    "parties event events case cases purpose purposes time amount amounts information data change "
+    "changes service services site sites website websites thing things way ways right rights list "
+    "address use request circumstances year years extent same other sum following term terms rule "
+    "rules matter matters content contents date period place reason reasons work tools obligation "
+    "obligations greater lesser higher lower manner condition conditions agreements subparagraph "
+    "title chapter regard respect"
 )
-_COMPLEMENTS = frozenset(
+_VAGUE_STARTS = word_set(
+    "notwithstanding pursuant regardless such foregoing aforesaid certain make other following"
+)
+_IDIOMS = word_set("part use care charge advantage possession hold")
+_CLOSING = word_set(
+    "charged used required owed concerned involved affected carried moored stored displayed "
+    "offered "
+    "permitted allowed needed provided supplied issued received produced caused"
+)
+_COMPLEMENTS = word_set(
     "clear fast open shut closed free ready available visible dry clean tidy safe secure upright "
-    "afloat idle unattended informed aware good responsible liable".split()
+    "afloat idle unattended informed aware good responsible liable"
 )
-_PARTICLES = frozenset("in out up down off over back away on about aside forward".split())
+_PARTICLES = word_set("in out up down off over back away on about aside forward")
 _STOP = (
     PREPOSITIONS | CONJUNCTIONS | RELATIVES | AUXILIARIES | PRONOUNS | ADVERBS
 ) - frozenset({"no", "one"})  # fmt: skip
 
 
-_MODIFIERS = frozenset(
-    "near past outside inside off up down over under after first last long back forward later earlier "
-    "sooner alone apart early once away about above below through".split()
+_MODIFIERS = word_set(
+    "near past outside inside off up down over under after first last long back forward later "
+    "earlier "
+    "sooner alone apart early once away about above below through"
 )
 
 
@@ -122,8 +153,10 @@ def _modifies(tokens: list[Token], at: int) -> bool:
 
 
 def _within_next(tokens: list[Token], at: int) -> bool:
-    return at + 1 < len(tokens) and tokens[at + 1].word[0].isalpha() and (
-        tokens[at + 1].word not in _STOP
+    return (
+        at + 1 < len(tokens)
+        and tokens[at + 1].word[0].isalpha()
+        and (tokens[at + 1].word not in _STOP)
     )
 
 
@@ -229,12 +262,16 @@ def _after_verb(tokens: list[Token]) -> int:
     ):
         at += 1
     at += 1
-    if at + 1 < len(tokens) and tokens[at].word in ("and", "or") and (
-        tokens[at + 1].word not in DETERMINERS
+    if (
+        at + 1 < len(tokens)
+        and tokens[at].word in ("and", "or")
+        and (tokens[at + 1].word not in DETERMINERS)
     ):
         at += 2
-    if at < len(tokens) and tokens[at].word in _PARTICLES and not (
-        tokens[at].word in ("in", "on", "over", "about") and _engaging(tokens, at)
+    if (
+        at < len(tokens)
+        and tokens[at].word in _PARTICLES
+        and not (tokens[at].word in ("in", "on", "over", "about") and _engaging(tokens, at))
     ):
         at += 1
     return at
@@ -268,7 +305,7 @@ def _real_object(tokens: list[Token], phrase: NounPhrase) -> NounPhrase:
 
 
 def _complement(tokens: list[Token], phrase: NounPhrase) -> list[tuple[str, float]]:
-    """"a report of the spill", "notify the office of the change": also what follows "of"."""
+    """ "a report of the spill", "notify the office of the change": also what follows "of"."""
     if phrase.last >= len(tokens) or tokens[phrase.last].word != "of":
         return []
     inner = noun_phrase(tokens, phrase.last + 1)
@@ -282,6 +319,14 @@ def is_actor(phrase: str) -> bool:
     """Whether a phrase names a person or body that acts, rather than a thing that is ruled on."""
     head = phrase.partition(" of ")[0].rpartition(" ")[2]
     return head in ACTORS or singular(head) in ACTORS
+
+
+def _names_something(topic: str) -> bool:
+    """Whether a topic says what is ruled: "agreement" and "such person" do not."""
+    first, _, rest = topic.partition(" ")
+    if first in _VAGUE_STARTS:
+        return False
+    return bool(rest) or not (first in _VAGUE or first in _PARTICIPLES or first.endswith("ed"))
 
 
 def best_topic(candidates: list[tuple[str, float]], heading: str) -> tuple[str, ...]:
@@ -299,4 +344,6 @@ def best_topic(candidates: list[tuple[str, float]], heading: str) -> tuple[str, 
         actor = 1.6 if is_actor(text) else 0.0
         scored.append((-(weight * 4 + shared * 2 - actor), order, text))
     ranked = [text for _, _, text in sorted(scored)]
+    if ranked and not _names_something(ranked[0]):
+        return ()
     return tuple(dict.fromkeys(ranked))

@@ -14,6 +14,7 @@ from typing import Any
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.messages.ai import UsageMetadata
 from langchain_core.outputs import ChatGeneration, ChatResult
 
 from agents.builtin import answering, asking, grading
@@ -44,8 +45,8 @@ class ReaderChatModel(BaseChatModel):
         text = json.dumps(_TASKS[request.task](request), ensure_ascii=False)
         read = sum(len(message.text.split()) for message in messages)
         written = len(text.split())
-        usage = {"input_tokens": read, "output_tokens": written, "total_tokens": read + written}
-        message = AIMessage(content=text, usage_metadata=usage)  # type: ignore[arg-type]
+        usage = UsageMetadata(input_tokens=read, output_tokens=written, total_tokens=read + written)
+        message = AIMessage(content=text, usage_metadata=usage)
         return ChatResult(generations=[ChatGeneration(message=message)])
 
     async def _agenerate(
@@ -72,7 +73,9 @@ def _answer(request: Request) -> Reply:
 
 def _survey(request: Request) -> Reply:
     points = asking.survey(request.passages()[0])
-    return {"points": [{"quote": p.quote, "topic": p.topic, "kinds": list(p.kinds)} for p in points]}
+    return {
+        "points": [{"quote": p.quote, "topic": p.topic, "kinds": list(p.kinds)} for p in points]
+    }
 
 
 def _propose(request: Request) -> Reply:
@@ -81,9 +84,7 @@ def _propose(request: Request) -> Reply:
 
 
 def _revise(request: Request) -> Reply:
-    proposal = asking.revise(
-        *_wish(request), request.text("question"), request.text("critique")
-    )
+    proposal = asking.revise(*_wish(request), request.text("question"), request.text("critique"))
     return {"question": proposal.question, "kind": proposal.kind}
 
 

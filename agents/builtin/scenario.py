@@ -3,7 +3,16 @@
 import re
 from dataclasses import dataclass
 
-from agents.builtin.lexicon import ACTORS, ADVERBS, NUMBER, STOP, parse_number, singular, stem
+from agents.builtin.lexicon import (
+    ACTORS,
+    ADVERBS,
+    NUMBER,
+    STOP,
+    parse_number,
+    singular,
+    stem,
+    word_set,
+)
 from agents.builtin.limits import unit_name
 from agents.builtin.matching import Text
 from agents.builtin.rules import Rule
@@ -24,7 +33,8 @@ _SCALES = (
 _PAST_LIMIT = re.compile(
     r"^\W*(?:too (?:late|long|many|much|short|few|little|heavy|high|wide|deep|fast)|late|"
     r"over(?:due)?\b(?! (?:the|a) (?!limit|maximum|mark))|beyond the (?:limit|deadline)|past the "
-    r"deadline|over the (?:limit|maximum|mark)|above the (?:limit|maximum)|after the deadline|under "
+    r"deadline|over the (?:limit|maximum|mark)|above the (?:limit|maximum)|after the deadline|"
+    r"under "
     r"the (?:limit|minimum)|below the minimum|short of the (?:limit|minimum))\b",
     re.IGNORECASE,
 )
@@ -41,22 +51,25 @@ _HYPOTHETICAL = re.compile(
 )
 _LIMIT_NOUN = re.compile(
     r"\b(?:limit|maximum|minimum|deadline|ceiling|time allowed|allowance|the (?:most|least)|enough|"
-    r"(?:code|rule|law|section|byelaw)s? (?:had )?(?:said|says|set|sets|gave|gives|asks?|asked|allowed|"
-    r"allows|read|reads)|at (?:most|least)|drafters|to do it in|figure (?:may|might|were|rose|became)|"
+    r"(?:code|rule|law|section|byelaw)s? (?:had )?(?:said|says|set|sets|gave|gives|asks?|asked|"
+    r"allowed|"
+    r"allows|read|reads)|at (?:most|least)|drafters|to do it in|figure (?:may|might|were|rose|"
+    r"became)|"
     r"in the (?:code|rule|byelaws?)|(?:rule|code) (?:to )?ask)\b",
     re.IGNORECASE,
 )
 _CLAUSE_BREAK = re.compile(r"[.?!:;](?=\s|$)|,\s|\s[–—]\s|\bbut\b")
 _GENERIC = frozenset(
-    stem(w)
-    for w in "vessel boat ship thing item place case matter time day work property area site".split()
-) | frozenset(stem(w) for w in ACTORS)
+    stem(word)
+    for word in ACTORS
+    | word_set("vessel boat ship thing item place case matter time day work property area site")
+)
 _LIGHT = frozenset(
-    stem(w)
-    for w in (
-        "take takes place hold held progress force happen apply applies on going under way have lies "
-        "given occur effect run stand stands by being said course case keep"
-    ).split()
+    stem(word)
+    for word in word_set(
+        "take takes place hold held progress force happen apply applies on going under way have "
+        "lies given occur effect run stand stands by being said course case keep"
+    )
 )
 _NEGATION = re.compile(
     r"\b(?:not|no|never|none|nobody|neither|nor|without|lacks?|lacked|cannot|hardly|instead of|"
@@ -131,9 +144,7 @@ def _in_unit(rule: Rule, raw: str) -> list[_Figure]:
     return figures
 
 
-def _converted(
-    value: int, match: re.Match[str], rule: Rule, before: list[_Figure]
-) -> int | None:
+def _converted(value: int, match: re.Match[str], rule: Rule, before: list[_Figure]) -> int | None:
     """A figure in the rule's unit; None where it is in a unit that says nothing about it."""
     assert rule.unit is not None
     raw_unit = re.sub(r"^(?:more|further|full|whole) ", "", (match.group("unit") or "").lower())
@@ -162,8 +173,10 @@ def _hypothetical_weight(raw: str, figure: _Figure) -> float:
     clause = raw[begin : ends.start() if ends else len(raw)]
     near = raw[max(begin, figure.start - 24) : figure.end + 16]
     weight = float(len({m.group().lower() for m in _HYPOTHETICAL.finditer(clause)}))
-    return weight + 3.0 * (_LIMIT_NOUN.search(clause) is not None) + (
-        1.5 * (_LIMIT_NOUN.search(near) is not None)
+    return (
+        weight
+        + 3.0 * (_LIMIT_NOUN.search(clause) is not None)
+        + (1.5 * (_LIMIT_NOUN.search(near) is not None))
     )
 
 
@@ -224,7 +237,7 @@ def _phrase_said(exception: str, text: Text) -> bool:
 
 def _subject_head(exception: str) -> str:
     """The head noun of the exception's subject."""
-    words = re.findall(r"[a-z0-9'’-]+", exception.lower())
+    words: list[str] = re.findall(r"[a-z0-9'’-]+", exception.lower())
     for n, word in enumerate(words[1:], 1):
         if word in _VERBS or (n >= 2 and word.endswith("s") and words[0] in ("the", "a", "an")):
             return words[n - 2] if words[n - 1] in ADVERBS and n > 1 else words[n - 1]
@@ -233,9 +246,9 @@ def _subject_head(exception: str) -> str:
     return ""
 
 
-_VERBS = frozenset(
+_VERBS = word_set(
     "is are has have was were can cannot does do stands lies takes holds keeps gives waits stays "
-    "blocks hangs serves celebrates rides reaches attends fails carries bears faces belongs".split()
+    "blocks hangs serves celebrates rides reaches attends fails carries bears faces belongs"
 )
 
 
@@ -259,9 +272,7 @@ def _tightest(positions: list[list[int]]) -> tuple[int, int]:
     return best
 
 
-def _modifier_differs(
-    exception: str, text: Text, positions: dict[str, list[int]]
-) -> bool:
+def _modifier_differs(exception: str, text: Text, positions: dict[str, list[int]]) -> bool:
     """Whether the question speaks of another one: "the old gate" instead of "the new gate"."""
     words = re.findall(r"[A-Za-z0-9]+", exception)
     head = _subject_head(exception)

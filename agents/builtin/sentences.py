@@ -9,22 +9,26 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from agents.builtin.lexicon import word_set
+
 _MARKER = re.compile(
     r"[ \t]*(?:[-*+•–—]|\d{1,3}[.)]|\(\d{1,3}\)|\([a-zA-Z]\)|\([ivxlcIVXLC]{1,6}\)|[a-z][.)])[ \t]+"
 )
+_NUMBERED = re.compile(r"[ \t]*\d{1,3}(?:\.\d{1,3})+\.?[ \t]+[A-Z“\"]")
 _HEADING = re.compile(r"[ \t]{0,3}#{1,6}[ \t]+(.*?)[ \t#]*$")
 _LEGAL_HEADING = re.compile(
     r"(?:Section|Sec\.|SECTION|Article|ARTICLE|Part|PART|Chapter|CHAPTER|Rule|§)[ \t]*"
     r"\d[\w.]*[.:]?(?:[ \t]+\S.{0,80})?$"
 )
 _RULER = re.compile(r"[ \t]*(?:[-=*_|:+ \t]{3,})$")
-_END = re.compile(r"[.!?]+[)\"'”’*_\]]*(?=\s|$)")
-_ABBREVIATIONS = frozenset(
-    "e.g i.e etc no nos art arts sec secs para paras cl reg regs mr mrs ms dr st approx max min vs "
+_END = re.compile(r"[.!?]+[)\"'”’*_\]]*(?=\s|$)|\t")
+_ABBREVIATIONS = word_set(
+    "e.g i.e nos art arts sec secs para paras cl reg regs mr mrs ms dr st approx max min vs "
     "cf inc ltd co corp fig ch pt vol p pp ca resp viz al jr sr prof gen col hon rev dept est incl "
-    "excl temp tel u.s u.k a.m p.m ft".split()
+    "excl temp tel u.s u.k ft"
 )
-_CLOSED_BY_NUMBER = frozenset("no nos art arts sec secs para paras cl fig ch pt vol p pp".split())
+_SOMETIMES_LAST = word_set("etc a.m p.m")
+_BEFORE_NUMBERS = word_set("no nos art arts sec secs para paras cl fig ch pt vol p pp")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,38 +57,41 @@ class _Chunk:
     heading: str
 
 
+@dataclass(slots=True)
+class _Lead:
+    """A sentence that introduces a list, and the style of the markers of its items."""
+
+    sentence: Sentence
+    items: str | None = None
+
+
 def split_sentences(text: str) -> list[Sentence]:
     """All sentences of a passage in order; headings and rulers are left out."""
     sentences: list[Sentence] = []
-    leads: list[tuple[str, Sentence]] = []
+    leads: list[_Lead] = []
     heading = ""
     for number, chunk in enumerate(_chunks(text)):
         if chunk.heading != heading:
             heading, leads = chunk.heading, []
-        if chunk.marker:
-            leads = _leads_above(leads, chunk.marker)
-        elif leads and text[leads[-1][1].end :][:2] != "\n\n":
-            leads = []
-        lead = leads[-1][1] if leads and chunk.marker else None
+        leads = _leads_of(leads, _style(chunk.marker)) if chunk.marker else []
+        lead = leads[-1].sentence if leads else None
         found = [
             Sentence(start, end, clean(text[start:end]), heading, number, lead)
             for start, end in _spans(text, chunk.start, chunk.end)
         ]
         sentences += found
         if found and found[-1].text.endswith((":", "-", "—", "–")):
-            leads.append((_style(chunk.marker), found[-1]))
+            leads = [*leads, _Lead(found[-1])]
     return [sentence for sentence in sentences if sentence.text]
 
 
-def _leads_above(
-    leads: list[tuple[str, Sentence]], marker: str
-) -> list[tuple[str, Sentence]]:
-    """The leads that still hold for an item: those opened by items of another style."""
-    style = _style(marker)
-    for depth, (opened_by, _) in enumerate(leads):
-        if opened_by == style:
+def _leads_of(leads: list[_Lead], style: str) -> list[_Lead]:
+    """The leads that an item stands under: its markers tell which list it goes on with."""
+    for depth in range(len(leads), 0, -1):
+        if leads[depth - 1].items in (None, style):
+            leads[depth - 1].items = style
             return leads[:depth]
-    return leads
+    return []
 
 
 def _style(marker: str) -> str:
@@ -109,28 +116,29 @@ def _chunks(text: str) -> Iterator[_Chunk]:
     heading, current = "", None
     for line_start, line_end in _lines(text):
         line = text[line_start:line_end]
-        title = _HEADING.match(line)
-        if title is None and _LEGAL_HEADING.match(line) and not line.rstrip().endswith((".", ";")):
-            heading_text: str | None = line.strip()
-        else:
-            heading_text = title.group(1) if title else None
-        if heading_text is not None or not line.strip() or _RULER.match(line):
-            if current is not None:
-                yield current
-                current = None
-            heading = heading_text if heading_text is not None else heading
-            continue
+        title = _title(line)
         marker = _MARKER.match(line)
-        row = line.lstrip().startswith("|")
-        if current is not None and not marker and not row and _continues(text, current, line):
+        breaks = title is not None or not line.strip() or _RULER.match(line) is not None
+        if current is not None and not breaks and not marker and _continues(text, current, line):
             current.end = line_end
             continue
         if current is not None:
             yield current
-        begin = line_start + (marker.end() if marker else 0)
-        current = _Chunk(begin, line_end, marker.group().strip() if marker else "", heading)
+        heading, current = title if title is not None else heading, None
+        if not breaks:
+            begin = line_start + (marker.end() if marker else 0)
+            current = _Chunk(begin, line_end, marker.group().strip() if marker else "", heading)
     if current is not None:
         yield current
+
+
+def _title(line: str) -> str | None:
+    """The text of a heading line, in Markdown or as "Section 4. Moorings"; None for others."""
+    marked = _HEADING.match(line)
+    if marked is not None:
+        return marked.group(1)
+    legal = _LEGAL_HEADING.match(line) is not None and not line.rstrip().endswith((".", ";"))
+    return line.strip() if legal else None
 
 
 def _lines(text: str) -> Iterator[tuple[int, int]]:
@@ -145,9 +153,13 @@ def _lines(text: str) -> Iterator[tuple[int, int]]:
 def _continues(text: str, current: _Chunk, line: str) -> bool:
     """Whether a line goes on with the paragraph before it, as a soft line break does."""
     before = text[current.start : current.end].rstrip()
-    if before.endswith((":", "-", "—", "|")) or line.startswith(">"):
+    if before.endswith((":", "-", "—", "|")) or line.lstrip().startswith((">", "|")):
+        return False
+    if _NUMBERED.match(line):
         return False
     first = line.lstrip()[:1]
+    if first.isupper() and (before.endswith((",", ";")) or (current.marker and len(before) < 90)):
+        return False
     return first.islower() or not first.isupper() or len(before) - before.rfind("\n") > 50
 
 
@@ -174,16 +186,16 @@ def _trimmed(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
 def _ends(text: str, begin: int, mark: re.Match[str], end: int) -> bool:
     """Whether a full stop really ends a sentence."""
     rest = text[mark.end() : min(end, mark.end() + 40)].lstrip()
-    if not rest:
+    if not rest or mark.group() == "\t":
         return True
     if mark.group()[0] != ".":
         return not rest[0].islower()
     word = re.search(r"[\w.]+$", text[max(begin, mark.start() - 20) : mark.start()])
     before = word.group().lower() if word else ""
-    if before in _ABBREVIATIONS:
-        return before not in _CLOSED_BY_NUMBER and before in ("etc", "a.m", "p.m") and (
-            rest[0].isupper()
-        ) or (before == "no" and not rest[0].isdigit())
-    if len(before) == 1 and before.isalpha():
+    if before in _SOMETIMES_LAST:
+        return rest[0].isupper()
+    if before in _BEFORE_NUMBERS and rest[0].isdigit():
+        return False
+    if before in _ABBREVIATIONS or (len(before) == 1 and before.isalpha()):
         return False
     return not rest[0].islower()
