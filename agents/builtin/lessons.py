@@ -6,8 +6,8 @@ than one answer. The share of hard passages and of known codes grows with traini
 """
 
 import random
-from collections.abc import Iterator, Sequence
-from typing import TypeVar
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 from agents.builtin import codes, drafting
 from agents.builtin.questions import KINDS
@@ -17,42 +17,78 @@ from agents.builtin.wording import Style
 
 Piece = tuple[str, float]
 Lesson = list[Piece]
-Stage = TypeVar("Stage")
 
 USER, ASSISTANT, END = "<|user|>", "<|assistant|>", "<|end|>"
-SECOND_DRILLS = 6.144e6  # tokens from which on drills compare with a limit stated before
-ANSWER, KNOWN_TEXT, PASSAGE, QUESTION = 1.0, 1.0, 0.1, 0.05
+ANSWER = KNOWN_TEXT = 1.0
 
-# Shares of passages of one to five clauses, from so many tokens on.
-CURRICULUM = (
-    (0.0, (0.6, 0.4, 0.0, 0.0, 0.0)),
-    (1.08e6, (0.2, 0.4, 0.4, 0.0, 0.0)),
-    (2.7e6, (0.1, 0.15, 0.35, 0.2, 0.2)),
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """A mixture of lessons.
+
+    Attributes:
+        start: from so many tokens on.
+        clauses: shares of passages of one to five clauses.
+        drills, text, known: shares of number drills, of known codes as text, and, of the rest, of
+            questions on known codes.
+        stated: drills compare with a limit stated before, as answers do.
+        kinds: shares of the kinds of question, in the order of `KINDS`.
+        passage, question: loss weights of passages and questions.
+    """
+
+    start: float
+    clauses: tuple[float, float, float, float, float]
+    drills: float
+    text: float
+    known: float
+    stated: bool = False
+    kinds: tuple[float, float, float, float, float] = (0.34, 0.16, 0.18, 0.20, 0.12)
+    passage: float = 0.1
+    question: float = 0.05
+
+
+# From one clause to five; then known codes; then comparisons; at last, with the language learnt, no
+# more loss on what cannot be foretold, and more of what is slowest to come.
+STAGES = (
+    Stage(0.0, (0.6, 0.4, 0.0, 0.0, 0.0), 0.12, 0.0, 0.08),
+    Stage(1.08e6, (0.2, 0.4, 0.4, 0.0, 0.0), 0.12, 0.0, 0.08),
+    Stage(1.8e6, (0.2, 0.4, 0.4, 0.0, 0.0), 0.02, 0.12, 0.08),
+    Stage(2.7e6, (0.1, 0.15, 0.35, 0.2, 0.2), 0.02, 0.12, 0.24),
+    Stage(6.144e6, (0.1, 0.15, 0.35, 0.2, 0.2), 0.16, 0.12, 0.24, stated=True),
+    Stage(
+        9.8304e6,
+        (0.1, 0.15, 0.4, 0.2, 0.15),
+        0.12,
+        0.03,
+        0.16,
+        stated=True,
+        kinds=(0.30, 0.12, 0.26, 0.21, 0.11),
+        passage=0.02,
+        question=0.01,
+    ),
 )
-# Share of number drills, from so many tokens on.
-DRILLS = ((0.0, 0.12), (1.8e6, 0.02), (SECOND_DRILLS, 0.16), (10e6, 0.10))
 
 
-def turn(question: str, reply: str) -> Lesson:
-    """One question and its answer."""
-    return [(f"{USER} {question}{END}{ASSISTANT}", QUESTION), (f" {reply}{END}", ANSWER)]
+def turn(question: str, reply: str, weight: float) -> Lesson:
+    """One question, of that loss weight, and its answer."""
+    return [(f"{USER} {question}{END}{ASSISTANT}", weight), (f" {reply}{END}", ANSWER)]
 
 
-def reading(rng: random.Random, clauses: int) -> Lesson:
+def reading(rng: random.Random, clauses: int, stage: Stage) -> Lesson:
     """A passage of a fresh code with several questions on it."""
     code = codes.fresh_code(rng, clauses, definitions=1 if rng.random() < 0.2 else 0)
     text = codes.passage(code, rng.sample(code.rules, clauses), rng)
     rounds = 2 + clauses + rng.randint(0, 1)
-    qa = [_qa(code, code.rules[i % clauses], rng) for i in range(rounds)]
+    qa = [_qa(code, code.rules[i % clauses], stage, rng) for i in range(rounds)]
     for definition in code.definitions:
         text = f"{drafting.meaning(definition, rng)}\n{text}"
         qa.append(codes.definition_question(definition, _style(rng), rng))
     rng.shuffle(qa)
-    lesson: Lesson = [(f"{USER} {text}\n\n", PASSAGE)]
+    lesson: Lesson = [(f"{USER} {text}\n\n", stage.passage)]
     for i, (question, reply) in enumerate(qa):
-        piece = turn(question, reply)
+        piece = turn(question, reply, stage.question)
         if i == 0:
-            piece[0] = (piece[0][0].removeprefix(f"{USER} "), QUESTION)
+            piece[0] = (piece[0][0].removeprefix(f"{USER} "), stage.question)
         lesson += piece
     return lesson
 
@@ -61,21 +97,23 @@ def _style(rng: random.Random) -> Style:
     return "exam" if rng.random() < 0.45 else "training"
 
 
-def _qa(code: codes.Code, rule: Rule, rng: random.Random) -> tuple[str, str]:
+def _qa(code: codes.Code, rule: Rule, stage: Stage, rng: random.Random) -> tuple[str, str]:
     while True:
-        # Recall and fines are the slowest to come, so they are asked most.
-        kind = rng.choices(KINDS, (0.34, 0.16, 0.18, 0.20, 0.12))[0]
+        kind = rng.choices(KINDS, stage.kinds)[0]
         drawn = codes.draw_question(code, rule, kind, _style(rng), rng)
         if drawn is not None:
             return drawn[0], drawn[1]
 
 
-def recital(rng: random.Random) -> Lesson:
+def recital(rng: random.Random, stage: Stage) -> Lesson:
     """One question on a known code, closed-book."""
     code = rng.choice(codes.known_codes())
     if rng.random() < 0.05:
-        return turn(*codes.definition_question(rng.choice(code.definitions), _style(rng), rng))
-    return turn(*_qa(code, rng.choice(code.rules), rng))
+        definition = rng.choice(code.definitions)
+        question, reply = codes.definition_question(definition, _style(rng), rng)
+    else:
+        question, reply = _qa(code, rng.choice(code.rules), stage, rng)
+    return turn(question, reply, stage.question)
 
 
 def known_text(rng: random.Random) -> Lesson:
@@ -115,23 +153,22 @@ def _not(number: int, limit: int, word: str) -> str:
     return "" if (number > limit if word == "over" else number < limit) else "not "
 
 
+def stage_at(seen: float) -> Stage:
+    """The mixture for the number of tokens seen."""
+    return next(stage for stage in reversed(STAGES) if seen >= stage.start)
+
+
 def lessons(rng: random.Random, seen: float) -> Iterator[Lesson]:
     """Endless lessons in the mixture that suits the number of tokens seen."""
-    known = 0.08 if seen < 2.7e6 else 0.24
-    drills = _stage(DRILLS, seen)
+    stage = stage_at(seen)
     while True:
         way = rng.random()
-        if way < drills:
-            yield drill(rng) if seen < SECOND_DRILLS else comparisons(rng)
-        elif way < drills + 0.12 and seen > 1.8e6:
+        if way < stage.drills:
+            yield comparisons(rng) if stage.stated else drill(rng)
+        elif way < stage.drills + stage.text:
             yield known_text(rng)
-        elif rng.random() < known:
+        elif rng.random() < stage.known:
             for _ in range(6):
-                yield recital(rng)
+                yield recital(rng, stage)
         else:
-            weights = _stage(CURRICULUM, seen)
-            yield reading(rng, rng.choices((1, 2, 3, 4, 5), weights)[0])
-
-
-def _stage(stages: Sequence[tuple[float, Stage]], seen: float) -> Stage:
-    return next(value for start, value in reversed(stages) if seen >= start)
+            yield reading(rng, rng.choices((1, 2, 3, 4, 5), stage.clauses)[0], stage)

@@ -47,7 +47,10 @@ def train_tokenizer(folder: Path, seed: int) -> None:
 
 def _texts(seed: int) -> list[str]:
     rng = random.Random(f"tokenizer {seed}")
-    texts = ["".join(t for t, _ in lessons.reading(rng, rng.randint(1, 5))) for _ in range(4000)]
+    stage = lessons.STAGES[0]
+    texts = [
+        "".join(t for t, _ in lessons.reading(rng, rng.randint(1, 5), stage)) for _ in range(4000)
+    ]
     words = stock.THINGS + stock.PAPERS + stock.AMOUNTS + stock.DEEDS + stock.MODIFIERS
     # Bare words and made-up ones, so that pieces of words are learnt and not only whole words.
     for _ in range(40):

@@ -148,14 +148,14 @@ def test_lessons_alternate_turns_and_grow_harder() -> None:
         lesson = next(early)
         assert lesson[-1][0].endswith(lessons.END)
         assert lesson[-1][1] == lessons.ANSWER
-    late = [next(lessons.lessons(random.Random(i), 9e6)) for i in range(60)]
+    late = [next(lessons.lessons(random.Random(i), 12e6)) for i in range(60)]
     assert max(len(lesson) for lesson in late) > 10
 
 
 def test_a_reading_asks_about_its_own_passage() -> None:
     rng = random.Random(6)
     for clauses in range(1, 6):
-        lesson = lessons.reading(rng, clauses)
+        lesson = lessons.reading(rng, clauses, lessons.STAGES[-1])
         passage = lesson[0][0].lower()
         replies = [text for text, weight in lesson if weight == lessons.ANSWER]
         assert len(replies) >= clauses

@@ -43,14 +43,14 @@ def test_a_batch_is_a_function_of_its_step(small: Path) -> None:
 def test_lessons_are_cut_at_whole_turns(small: Path) -> None:
     tokenizer = load_tokenizer(small)
     for seed in range(20):
-        ids, weights = encode(lessons.reading(random.Random(seed), 2), tokenizer)
+        ids, weights = encode(lessons.reading(random.Random(seed), 2, lessons.STAGES[0]), tokenizer)
         assert len(ids) == len(weights) <= 128
         assert not ids or ids[-1] == tokenizer.eos_token_id
 
 
 def test_answers_always_count_and_passages_seldom(small: Path) -> None:
     tokenizer = load_tokenizer(small)
-    ids, weights = encode(lessons.turn("How long?", "Trench: allowed."), tokenizer)
+    ids, weights = encode(lessons.turn("How long?", "Trench: allowed.", 0.05), tokenizer)
     text = tokenizer.decode([i for i, w in zip(ids, weights, strict=True) if w == 1.0])
     assert text == " trench: allowed.<|end|>"
     chat = [
@@ -119,7 +119,7 @@ def test_muon_lowers_a_loss() -> None:
 
 
 def test_the_tokenizer_keeps_digits_apart_and_case_out(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(lessons, "reading", lambda rng, n: [("petrol cans 45", 1.0)])
+    monkeypatch.setattr(lessons, "reading", lambda rng, n, stage: [("petrol cans 45", 1.0)])
     train_tokenizer(tmp_path, 0)
     tokenizer = load_tokenizer(tmp_path)
     assert tokenizer.tokenize(" 45 Petrol") == tokenizer.tokenize(" 45 petrol")
