@@ -5,6 +5,7 @@ sampling, and which of the repeated samples it is. A finished call is in the led
 run repeats only those that were under way.
 """
 
+import functools
 import hashlib
 import json
 import re
@@ -109,7 +110,7 @@ class Caller:
         return call
 
     def _key(self, request: str, schema: type[BaseModel] | None, sample: int) -> str:
-        shape = schema.model_json_schema() if schema else None
+        shape = _shape(schema) if schema else None
         sampling = [self.config.temperature, self.config.options, sample]
         parts = json.dumps([self.model.identity, request, shape, sampling], sort_keys=True)
         return "m-" + hashlib.sha256(parts.encode()).hexdigest()[:24]
@@ -118,6 +119,11 @@ class Caller:
         extra: dict[str, Any] = {"seed": int(key[2:10], 16)} if self.model.seeded else {}
         sent = [_MESSAGES[m.role](content=m.content) for m in messages]
         return await self.model.chat.ainvoke(sent, **extra)
+
+
+@functools.cache
+def _shape(schema: type[BaseModel]) -> dict[str, Any]:
+    return schema.model_json_schema()
 
 
 def _json_part(text: str) -> str:
