@@ -1,9 +1,12 @@
 """The expert: the canonical answer to a question from passages, with what it rests on."""
 
+import re
 from dataclasses import dataclass
 
+from agents.builtin.asked import is_about_money
 from agents.builtin.blocks import Extract
 from agents.builtin.interpreter import Reading, interpret
+from agents.builtin.lexicon import BREACH_WORDS
 from agents.builtin.parser import Code, Norm, Quote, read_code
 from agents.builtin.questions import answer
 
@@ -25,10 +28,21 @@ def reply(question: str, extracts: list[Extract]) -> Reply:
     code = read_code(extracts)
     reading = interpret(question, code)
     if reading is None:
-        return Reply("", ())
+        return _by_grade(question, code)
     if reading.definition is not None:
         return Reply(answer(reading.case, None), (reading.definition.quote,))
     return _by_rule(reading, code)
+
+
+def _by_grade(question: str, code: Code) -> Reply:
+    """The fine of a grade, where a question names the grade instead of a rule."""
+    for penalty in code.penalties if is_about_money(question) else []:
+        grade, amount = penalty.value.grade, f"{penalty.value.amount} {penalty.value.currency}"
+        if re.search(rf"\b{re.escape(grade)}\b.{{0,20}}\b(?:{BREACH_WORDS})\b", question, re.I):
+            article = "An" if grade[0] in "aeiou" else "A"
+            said = f"{article} {grade} breach costs {amount}. So: {amount}."
+            return Reply(said, (penalty.quote,))
+    return Reply("", ())
 
 
 def _by_rule(reading: Reading, code: Code) -> Reply:

@@ -53,12 +53,13 @@ _MEANING = _any(
     r"\bdescribed as\b", r"\bpasses for\b", r"\bgo(?:es)? by the name\b",
 )  # fmt: skip
 _FINE = _any(
-    r"\bfin(?:es|ed|ing)\b", r"(?<!\bis )(?<!\bbe )(?<!\bit )(?<!\bthat )(?<!\bare )\bfine\b",
+    r"\bfin(?:es|ed|ing)\b",
+    r"(?<!\bis )(?<!\bbe )(?<!\bit )(?<!\bthat )(?<!\bare )(?<!'m )(?<!\bam )\bfine\b(?! to| with)",
     r"\bpenalt(?:y|ies)\b",
     r"\b(?:cost|costs|costing)\b", r"\bow(?:e|es|ed|ing)\b", r"\bprice\b", r"\bhow dear\b",
     r"\bset\b.{1,40}\bback\b",
     r"\b(?:what|how much|which sum|what sum)\b.{0,60}\bpa(?:y|ys|id|ying)\b",
-    r"\bmoney is due\b", r"\b(?:what|which) (?:sum|amount)\b(?! does)",
+    r"\bmoney is due\b", r"\bin money\b", r"\b(?:what|which) (?:sum|amount)\b(?! does)",
     r"\bwould the code charge\b",
     r"\bthe bill\b", r"\bpay anything\b", r"\bto pay\b",
     r"\bhow (?:much|many)\b.{0,40}\bcharged?\b",
@@ -92,7 +93,8 @@ _EXCEPTION = _any(
     r"\bhave to be (?:arranged|the case|true)\b", r"\bunless what\b", r"\bsuspend(?:s|ed)?\b",
     r"\brelax(?:es|ed)?\b", r"\blet (?:off|us off)\b", r"\bleave to\b", r"\bjustif(?:y|ies|ied)\b",
     r"\bwhat makes it all right\b", r"\bwhen (?:may|can|need|could|might)\b",
-    r"\bwhat makes\b", r"\bwhat would (?:let|allow|permit)\b", r"\bfor what reason\b",
+    r"\bwhat makes\b", r"\b(?:what|anything)(?: that)? (?:lets?|allows?|permits?|entitles?)\b",
+    r"\bfor what reason\b",
 )  # fmt: skip
 _VERDICT = _any(
     r"\bbreach(?:ed|es)?\b", r"\b(?:break|breaks|broke|broken|breaking)\b",
@@ -185,11 +187,18 @@ def _about_deed(masked: str, asking: str, topic_mark: str) -> Asked:
         return "verdict"
     if _STANCE.search(asking):
         return "limit"
+    if re.search(r"\bwhen (?:is|are|was|would)\b", asking, re.IGNORECASE):
+        return "exception"
     if _VERDICT.search(asking):
         return "verdict"
     if topic_mark in asking:
         return "limit"
     return "verdict" if _OF_PRONOUN.search(asking) or _SOFT_VERDICT.search(asking) else "limit"
+
+
+def is_about_money(text: str) -> bool:
+    """Whether a question asks what something costs."""
+    return _FINE.search(asking_part(text)) is not None
 
 
 def is_about_meaning(text: str) -> bool:

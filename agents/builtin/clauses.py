@@ -16,6 +16,7 @@ from agents.builtin.limits import (
     find_limit,
     find_stated_limit,
     has_fraction,
+    is_physical,
     unit_name,
 )
 from agents.builtin.moods import Split, split_at_modal, split_only
@@ -200,16 +201,17 @@ def _topics(split: Split, limit: Limit | None, place: str) -> Topics:
     if limit is not None and place == "subject":
         return _topics_beside_subject_limit(split, limit)
     before, after = split.predicate, ""
-    if limit is not None and place == "predicate":
+    limited = limit is not None and place == "predicate"
+    if limit is not None and limited:
         before, after = split.predicate[: limit.start], split.predicate[limit.end :]
     topics = _measured(limit, after) if limit is not None else []
     verb = next(iter(re.findall(r"[a-z]+", before.lower())), "")
     bare = not re.sub(r"^\W*\w+\W*", "", before).strip()
     subject = subject_topics(split.subject)
-    if split.passive or (after and bare and verb in _MEASURING):
+    if split.passive or (limited and bare and verb in _MEASURING):
         topics += subject + _weighted(_adjuncts(before), 0.2) + _weighted(_adjuncts(after), 0.15)
         return topics
-    if after and bare and verb in _HOLDING and subject and not is_actor(subject[0][0]):
+    if limited and bare and verb in _HOLDING and subject and not is_actor(subject[0][0]):
         return topics + subject
     if _PRONOUN_OBJECT.match(before):
         inner = [text for text, _ in subject if not is_actor(text)]
@@ -219,6 +221,8 @@ def _topics(split: Split, limit: Limit | None, place: str) -> Topics:
         before = after.partition(", ")[2] or after
     objects = object_topics(before)
     topics += objects + _weighted(_adjuncts(after), 0.15)
+    if limit is not None and limited and bare and verb and not is_physical(limit.unit):
+        topics.append((str(limit.unit), 0.9))  # "may borrow up to 6 films"
     onto_actor = bool(objects) and is_actor(objects[0][0])
     topics += _weighted(subject, 1.05 if split.no_subject else 0.8 if onto_actor else 0.45)
     if not objects or objects[0][1] < 1:

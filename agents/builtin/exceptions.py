@@ -45,8 +45,9 @@ _PRONOUN_MAY = re.compile(
     re.IGNORECASE,
 )
 _CONDITION = re.compile(
-    r"(?:^|,?\s+)(?:if|when|where|whenever|wherever|in the event that|in case|provided(?: that)?|"
-    r"on condition that|as long as|so long as|while|whilst|once|only if|only when)\s+",
+    r"(?:^|,?(?<!\bonly)\s+)(?:if|when|where|whenever|wherever|in the event that|in case|"
+    r"provided(?: that)?|"
+    r"on condition that|as long as|so long as|while|whilst|once)\s+",
     re.IGNORECASE,
 )
 _REFERENCE = re.compile(

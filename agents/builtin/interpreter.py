@@ -9,11 +9,12 @@ import re
 from dataclasses import dataclass
 
 from agents.builtin.asked import is_about_meaning, what_is_asked
+from agents.builtin.circumstances import exception_holds
+from agents.builtin.figures import Figures, read_figures
 from agents.builtin.matching import Match, Ranked, Text, analyse, find_name, rank_norms
 from agents.builtin.parser import Code, Found, Norm
 from agents.builtin.questions import Asked, Case, Kind, definition_case
 from agents.builtin.rules import QUANTIFIED, Definition
-from agents.builtin.scenario import Figures, exception_holds, read_figures
 
 ENOUGH = 1.1  # the score below which a rule is not taken to be meant
 _TOPIC, _HELD = "Topicmark", "Heldmark"

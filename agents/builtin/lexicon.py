@@ -82,7 +82,9 @@ ACTORS = word_set(
     "who "
     "whoever one provider providers worker workers pilot pilots director controller processor body "
     "committee council board student students teacher patient carrier porter porters assistant "
-    "assistants helper helpers merchant merchants boatman shopkeeper butcher baker fishmonger cook"
+    "assistants helper helpers merchant merchants boatman shopkeeper butcher baker fishmonger "
+    "cook resident residents lodger lodgers citizen "
+    "citizens neighbour neighbours passenger passengers pupil pupils reader readers player players"
 )
 BREACH_WORDS = (
     "breach|breaches|offence|offences|offense|offenses|violation|violations|contravention|"

@@ -44,6 +44,17 @@ _SPELLED = {
     "a": "amps", "kilos": "kilograms", "meters": "metres", "liters": "litres",
     "kilogrammes": "kilograms", "grammes": "grams",
 }  # fmt: skip
+_PHYSICAL = (
+    (frozenset(_SPELLED.values()) - {"persons"})
+    | TIME_UNITS
+    | word_set(
+        "miles yards feet inches knots gallons pounds ounces tons volts watts kilowatts amps "
+        "lumens lux "
+        "pascals hertz percent degrees decibels metres kilograms litres grams tonnes euros "
+        "dollars crowns "
+        "pennies cents marks points times"
+    )
+)
 _QUALIFIERS = "full|clear|whole|complete|consecutive|further|other|different|separate|running"
 _KEPT_QUALIFIERS = "working|business|calendar|nautical|square|cubic"
 _QUANTITY = re.compile(
@@ -258,6 +269,11 @@ def find_stated_limit(clause: str) -> Limit | None:
 def has_fraction(text: str) -> bool:
     """Whether the text has a number with a fraction, which a `Rule` cannot hold."""
     return _FRACTION.search(text) is not None
+
+
+def is_physical(unit: str | None) -> bool:
+    """Whether a unit measures (days, metres, euros) rather than counts things (guests, boxes)."""
+    return unit is None or unit.rpartition(" ")[2] in _PHYSICAL
 
 
 def unit_name(text: str) -> str | None:

@@ -89,6 +89,7 @@ _ONLY = re.compile(
     re.IGNORECASE,
 )
 _IMPERATIVE = re.compile(r"^(?:please )?(?:never|do not|don['’]t)\s+(?=[a-z])", re.IGNORECASE)
+_GERUND = re.compile(r"\s*[a-z]+ing (?:an?|the|any|his|their|its)\b", re.IGNORECASE)
 _ADVERBIAL = re.compile(
     r"^(?:within|after|before|on|upon|in|at|during|for|from|by|no later than|not later than|until|"
     r"as|to|with|under|subject to|notwithstanding|whenever|without|when|where|if|however|also|"
@@ -173,6 +174,8 @@ def _moody(modal: re.Match[str], before: str, after: str) -> Split:
         inverted = _INVERTED.match(after) if not before else None
         if inverted is not None:
             before, after = inverted.group(1), after[inverted.end(1) :]
+    if modal.group().lower().endswith(("refrain from", "avoid")) and not _GERUND.match(after):
+        after = f" do{after}"  # a noun: "must avoid noise"
     whole, before = before, _main_subject(before)
     preamble = whole[: len(whole) - len(before)]
     passive = kind in ("ban", "allow") or _PASSIVE.match(after) is not None
