@@ -33,6 +33,7 @@ class Stage:
             questions on known codes.
         stated: drills compare with a limit stated before, as answers do.
         kinds: shares of the kinds of question, in the order of `KINDS`.
+        wide: share of questions in the wide style.
         passage, question: loss weights of passages and questions.
     """
 
@@ -45,6 +46,7 @@ class Stage:
     kinds: tuple[float, float, float, float, float] = (0.34, 0.16, 0.18, 0.20, 0.12)
     passage: float = 0.1
     question: float = 0.05
+    wide: float = 0.0
 
 
 # From one clause to five; then known codes; then comparisons; at last, with the language learnt, no
@@ -66,6 +68,18 @@ STAGES = (
         passage=0.02,
         question=0.01,
     ),
+    Stage(
+        12.288e6,
+        (0.1, 0.15, 0.4, 0.2, 0.15),
+        0.12,
+        0.03,
+        0.16,
+        stated=True,
+        kinds=(0.30, 0.12, 0.26, 0.21, 0.11),
+        passage=0.02,
+        question=0.01,
+        wide=0.4,
+    ),
 )
 
 
@@ -82,7 +96,7 @@ def reading(rng: random.Random, clauses: int, stage: Stage) -> Lesson:
     qa = [_qa(code, code.rules[i % clauses], stage, rng) for i in range(rounds)]
     for definition in code.definitions:
         text = f"{drafting.meaning(definition, rng)}\n{text}"
-        qa.append(codes.definition_question(definition, _style(rng), rng))
+        qa.append(codes.definition_question(definition, _style(stage, rng), rng))
     rng.shuffle(qa)
     lesson: Lesson = [(f"{USER} {text}\n\n", stage.passage)]
     for i, (question, reply) in enumerate(qa):
@@ -93,14 +107,16 @@ def reading(rng: random.Random, clauses: int, stage: Stage) -> Lesson:
     return lesson
 
 
-def _style(rng: random.Random) -> Style:
+def _style(stage: Stage, rng: random.Random) -> Style:
+    if stage.wide and rng.random() < stage.wide:
+        return "wide"
     return "exam" if rng.random() < 0.45 else "training"
 
 
 def _qa(code: codes.Code, rule: Rule, stage: Stage, rng: random.Random) -> tuple[str, str]:
     while True:
         kind = rng.choices(KINDS, stage.kinds)[0]
-        drawn = codes.draw_question(code, rule, kind, _style(rng), rng)
+        drawn = codes.draw_question(code, rule, kind, _style(stage, rng), rng)
         if drawn is not None:
             return drawn[0], drawn[1]
 
@@ -110,7 +126,7 @@ def recital(rng: random.Random, stage: Stage) -> Lesson:
     code = rng.choice(codes.known_codes())
     if rng.random() < 0.05:
         definition = rng.choice(code.definitions)
-        question, reply = codes.definition_question(definition, _style(rng), rng)
+        question, reply = codes.definition_question(definition, _style(stage, rng), rng)
     else:
         question, reply = _qa(code, rng.choice(code.rules), stage, rng)
     return turn(question, reply, stage.question)

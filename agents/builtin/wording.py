@@ -12,8 +12,10 @@ from typing import Literal
 
 from agents.builtin import frames_asks as asks
 from agents.builtin import frames_scenes as scenes
+from agents.builtin import stock
+from agents.builtin.frames_wide import WIDE
 
-Style = Literal["training", "exam", "novel"]
+Style = Literal["training", "exam", "novel", "wide"]
 _Fill = Callable[[str], str]
 
 _CHOICE = re.compile(r"\[([^\[\]]*)\]")
@@ -51,7 +53,8 @@ def render(
     slots = slots | {"who": rng.choice(WHO)}
 
     def fill(block: str) -> str:
-        return _fill(rng.choice(frames(block)), slots, rng)
+        frame = _choose(rng.choice(frames(block)), rng)
+        return _fill(_disturb(frame, rng) if style == "wide" else frame, slots)
 
     text = _body(scene, asked, stated, style, rng, fill)
     if rng.random() < 0.12:
@@ -69,12 +72,21 @@ def _body(
         "limit": asks.LIMIT[scene],
     }
     if asked in alone:
-        return fill(alone[asked][style])
-    held = fill(scenes.HELD[style]) if stated else ""
+        name = f"limit_{scene}" if asked == "limit" else asked
+        return fill(_block(alone[asked], name, style, rng))
+    held = fill(_block(scenes.HELD, "held", style, rng)) if stated else ""
     if asked == "verdict" and rng.random() < 0.15:
-        return _sentences(held, fill(scenes.DIRECT[scene][style]))
-    request = {"verdict": asks.VERDICT, "fine": asks.FINE, "change": asks.CHANGE}[asked][style]
-    return _join(fill(scenes.SCENES[scene][style]), held, fill(request), rng, fill)
+        return _sentences(held, fill(_block(scenes.DIRECT[scene], f"direct_{scene}", style, rng)))
+    requests = {"verdict": asks.VERDICT, "fine": asks.FINE, "change": asks.CHANGE}[asked]
+    what = fill(_block(scenes.SCENES[scene], scene, style, rng))
+    return _join(what, held, fill(_block(requests, asked, style, rng)), rng, fill)
+
+
+def _block(blocks: dict[str, str], name: str, style: Style, rng: random.Random) -> str:
+    """The frames of a style; "wide" draws on its own and on those of training and exam."""
+    if style != "wide":
+        return blocks[style]
+    return rng.choice((WIDE[name], blocks["training"], blocks["exam"]))
 
 
 def _join(what: str, held: str, request: str, rng: random.Random, fill: _Fill) -> str:
@@ -97,9 +109,28 @@ def _sentences(*parts: str) -> str:
     return " ".join(p if p.endswith((".", "?", ":")) else f"{p}." for p in parts if p)
 
 
-def _fill(frame: str, slots: dict[str, str], rng: random.Random) -> str:
-    frame = _CHOICE.sub(lambda match: rng.choice(match[1].split("|")), frame)
+def _choose(frame: str, rng: random.Random) -> str:
+    return _CHOICE.sub(lambda match: rng.choice(match[1].split("|")), frame)
+
+
+def _fill(frame: str, slots: dict[str, str]) -> str:
     return _SLOT.sub(lambda match: slots[match[1]], frame)
+
+
+def _disturb(frame: str, rng: random.Random) -> str:
+    """The frame with a few words, none of its slots, dropped, exchanged or put in."""
+    if rng.random() < 0.5:
+        return frame
+    words: list[str] = []
+    for word in frame.split():
+        way = rng.random()
+        if "{" in word or way > 0.12:
+            words.append(word)
+        elif way > 0.04:
+            words.append(stock.word(stock.THINGS + stock.MODIFIERS, rng, 0.5))
+        if rng.random() < 0.05:
+            words.append(stock.word(stock.PAPERS + stock.PERSONS, rng, 0.5))
+    return " ".join(words)
 
 
 def _tidy(text: str) -> str:
