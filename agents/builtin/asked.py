@@ -204,3 +204,11 @@ def is_about_money(text: str) -> bool:
 def is_about_meaning(text: str) -> bool:
     """Whether a question asks what a term means."""
     return _MEANING.search(text) is not None
+
+
+def asks_plainly(text: str) -> bool:
+    """Whether a question asks what something is, with no case, figure or rule in view."""
+    if re.search(r"\d", text) or re.search(r"\b(?:what|who|whom|which|how)\b", text, re.I) is None:
+        return False
+    asking = asking_part(text)
+    return not any(cue.search(asking) for cue in (_FINE, _GRADE, _VERDICT))

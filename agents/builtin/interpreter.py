@@ -8,7 +8,7 @@ nothing that the question names, or the question leaves out what would decide it
 import re
 from dataclasses import dataclass
 
-from agents.builtin.asked import is_about_meaning, what_is_asked
+from agents.builtin.asked import asks_plainly, is_about_meaning, what_is_asked
 from agents.builtin.circumstances import exception_holds
 from agents.builtin.figures import Figures, read_figures
 from agents.builtin.matching import Match, Ranked, Text, analyse, find_name, rank_norms
@@ -56,14 +56,16 @@ def interpret(question: str, code: Code) -> Reading | None:
 
 def _definition(question: str, code: Code, text: Text, ranked: list[Ranked]) -> Reading | None:
     """The reading as a question on what a term means, where it is one."""
-    found = [(match.score, d) for d in code.definitions if (match := find_name(d.value.term, text))]
+    found = [
+        (match.score, d)
+        for d in code.definitions
+        if (match := find_name(d.value.term, text, whole=True))
+    ]
     if not found:
         return None
     score, best = max(found, key=lambda pair: pair[0])
-    about = is_about_meaning(question)
-    named_better = ranked and ranked[0].match.score > score
-    asks_what = re.search(r"\b(?:what|who|whom|which|how)\b", question, re.IGNORECASE)
-    if (about and not named_better) or (not ranked and asks_what):
+    about = is_about_meaning(question) and not (ranked and ranked[0].match.score > score)
+    if about or (not ranked and asks_plainly(question)):
         return Reading(definition_case(best.value), definition=best)
     return None
 

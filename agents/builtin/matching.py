@@ -10,10 +10,11 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from agents.builtin.lexicon import STOP, content_stems, stem
+from agents.builtin.lexicon import DETERMINERS, STOP, content_stems, stem
 from agents.builtin.limits import unit_name
 from agents.builtin.parser import Code, Norm
 
+_SENTENCE_END = re.compile(r"[.?!]\s")
 _WORD = re.compile(r"[A-Za-z0-9]+(?:['’][A-Za-z]+)?")
 
 
@@ -50,29 +51,43 @@ def analyse(raw: str) -> Text:
     )
 
 
-def find_name(name: str, text: Text) -> Match | None:
+def find_name(name: str, text: Text, *, whole: bool = False) -> Match | None:
     """The best match of a topic or term in a question.
 
     A whole match in order counts most; next the same words in another order ("notice of arrival");
-    next the end of the name with its head noun ("holding tank" for "full holding tank").
+    next the end of the name with its head noun ("holding tank" for "full holding tank"), unless the
+    whole name is wanted.
     """
     wanted = [stem(word) for word in _WORD.findall(name) if word.lower() not in STOP]
     if not wanted:
         wanted = [stem(word) for word in _WORD.findall(name)]
     if not wanted:
         return None
-    whole = _contiguous(wanted, text)
-    if whole is not None:
-        return Match(_worth(len(wanted)), *whole)
+    together = _contiguous(wanted, text)
+    if together is not None:
+        return Match(_worth(len(wanted)), *together)
     spread = _spread(wanted, text)
     if spread is not None:
         return Match(0.85 * _worth(len(wanted)), *spread)
-    for start in range(1, len(wanted)):
+    for start in range(1, len(wanted)) if not whole else ():
         tail = _contiguous(wanted[start:], text)
         share = (len(wanted) - start) / len(wanted)
-        if tail is not None and share >= 0.5:
+        if tail is not None and share >= 0.5 and _stands_alone(tail, text):
             return Match(0.85 * share * _worth(len(wanted) - start), *tail)
     return None
+
+
+def _stands_alone(span: tuple[int, int], text: Text) -> bool:
+    """Whether no other word makes a noun another thing: "the seal", not "the fee seal"."""
+    first, last = span
+    before = text.words[first - 1].lower() if first > 0 else ""
+    if last - first == 1 and before not in DETERMINERS and before != "of":
+        return False
+    if before not in STOP and not before.isdigit():
+        return False
+    after = text.words[last].lower() if last < len(text.words) else ""
+    follows = after and text.raw[text.ends[last - 1] : text.starts[last]].strip() == ""
+    return not follows or after in STOP or after.endswith(("ed", "s", "ing", "ly"))
 
 
 def _worth(length: int) -> float:
@@ -108,6 +123,8 @@ def _spread(wanted: Sequence[str], text: Text) -> tuple[int, int] | None:
         for last in range(first, min(len(text.stems), first + len(wanted) + 5)):
             missing -= Counter([text.stems[last]])
             if not missing:
+                if _SENTENCE_END.search(text.raw, text.starts[first], text.ends[last]):
+                    break
                 if best is None or last + 1 - first < best[1] - best[0]:
                     best = (first, last + 1)
                 break
