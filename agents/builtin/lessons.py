@@ -75,7 +75,7 @@ STAGES = (
         0.03,
         0.16,
         stated=True,
-        kinds=(0.30, 0.12, 0.26, 0.21, 0.11),
+        kinds=(0.28, 0.10, 0.25, 0.20, 0.17),
         passage=0.02,
         question=0.01,
         wide=0.4,

@@ -248,8 +248,10 @@ def _change(case: Case) -> str:
     rule, number, moved = case.rule, case.number, case.hypothetical
     assert number is not None and moved is not None, "a counterfactual needs both figures"
     changed = over(rule, number) != over(replace(rule, value=moved), number)
-    facts = f"{_compare(rule, number, rule.value)} {_compare(rule, number, moved)}"
-    return f"{facts} So: {'changed' if changed else 'same'}."
+    other = replace(rule, value=moved)
+    # The other limit is said again before the comparison: what stands just before is compared best.
+    facts = f"{_compare(rule, number, rule.value)} Instead: {limit_phrase(other)}. "
+    return f"{facts}{_compare(rule, number, moved)} So: {'changed' if changed else 'same'}."
 
 
 def _ruling(case: Case, penalty: Penalty | None) -> str:

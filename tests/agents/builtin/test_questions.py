@@ -97,12 +97,14 @@ HELD = "a storm warning is in force"
         (
             Case("counter", REPORT, "change", number=25, hypothetical=30),
             None,
-            "Fuel spill report: within 21 days. 25 is over 21. 25 is not over 30. So: changed.",
+            "Fuel spill report: within 21 days. 25 is over 21. Instead: within 30 days. "
+            "25 is not over 30. So: changed.",
         ),
         (
             Case("counter", REPORT, "change", number=25, hypothetical=24),
             None,
-            "Fuel spill report: within 21 days. 25 is over 21. 25 is over 24. So: same.",
+            "Fuel spill report: within 21 days. 25 is over 21. Instead: within 24 days. "
+            "25 is over 24. So: same.",
         ),
         (
             definition_case(Definition("short stay", "a stay of under three nights")),
