@@ -48,6 +48,8 @@ def _by_grade(question: str, code: Code) -> Reply:
 def _by_rule(reading: Reading, code: Code) -> Reply:
     case, norm = reading.case, reading.norm
     assert norm is not None
+    if case.asked == "grade" and norm.rule.grade is None:
+        return Reply("", (), _missing(norm))
     penalty = code.penalty(norm.rule.grade)
     text = answer(case, penalty.value if penalty else None)
     quotes = _quotes(norm, case.asked)

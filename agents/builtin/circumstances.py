@@ -18,6 +18,9 @@ _LIGHT = frozenset(
         "lies given occur effect run stand stands by being said course case keep"
     )
 )
+_GOING_ON = frozenset(
+    stem(word) for word in word_set("take takes place progress force happen occur way effect held")
+)
 _NEGATION = re.compile(
     r"\b(?:not|no|never|none|nobody|neither|nor|without|lacks?|lacked|cannot|hardly|instead of|"
     r"rather than|far from)\b|n['’]t\b",
@@ -81,14 +84,14 @@ def _key_stems(exception: str, rule: Rule) -> list[tuple[str, bool]]:
 def _rest_is_light(exception: str) -> bool:
     """Whether one word says it all: "a regatta is in progress", so "during the regatta"."""
     content = [stem(w) for w in re.findall(r"[a-z0-9]+", exception.lower()) if w not in STOP]
-    return sum(s not in _LIGHT for s in content) == 1
+    return len(content) > 1 and sum(s not in _GOING_ON for s in content) == 1
 
 
 def _phrase_said(exception: str, text: Text) -> bool:
     """Whether one telling word stands in its phrase: "laid up", or beside its general subject."""
     own = [stem(w) for w in re.findall(r"[a-z0-9]+", exception.lower())]
     content = [stem(w) for w in re.findall(r"[a-z0-9]+", exception.lower()) if w not in STOP]
-    if all(any(_alike(s, found) for found in text.stems) for s in content):
+    if len(content) > 1 and all(any(_alike(s, found) for found in text.stems) for s in content):
         return True
     tail = own[-2:]
     return any(tuple(tail) == text.stems[n : n + 2] for n in range(len(text.stems) - 1))

@@ -39,6 +39,9 @@ _NO_FINE = re.compile(
     r"(?:no|zero|0) (?:crowns|money))\b",
     re.IGNORECASE,
 )
+_NO_EXCEPTION = re.compile(
+    r"\b(?:no (?:such )?exceptions?|none|without exceptions?)\b", re.IGNORECASE
+)
 _SYNONYMS = {
     "prohibited": "forbidden", "banned": "forbidden", "not allowed": "forbidden",
     "not permitted": "forbidden", "permitted": "allowed", "lawful": "allowed",
@@ -166,6 +169,8 @@ def _from_words(gold: str, text: str) -> str | None:
         return _either(last, text, (_NO_BREACH, "no breach"), (_BREACH, "breach"))
     if gold in ("changed", "same"):
         return _either(last, text, (_SAME, "same"), (_CHANGED, "changed"))
+    if gold == "none" and _NO_EXCEPTION.search(last):
+        return "none"
     if gold == "no fine" or re.fullmatch(r"[\d,]+ [a-z]+", gold):
         if _NO_FINE.search(last):
             return "no fine"

@@ -84,7 +84,7 @@ def _case(norm: Norm, match: Match, text: Text) -> Case | None:
     if asked == "limit" and held is not None:
         asked = "verdict"  # a circumstance is only told where something is to be judged
     if asked in ("limit", "exception", "grade"):
-        if asked == "grade" and (rule.grade is None or rule.kind == "permission"):
+        if asked == "grade" and rule.kind == "permission":
             return None
         return Case("recall", rule, asked)
     if asked == "change":

@@ -30,6 +30,9 @@ from agents.builtin.statements import (
     read_penalties,
 )  # fmt: skip
 
+_FOLLOWING = re.compile(
+    r"the following(?: [a-z]+)? ((?:is|are|must|may|shall)\b.*)$", re.IGNORECASE
+)
 _OPEN_LEAD = re.compile(r"\b(?:must|shall|may|not|never|to|is|are|be|following)$", re.IGNORECASE)
 LONGEST = 600  # characters: longer sentences string together more than a rule can hold
 NEAR = 2  # paragraphs after a rule in which its exception or grade may stand
@@ -181,7 +184,7 @@ class _Reader:
             return
         if not said.isdisjoint(GRADE_WORDS) and self._grade(unit, quote):
             return
-        if said.isdisjoint(NORM_WORDS):
+        if said.isdisjoint(NORM_WORDS) and sentence.lead is None:
             return
         if (clause := self._clause(unit, sentence)) is not None:
             self._norm(clause, quote)
@@ -260,13 +263,17 @@ class _Reader:
         return True
 
     def _clause(self, unit: str, sentence: Sentence) -> Clause | None:
+        if unit.endswith((":", "-", "–", "—")):
+            return None  # the lead of a list, which is read with each of its items
         clause = read_clause(unit, self.heading)
         if clause is None and sentence.lead is not None:
             lead = sentence.lead.text.rstrip(" :-–—")
             if unit[:1].isupper() and unit[-1:] not in ".;," and not _OPEN_LEAD.search(lead):
                 return None  # a title among the items
             item = re.sub(r"[;,]?\s*(?:and|or)?\s*$", "", unit)
-            clause = read_clause(f"{lead} {item}", self.heading)
+            listed = _FOLLOWING.match(lead)
+            joined = f"{item} {listed.group(1)}" if listed else f"{lead} {item}"
+            clause = read_clause(joined, self.heading)
         return clause
 
     def _norm(self, clause: Clause, quote: Quote) -> None:

@@ -187,10 +187,11 @@ _DEFINITIONS = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
         rf"{_SCOPE}(?:the (?:term|expression|word|phrase)s? )?[“\"‘']{_TERM}[”\"’'],?"
-        rf"(?: ?\([^)]*\))?(?: in this [^,]{{1,30}},?| also)? (?:{_MEANS}|mean|includes?|is|are) "
+        rf"(?: ?\([^)]*\))?(?: in this [^,]{{1,30}},?| also)? (?:{_MEANS}|mean|includes?|is|are):? "
         rf"(?P<meaning>.+)",
-        rf"{_SCOPE}the (?:term|expression|word|phrase) {_TERM} (?:{_MEANS}|is|are) (?P<meaning>.+)",
-        rf"{_SCOPE}(?:an? |the )?{_TERM} (?:{_MEANS})(?: only)? (?P<meaning>.+)",
+        rf"{_SCOPE}the (?:term|expression|word|phrase) {_TERM} (?:{_MEANS}|is|are):? "
+        r"(?P<meaning>.+)",
+        rf"{_SCOPE}(?:an? |the )?{_TERM} (?:{_MEANS})(?: only)?:? (?P<meaning>.+)",
         rf"by {_TERM} (?:is|are) meant (?P<meaning>.+)",
         rf"{_SCOPE}{_TERM} (?:is|are) (?:taken|understood|read) to mean (?P<meaning>.+)",
     )
