@@ -11,8 +11,7 @@ from agents.builtin.questions import Asked
 _SENTENCE = re.compile(r"[^.?!]*(?:[.?!](?![\w])|$)")
 _IMPERATIVE = re.compile(
     r"^\W*(?:and |please |now )?(?:tell|name|give|state|define|explain|spell|look up|work out|"
-    r"decide|"
-    r"judge|replace|let the|quote|cite|list|describe|say (?:whether|if|what|which|how))\b",
+    r"decide|judge|replace|let the|quote|cite|list|describe|say (?:whether|if|what|which|how))\b",
     re.IGNORECASE,
 )
 _TELL = re.compile(r"^(?:tell me|quick question|for my notes|hello|good \w+)[:,]\s*", re.IGNORECASE)
@@ -35,10 +34,9 @@ _CHANGE = _any(
 )  # fmt: skip
 _HYPOTHESIS = _any(
     r"\blimits?\b", r"\bif\b", r"\bwere\b", r"\bhad\b", r"\bsuppos(?:e|ing)\b",
-    r"\bimagin(?:e|ing)\b",
-    r"\bpretend\b", r"\bassum(?:e|ing)\b", r"\blet\b", r"\bwould\b", r"\binstead\b", r"\bwith\b",
-    r"\bm(?:ax|in)imum\b", r"\bat (?:most|least)\b", r"\bmay (?:rise|fall)\b", r"\bin the code\b",
-    r"\brule\b",
+    r"\bimagin(?:e|ing)\b", r"\bpretend\b", r"\bassum(?:e|ing)\b", r"\blet\b", r"\bwould\b",
+    r"\binstead\b", r"\bwith\b", r"\bm(?:ax|in)imum\b", r"\bat (?:most|least)\b",
+    r"\bmay (?:rise|fall)\b", r"\bin the code\b", r"\brule\b",
 )  # fmt: skip
 _SUPPOSING = _any(
     r"\bsuppos\w+\b", r"\bimagin\w+\b", r"\bpretend\w*\b", r"\bif\b", r"\bwould\b.*\blimit\b",
@@ -55,15 +53,12 @@ _MEANING = _any(
 _FINE = _any(
     r"\bfin(?:es|ed|ing)\b",
     r"(?<!\bis )(?<!\bbe )(?<!\bit )(?<!\bthat )(?<!\bare )(?<!'m )(?<!\bam )\bfine\b(?! to| with)",
-    r"\bpenalt(?:y|ies)\b",
-    r"\b(?:cost|costs|costing)\b", r"\bow(?:e|es|ed|ing)\b", r"\bprice\b", r"\bhow dear\b",
-    r"\bset\b.{1,40}\bback\b",
-    r"\b(?:what|how much|which sum|what sum)\b.{0,60}\bpa(?:y|ys|id|ying)\b",
-    r"\bmoney is due\b", r"\bin money\b", r"\b(?:what|which) (?:sum|amount)\b(?! does)",
-    r"\bwould the code charge\b",
+    r"\bpenalt(?:y|ies)\b", r"\b(?:cost|costs|costing)\b", r"\bow(?:e|es|ed|ing)\b", r"\bprice\b",
+    r"\bhow dear\b", r"\bset\b.{1,40}\bback\b",
+    r"\b(?:what|how much|which sum|what sum)\b.{0,60}\bpa(?:y|ys|id|ying)\b", r"\bmoney is due\b",
+    r"\bin money\b", r"\b(?:what|which) (?:sum|amount)\b(?! does)", r"\bwould the code charge\b",
     r"\bthe bill\b", r"\bpay anything\b", r"\bto pay\b",
-    r"\bhow (?:much|many)\b.{0,40}\bcharged?\b",
-    r"\bout of pocket\b", r"\bpunish(?:ed|ment)\b",
+    r"\bhow (?:much|many)\b.{0,40}\bcharged?\b", r"\bout of pocket\b", r"\bpunish(?:ed|ment)\b",
 )  # fmt: skip
 _GRADE = _any(
     r"\bgrad(?:e|es|ed|ing)\b",
@@ -74,8 +69,8 @@ _GRADE = _any(
     r"\bwhich category\b", r"\bwhat (?:class|category|rank)\b", r"\bin what class\b", r"\branks?\b",
 )  # fmt: skip
 _FOR_WHAT = _any(
-    r"\b(?:under|in|on|for) (?:what|which) (?:conditions?|circumstances?|cases?|grounds?|reasons?|"
-    r"situations?|occasions?)\b",
+    r"\b(?:under|in|on|for) (?:what|which) (?:conditions?|circumstances?|cases?|grounds?|"
+    r"reasons?|situations?|occasions?)\b",
     r"\b(?:no|not a|without a(?:ny)?|without) breach\b", r"\bwhat makes\b",
     r"\b(?:an|any|which|what|the|name|is there) exceptions?\b(?! (?:help|apply here|hold))",
 )  # fmt: skip
@@ -83,33 +78,35 @@ _HOW = _any(r"\bhow (?:many|much|long|soon|far|high|wide|deep|heavy|big|large|la
 _EXCEPTION = _any(
     r"\bexception(?:s|al)?\b", r"\bexempt(?:s|ed|ion)?\b", r"\bexcus(?:e|es|ed)\b",
     r"\b(?:not|n't|never|cease to) (?:apply|hold(?! back)|count|bind|matter)\b",
-    r"\b(?:lift|lifts|lifted)\b",
-    r"\bset(?:s)? aside\b", r"\brelease[sd]?\b", r"\bignored?\b", r"\blooks? away\b",
-    r"\bway (?:round|around|out)\b", r"\bcircumstances?\b", r"\bon what grounds?\b",
-    r"\bfree (?:of|from) the rule\b", r"\bdepart from\b", r"\bleft out of\b", r"\bneed nobody\b",
-    r"\bunder what conditions?\b", r"\bin (?:what|which) (?:case|event|situation)s?\b",
-    r"\bon what occasion\b", r"\bany situation in which\b", r"\bloophole\b", r"\bwaive[sd]?\b",
+    r"\b(?:lift|lifts|lifted)\b", r"\bset(?:s)? aside\b", r"\brelease[sd]?\b", r"\bignored?\b",
+    r"\blooks? away\b", r"\bway (?:round|around|out)\b", r"\bcircumstances?\b",
+    r"\bon what grounds?\b", r"\bfree (?:of|from) the rule\b", r"\bdepart from\b",
+    r"\bleft out of\b", r"\bneed nobody\b", r"\bunder what conditions?\b",
+    r"\bin (?:what|which) (?:case|event|situation)s?\b", r"\bon what occasion\b",
+    r"\bany situation in which\b", r"\bloophole\b", r"\bwaive[sd]?\b",
     r"\bwithout getting into trouble\b", r"\bget(?:s)? (?:out of|away with)\b", r"\bspared?\b",
     r"\bhave to be (?:arranged|the case|true)\b", r"\bunless what\b", r"\bsuspend(?:s|ed)?\b",
     r"\brelax(?:es|ed)?\b", r"\blet (?:off|us off)\b", r"\bleave to\b", r"\bjustif(?:y|ies|ied)\b",
-    r"\bwhat makes it all right\b", r"\bwhen (?:may|can|need|could|might)\b",
-    r"\bwhat makes\b", r"\b(?:what|anything)(?: that)? (?:lets?|allows?|permits?|entitles?)\b",
-    r"\bfor what reason\b",
+    r"\bwhat makes it all right\b", r"\bwhen (?:may|can|need|could|might)\b", r"\bwhat makes\b",
+    r"\b(?:what|anything)(?: that)? (?:lets?|allows?|permits?|entitles?)\b", r"\bfor what reason\b",
 )  # fmt: skip
 _VERDICT = _any(
     r"\bbreach(?:ed|es)?\b", r"\b(?:break|breaks|broke|broken|breaking)\b",
-    r"\brules? (?:been )?kept\b",
-    r"\bkept (?:the|to)\b", r"\bfollowed\b", r"\brespected\b", r"\bcompl(?:y|ies|ied)\b",
-    r"\b(?:go|went|goes|act|acted) against\b", r"\bput up with\b",
-    r"\bwithin (?:the|his|her) rules\b",
-    r"\bin trouble\b", r"\bwrong\b", r"\bobject(?:s|ed)?\b(?! to Topicmark| to an?\b| to the\b)",
-    r"\boffend(?:ed|s)?\b", r"\bcharged\b", r"\breported\b", r"\bguilty\b", r"\bas it should be\b",
-    r"\bgo ahead with\b", r"\bcan anyone object\b", r"\bviolat\w+\b", r"\bbyelaws? kept\b",
-    r"\bin the clear\b", r"\bclear (?:us|him|her|me|them)\b", r"\bstand against\b", r"\bget in\b",
-    r"\bto answer for\b", r"\bcomplain\b", r"\bverdict\b", r"\bruling\b", r"\bjudged?\b",
+    r"\brules? (?:been )?kept\b", r"\bkept (?:the|to)\b", r"\bfollowed\b", r"\brespected\b",
+    r"\bcompl(?:y|ies|ied)\b", r"\b(?:go|went|goes|act|acted) against\b", r"\bput up with\b",
+    r"\bwithin (?:the|his|her) rules\b", r"\bin trouble\b", r"\bwrong\b",
+    r"\bobject(?:s|ed)?\b(?! to Topicmark| to an?\b| to the\b)", r"\boffend(?:ed|s)?\b",
+    r"\bcharged\b", r"\breported\b", r"\bguilty\b", r"\bas it should be\b", r"\bgo ahead with\b",
+    r"\bcan anyone object\b", r"\bviolat\w+\b", r"\bbyelaws? kept\b", r"\bin the clear\b",
+    r"\bclear (?:us|him|her|me|them)\b", r"\bstand against\b", r"\bget in\b", r"\bto answer for\b",
+    r"\bcomplain\b", r"\bverdict\b", r"\bruling\b", r"\bjudged?\b",
 )  # fmt: skip
 _SOFT_VERDICT = _any(
-    r"\bin order\b", r"\ball right\b", r"\bacceptable\b", r"\bfine\b", r"\ballowed\b"
+    r"\bin order\b",
+    r"\ball right\b",
+    r"\bacceptable\b",
+    r"\bfine\b",
+    r"\ballowed\b",
 )
 _EITHER = _any(r"\bbreach,? or\b", r"\bor (?:no|not a|a) breach\b", r"\bor not\b",
     r"(?<!no )(?<!without a )(?<!without )(?<!not a )\bbreach\?",
@@ -117,18 +114,15 @@ _EITHER = _any(r"\bbreach,? or\b", r"\bor (?:no|not a|a) breach\b", r"\bor not\b
 _STANCE = _any(
     r"\b(?:allowed|permitted|lawful|legal)(?: here)? or\b",
     r"\bor (?:is it )?(?:allowed|permitted)\b",
-
     r"\bhow (?:is|are|do|does|would|will)\b.{0,40}\b(?:seen|see|treat(?:ed)?|view(?:ed)?|"
-    r"regard(?:ed)?|"
-    r"look (?:on|at)|stand on|feel about|handled?)\b",
+    r"regard(?:ed)?|look (?:on|at)|stand on|feel about|handled?)\b",
     r"\bwhere (?:do|does|would)\b.{0,30}\bstand (?:with|on)\b",
     r"\b(?:position|stance|rule|policy) (?:on|for|about)\b", r"\bsay (?:to|on|about)\b",
 )  # fmt: skip
 _OF_PRONOUN = re.compile(
     r"\b(?:is|was|would|does|did|may|can|could|has|have|will|are|were|"
-    r"do)\b[^.?!:]{0,20}?\b(?:this|that|it|"
-    r"so|such a thing|everything|anything|he|she|they|we|i|one)\b|\b(?:make|made|think|say) of "
-    r"(?:it|this|that)\b|\bwith (?:it|this|that)\b",
+    r"do)\b[^.?!:]{0,20}?\b(?:this|that|it|so|such a thing|everything|anything|he|she|they|we|i|"
+    r"one)\b|\b(?:make|made|think|say) of (?:it|this|that)\b|\bwith (?:it|this|that)\b",
     re.IGNORECASE,
 )
 

@@ -159,8 +159,3 @@ def _denied(text: Text, span: tuple[int, int]) -> bool:
     start = begin + cut[-1] if cut else begin
     window = text.raw[start : text.ends[last - 1]]
     return _NEGATION.search(window) is not None
-
-
-def denies_any(text: str) -> bool:
-    """Whether a text holds a negation."""
-    return _NEGATION.search(text) is not None

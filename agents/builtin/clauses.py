@@ -36,15 +36,16 @@ Topics = list[tuple[str, float]]
 
 # Words without at least one of which a sentence states no norm.
 NORM_WORDS = word_set(
-    "must shall may can cannot never don't do prohibited forbidden banned barred unlawful illegal "
-    "offence permitted allowed entitled free required obliged has have needs need requires due "
-    "payable limited limit maximum minimum deadline least most no within later than to authorised "
-    "authorized tolerated mustn't outlawed disallowed lawful order welcome time period over under"
+    "must shall may can cannot never don't do prohibited forbidden banned barred unlawful "
+    "illegal offence permitted allowed entitled free required obliged has have needs need "
+    "requires due payable limited limit maximum minimum deadline least most no within later than "
+    "to authorised authorized tolerated mustn't outlawed disallowed lawful order welcome time "
+    "period over under"
 )
 _MEASURING = word_set(
     "exceed measure weigh last number reach run stay remain extend fall drop rise go stand cover "
-    "total come grow consist amount take cost equal lie sink pass follow happen occur start begin "
-    "end continue apply arrive expire require need be return leave"
+    "total come grow consist amount take cost equal lie sink pass follow happen occur start "
+    "begin end continue apply arrive expire require need be return leave"
 )
 _HOLDING = word_set("have hold contain keep carry seat bear")
 _PRONOUN_OBJECT = re.compile(
@@ -55,8 +56,7 @@ _EMPTY_SUBJECT = re.compile(r"^(?:it|there|this|that|they|these|those|he|she|you
 
 _NAMES_LIMIT = re.compile(
     r"(?:the |a )?(?:least|most|maximum|minimum|(?:upper |lower |time )?limit|deadline|time "
-    r"allowed)\b"
-    r"(?= (?:[a-z]+ ){0,4}?(?:for|of|on|may|can)\b)",
+    r"allowed)\b(?= (?:[a-z]+ ){0,4}?(?:for|of|on|may|can)\b)",
     re.IGNORECASE,
 )
 _PASSING = re.compile(r"\s*(?:pass|go by|elapse|lie|be let pass)\b", re.IGNORECASE)
@@ -69,9 +69,8 @@ _LIGHT_VERBS = word_set(
 )
 _PLACES = re.compile(
     r"\W*[a-z]+ (?:[a-z]+ly )?(?:in|at|on|from|near|along|across|through|under|over|into|off|"
-    r"inside|"
-    r"outside|up|down|within|alongside|between|among|around|there|here|ashore|afloat|by)\b|"
-    r"\W*[a-z]+$",
+    r"inside|outside|up|down|within|alongside|between|among|around|there|here|ashore|afloat|"
+    r"by)\b|\W*[a-z]+$",
     re.IGNORECASE,
 )
 
@@ -114,9 +113,9 @@ def _stated(main: str, exception: str | None, condition: str | None, heading: st
 
 def _named_topics(main: str, limit: Limit) -> Topics:
     named = re.match(
-        r"(?:the |an? )?(?:[a-z]+ )?(?:upper |lower |time )?(?:limit|ceiling|cap|deadline|maximum|"
-        r"minimum|time allowed|period|most|least|time)\b(?: [a-z ]{1,30}?)? (?:for|on|of|to) "
-        r"(?=\w)",
+        r"(?:the |an? )?(?:[a-z]+ )?(?:upper |lower |time )?(?:limit|ceiling|cap|deadline|"
+        r"maximum|minimum|time allowed|period|most|least|time)\b(?: [a-z ]{1,30}?)? (?:for|on|of|"
+        r"to) (?=\w)",
         main[limit.start :] if limit.start else main,
         re.IGNORECASE,
     )

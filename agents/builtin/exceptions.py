@@ -11,8 +11,8 @@ _WHEN = r"(?:when|where|if|while|whilst|whenever|wherever|that|as long as|so lon
 _CASES = r"(?:only )?(?:in (?:the |those |such )?(?:cases?|circumstances|event|situations?) )?"
 _OPENER = re.compile(
     r"[,;(–—]?\s*\b(?:unless and until|unless|except(?:ing)?(?: only)?|save(?: only)?(?= (?:when|"
-    r"where|"
-    r"if|in|for|that|with|while|as|by|on)\b)|with the exception (?:of|that)|apart from|excluding|"
+    r"where|if|in|for|that|with|while|as|by|on)\b)|with the exception (?:of|that)|apart from|"
+    r"excluding|"
     rf"but not (?={_WHEN}\b)|other than (?={_WHEN}\b))\s+(?:{_CASES}{_WHEN}\s+)?",
     re.IGNORECASE,
 )
@@ -21,10 +21,9 @@ _FOLLOW_UP = re.compile(
     r"(?:\b(?:does|do|shall|need|will) not (?:apply|hold|count|extend|bind|run|matter|operate|"
     r"affect)\b|\b(?:is|are) (?:lifted|waived|set aside|suspended|relaxed|not in force|dropped|"
     r"not applied|disapplied|excused|exempt(?:ed)?|left aside|inapplicable)\b|\bfalls away\b|"
-    r"\bceases to apply\b|\bno breach\b|\bexceptions?\b|\bexempt(?:ed|ion)?\b|"
-    r"\bthere is no (?:such )?(?:duty|limit|breach|offence)\b|\bnot a breach\b|\bnobody is bound\b|"
-    r"^not so\b|\bmay be (?:set aside|waived|lifted|ignored|relaxed)\b|\bneed not be (?:kept|"
-    r"met)\b)",
+    r"\bceases to apply\b|\bno breach\b|\bexceptions?\b|\bexempt(?:ed|ion)?\b|\bthere is no "
+    r"(?:such )?(?:duty|limit|breach|offence)\b|\bnot a breach\b|\bnobody is bound\b|^not so\b|"
+    r"\bmay be (?:set aside|waived|lifted|ignored|relaxed)\b|\bneed not be (?:kept|met)\b)",
     re.IGNORECASE,
 )
 _FOLLOW_CLAUSE = re.compile(
@@ -35,9 +34,10 @@ _FOLLOW_CLAUSE = re.compile(
 )
 # Words without at least one of which a sentence adds no exception to the one before it.
 FOLLOW_UP_WORDS = word_set(
-    "apply hold count extend bind run matter operate affect lifted waived aside suspended relaxed "
-    "force dropped applied disapplied excused exempt exempted exemption inapplicable falls ceases "
-    "breach exception exceptions bound so ignored kept met may permitted allowed duty limit offence"
+    "apply hold count extend bind run matter operate affect lifted waived aside suspended "
+    "relaxed force dropped applied disapplied excused exempt exempted exemption inapplicable "
+    "falls ceases breach exception exceptions bound so ignored kept met may permitted allowed "
+    "duty limit offence"
 )
 _PRONOUN_MAY = re.compile(
     r"^(?:but |however,? )?(?:it|they|this|that|these|those|doing so)(?:,? however,?)? "
@@ -46,14 +46,13 @@ _PRONOUN_MAY = re.compile(
 )
 _CONDITION = re.compile(
     r"(?:^|,?(?<!\bonly)\s+)(?:if|when|where|whenever|wherever|in the event that|in case|"
-    r"provided(?: that)?|"
-    r"on condition that|as long as|so long as|while|whilst|once)\s+",
+    r"provided(?: that)?|on condition that|as long as|so long as|while|whilst|once)\s+",
     re.IGNORECASE,
 )
 _REFERENCE = re.compile(
     r"^(?:section|sections|part|article|paragraph|subsection|sub-section|clause|rule|as "
-    r"(?:otherwise )?(?:provided|stated|set out|specified|permitted)|otherwise|provided|"
-    r"this|the provisions|where otherwise)\b",
+    r"(?:otherwise )?(?:provided|stated|set out|specified|permitted)|otherwise|provided|this|the "
+    r"provisions|where otherwise)\b",
     re.IGNORECASE,
 )
 _TAIL = re.compile(
@@ -101,11 +100,6 @@ _MAIN = re.compile(
 _SUBJECTLESS = re.compile(
     r"^(?:with|without|by|in|on|at|during|under|after|before|authori[sz]ed|permitted|allowed|"
     r"agreed|approved|required|directed|instructed|necessary|pursuant|to the extent|as|such)\b",
-    re.IGNORECASE,
-)
-_FINITE = re.compile(
-    r"\b(?:is|are|was|were|has|have|had|does|do|did|can|cannot|will|would|may|must|[a-z]{2,}s|"
-    r"[a-z]{2,}ed|[a-z]+n't)\b",
     re.IGNORECASE,
 )
 _OPENS_CLAUSE = re.compile(

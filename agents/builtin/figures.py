@@ -32,21 +32,18 @@ _SCALES = (
     {"months": 1, "years": 12},
 )
 _PAST_LIMIT = re.compile(
-    r"^\W*(?:too (?:late|long|many|much|short|few|little|heavy|high|wide|deep|fast)|late|"
-    r"(?:more|fewer|less) than (?:allowed|required|permitted|prescribed)|over(?:due)?\b(?! "
-    r"(?:the|a) (?!limit|maximum|mark))|beyond the (?:limit|deadline)|past the "
-    r"deadline|over the (?:limit|maximum|mark)|above the (?:limit|maximum)|after the deadline|"
-    r"under "
-    r"the (?:limit|minimum)|below the minimum|short of the (?:limit|minimum))\b",
+    r"^\W*(?:too (?:late|long|many|much|short|few|little|heavy|high|wide|deep|fast)|late|(?:more|"
+    r"fewer|less) than (?:allowed|required|permitted|prescribed)|over(?:due)?\b(?! (?:the|a) "
+    r"(?!limit|maximum|mark))|beyond the (?:limit|deadline)|past the deadline|over the (?:limit|"
+    r"maximum|mark)|above the (?:limit|maximum)|after the deadline|under the (?:limit|minimum)|"
+    r"below the minimum|short of the (?:limit|minimum))\b",
     re.IGNORECASE,
 )
 _ASKED_FIGURE = re.compile(r"(?:^|[.?!:,] )\s*(?:is|are|would|will|were)\s+$", re.IGNORECASE)
 _BY_WHICH = re.compile(
     r"\b(?:overshot|overshoot|overran|overrun|over|exceed(?:ed|s|ing)?|overstay(?:ed)?|"
-    r"outstay(?:ed)?|"
-    r"missed|beyond|past|too (?:late|long|many|much|short|few|little|heavy|high|wide|deep|fast|"
-    r"low)|"
-    r"(?:short|under|below))\b[^.?!]{0,50}\bby $",
+    r"outstay(?:ed)?|missed|beyond|past|too (?:late|long|many|much|short|few|little|heavy|high|"
+    r"wide|deep|fast|low)|(?:short|under|below))\b[^.?!]{0,50}\bby $",
     re.IGNORECASE,
 )
 _BEFORE_LIMIT = re.compile(
@@ -60,13 +57,10 @@ _HYPOTHETICAL = re.compile(
     re.IGNORECASE,
 )
 _LIMIT_NOUN = re.compile(
-    r"\b(?:limit|maximum|minimum|deadline|ceiling|time allowed|allowance|the (?:most|least)|enough|"
-    r"(?:code|rule|law|section|byelaw)s?\b[^.?!]{0,30}?\b(?:said|says|set|sets|gave|gives|asks?|"
-    r"asked|"
-    r"allowed|"
-    r"allows|read|reads)|at (?:most|least)|drafters|to do it in|figure (?:may|might|were|rose|"
-    r"became)|"
-    r"in the (?:code|rule|byelaws?)|(?:rule|code) (?:to )?ask)\b",
+    r"\b(?:limit|maximum|minimum|deadline|ceiling|time allowed|allowance|the (?:most|least)|"
+    r"enough|(?:code|rule|law|section|byelaw)s?\b[^.?!]{0,30}?\b(?:said|says|set|sets|gave|gives|"
+    r"asks?|asked|allowed|allows|read|reads)|at (?:most|least)|drafters|to do it in|figure "
+    r"(?:may|might|were|rose|became)|in the (?:code|rule|byelaws?)|(?:rule|code) (?:to )?ask)\b",
     re.IGNORECASE,
 )
 _CLAUSE_BREAK = re.compile(r"[.?!:;](?=\s|$)|,\s|\s[–—]\s|\bbut\b")

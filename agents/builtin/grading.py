@@ -7,36 +7,31 @@ models that do not use the canonical form are read by their last sentence and th
 import re
 from dataclasses import dataclass
 
-from agents.builtin.lexicon import NUMBER, content_stems, parse_number, stem, stems
+from agents.builtin.lexicon import NUMBER, content_stems, parse_number, stem
 from agents.builtin.questions import verdict
 
 _YES_NO = re.compile(r"^(?:yes|no|true|false|correct|incorrect)\W*$", re.IGNORECASE)
 _NO_BREACH = re.compile(
     r"\b(?:no|not an?|not in|isn['’]t an?|without an?y?|never an?|is not (?:in )?(?:an? )?|not "
-    r"constitute an?)"
-    r" ?(?:rule |actual )?(?:breach|violation|infringement|contravention|offence)\b|\bno rule "
-    r"(?:is|was) "
-    r"broken\b|\b(?:complie[sd]|in compliance|rule (?:is|was|has been) kept|permitted under|is "
-    r"allowed|"
-    r"within the rules)\b",
+    r"constitute an?) ?(?:rule |actual )?(?:breach|violation|infringement|contravention|"
+    r"offence)\b|\bno rule (?:is|was) broken\b|\b(?:complie[sd]|in compliance|rule (?:is|was|has "
+    r"been) kept|permitted under|is allowed|within the rules)\b",
     re.IGNORECASE,
 )
 _BREACH = re.compile(
     r"\b(?:breach(?:es|ed)?|violat(?:es?|ed|ion)|infring\w+|contraven\w+|rule (?:is|was) broken|"
-    r"breaks? "
-    r"the rules?|offence)\b",
+    r"breaks? the rules?|offence)\b",
     re.IGNORECASE,
 )
 _SAME = re.compile(
     r"\b(?:the same|same|unchanged|not (?:be )?change[ds]?|no change|no difference|not (?:be "
-    r")?different|"
-    r"would stand|unaffected)\b",
+    r")?different|would stand|unaffected)\b",
     re.IGNORECASE,
 )
 _CHANGED = re.compile(r"\b(?:changed?|changes|different|reversed|otherwise)\b", re.IGNORECASE)
 _NO_FINE = re.compile(
-    r"\b(?:no fine|nothing (?:is )?(?:due|to pay|owed)|not (?:be )?fined|no penalty|free of charge|"
-    r"(?:no|zero|0) (?:crowns|money))\b",
+    r"\b(?:no fine|nothing (?:is )?(?:due|to pay|owed)|not (?:be )?fined|no penalty|free of "
+    r"charge|(?:no|zero|0) (?:crowns|money))\b",
     re.IGNORECASE,
 )
 _NO_EXCEPTION = re.compile(
@@ -53,8 +48,7 @@ _SYNONYMS = {
 _AMOUNT = re.compile(rf"(?P<number>{NUMBER}) (?P<unit>[a-z]+)", re.IGNORECASE)
 _LEADS = re.compile(
     r"^(?:when(?:ever)?|unless|if|where|except (?:when|where|if)|the (?:answer|verdict|meaning) "
-    r"is|it is|"
-    r"it means|that is|within|at most|at least|no later than|up to)\s+"
+    r"is|it is|it means|that is|within|at most|at least|no later than|up to)\s+"
 )
 _FACTS = {
     "limit": re.compile(
@@ -274,9 +268,3 @@ def _critique(question: str, expert: str, grades: tuple[str, ...], faults: list[
     if "exception" not in known:
         return "State a circumstance in the scene, so that the exception has to be known."
     return "Move the figure nearer to the limit, or ask for the rule in other words."
-
-
-def overlap(first: str, second: str) -> float:
-    """The share of words that two texts have in common."""
-    one, two = set(stems(first)), set(stems(second))
-    return len(one & two) / max(1, len(one | two))

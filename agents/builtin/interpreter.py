@@ -19,10 +19,10 @@ from agents.builtin.rules import QUANTIFIED, Definition
 ENOUGH = 1.1  # the score below which a rule is not taken to be meant
 _TOPIC, _HELD = "Topicmark", "Heldmark"
 _LATE = re.compile(
-    r"\b(?:too (?:late|long|many|much|short|few|little|heavy|high|wide|thin|small|big|large|fast)|"
-    r"never|forgot(?:ten)?|failed|late|overdue|missed|exceed\w*|over the limit|neglect\w*|did not|"
-    r"didn['’]t|has not|hasn['’]t|without|longer than allowed|past the deadline|not (?:yet "
-    r")?been)\b",
+    r"\b(?:too (?:late|long|many|much|short|few|little|heavy|high|wide|thin|small|big|large|"
+    r"fast)|never|forgot(?:ten)?|failed|late|overdue|missed|exceed\w*|over the limit|neglect\w*|"
+    r"did not|didn['’]t|has not|hasn['’]t|without|longer than allowed|past the deadline|not "
+    r"(?:yet )?been)\b",
     re.IGNORECASE,
 )
 _TIMELY = re.compile(

@@ -21,15 +21,15 @@ def word_set(text: str) -> frozenset[str]:
 
 ARTICLES = word_set("a an the")
 DETERMINERS = word_set(
-    "a an the any every each all its his her their such that this these those own no some both our "
-    "your my another either neither said most more less fewer per whole"
+    "a an the any every each all its his her their such that this these those own no some both "
+    "our your my another either neither said most more less fewer per whole"
 )
 PREPOSITIONS = word_set(
-    "of to in on at by for from with within without into onto over under above below between among "
-    "after before during until till since upon against along across around behind beside besides "
-    "beyond near off out outside inside through throughout toward towards up down about as than "
-    "per "
-    "except save despite via aboard past unless beneath underneath alongside amid atop"
+    "of to in on at by for from with within without into onto over under above below between "
+    "among after before during until till since upon against along across around behind beside "
+    "besides beyond near off out outside inside through throughout toward towards up down about "
+    "as than per except save despite via aboard past unless beneath underneath alongside amid "
+    "atop"
 )
 CONJUNCTIONS = word_set("and or but nor so yet because although though while whereas if when where")
 RELATIVES = word_set("who whom whose which that where when whether what how")
@@ -44,47 +44,42 @@ PRONOUNS = word_set(
 )
 ADVERBS = word_set(
     "not never always only also then again soon once twice even ever still just too very quite "
-    "together away back forward ashore alongside overnight indoors outdoors first last immediately "
-    "otherwise however therefore thus hence thereafter afterwards instead alone apart at least "
-    "beforehand forthwith already elsewhere long later earlier sooner today now therein thereof"
+    "together away back forward ashore alongside overnight indoors outdoors first last "
+    "immediately otherwise however therefore thus hence thereafter afterwards instead alone "
+    "apart at least beforehand forthwith already elsewhere long later earlier sooner today now "
+    "therein thereof"
 )
 LY_NOUNS = word_set(
-    "family supply assembly jelly fly reply early daily weekly monthly yearly hourly anomaly ally "
-    "belly bully jolly lily monopoly rally tally ugly holy only friendly lively poultry elderly "
-    "butterfly nightly quarterly"
+    "family supply assembly jelly fly reply early daily weekly monthly yearly hourly anomaly "
+    "ally belly bully jolly lily monopoly rally tally ugly holy only friendly lively poultry "
+    "elderly butterfly nightly quarterly"
 )
 MEASURE_NOUNS = word_set(
     "length width height depth weight mass number amount quantity volume speed temperature "
-    "distance "
-    "stay period size total area gap duration age capacity load draught beam level share value "
-    "price "
-    "sum rate count maximum minimum limit deadline strength thickness diameter pressure clearance "
-    "spacing breadth noise output content contents"
+    "distance stay period size total area gap duration age capacity load draught beam level "
+    "share value price sum rate count maximum minimum limit deadline strength thickness diameter "
+    "pressure clearance spacing breadth noise output content contents"
 )
 ACTION_NOUNS = word_set(
     "use sale storage carriage display parking feeding possession keeping lighting cleaning "
-    "handling "
-    "disposal discharge throwing playing riding selling burning loading unloading washing hire "
-    "presence transfer disclosure copying resale provision employment consumption taking leaving "
-    "tying placing making giving carrying stacking cutting opening"
+    "handling disposal discharge throwing playing riding selling burning loading unloading "
+    "washing hire presence transfer disclosure copying resale provision employment consumption "
+    "taking leaving tying placing making giving carrying stacking cutting opening"
 )
 ACTORS = word_set(
-    "person persons people skipper skippers master masters owner owners operator operators trader "
-    "traders stallholder stallholders holder holders seller sellers vendor vendors visitor "
-    "visitors "
-    "user users crew member members employee employees employer employers licensee licensor "
-    "company "
-    "contractor contractors tenant tenants landlord customer customers driver drivers applicant "
-    "party "
-    "parties agent agents officer officers inspector inspectors warden wardens authority manager "
-    "managers staff occupier occupiers tenderer supplier suppliers buyer buyers guest guests clerk "
-    "clerks taxpayer individual individuals anyone anybody everyone nobody you we they he she it "
-    "who "
-    "whoever one provider providers worker workers pilot pilots director controller processor body "
-    "committee council board student students teacher patient carrier porter porters assistant "
-    "assistants helper helpers merchant merchants boatman shopkeeper butcher baker fishmonger "
-    "cook resident residents lodger lodgers citizen "
-    "citizens neighbour neighbours passenger passengers pupil pupils reader readers player players"
+    "person persons people skipper skippers master masters owner owners operator operators "
+    "trader traders stallholder stallholders holder holders seller sellers vendor vendors "
+    "visitor visitors user users crew member members employee employees employer employers "
+    "licensee licensor company contractor contractors tenant tenants landlord customer customers "
+    "driver drivers applicant party parties agent agents officer officers inspector inspectors "
+    "warden wardens authority manager managers staff occupier occupiers tenderer supplier "
+    "suppliers buyer buyers guest guests clerk clerks taxpayer individual individuals anyone "
+    "anybody everyone nobody you we they he she it who whoever one provider providers worker "
+    "workers pilot pilots director controller processor body committee council board student "
+    "students teacher patient carrier porter porters assistant assistants helper helpers "
+    "merchant merchants boatman shopkeeper butcher baker fishmonger cook resident residents "
+    "lodger lodgers citizen citizens neighbour neighbours passenger passengers pupil pupils "
+    "reader readers player players"
 )
 BREACH_WORDS = (
     "breach|breaches|offence|offences|offense|offenses|violation|violations|contravention|"
@@ -134,8 +129,8 @@ _UNITS = {
     word: number
     for number, word in enumerate(
         word_list(
-            "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen "
-            "fifteen sixteen seventeen eighteen nineteen"
+            "zero one two three four five six seven eight nine ten eleven twelve thirteen "
+            "fourteen fifteen sixteen seventeen eighteen nineteen"
         )
     )
 }
@@ -150,20 +145,21 @@ _ORDINALS = {
     for number, word in enumerate(
         word_list(
             "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth "
-            "thirteenth fourteenth fifteenth sixteenth seventeenth eighteenth nineteenth twentieth"
+            "thirteenth fourteenth fifteenth sixteenth seventeenth eighteenth nineteenth "
+            "twentieth"
         ),
         start=1,
     )
 }
 _ONES = "one|two|three|four|five|six|seven|eight|nine"
 _NUMBER_WORD = (
-    rf"(?:(?:{'|'.join(_TENS)})(?:[ -](?:{_ONES}))?"
-    rf"|{'|'.join(sorted(set(_UNITS) - {'zero'}, key=len, reverse=True))}|zero)"
+    rf"(?:(?:{'|'.join(_TENS)})(?:[ -](?:{_ONES}))?|"
+    rf"{'|'.join(sorted(set(_UNITS) - {'zero'}, key=len, reverse=True))}|zero)"
 )
 NUMBER = (
     r"(?:\d{1,3}(?:,\d{3})+(?:\.\d+)?|\d+(?:\.\d+)?"
-    rf"|(?:a|{_ONES}) hundred(?: and {_NUMBER_WORD}| {_NUMBER_WORD})?"
-    rf"|(?:a|{_ONES}) dozen|{_NUMBER_WORD})(?: (?:thousand|million)\b)?"
+    rf"|(?:a|{_ONES}) hundred(?: and {_NUMBER_WORD}| {_NUMBER_WORD})?|(?:a|{_ONES}) dozen|"
+    rf"{_NUMBER_WORD})(?: (?:thousand|million)\b)?"
 )
 ORDINAL = rf"(?:\d{{1,3}}(?:st|nd|rd|th)|{'|'.join(_ORDINALS)})"
 
@@ -266,23 +262,9 @@ def stem(word: str) -> str:
     return re.sub(r"y$", "i", word) if len(word) > 3 else word
 
 
-_WORD = re.compile(r"[A-Za-z0-9]+(?:['’\-][A-Za-z0-9]+)*")
-
-
-def words(text: str) -> list[str]:
-    """The words of the text, as written."""
-    return _WORD.findall(text)
-
-
-def stems(text: str) -> list[str]:
-    """The stems of all words of the text, hyphenated words taken apart."""
-    return [stem(word) for word in re.findall(r"[A-Za-z0-9]+(?:['’][A-Za-z]+)?", text)]
+WORD = re.compile(r"[A-Za-z0-9]+(?:['’][A-Za-z]+)?")
 
 
 def content_stems(text: str) -> list[str]:
-    """The stems of the words that carry meaning."""
-    return [
-        stem(word)
-        for word in re.findall(r"[A-Za-z0-9]+(?:['’][A-Za-z]+)?", text)
-        if word.lower() not in STOP
-    ]
+    """The stems of the words that carry meaning, hyphenated words taken apart."""
+    return [stem(word) for word in WORD.findall(text) if word.lower() not in STOP]

@@ -26,14 +26,14 @@ _UNITS = word_set(
     "second minute hour day night week fortnight month year metre meter centimetre centimeter "
     "millimetre millimeter kilometre kilometer mile yard foot inch knot litre liter gallon "
     "millilitre barrel gram gramme kilogram kilogramme kilo tonne ton pound stone ounce degree "
-    "decibel watt kilowatt volt amp ampere lumen lux pascal hertz percent person adult child pupil "
-    "guest passenger crate box bag sack basket bottle can tin jar bucket barrow pallet tray bale "
-    "bundle drum cylinder piece item copy page sheet word character line vessel boat car vehicle "
-    "trolley cart lorry van stall lamp animal dog bird head hen euro dollar crown penny cent mark "
-    "coin credit point time trip turn visit call knock blast step storey floor row layer coat "
-    "strand kg g mg t km cm mm ml lb oz mph kmh kw kva db % percentage cup spoon helping portion "
-    "signature worker vote bid entry attempt user device file megabyte gigabyte kilobyte mb gb kb "
-    "m l w v a °c °f °"
+    "decibel watt kilowatt volt amp ampere lumen lux pascal hertz percent person adult child "
+    "pupil guest passenger crate box bag sack basket bottle can tin jar bucket barrow pallet "
+    "tray bale bundle drum cylinder piece item copy page sheet word character line vessel boat "
+    "car vehicle trolley cart lorry van stall lamp animal dog bird head hen euro dollar crown "
+    "penny cent mark coin credit point time trip turn visit call knock blast step storey floor "
+    "row layer coat strand kg g mg t km cm mm ml lb oz mph kmh kw kva db % percentage cup spoon "
+    "helping portion signature worker vote bid entry attempt user device file megabyte gigabyte "
+    "kilobyte mb gb kb m l w v a °c °f °"
 )
 _UNIT_WORDS = _UNITS | {plural(unit) for unit in _UNITS}
 _SPELLED = {
@@ -49,18 +49,16 @@ _PHYSICAL = (
     | TIME_UNITS
     | word_set(
         "miles yards feet inches knots gallons pounds ounces tons volts watts kilowatts amps "
-        "lumens lux "
-        "pascals hertz percent degrees decibels metres kilograms litres grams tonnes euros "
-        "dollars crowns "
-        "pennies cents marks points times"
+        "lumens lux pascals hertz percent degrees decibels metres kilograms litres grams tonnes "
+        "euros dollars crowns pennies cents marks points times"
     )
 )
 _QUALIFIERS = "full|clear|whole|complete|consecutive|further|other|different|separate|running"
 _KEPT_QUALIFIERS = "working|business|calendar|nautical|square|cubic"
 _QUANTITY = re.compile(
-    rf"(?<![\w.])(?:(?P<symbol>[$€£])\s?)?(?P<number>{ORDINAL}|{NUMBER})\b(?!\.\d)(?:\s?\(\d+\))?"
-    rf"(?:[ -]?(?:(?:{_QUALIFIERS}) )*"
-    rf"(?P<unit>%|°\s?[cf]?\b|(?:(?:{_KEPT_QUALIFIERS}) )?[a-z][a-z'’]*))?",
+    rf"(?<![\w.])(?:(?P<symbol>[$€£])\s?)?(?P<number>{ORDINAL}|"
+    rf"{NUMBER})\b(?!\.\d)(?:\s?\(\d+\))?(?:[ -]?(?:(?:{_QUALIFIERS}) )*(?P<unit>%|°\s?[cf]?\b|"
+    rf"(?:(?:{_KEPT_QUALIFIERS}) )?[a-z][a-z'’]*))?",
     re.IGNORECASE,
 )
 _LEAD = 70  # characters before a quantity that can bear on it
@@ -70,8 +68,8 @@ _WIDE = (
     "louder|thicker|farther|further|broader|stronger|brighter|more"
 )
 _NARROW = (
-    "shorter|narrower|lower|shallower|smaller|lighter|slower|younger|colder|cooler|quieter|thinner|"
-    "nearer|closer|weaker|dimmer|less|fewer"
+    "shorter|narrower|lower|shallower|smaller|lighter|slower|younger|colder|cooler|quieter|"
+    "thinner|nearer|closer|weaker|dimmer|less|fewer"
 )
 _FEW = r"(?:no|not|never)"
 _AFTER = r"(?:after|from|following|of|since|once)\b"
@@ -118,8 +116,8 @@ def _same(before: str, after: str, kind: RuleKind, *, time: bool | None = None) 
 
 _FORMS = (
     _form(
-        r"\b(?:within|inside) (?:a period of |a maximum of |at most |no more than |the first |the "
-        r"next )?",
+        r"\b(?:within|inside) (?:a period of |a maximum of |at most |no more than |the first |"
+        r"the next )?",
         "", "deadline", "deadline", "minimum", time=True,
     ),
     _form(r"\b(?:within|inside) ", "", "maximum", "maximum", "minimum", time=False),
@@ -159,9 +157,8 @@ _FORMS = (
         rf"max\.?|{_FEW} (?:more|greater) than|not exceeding|not to exceed|without exceeding|"
         rf"(?:does|"
         r"do|can) ?not exceed|(?:limited|restricted|confined|kept|capped) (?:to|at)|a (?:limit|"
-        r"ceiling"
-        r"|cap|top) of|the limit of|(?:not|never) (?:over|above|beyond|exceed)|as (?:many|much) "
-        r"as) ",
+        r"ceiling|cap|top) of|the limit of|(?:not|never) (?:over|above|beyond|exceed)|as (?:many|"
+        r"much) as) ",
         "", "maximum",
     ),
     _same(rf"\b(?:no|not|never|any) (?:{_WIDE}) than ", "", "maximum"),
@@ -211,8 +208,8 @@ _FORMS = (
 )  # fmt: skip
 _STATED = re.compile(
     r"\b(?P<what>maximum|upper limit|limit|ceiling|cap|most|minimum|lower limit|floor|least|"
-    r"deadline|time limit|time allowed|period|time)\b"
-    r"[^.;]{0,80}?(?: (?:is|are|shall be|must be|stands at|runs for|lasts|amounts to|being)|:) $",
+    r"deadline|time limit|time allowed|period|time)\b[^.;]{0,80}?(?: (?:is|are|shall be|must be|"
+    r"stands at|runs for|lasts|amounts to|being)|:) $",
     re.IGNORECASE,
 )
 _STATED_KINDS: dict[str, RuleKind] = {

@@ -10,12 +10,11 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from agents.builtin.lexicon import DETERMINERS, STOP, content_stems, stem
+from agents.builtin.lexicon import DETERMINERS, STOP, WORD, content_stems, stem
 from agents.builtin.limits import unit_name
 from agents.builtin.parser import Code, Norm
 
 _SENTENCE_END = re.compile(r"[.?!]\s")
-_WORD = re.compile(r"[A-Za-z0-9]+(?:['’][A-Za-z]+)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +39,7 @@ class Match:
 
 def analyse(raw: str) -> Text:
     """The question cut into words."""
-    found = list(_WORD.finditer(raw))
+    found = list(WORD.finditer(raw))
     words = tuple(m.group() for m in found)
     return Text(
         raw,
@@ -58,9 +57,9 @@ def find_name(name: str, text: Text, *, whole: bool = False) -> Match | None:
     next the end of the name with its head noun ("holding tank" for "full holding tank"), unless the
     whole name is wanted.
     """
-    wanted = [stem(word) for word in _WORD.findall(name) if word.lower() not in STOP]
+    wanted = [stem(word) for word in WORD.findall(name) if word.lower() not in STOP]
     if not wanted:
-        wanted = [stem(word) for word in _WORD.findall(name)]
+        wanted = [stem(word) for word in WORD.findall(name)]
     if not wanted:
         return None
     together = _contiguous(wanted, text)

@@ -18,20 +18,17 @@ _BE = r"(?:is|are|be|being|shall be|must be|remains?|stays?)"
 _MODAL = re.compile(
     rf"(?P<ban>\b{_BE} {_ADVERB}(?:prohibited|forbidden|banned|barred|disallowed|outlawed|unlawful|"
     r"illegal|off limits|ruled out|not (?:to be )?(?:permitted|allowed|lawful|tolerated|"
-    r"authori[sz]ed)|"
-    r"never (?:permitted|allowed)|an offence|a criminal offence)\b)"
-    r"|(?P<neg>\b(?:must|shall|may|should|will|can) ?(?:not|never)\b(?! only)|\bcannot\b|"
-    r"\b(?:must|may|"
-    r"shall|can)n['’]t\b|\b(?:is|are) (?:not|never) to\b|\b(?:is|are) (?:not|never) "
-    r"(?:permitted|allowed|entitled) to\b|\b(?:must|shall) (?:refrain from|avoid)\b)"
+    r"authori[sz]ed)|never (?:permitted|allowed)|an offence|a criminal offence)\b)|"
+    r"(?P<neg>\b(?:must|shall|may|should|will|can) ?(?:not|never)\b(?! only)|\bcannot\b|"
+    r"\b(?:must|may|shall|can)n['’]t\b|\b(?:is|are) (?:not|never) to\b|\b(?:is|are) (?:not|"
+    r"never) (?:permitted|allowed|entitled) to\b|\b(?:must|shall) (?:refrain from|avoid)\b)"
     rf"|(?P<allow>\b(?:is|are|be) {_ADVERB}(?:permitted|allowed|lawful|authori[sz]ed|in order|"
     rf"welcome)\b"
     r"|\b(?:is|are) (?:free|entitled|welcome|at liberty) to\b)"
     rf"|(?P<duty>\b(?:must|shall|has to|have to|needs? to|ought to)\b|\b(?:is|are) {_ADVERB}"
-    r"(?:required|obliged|bound|expected) to\b|\b(?:is|are) to (?=be\b|have\b|[a-z]+ )"
-    r"|\b(?:is|are) (?:due|required|needed|payable|limited|restricted|capped)\b|\b(?:requires?|"
-    r"needs?|has|have|gets?|is given|are given)\b(?= (?:at least|no fewer|not less|no less|at "
-    r"most|a "
+    r"(?:required|obliged|bound|expected) to\b|\b(?:is|are) to (?=be\b|have\b|[a-z]+ )|\b(?:is|"
+    r"are) (?:due|required|needed|payable|limited|restricted|capped)\b|\b(?:requires?|needs?|has|"
+    r"have|gets?|is given|are given)\b(?= (?:at least|no fewer|not less|no less|at most|a "
     rf"minimum|(?:only |up to )?{NUMBER}\b)))"
     r"|(?P<may>\bmay\b)",
     re.IGNORECASE,
@@ -39,23 +36,20 @@ _MODAL = re.compile(
 _RELATIVE = re.compile(r"\b(?:who|which|that|whom)\s*$", re.IGNORECASE)
 _POSSIBLE = re.compile(
     r"\s*(?:also |still |well |even |often |sometimes )?(?:cause|happen|occur|contain|include|"
-    r"result|"
-    r"vary|seem|appear|become|suffer|lead|affect|arise|differ|need|wish|want|like|find|feel|"
-    r"expect|link|"
-    r"take (?:up to|about|some|as)|have (?:been|had|gained|[a-z]{4,}ed|[a-z]{3,}en)|be "
-    r"(?:located|involved|exposed|able|subject|different|"
-    r"liable|due|caused|necessary|found|seen|more|less|the|a|an|in|slippery|dangerous|useful))\b",
+    r"result|vary|seem|appear|become|suffer|lead|affect|arise|differ|need|wish|want|like|find|"
+    r"feel|expect|link|take (?:up to|about|some|as)|have (?:been|had|gained|[a-z]{4,}ed|"
+    r"[a-z]{3,}en)|be (?:located|involved|exposed|able|subject|different|liable|due|caused|"
+    r"necessary|found|seen|more|less|the|a|an|in|slippery|dangerous|useful))\b",
     re.IGNORECASE,
 )
 _NOT_RULING = re.compile(
-    r"\s*(?:also |only |not |then |in any way |otherwise )*(?:apply|affect|limit|extend|prejudice|"
-    r"constitute|mean|create|imply|preclude|prevent|relieve|waive|include|commence|operate|survive|"
-    r"govern|control|supersede|worry|hesitate|forget|guarantee|promise|have (?:any|no|an|the) "
-    r"(?:right|"
-    r"obligation|liability|effect|duty|power)|be (?:considered|construed|treated|deemed|"
-    r"interpreted|"
-    r"regarded|taken into|liable|responsible|bound|entitled|counted|read|applicable|subject|held|"
-    r"obligated|obliged|required|able|understood|disregarded|unreasonably|the|an?))\b",
+    r"\s*(?:also |only |not |then |in any way |otherwise )*(?:apply|affect|limit|extend|"
+    r"prejudice|constitute|mean|create|imply|preclude|prevent|relieve|waive|include|commence|"
+    r"operate|survive|govern|control|supersede|worry|hesitate|forget|guarantee|promise|have "
+    r"(?:any|no|an|the) (?:right|obligation|liability|effect|duty|power)|be (?:considered|"
+    r"construed|treated|deemed|interpreted|regarded|taken into|liable|responsible|bound|entitled|"
+    r"counted|read|applicable|subject|held|obligated|obliged|required|able|understood|"
+    r"disregarded|unreasonably|the|an?))\b",
     re.IGNORECASE,
 )
 _SIDE_CLAUSE = re.compile(
@@ -70,10 +64,9 @@ _AIM = re.compile(
     r"\b(?:aim|purpose|goal|point|idea|reason|intention|plan|hope|task|trick) *$", re.I
 )
 _NO_SUBJECT = re.compile(
-    r"^(?:no(?!w|t|r|tice)\b(?! (?:more|fewer|less|later|longer|earlier|nearer|closer)\b)|nobody\b|"
-    r"no one\b|neither\b|none of\b|under no circumstances\b|in no (?:case|event)\b|at no time\b|"
-    r"on no "
-    r"account\b|never\b|not (?:a|one)\b)\s*",
+    r"^(?:no(?!w|t|r|tice)\b(?! (?:more|fewer|less|later|longer|earlier|nearer|closer)\b)|"
+    r"nobody\b|no one\b|neither\b|none of\b|under no circumstances\b|in no (?:case|event)\b|at "
+    r"no time\b|on no account\b|never\b|not (?:a|one)\b)\s*",
     re.IGNORECASE,
 )
 _INVERTED = re.compile(
@@ -84,16 +77,15 @@ _INVERTED = re.compile(
 _ONLY_SUBJECT = re.compile(r"^(?:only|none but|nobody but|no one but)\s+", re.IGNORECASE)
 _ONLY = re.compile(
     r",?\s*\bonly (?P<rest>(?:(?:when|where|if|while|after)\s+)?(?:with|by|in|on|at|between|"
-    r"during|for|"
-    r"under|from)?\s*.+)$",
+    r"during|for|under|from)?\s*.+)$",
     re.IGNORECASE,
 )
 _IMPERATIVE = re.compile(r"^(?:please )?(?:never|do not|don['’]t)\s+(?=[a-z])", re.IGNORECASE)
 _GERUND = re.compile(r"\s*[a-z]+ing (?:an?|the|any|his|their|its)\b", re.IGNORECASE)
 _ADVERBIAL = re.compile(
-    r"^(?:within|after|before|on|upon|in|at|during|for|from|by|no later than|not later than|until|"
-    r"as|to|with|under|subject to|notwithstanding|whenever|without|when|where|if|however|also|"
-    r"in addition|moreover|furthermore|therefore|additionally|then)\b",
+    r"^(?:within|after|before|on|upon|in|at|during|for|from|by|no later than|not later than|"
+    r"until|as|to|with|under|subject to|notwithstanding|whenever|without|when|where|if|however|"
+    r"also|in addition|moreover|furthermore|therefore|additionally|then)\b",
     re.IGNORECASE,
 )
 _PASSIVE = re.compile(

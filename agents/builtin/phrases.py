@@ -33,27 +33,25 @@ LONGEST = 5
 _TOKEN = re.compile(r"[A-Za-z][\w]*(?:['’\-][A-Za-z]\w*)*['’]?|[$€£]?\d[\d.,]*|[^\w\s]")
 _IS_NUMBER = re.compile(NUMBER, re.IGNORECASE)
 _PARTICIPLES = word_set(
-    "run set left kept held sold laid built put cut lent given taken made hung shown worn brought "
-    "bought caught written found let lying used sent paid drawn driven stood lost known shut born "
-    "due fit ready able likely subject bound brought begun worth free open next alongside"
+    "run set left kept held sold laid built put cut lent given taken made hung shown worn "
+    "brought bought caught written found let lying used sent paid drawn driven stood lost known "
+    "shut born due fit ready able likely subject bound brought begun worth free open next "
+    "alongside"
 )
 _DOING = word_set(
     "lying riding using carrying entering leaving arriving wishing working standing sitting "
-    "staying "
-    "containing holding living belonging relating being having waiting floating crossing coming "
-    "going "
-    "passing travelling selling operating running bearing weighing measuring exceeding owing "
-    "remaining "
-    "making taking keeping causing seeing visiting doing showing"
+    "staying containing holding living belonging relating being having waiting floating crossing "
+    "coming going passing travelling selling operating running bearing weighing measuring "
+    "exceeding owing remaining making taking keeping causing seeing visiting doing showing"
 )
 _VAGUE = word_set(
-    "agreement section subsection paragraph clause provision provisions act law part article party "
-    "parties event events case cases purpose purposes time amount amounts information data change "
-    "changes service services site sites website websites thing things way ways right rights list "
-    "address use request circumstances year years extent same other sum following term terms rule "
-    "rules matter matters content contents date period place reason reasons work tools obligation "
-    "obligations greater lesser higher lower manner condition conditions agreements subparagraph "
-    "title chapter regard respect"
+    "agreement section subsection paragraph clause provision provisions act law part article "
+    "party parties event events case cases purpose purposes time amount amounts information data "
+    "change changes service services site sites website websites thing things way ways right "
+    "rights list address use request circumstances year years extent same other sum following "
+    "term terms rule rules matter matters content contents date period place reason reasons work "
+    "tools obligation obligations greater lesser higher lower manner condition conditions "
+    "agreements subparagraph title chapter regard respect"
 )
 _VAGUE_STARTS = word_set(
     "notwithstanding pursuant regardless such foregoing aforesaid certain make other following"
@@ -61,8 +59,7 @@ _VAGUE_STARTS = word_set(
 _IDIOMS = word_set("part use care charge advantage possession hold")
 _CLOSING = word_set(
     "charged used required owed concerned involved affected carried moored stored displayed "
-    "offered "
-    "permitted allowed needed provided supplied issued received produced caused"
+    "offered permitted allowed needed provided supplied issued received produced caused"
 )
 _COMPLEMENTS = word_set(
     "clear fast open shut closed free ready available visible dry clean tidy safe secure upright "
@@ -76,8 +73,7 @@ _STOP = (
 
 _MODIFIERS = word_set(
     "near past outside inside off up down over under after first last long back forward later "
-    "earlier "
-    "sooner alone apart early once away about above below through"
+    "earlier sooner alone apart early once away about above below through"
 )
 
 

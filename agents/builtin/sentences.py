@@ -17,14 +17,14 @@ _MARKER = re.compile(
 _NUMBERED = re.compile(r"[ \t]*\d{1,3}(?:\.\d{1,3})+\.?[ \t]+[A-Z“\"]")
 _HEADING = re.compile(r"[ \t]{0,3}#{1,6}[ \t]+(.*?)[ \t#]*$")
 _LEGAL_HEADING = re.compile(
-    r"(?:Section|Sec\.|SECTION|Article|ARTICLE|Part|PART|Chapter|CHAPTER|Rule|§)[ \t]*"
-    r"\d[\w.]*[.:]?(?:[ \t]+\S.{0,80})?$"
+    r"(?:Section|Sec\.|SECTION|Article|ARTICLE|Part|PART|Chapter|CHAPTER|Rule|§)[ "
+    r"\t]*\d[\w.]*[.:]?(?:[ \t]+\S.{0,80})?$"
 )
 _RULER = re.compile(r"[ \t]*(?:[-=*_|:+ \t]{3,})$")
 _END = re.compile(r"[.!?]+[)\"'”’*_\]]*(?=\s|$)|\t")
 _ABBREVIATIONS = word_set(
-    "e.g i.e nos art arts sec secs para paras cl reg regs mr mrs ms dr st approx max min vs "
-    "cf inc ltd co corp fig ch pt vol p pp ca resp viz al jr sr prof gen col hon rev dept est incl "
+    "e.g i.e nos art arts sec secs para paras cl reg regs mr mrs ms dr st approx max min vs cf "
+    "inc ltd co corp fig ch pt vol p pp ca resp viz al jr sr prof gen col hon rev dept est incl "
     "excl temp tel u.s u.k ft"
 )
 _SOMETIMES_LAST = word_set("etc a.m p.m")

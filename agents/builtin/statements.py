@@ -17,14 +17,14 @@ PENALTY_WORDS = word_set(
 DEFINITION_WORDS = word_set("means mean meant refers refer denotes denote stands defined includes")
 _G = r"(?P<grade>[a-z][a-z-]+)"
 _NOT_A_GRADE = word_set(
-    "a an the any each every such no this that these those breach breaches or and of in is are be "
-    "given set found stated fixed missing shown named listed laid defined punished liable fined "
-    "also not usually graded rated classed "
-    "ranked always never often another one further repeated same either both its his "
-    "her their some all to for by with single separate continuing committed noticed possible "
-    "alleged suspected past previous new subject deemed treated as follows late good other "
-    "here there elsewhere below above what which whose whatever where when data security contract "
-    "material personal privacy criminal may must shall can will was were has have had do does"
+    "a an the any each every such no this that these those breach breaches or and of in is are "
+    "be given set found stated fixed missing shown named listed laid defined punished liable "
+    "fined also not usually graded rated classed ranked always never often another one further "
+    "repeated same either both its his her their some all to for by with single separate "
+    "continuing committed noticed possible alleged suspected past previous new subject deemed "
+    "treated as follows late good other here there elsewhere below above what which whose "
+    "whatever where when data security contract material personal privacy criminal may must "
+    "shall can will was were has have had do does"
 )
 _GRADED = (
     rf"\b(?:is|are|as|commits?|makes?|constitutes?|be) an? {_G} (?:{BREACH_WORDS})\b",
@@ -33,18 +33,17 @@ _GRADED = (
     r"\b(?:ranked|classified|treated|counted|regarded|counts?|ranks?|judged|marked|recorded|"
     rf"punished)(?: here)? as(?: being)?(?: an?)? {_G}\b",
     rf"\b(?:of|in|into) (?:the )?{_G} (?:grade|class|category|kind|degree)\b",
-    rf"\bgrade\b(?: of (?:an?|the|any|its|every|such a) (?:{BREACH_WORDS})| here| for this)?"
-    rf"(?: of [a-z ]{{1,30}})?(?: is|:| is that of) (?:an? )?{_G}\b",
-    rf"\b(?:{BREACH_WORDS})(?: of [a-z0-9., ]{{1,60}}| here| thereof)? (?:is|are) "
-    rf"(?:always |then |also |therefore )?{_G}\b(?! (?:to|by|in|from|with|for)\b)",
+    rf"\bgrade\b(?: of (?:an?|the|any|its|every|such a) (?:{BREACH_WORDS})| here| for this)?(?: "
+    rf"of [a-z ]{{1,30}})?(?: is|:| is that of) (?:an? )?{_G}\b",
+    rf"\b(?:{BREACH_WORDS})(?: of [a-z0-9., ]{{1,60}}| here| thereof)? (?:is|are) (?:always |"
+    rf"then |also |therefore )?{_G}\b(?! (?:to|by|in|from|with|for)\b)",
     rf"^grade(?: of breach)?:? {_G}\b",
 )
 _GRADE_FORMS = tuple(re.compile(pattern, re.IGNORECASE) for pattern in _GRADED)
 _ELSEWHERE = re.compile(
-    r"\b(?:grade|graded|how .{0,30} graded)\b[^.]{0,80}\b(?:see|given|found|stated|set out|stands?|"
-    r"laid down|listed|fixed|shown|named|is in|are in|under|by)\b[^.]{0,40}\b(?:section|part|"
-    r"schedule|table|annex)"
-    r"|\bfor the grade\b|\bsee\b[^.]{0,40}\bfor (?:the|its) grade",
+    r"\b(?:grade|graded|how .{0,30} graded)\b[^.]{0,80}\b(?:see|given|found|stated|set out|"
+    r"stands?|laid down|listed|fixed|shown|named|is in|are in|under|by)\b[^.]{0,40}\b(?:section|"
+    r"part|schedule|table|annex)|\bfor the grade\b|\bsee\b[^.]{0,40}\bfor (?:the|its) grade",
     re.IGNORECASE,
 )
 _PARENTHESIS = re.compile(
@@ -58,8 +57,7 @@ _NUMERAL = r"\d+(?:\.\d+)*[a-z]?"
 _SECTIONS = re.compile(
     r"(?:\b(?:sections?|articles?|rules?|clauses?|paragraphs?|regulations?|byelaws?)|§{1,2})\s*"
     rf"(?P<list>{_NUMERAL}(?:\s*(?:,|and|or|to|-|–|through|(?:or|and) (?:of )?sections?|,? or|,? "
-    rf"and)"
-    rf"+\s*(?:of )?(?:sections? |§ ?)?{_NUMERAL})*)",
+    rf"and)+\s*(?:of )?(?:sections? |§ ?)?{_NUMERAL})*)",
     re.IGNORECASE,
 )
 _WHOLE_PART = re.compile(
@@ -179,15 +177,15 @@ def _money(match: re.Match[str]) -> tuple[int, str] | None:
 _TERM = r"(?P<term>[A-Za-z][\w'’-]*(?: [\w'’()-]+){0,5})"
 _MEANS = r"(?:shall mean|means|refers? to|denotes?|stands? for|is defined as|are defined as)"
 _SCOPE = (
-    r"(?:(?:in|under|within) (?:this|these|the|our) (?:[a-z]+ |[^,“\"]{1,60}, ?)|for (?:the )?"
-    r"purposes? of (?:this [a-z]+ |[^,“\"]{1,60}, ?)|"
-    r"as used [^,]{1,40}, |except (?:as|where) [^,]{1,60}, )?"
+    r"(?:(?:in|under|within) (?:this|these|the|our) (?:[a-z]+ |[^,“\"]{1,60}, ?)|for (?:the "
+    r")?purposes? of (?:this [a-z]+ |[^,“\"]{1,60}, ?)|as used [^,]{1,40}, |except (?:as|where) "
+    r"[^,]{1,60}, )?"
 )
 _DEFINITIONS = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
-        rf"{_SCOPE}(?:the (?:term|expression|word|phrase)s? )?[“\"‘']{_TERM}[”\"’'],?"
-        rf"(?: ?\([^)]*\))?(?: in this [^,]{{1,30}},?| also)? (?:{_MEANS}|mean|includes?|is|are):? "
+        rf"{_SCOPE}(?:the (?:term|expression|word|phrase)s? )?[“\"‘']{_TERM}[”\"’'],?(?: "
+        rf"?\([^)]*\))?(?: in this [^,]{{1,30}},?| also)? (?:{_MEANS}|mean|includes?|is|are):? "
         rf"(?P<meaning>.+)",
         rf"{_SCOPE}the (?:term|expression|word|phrase) {_TERM} (?:{_MEANS}|is|are):? "
         r"(?P<meaning>.+)",
