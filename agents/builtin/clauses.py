@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass, replace
 
 from agents.builtin.exceptions import split_condition, split_exception
-from agents.builtin.lexicon import word_set
+from agents.builtin.lexicon import has_number, word_set
 from agents.builtin.limits import (
     TIME_UNITS,
     Limit,
@@ -32,15 +32,13 @@ from agents.builtin.phrases import (
 from agents.builtin.rules import RuleKind
 from agents.builtin.statements import strip_references
 
+# Names for the ruled thing, with weights: 1 for the place that names it most surely.
 Topics = list[tuple[str, float]]
 
-# Words without at least one of which a sentence states no norm.
-NORM_WORDS = word_set(
-    "must shall may can cannot never don't do prohibited forbidden banned barred unlawful "
-    "illegal offence permitted allowed entitled free required obliged has have needs need "
-    "requires due payable limited limit maximum minimum deadline least most no within later than "
-    "to authorised authorized tolerated mustn't outlawed disallowed lawful order welcome time "
-    "period over under"
+_NORM_WORDS = word_set(
+    "must shall may cannot never don't don’t mustn't mustn’t prohibited forbidden banned barred "
+    "unlawful illegal offence permitted allowed entitled free required obliged authorised "
+    "authorized tolerated outlawed disallowed lawful welcome limits off"
 )
 _MEASURING = word_set(
     "exceed measure weigh last number reach run stay remain extend fall drop rise go stand cover "
@@ -85,6 +83,17 @@ class Clause:
     unit: str | None
     exception: str | None
     condition: str | None
+
+
+def may_rule(text: str, said: frozenset[str]) -> bool:
+    """Whether a sentence can state a norm at all, by its words: most prose cannot.
+
+    Args:
+        said: the words of the text, in lower case.
+    """
+    if not said.isdisjoint(_NORM_WORDS) or has_number(text):
+        return True
+    return "to" in said and not said.isdisjoint(("is", "are"))
 
 
 def read_clause(text: str, heading: str) -> Clause | None:

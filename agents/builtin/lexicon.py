@@ -171,7 +171,7 @@ _DIGIT = re.compile(r"[0-9]")
 
 def has_number(text: str) -> bool:
     """Whether a text may hold a number, in digits or in words."""
-    if _DIGIT.search(text):
+    if _DIGIT.search(text) is not None:
         return True
     return not _NUMBER_WORDS.isdisjoint(_LETTERS.findall(text.lower()))
 
@@ -214,6 +214,7 @@ def _number_words(text: str) -> int | None:
     return total if seen else None
 
 
+@lru_cache(maxsize=65536)
 def singular(word: str) -> str:
     """The singular of a noun, by the regular endings and a short list of others."""
     if word in PLURAL_ONLY or len(word) < 4:

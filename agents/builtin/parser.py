@@ -11,7 +11,7 @@ from functools import lru_cache
 from typing import Generic, TypeVar
 
 from agents.builtin.blocks import Extract
-from agents.builtin.clauses import NORM_WORDS, Clause, read_clause
+from agents.builtin.clauses import Clause, may_rule, read_clause
 from agents.builtin.exceptions import FOLLOW_UP_WORDS, follow_up_exception
 from agents.builtin.lexicon import content_stems, has_number
 from agents.builtin.rules import Definition, Penalty, Rule
@@ -184,7 +184,7 @@ class _Reader:
             return
         if not said.isdisjoint(GRADE_WORDS) and self._grade(unit, quote):
             return
-        if said.isdisjoint(NORM_WORDS) and sentence.lead is None:
+        if sentence.lead is None and not may_rule(unit, said):
             return
         if (clause := self._clause(unit, sentence)) is not None:
             self._norm(clause, quote)

@@ -20,8 +20,11 @@ _LEGAL_HEADING = re.compile(
     r"(?:Section|Sec\.|SECTION|Article|ARTICLE|Part|PART|Chapter|CHAPTER|Rule|§)[ "
     r"\t]*\d[\w.]*[.:]?(?:[ \t]+\S.{0,80})?$"
 )
+_LINK = re.compile(r"\[([^\]\n]{1,200})\]\([^)\s]{0,300}\)")
+_EMPHASIS = re.compile(r"(?<!\w)[*_`]{1,3}(?=\S)|(?<=\S)[*_`]{1,3}(?!\w)")
 _RULER = re.compile(r"[ \t]*(?:[-=*_|:+ \t]{3,})$")
 _END = re.compile(r"[.!?]+[)\"'”’*_\]]*(?=\s|$)|\t")
+_LAST_WORD = re.compile(r"[\w.]+$")
 _ABBREVIATIONS = word_set(
     "e.g i.e nos art arts sec secs para paras cl reg regs mr mrs ms dr st approx max min vs cf "
     "inc ltd co corp fig ch pt vol p pp ca resp viz al jr sr prof gen col hon rev dept est incl "
@@ -106,9 +109,11 @@ def _style(marker: str) -> str:
 
 def clean(text: str) -> str:
     """The text on one line, without Markdown emphasis, code marks and links' targets."""
-    text = re.sub(r"\[([^\]\n]{1,200})\]\([^)\s]{0,300}\)", r"\1", text)
-    text = re.sub(r"(?<!\w)[*_`]{1,3}(?=\S)|(?<=\S)[*_`]{1,3}(?!\w)", "", text)
-    return re.sub(r"\s+", " ", text).strip()
+    if "](" in text:
+        text = _LINK.sub(r"\1", text)
+    if "*" in text or "_" in text or "`" in text:
+        text = _EMPHASIS.sub("", text)
+    return " ".join(text.split())
 
 
 def _chunks(text: str) -> Iterator[_Chunk]:
@@ -190,7 +195,7 @@ def _ends(text: str, begin: int, mark: re.Match[str], end: int) -> bool:
         return True
     if mark.group()[0] != ".":
         return not rest[0].islower()
-    word = re.search(r"[\w.]+$", text[max(begin, mark.start() - 20) : mark.start()])
+    word = _LAST_WORD.search(text[max(begin, mark.start() - 20) : mark.start()])
     before = word.group().lower() if word else ""
     if before in _SOMETIMES_LAST:
         return rest[0].isupper()
