@@ -8,7 +8,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
-from elenchus.config import DomainConfig, Section
+from elenchus.config import DomainConfig, Section, validate
 from elenchus.errors import UserError
 from elenchus.runs import explained, write_atomic
 
@@ -41,7 +41,7 @@ def new(name: str) -> Path:
     if path.exists():
         raise UserError(f"{path} exists already; choose another name, or edit it")
     text = template(name)
-    DomainConfig.model_validate(yaml.safe_load(text))
+    validate(yaml.safe_load(text), "a new domain")
     with explained(folder):
         (folder / "documents").mkdir(parents=True, exist_ok=True)
         write_atomic(path, text)

@@ -6,6 +6,7 @@ into a `.partial` folder with checkpoints and is renamed when done, so a kill lo
 """
 
 import math
+import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,9 @@ from elenchus.config import TrainingConfig
 from elenchus.errors import UserError
 from elenchus.records import Message
 
+Row = dict[str, list[int]]
 IGNORED = -100  # label of a token without loss
+LIKE = 16  # tokens by which the lengths of rows in one batch may differ
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,7 @@ def train(
     trainer = Trainer(
         model=_with_lora(model, config),
         args=_arguments(partial, config, total, seed),
-        train_dataset=rows,
+        train_dataset=batches(rows, config, seed),
         data_collator=_Padding(tokenizer.pad_token_id),
         callbacks=[_progress_callback(progress)],
     )
@@ -73,7 +76,7 @@ def steps(samples: int, config: TrainingConfig) -> int:
     return max(1, round(math.ceil(samples / config.batch_size) * config.epochs))
 
 
-def encode(tokenizer: Any, sample: Sample, longest: int) -> dict[str, list[int]]:
+def encode(tokenizer: Any, sample: Sample, longest: int) -> Row:
     """Token ids by the model's own chat template, and labels that ignore the prompt."""
     prompt = [m.model_dump() for m in sample.prompt]
     whole = [*prompt, {"role": "assistant", "content": sample.completion}]
@@ -89,15 +92,33 @@ def encode(tokenizer: Any, sample: Sample, longest: int) -> dict[str, list[int]]
     return {"input_ids": ids, "labels": [IGNORED] * len(before) + ids[len(before) :]}
 
 
+def batches(rows: Sequence[Row], config: TrainingConfig, seed: int) -> list[list[Row]]:
+    """The batch of every step. Rows of like length go together, so that little is padding.
+
+    Each epoch groups and orders its batches anew; the same seed gives the same batches, so a
+    resumed training sees what is left of them.
+    """
+    rng = random.Random(seed)
+    made: list[list[Row]] = []
+    while len(made) < steps(len(rows), config):
+        order = sorted(rows, key=lambda row: (len(row["input_ids"]) // LIKE, rng.random()))
+        size = config.batch_size
+        epoch = [order[start : start + size] for start in range(0, len(order), size)]
+        rng.shuffle(epoch)
+        made += epoch
+    return made[: steps(len(rows), config)]
+
+
 class _Padding:
-    """Pads a batch on the right."""
+    """Pads a batch on the right. The loader hands over one item, which is the whole batch."""
 
     def __init__(self, pad: int) -> None:
         self._pad = pad
 
-    def __call__(self, rows: Sequence[dict[str, list[int]]]) -> dict[str, Any]:
+    def __call__(self, items: Sequence[list[Row]]) -> dict[str, Any]:
         import torch
 
+        (rows,) = items
         width = max(len(row["input_ids"]) for row in rows)
 
         def padded(key: str, filler: int) -> Any:
@@ -132,7 +153,8 @@ def _arguments(folder: Path, config: TrainingConfig, steps: int, seed: int) -> A
     return TrainingArguments(
         output_dir=str(folder),
         max_steps=steps,
-        per_device_train_batch_size=config.batch_size,
+        per_device_train_batch_size=1,  # of `batches`
+        train_sampling_strategy="sequential",
         learning_rate=config.learning_rate,
         lr_scheduler_type="linear",
         warmup_steps=config.warmup_steps,

@@ -252,18 +252,22 @@ def general_exam(n: int, seed: int) -> list[Exchange]:
     Half are closed-book questions on the known codes, half are open-book questions on one of three
     clauses of a fresh code; all in exam wording.
     """
-    return _mixed(n, random.Random(f"general exam {seed}"), "exam")
+    return _mixed(n, random.Random(f"general exam {seed}"), "exam", 3)
 
 
 def replay(n: int, seed: int) -> list[Exchange]:
-    """The same mixture as `general_exam` in training wording, to mix into an adaptation."""
-    return _mixed(n, random.Random(f"replay {seed}"), "training")
+    """The kinds of `general_exam` in training wording, to mix into an adaptation.
+
+    Passages have one clause, not three: they keep the skill of reading alive at a third of the
+    tokens.
+    """
+    return _mixed(n, random.Random(f"replay {seed}"), "training", 1)
 
 
-def _mixed(n: int, rng: random.Random, style: Style) -> list[Exchange]:
+def _mixed(n: int, rng: random.Random, style: Style, clauses: int) -> list[Exchange]:
     streams = [questions(code, style, rng) for code in known_codes()]
     closed = [closed_exchange(streams[i % KNOWN_CODES]) for i in range(n - n // 2)]
-    opened = [open_exchange(rng, style, 3)[0] for _ in range(n // 2)]
+    opened = [open_exchange(rng, style, clauses)[0] for _ in range(n // 2)]
     mixed = closed + opened
     rng.shuffle(mixed)
     return mixed
