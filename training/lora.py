@@ -17,6 +17,7 @@ from elenchus.errors import UserError
 from elenchus.records import Message
 
 Row = dict[str, list[int]]
+WHOLE = "whole"  # name of the file that says so of a checkpoint
 IGNORED = -100  # label of a token without loss
 LIKE = 16  # tokens by which the lengths of rows in one batch may differ
 
@@ -46,7 +47,6 @@ def train(
     """
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, PrinterCallback, Trainer, set_seed
-    from transformers.trainer_utils import get_last_checkpoint
 
     tokenizer = AutoTokenizer.from_pretrained(weights)
     rows = [encode(tokenizer, sample, config.max_tokens) for sample in samples]
@@ -62,8 +62,7 @@ def train(
         callbacks=[_progress_callback(progress)],
     )
     trainer.remove_callback(PrinterCallback)
-    last = get_last_checkpoint(str(partial)) if partial.exists() else None
-    trainer.train(resume_from_checkpoint=last)
+    trainer.train(resume_from_checkpoint=last_whole_checkpoint(partial))
     trainer.model.save_pretrained(partial)
     for checkpoint in partial.glob("checkpoint-*"):
         _remove(checkpoint)
@@ -90,6 +89,13 @@ def encode(tokenizer: Any, sample: Sample, longest: int) -> Row:
             f"or shorten the answer that begins {sample.completion[:60]!r}"
         )
     return {"input_ids": ids, "labels": [IGNORED] * len(before) + ids[len(before) :]}
+
+
+def last_whole_checkpoint(folder: Path) -> str | None:
+    """The newest checkpoint that was written to its end; a kill may have cut the last one short."""
+    whole = [mark.parent for mark in folder.glob(f"checkpoint-*/{WHOLE}")]
+    newest = max(whole, key=lambda path: int(path.name.partition("-")[2]), default=None)
+    return str(newest) if newest else None
 
 
 def batches(rows: Sequence[Row], config: TrainingConfig, seed: int) -> list[list[Row]]:
@@ -161,7 +167,7 @@ def _arguments(folder: Path, config: TrainingConfig, steps: int, seed: int) -> A
         adam_beta2=0.98,
         max_grad_norm=1.0,
         save_steps=config.save_steps,
-        save_total_limit=1,
+        save_total_limit=2,  # so that one is whole while the other is being written
         logging_strategy="no",
         report_to=[],
         disable_tqdm=True,
@@ -185,6 +191,9 @@ def _progress_callback(progress: Callable[[int, int], None]) -> Any:
     class Progress(TrainerCallback):  # type: ignore[misc]
         def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
             progress(state.global_step, state.max_steps)
+
+        def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+            (Path(args.output_dir) / f"checkpoint-{state.global_step}" / WHOLE).touch()
 
     return Progress()
 

@@ -50,6 +50,10 @@ def test_a_training_that_was_stopped_goes_on_exactly(tmp_path: Path) -> None:
     with pytest.raises(Stopped):
         train(tmp_path / "cut", stop)
     assert not (tmp_path / "cut").exists()
+    # A kill while a checkpoint is written leaves part of one, which must not be gone on from.
+    broken = tmp_path / "cut.partial" / "checkpoint-5"
+    broken.mkdir()
+    (broken / "adapter_config.json").write_text("{", encoding="utf-8")
     steps = []
     train(tmp_path / "cut", lambda done, total: steps.append(done))
     assert steps[0] == 5
