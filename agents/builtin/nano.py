@@ -34,7 +34,7 @@ class NanoChatModel(BaseChatModel):
     model_path: Path | None = None
     adapter: Path | None = None
     temperature: float = Field(default=0.0, ge=0.0)
-    max_new_tokens: int = Field(default=96, ge=1)
+    max_new_tokens: int = Field(default=128, ge=1)
     seed: int = 0
 
     @property

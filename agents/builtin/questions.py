@@ -266,6 +266,8 @@ def _ruling(case: Case, penalty: Penalty | None) -> str:
             return f"{parts[0]} So: {kept}."
     parts.append(f"Exception: {_exception(rule)}.")
     if rule.exception is not None:
+        # What the question says is said again: two clauses side by side are compared best.
+        parts += [f"Here: {case.exception_stated}."] if case.exception_stated else []
         parts.append("Met." if not outcome(case) else "Not met.")
     if not outcome(case):
         parts.append(f"So: {kept}.")

@@ -36,7 +36,7 @@ CHECKPOINT_EVERY, CURVE_EVERY = 200, 400
 class Recipe:
     """What decides the weights."""
 
-    tokens: float = 19e6
+    tokens: float = 22.4e6
     rate: float = 3e-3
     seed: int = 0
 

@@ -78,7 +78,8 @@ HELD = "a storm warning is in force"
             Case("except", REPORT, "verdict", number=25, exception_stated=HELD),
             None,
             "Fuel spill report: within 21 days. 25 is over 21. "
-            "Exception: when a storm warning is in force. Met. So: no breach.",
+            "Exception: when a storm warning is in force. Here: a storm warning is in force. "
+            "Met. So: no breach.",
         ),
         (
             Case("multi", REPORT, "fine", number=25),
