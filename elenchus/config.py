@@ -68,7 +68,7 @@ class ExaminationConfig(Section):
 
 class AdaptationConfig(Section):
     max_rounds: int = Field(4, ge=1, description="outer rounds at most")
-    seeds_per_round: int = Field(150, ge=1, description="examinations a round")
+    seeds_per_round: int = Field(140, ge=1, description="examinations a round")
     stop_failure_share: float = Field(
         0.1, ge=0, le=1, description="stop when the student fails fewer of the fresh questions"
     )
@@ -81,8 +81,8 @@ class AdaptationConfig(Section):
 
 
 class ExamConfig(Section):
-    questions: int = Field(450, ge=1, description="size of the held-out exam, in questions")
-    general: int = Field(400, ge=0, description="size of the general exam, in questions")
+    questions: int = Field(420, ge=1, description="size of the held-out exam, in questions")
+    general: int = Field(300, ge=0, description="size of the general exam, in questions")
     hand: str | None = Field(
         None, description="JSONL of your own questions: question, answer, document, quote"
     )
@@ -104,10 +104,10 @@ class DatasetConfig(Section):
 class TrainingConfig(Section):
     rank: int = Field(16, ge=1, description="rank of the LoRA")
     alpha: int = Field(32, ge=1, description="scale of the LoRA, before division by the rank")
-    learning_rate: float = Field(5e-3, gt=0, description="peak, after warm-up; linear decay")
+    learning_rate: float = Field(4e-3, gt=0, description="peak, after warm-up; linear decay")
     warmup_steps: int = Field(10, ge=0, description="optimiser steps")
     batch_size: int = Field(16, ge=1, description="samples a step")
-    epochs: float = Field(12.0, gt=0, description="passes over the dataset in the last round")
+    epochs: float = Field(10.0, gt=0, description="passes over dataset and replay")
     max_tokens: int = Field(512, ge=16, description="longest sample; longer ones are an error")
     replay: float = Field(
         1.0, ge=0, description="general samples mixed in for each example, against forgetting"

@@ -13,7 +13,7 @@ def general_exam(config: DomainConfig) -> list[ExamItem]:
     """`exam.general` questions with their answers; none for a student that brings no exam."""
     if config.student.model != "builtin:nano":
         return []
-    from agents.builtin import codes
+    from agents.builtin.codes import general_exam as invented_exam
 
     return [
         ExamItem(
@@ -22,7 +22,7 @@ def general_exam(config: DomainConfig) -> list[ExamItem]:
             prompt=tuple(as_message(m["role"], m["content"]) for m in messages),
             gold=gold,
         )
-        for messages, gold in codes.general_exam(config.exam.general, config.seed)
+        for messages, gold in invented_exam(config.exam.general, config.seed)
     ]
 
 
@@ -31,9 +31,9 @@ def replay(config: DomainConfig, examples: int) -> list[Sample]:
     count = round(config.training.replay * examples)
     if config.student.model != "builtin:nano" or count == 0:
         return []
-    from agents.builtin import codes
+    from agents.builtin.codes import replay as invented_replay
 
     return [
         Sample(tuple(as_message(m["role"], m["content"]) for m in messages), gold)
-        for messages, gold in codes.replay(count, config.seed)
+        for messages, gold in invented_replay(count, config.seed)
     ]

@@ -1,1 +1,1 @@
-"""The two built-in models: `reader` plays the expert, examiner and grader, `nano` is the student."""
+"""The built-in models: `reader` plays expert, examiner and grader; `nano` is the student."""
