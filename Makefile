@@ -5,7 +5,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c c
 
 .PHONY: demo test lint clean
 demo: .venv/.train
-	@echo "==> Adapting the built-in student to the demonstration domain (about five minutes)"
+	@echo "==> Adapting the built-in student to the demonstration domain"
 	@$(BIN)/elenchus launch market
 
 test: .venv/.dev

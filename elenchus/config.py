@@ -7,7 +7,7 @@ are never part of it: they come from the environment.
 import difflib
 import typing
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -217,6 +217,3 @@ def _explain(problem: typing.Mapping[str, Any]) -> str:
     near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
     hint = f"; did you mean {near[0]!r}?" if near else "; `elenchus new NAME` lists all keys"
     return f"unknown key {key!r}{hint}"
-
-
-ModelRole = Literal["expert", "examiner", "grader", "student"]

@@ -15,7 +15,6 @@ from elenchus.records import (
     Passage,
     Point,
     QuestionKind,
-    Score,
     Seed,
 )
 from graphs.context import Advance, Context
@@ -73,11 +72,6 @@ async def sit(context: Context, exam: str, round_: int, adapter: str) -> float:
         )
     context.ledger.write(*scores)
     return evaluation.accuracy(items, scores).value
-
-
-def scores_of(context: Context, exam: str, round_: int) -> list[Score]:
-    """The recorded scores of one sitting."""
-    return context.ledger.all(Score, exam=exam, round=round_)
 
 
 def _exam_seeds(points: Sequence[Point], context: Context) -> list[Seed]:
