@@ -73,11 +73,15 @@ class Caller:
                     Message(role="assistant", content=call.response),
                     Message(role="user", content=f"That was not usable: {reason}. Answer again."),
                 )
+        raise self.failed(prompt, reason, call)
+
+    def failed(self, prompt: Prompt, reason: str, call: Call) -> CallFailed:
+        """Record that a call's answer cannot be used; the exception to raise."""
         failure = Failure(
             role=prompt.role, task=prompt.task, reason=reason, raw=call.response, call_id=call.id
         )
         self._ledger.write(failure)
-        raise CallFailed(failure)
+        return CallFailed(failure)
 
     async def _cached(
         self,

@@ -4,10 +4,10 @@ import statistics
 
 from pydantic import BaseModel, ConfigDict
 
-from agents.calls import Caller, CallFailed
+from agents.calls import Caller
 from agents.prompting import fence, render
 from elenchus.config import DomainConfig
-from elenchus.records import SCORES, Failure, Grade, Verdict
+from elenchus.records import SCORES, Grade, Verdict
 
 
 class Grading(BaseModel):
@@ -38,11 +38,7 @@ class Grader:
         reply, call = await self._caller.parsed(prompt, Grading)
         if len(reply.grades) != len(answers):
             reason = f"{len(reply.grades)} grades for {len(answers)} answers"
-            raise CallFailed(
-                Failure(
-                    role="grader", task="grade", reason=reason, raw=call.response, call_id=call.id
-                )
-            )
+            raise self._caller.failed(prompt, reason, call)
         return Verdict(
             grades=tuple(reply.grades),
             gap=1 - statistics.fmean(SCORES[grade] for grade in reply.grades),
