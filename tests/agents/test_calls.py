@@ -10,9 +10,10 @@ from langchain_core.outputs import ChatGeneration, ChatResult
 from pydantic import BaseModel
 
 from agents.calls import Caller, CallFailed
+from agents.grader import Grader
 from agents.models import Model, make_model
 from agents.prompting import fence, render
-from elenchus.config import ModelConfig
+from elenchus.config import DomainConfig, ModelConfig
 from elenchus.errors import UserError
 from elenchus.ledger import Ledger
 from elenchus.records import Failure
@@ -110,3 +111,12 @@ def test_text_cannot_close_its_fence() -> None:
 def test_models_that_do_not_exist(model: str) -> None:
     with pytest.raises(UserError, match=model):
         make_model(ModelConfig(model=model))
+
+
+def test_too_few_grades_are_a_recorded_failure(ledger: Ledger) -> None:
+    made = caller(ledger, '{"grades": ["correct"], "missed": "", "critique": ""}')
+    grader = Grader(made, DomainConfig(domain="d", title="t"))
+    with pytest.raises(CallFailed):
+        asyncio.run(grader.grade("q", "So: a.", ["So: a.", "So: b."]))
+    (failure,) = ledger.all(Failure)
+    assert failure.reason == "1 grades for 2 answers"
