@@ -13,7 +13,7 @@ from rich.table import Table
 
 from elenchus import __version__, domains, runs
 from elenchus.config import load
-from elenchus.errors import UserError
+from elenchus.errors import Interrupted, UserError
 
 app = typer.Typer(
     help="Adapt a small model to a domain by questioning it.",
@@ -151,8 +151,8 @@ def main() -> None:
     except UserError as error:
         print(f"elenchus: {error}", file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt:
-        print("elenchus: stopped; `elenchus resume RUN` goes on", file=sys.stderr)
+    except Interrupted as stopped:
+        print(f"elenchus: stopped; `elenchus resume {stopped}` goes on", file=sys.stderr)
         sys.exit(130)
 
 

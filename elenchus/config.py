@@ -107,7 +107,7 @@ class TrainingConfig(Section):
     learning_rate: float = Field(4e-3, gt=0, description="peak, after warm-up; linear decay")
     warmup_steps: int = Field(10, ge=0, description="optimiser steps")
     batch_size: int = Field(16, ge=1, description="samples a step")
-    epochs: float = Field(10.0, gt=0, description="passes over dataset and replay")
+    epochs: float = Field(4.0, gt=0, description="passes a round over dataset and replay")
     max_tokens: int = Field(512, ge=16, description="longest sample; longer ones are an error")
     replay: float = Field(
         1.0, ge=0, description="general samples mixed in for each example, against forgetting"

@@ -6,3 +6,7 @@ class UserError(Exception):
 
     The command line prints the message and exits with code 2.
     """
+
+
+class Interrupted(Exception):
+    """Ctrl-C while a run was under way; the message is the run's id."""

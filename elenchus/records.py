@@ -219,12 +219,16 @@ class Score(Record):
 
 
 class Adapter(Record):
-    """A trained LoRA: where it lies in the run folder, and what it was trained on."""
+    """A trained LoRA: where it lies in the run folder, and what it was trained on.
+
+    `previous` is the path of the adapter that it went on from, "" for the untouched student.
+    """
 
     prefix = "a"
     round: int
     path: str
     sha256: str
+    previous: str
     dataset_id: str
     steps: int
 

@@ -75,6 +75,9 @@ def show_result(result: dict[str, Any], run_path: str, console: Console | None =
             )
     console.print()
     console.print(table)
+    for exam, name in EXAM_NAMES.items():
+        if (row := result["exams"][exam]) is not None and row["ungraded"]:
+            console.print(f"{name}: {row['ungraded']} answers had no usable grade, left out.")
     console.print(
         f"{result['examples']} examples from {result['examinations']} examinations in "
         f"{result['rounds']} rounds cover {result['points_covered']} of {result['points']} points; "

@@ -134,11 +134,13 @@ async def curate(state: AdaptationState, runtime: Runtime[Context]) -> Update:
 
 
 async def train(state: AdaptationState, runtime: Runtime[Context]) -> Update:
-    """Fit a LoRA from the base weights on the whole dataset so far."""
+    """Go on with the LoRA of the round before, on the whole dataset so far."""
     context = runtime.context
     dataset = context.ledger.get(Dataset, state["dataset_id"])
     with context.progress.stage(f"Train round {state['round']}") as advance:
-        adapter: Adapter = await asyncio.to_thread(curation.train, context, dataset, advance)
+        adapter: Adapter = await asyncio.to_thread(
+            curation.train, context, dataset, state["adapter"], advance
+        )
     context.ledger.write(adapter)
     return {"adapter": adapter.path}
 

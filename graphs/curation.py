@@ -79,20 +79,25 @@ def chosen_examples(ledger: Ledger, dataset: Dataset) -> list[Example]:
     return [by_id[i] for i in dataset.example_ids]
 
 
-def train(context: Context, dataset: Dataset, advance: Advance) -> Adapter:
-    """Fit the adapter of a round; a finished one is taken as it is."""
+def train(context: Context, dataset: Dataset, previous: str, advance: Advance) -> Adapter:
+    """Fit the adapter of a round, from that of the round before; a finished one is taken as it is.
+
+    `previous` is a path below the run folder, "" in the first round.
+    """
     config, out = context.config, context.folder.adapter(dataset.round)
     own = [lora.Sample(e.prompt, e.completion) for e in chosen_examples(context.ledger, dataset)]
-    samples = [*own, *general.replay(config, len(own))]
+    samples = [*own, *general.replay(config, len(own), dataset.round)]
     if out.exists():
         steps = lora.steps(len(samples), config.training)
     else:
         base = weights(config.student)
-        steps = lora.train(base, samples, config.training, config.seed, out, advance)
+        start = context.folder.path / previous if previous else None
+        steps = lora.train(base, samples, config.training, config.seed, out, advance, start)
     return Adapter(
         round=dataset.round,
         path=out.relative_to(context.folder.path).as_posix(),
         sha256=file_hash(out / "adapter_model.safetensors"),
+        previous=previous,
         dataset_id=dataset.id,
         steps=steps,
     )

@@ -61,7 +61,11 @@ def given(context: Context) -> list[ExamItem]:
 
 
 async def sit(context: Context, exam: str, round_: int, adapter: str) -> float:
-    """Sit one exam, record the scores, and return the share of right results."""
+    """Sit one exam, record the scores, and return the share of right results.
+
+    Raises:
+        UserError: the grader gave no usable grade for any answer.
+    """
     items = context.ledger.all(ExamItem, exam=exam)
     if not items:
         return float("nan")
@@ -71,7 +75,12 @@ async def sit(context: Context, exam: str, round_: int, adapter: str) -> float:
             context.examinee(adapter), context.grader, items, round_, advance
         )
     context.ledger.write(*scores)
-    return evaluation.accuracy(items, scores).value
+    if not scores:
+        raise UserError(
+            f"{context.config.grader.model} gave no usable grade for any of {len(items)} answers: "
+            "its replies are in the ledger (records of kind Failure); use another grader"
+        )
+    return evaluation.share(evaluation.graded(items, scores), scores)
 
 
 def _exam_seeds(points: Sequence[Point], context: Context) -> list[Seed]:

@@ -12,7 +12,7 @@ from langgraph.graph.state import CompiledStateGraph
 from agents.models import make_model, weights
 from elenchus import runs
 from elenchus.config import DomainConfig
-from elenchus.errors import UserError
+from elenchus.errors import Interrupted, UserError
 from elenchus.ledger import Ledger
 from elenchus.records import Point, digest
 from graphs.adaptation import build_graph
@@ -49,6 +49,7 @@ def resume(run: runs.RunFolder, progress: Progress) -> Result:
 
     Raises:
         UserError: the run is finished, or another process has it.
+        Interrupted: Ctrl-C; all that was done is kept.
     """
     with run.locked(), runs.explained(run.path):
         if run.result.exists():
@@ -59,6 +60,8 @@ def resume(run: runs.RunFolder, progress: Progress) -> Result:
         context = Context(run, run.config(), run.domain_folder(), Ledger(run.ledger), progress)
         try:
             asyncio.run(_go(context))
+        except KeyboardInterrupt:
+            raise Interrupted(run.id) from None
         finally:
             context.close()
     result: Result = json.loads(run.result.read_text(encoding="utf-8"))

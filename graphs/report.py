@@ -70,15 +70,17 @@ def result_of(context: Context, state: AdaptationState) -> dict[str, Any]:
 
 def _exam(context: Context, exam: str, state: AdaptationState) -> dict[str, Any] | None:
     """Before, after and the paired gain on one exam; None where there is no such exam."""
-    items = context.ledger.all(ExamItem, exam=exam)
-    if not items:
+    asked = context.ledger.all(ExamItem, exam=exam)
+    if not asked:
         return None
     before = context.ledger.all(Score, exam=exam, round=0)
     after = (
         context.ledger.all(Score, exam=exam, round=state["round"]) if state["adapter"] else before
     )
+    items = evaluation.graded(asked, before, after)
     return {
         "questions": len(items),
+        "ungraded": len(asked) - len(items),
         "before": dataclasses.asdict(evaluation.accuracy(items, before)),
         "after": dataclasses.asdict(evaluation.accuracy(items, after)),
         "gain": dataclasses.asdict(evaluation.gain(items, before, after)),

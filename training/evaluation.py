@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from agents.calls import CallFailed
 from agents.grader import Grader
 from agents.student import Student
 from elenchus.records import ExamItem, Grade, Score
@@ -33,18 +34,25 @@ async def sit(
     round_: int,
     progress: Callable[[int, int], None],
 ) -> list[Score]:
-    """One answer to each item, graded against its gold answer."""
+    """One answer to each item, graded against its gold answer.
+
+    An answer that the grader gave no usable grade for has no score; its failure is in the ledger.
+    """
     scores: list[Score] = []
     for start in range(0, len(items), CHUNK):
         chunk = items[start : start + CHUNK]
-        scores += await asyncio.gather(*(_score(student, grader, i, round_) for i in chunk))
-        progress(len(scores), len(items))
+        made = await asyncio.gather(*(_score(student, grader, i, round_) for i in chunk))
+        scores += [score for score in made if score is not None]
+        progress(start + len(chunk), len(items))
     return scores
 
 
-async def _score(student: Student, grader: Grader, item: ExamItem, round_: int) -> Score:
+async def _score(student: Student, grader: Grader, item: ExamItem, round_: int) -> Score | None:
     answer = await student.sit(item.prompt)
-    verdict = await grader.grade(item.prompt[-1].content, item.gold, [answer.text])
+    try:
+        verdict = await grader.grade(item.prompt[-1].content, item.gold, [answer.text])
+    except CallFailed:
+        return None
     return Score(
         item_id=item.id,
         exam=item.exam,
@@ -53,6 +61,12 @@ async def _score(student: Student, grader: Grader, item: ExamItem, round_: int) 
         grade=verdict.grades[0],
         call_id=verdict.call_id,
     )
+
+
+def graded(items: Sequence[ExamItem], *sittings: Sequence[Score]) -> list[ExamItem]:
+    """The items that have a grade in every one of the sittings."""
+    known = [{score.item_id for score in scores} for scores in sittings]
+    return [item for item in items if all(item.id in ids for ids in known)]
 
 
 def accuracy(items: Sequence[ExamItem], scores: Sequence[Score]) -> Estimate:

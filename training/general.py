@@ -26,8 +26,11 @@ def general_exam(config: DomainConfig) -> list[ExamItem]:
     ]
 
 
-def replay(config: DomainConfig, examples: int) -> list[Sample]:
-    """`training.replay` general samples for each example, none of them in the general exam."""
+def replay(config: DomainConfig, examples: int, round_: int) -> list[Sample]:
+    """`training.replay` general samples for each example, none of them in the general exam.
+
+    Every round has its own.
+    """
     count = round(config.training.replay * examples)
     if config.student.model != "builtin:nano" or count == 0:
         return []
@@ -35,5 +38,5 @@ def replay(config: DomainConfig, examples: int) -> list[Sample]:
 
     return [
         Sample(tuple(as_message(m["role"], m["content"]) for m in messages), gold)
-        for messages, gold in invented_replay(count, config.seed)
+        for messages, gold in invented_replay(count, f"{config.seed}/{round_}")
     ]

@@ -37,9 +37,11 @@ def train(
     seed: int,
     out: Path,
     progress: Callable[[int, int], None],
+    start: Path | None = None,
 ) -> int:
-    """Fit a LoRA from the weights in a folder; the adapter appears at `out`.
+    """Fit a LoRA to the weights in a folder; the adapter appears at `out`.
 
+    It begins as the adapter at `start`, where one is given, else as one that changes nothing.
     `progress` is told the steps done and to do. Returns the number of optimiser steps.
 
     Raises:
@@ -55,7 +57,7 @@ def train(
     set_seed(seed)
     model = AutoModelForCausalLM.from_pretrained(weights, dtype=torch.float32)
     trainer = Trainer(
-        model=_with_lora(model, config),
+        model=_with_lora(model, config, start),
         args=_arguments(partial, config, total, seed),
         train_dataset=batches(rows, config, seed),
         data_collator=_Padding(tokenizer.pad_token_id),
@@ -139,9 +141,11 @@ class _Padding:
         }
 
 
-def _with_lora(model: Any, config: TrainingConfig) -> Any:
-    from peft import LoraConfig, get_peft_model
+def _with_lora(model: Any, config: TrainingConfig, start: Path | None) -> Any:
+    from peft import LoraConfig, PeftModel, get_peft_model
 
+    if start is not None:
+        return PeftModel.from_pretrained(model, start, is_trainable=True)
     settings = LoraConfig(
         r=config.rank,
         lora_alpha=config.alpha,

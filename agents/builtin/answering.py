@@ -52,7 +52,7 @@ def _by_rule(reading: Reading, code: Code) -> Reply:
         return Reply("", (), _missing(norm))
     penalty = code.penalty(norm.rule.grade)
     text = answer(case, penalty.value if penalty else None)
-    quotes = _quotes(norm, case.asked)
+    quotes = _quotes(norm)
     if case.asked == "fine" and "So far breach" in text:
         if penalty is None:
             return Reply("", (), _missing(norm))
@@ -67,11 +67,7 @@ def _missing(norm: Norm) -> str:
     return f"How is a breach of section {norm.section} graded?" if norm.section else ""
 
 
-def _quotes(norm: Norm, asked: str) -> list[Quote]:
-    """What an answer rests on: the rule, with its exception and its grade where they count."""
-    quotes = [norm.quotes[0]]
-    if asked in ("exception", "verdict", "fine") and norm.exception_quote is not None:
-        quotes.append(norm.exception_quote)
-    if asked in ("grade", "fine") and norm.grade_quote is not None:
-        quotes.append(norm.grade_quote)
-    return quotes
+def _quotes(norm: Norm) -> list[Quote]:
+    """What an answer rests on: the rule, with its exception and its grade."""
+    quotes = (norm.quotes[0], norm.exception_quote, norm.grade_quote)
+    return [quote for quote in quotes if quote is not None]

@@ -276,12 +276,11 @@ def _reads_back(question: str, case: Case, code: Code) -> bool:
         return False
     if case.asked == "meaning":
         return reading.case.meaning == case.meaning
-    met = case.exception_stated is not None and case.exception_stated == case.rule.exception
     return (
         reading.case.rule.topic == case.rule.topic
         and reading.case.number == case.number
         and reading.case.hypothetical == case.hypothetical
-        and (reading.case.exception_stated is not None) == met
+        and reading.case.exception_stated == case.exception_stated
     )
 
 

@@ -1,10 +1,13 @@
 """Whether a question says that an exception holds: "while the lock was closed", "no storm came"."""
 
 import re
+from functools import cache
 
+from agents.builtin.frames_scenes import HELD
 from agents.builtin.lexicon import ACTORS, ADVERBS, STOP, singular, stem, word_set
 from agents.builtin.matching import Text
 from agents.builtin.rules import Rule
+from agents.builtin.wording import pattern
 
 _GENERIC = frozenset(
     stem(word)
@@ -59,6 +62,23 @@ def exception_holds(exception: str, rule: Rule, text: Text) -> tuple[int, int] |
     if _denied(text, span) != (_NEGATION.search(exception) is not None):
         return None
     return span
+
+
+def told_circumstance(question: str) -> str | None:
+    """The clause that a question says to hold, in its own words; None if it tells of none.
+
+    Knows the ways of the question grammar only: "It is known that the lock is closed."
+    """
+    for cue in _cues():
+        if found := cue.search(question):
+            return found["exc"].strip()
+    return None
+
+
+@cache
+def _cues() -> tuple[re.Pattern[str], ...]:
+    frames = (frame for block in HELD.values() for frame in block.strip().splitlines())
+    return tuple(re.compile(rf"\b{pattern(frame, 'exc')}\.", re.IGNORECASE) for frame in frames)
 
 
 def _key_stems(exception: str, rule: Rule) -> list[tuple[str, bool]]:

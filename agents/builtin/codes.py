@@ -88,7 +88,7 @@ def _rule(kind: RuleKind, grades: Sequence[str], used: set[str], rng: random.Ran
         unit = rng.choice(stock.TIMES if kind == "deadline" else stock.MEASURES)
     if kind == "permission":
         return Rule(kind, topic, None, None, None, None)
-    exception = _new(lambda: _exception(rng), used) if rng.random() < 0.65 else None
+    exception = _new(lambda: circumstance(rng), used) if rng.random() < 0.65 else None
     return Rule(kind, topic, value, unit, exception, rng.choice(grades))
 
 
@@ -108,7 +108,8 @@ def _topic(kind: RuleKind, rng: random.Random) -> str:
     return " ".join([*words[:before], head])
 
 
-def _exception(rng: random.Random) -> str:
+def circumstance(rng: random.Random) -> str:
+    """A clause that may hold or not, as exceptions name them."""
     way = rng.random()
     invented = rng.choice((0.0, 0.2, 0.6))
     if way < 0.2:
@@ -185,7 +186,7 @@ def draw_question(
 
 def _strangers(rng: random.Random) -> list[Rule]:
     """Rules whose exceptions serve a small code as circumstances that change nothing."""
-    clauses = [_exception(rng) for _ in range(3)]
+    clauses = [circumstance(rng) for _ in range(3)]
     return [Rule("prohibition", "", None, None, clause, None) for clause in clauses]
 
 
@@ -255,7 +256,7 @@ def general_exam(n: int, seed: int) -> list[Exchange]:
     return _mixed(n, random.Random(f"general exam {seed}"), "exam", 3)
 
 
-def replay(n: int, seed: int) -> list[Exchange]:
+def replay(n: int, seed: str) -> list[Exchange]:
     """The kinds of `general_exam` in training wording, to mix into an adaptation.
 
     Passages have one clause, not three: they keep the skill of reading alive at a third of the

@@ -59,7 +59,7 @@ _FACTS = {
     "fine": re.compile(rf"\bcosts? ({NUMBER}) ([a-z]+)", re.IGNORECASE),
     "comparison": re.compile(r"\b(\d+) is (not )?(over|under) (\d+)", re.IGNORECASE),
     "meaning": re.compile(r"\bmeaning: ([^.]+)", re.IGNORECASE),
-    "standing": re.compile(r"^[^.:]{1,80}: (forbidden|allowed)\b", re.IGNORECASE),
+    "standing": re.compile(r"\brule: (forbidden|allowed)\b", re.IGNORECASE),
     "key": re.compile(r"^([A-Z][^.:]{1,60})[.:](?= )"),
     "met": re.compile(r"\b(not met|met)\.", re.IGNORECASE),
 }
@@ -208,10 +208,7 @@ def _facts(text: str) -> dict[str, list[str]]:
     before = re.split(r"\bSo:", text)[0] if "So:" in text else text
     facts: dict[str, list[str]] = {}
     for name, form in _FACTS.items():
-        found = [
-            normal(m.group(0).rpartition(": ")[2] if name == "standing" else _said(m))
-            for m in form.finditer(before)
-        ]
+        found = [normal(_said(m)) for m in form.finditer(before)]
         if found:
             facts[name] = found
     return facts
@@ -263,8 +260,8 @@ def _critique(question: str, expert: str, grades: tuple[str, ...], faults: list[
     if what is not None:
         return _CRITIQUES[what]
     known = _facts(expert)
-    if "fine" not in known and "grade" not in known:
+    if "fine" not in known:
         return "Ask for the fine as well, so that the grade of breach has to be known."
-    if "exception" not in known:
+    if "met" not in known:
         return "State a circumstance in the scene, so that the exception has to be known."
     return "Move the figure nearer to the limit, or ask for the rule in other words."

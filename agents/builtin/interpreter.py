@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 
 from agents.builtin.asked import asks_plainly, is_about_meaning, what_is_asked
-from agents.builtin.circumstances import exception_holds
+from agents.builtin.circumstances import exception_holds, told_circumstance
 from agents.builtin.figures import Figures, read_figures
 from agents.builtin.matching import Match, Ranked, Text, analyse, find_name, rank_norms
 from agents.builtin.parser import Code, Found, Norm
@@ -89,10 +89,13 @@ def _case(norm: Norm, match: Match, text: Text) -> Case | None:
         return Case("recall", rule, asked)
     if asked == "change":
         return Case("counter", rule, asked, figures.number, hypothetical=figures.hypothetical)
-    return _scenario(norm, asked, figures, held is not None, text)
+    told = rule.exception if held is not None else told_circumstance(text.raw)
+    return _scenario(norm, asked, figures, told, text)
 
 
-def _scenario(norm: Norm, asked: Asked, figures: Figures, held: bool, text: Text) -> Case | None:
+def _scenario(
+    norm: Norm, asked: Asked, figures: Figures, told: str | None, text: Text
+) -> Case | None:
     """A question that judges a scenario; None where the scenario lacks the figure it needs."""
     rule, number = norm.rule, figures.number
     bound = norm.condition is None or rule.kind in QUANTIFIED
@@ -103,8 +106,8 @@ def _scenario(norm: Norm, asked: Asked, figures: Figures, held: bool, text: Text
             number = rule.value
         elif not _LATE.search(text.raw):
             return None
-    kind: Kind = "multi" if asked == "fine" else "except" if held else "apply"
-    return Case(kind, rule, asked, number, exception_stated=rule.exception if held else None)
+    kind: Kind = "multi" if asked == "fine" else "except" if told else "apply"
+    return Case(kind, rule, asked, number, exception_stated=told)
 
 
 def _mask(text: Text, topic: tuple[int, int], held: tuple[int, int] | None) -> str:

@@ -1,4 +1,4 @@
-"""What the nano is pre-trained on: chats over passages, known codes by heart, number drills.
+"""What the nano is pre-trained on: chats over passages, known codes by heart, drills in comparing.
 
 A lesson is a chat in the nano's own format, as pieces of text with a loss weight each. Most are
 passages of one to five clauses with several questions, so that the tokens of a passage serve more
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from agents.builtin import codes, drafting
 from agents.builtin.questions import KINDS
 from agents.builtin.rules import Rule
-from agents.builtin.stock import MEASURES
+from agents.builtin.stock import MEASURES, THINGS
 from agents.builtin.wording import Style
 
 Piece = tuple[str, float]
@@ -29,12 +29,12 @@ class Stage:
     Attributes:
         start: from so many tokens on.
         clauses: shares of passages of one to five clauses.
-        drills, text, known: shares of number drills, of known codes as text, and, of the rest, of
+        drills, text, known: shares of drills, of known codes as text, and, of the rest, of
             questions on known codes.
-        stated: drills compare with a limit stated before, as answers do.
         kinds: shares of the kinds of question, in the order of `KINDS`.
-        wide: share of questions in the wide style.
         passage, question: loss weights of passages and questions.
+        wide: share of questions in the wide style.
+        numbers: share of the drills that compare numbers; the others compare circumstances.
     """
 
     start: float
@@ -42,55 +42,50 @@ class Stage:
     drills: float
     text: float
     known: float
-    stated: bool = False
-    kinds: tuple[float, float, float, float, float] = (0.34, 0.16, 0.18, 0.20, 0.12)
+    kinds: tuple[float, float, float, float, float] = (0.28, 0.14, 0.24, 0.20, 0.14)
     passage: float = 0.1
     question: float = 0.05
     wide: float = 0.0
+    numbers: float = 0.4
 
 
-# From one clause to five; then known codes; then comparisons; at last, with the language learnt, no
-# more loss on what cannot be foretold, and more of what is slowest to come.
+# From one clause to five; then known codes; then no more loss on what cannot be foretold, and more
+# forms of question; then, when copying is learnt, many comparisons of numbers, the slowest to come.
 STAGES = (
-    Stage(0.0, (0.6, 0.4, 0.0, 0.0, 0.0), 0.12, 0.0, 0.08),
-    Stage(1.08e6, (0.2, 0.4, 0.4, 0.0, 0.0), 0.12, 0.0, 0.08),
-    Stage(1.8e6, (0.2, 0.4, 0.4, 0.0, 0.0), 0.02, 0.12, 0.08),
-    Stage(2.7e6, (0.1, 0.15, 0.35, 0.2, 0.2), 0.02, 0.12, 0.24),
-    Stage(6.144e6, (0.1, 0.15, 0.35, 0.2, 0.2), 0.16, 0.12, 0.24, stated=True),
+    Stage(0.0, (0.6, 0.4, 0.0, 0.0, 0.0), 0.10, 0.0, 0.08),
+    Stage(1.2e6, (0.2, 0.4, 0.4, 0.0, 0.0), 0.10, 0.05, 0.08),
+    Stage(3.0e6, (0.1, 0.2, 0.4, 0.2, 0.1), 0.12, 0.10, 0.20, wide=0.2),
     Stage(
-        9.8304e6,
+        8.0e6,
         (0.1, 0.15, 0.4, 0.2, 0.15),
-        0.12,
+        0.10,
         0.03,
-        0.16,
-        stated=True,
-        kinds=(0.30, 0.12, 0.26, 0.21, 0.11),
-        passage=0.02,
-        question=0.01,
-    ),
-    Stage(
-        12.288e6,
-        (0.1, 0.15, 0.4, 0.2, 0.15),
-        0.12,
-        0.03,
-        0.16,
-        stated=True,
-        kinds=(0.28, 0.10, 0.25, 0.20, 0.17),
+        0.18,
         passage=0.02,
         question=0.01,
         wide=0.4,
     ),
     Stage(
-        18.997e6,
+        8.7e6,
         (0.1, 0.15, 0.4, 0.2, 0.15),
-        0.04,
+        0.35,
         0.03,
-        0.16,
-        stated=True,
-        kinds=(0.24, 0.08, 0.34, 0.22, 0.12),
+        0.18,
         passage=0.02,
         question=0.01,
-        wide=0.5,
+        wide=0.4,
+        numbers=0.75,
+    ),
+    Stage(
+        10.5e6,
+        (0.1, 0.15, 0.4, 0.2, 0.15),
+        0.12,
+        0.03,
+        0.18,
+        passage=0.02,
+        question=0.01,
+        wide=0.4,
+        numbers=0.6,
     ),
 )
 
@@ -104,7 +99,7 @@ def reading(rng: random.Random, clauses: int, stage: Stage) -> Lesson:
     """A passage of a fresh code with several questions on it."""
     code = codes.fresh_code(rng, clauses, definitions=1 if rng.random() < 0.2 else 0)
     text = codes.passage(code, rng.sample(code.rules, clauses), rng)
-    rounds = 2 + clauses + rng.randint(0, 1)
+    rounds = 1 + clauses
     qa = [_qa(code, code.rules[i % clauses], stage, rng) for i in range(rounds)]
     for definition in code.definitions:
         text = f"{drafting.meaning(definition, rng)}\n{text}"
@@ -151,24 +146,36 @@ def known_text(rng: random.Random) -> Lesson:
     return [(f"{text}{END}", KNOWN_TEXT)]
 
 
-def drill(rng: random.Random) -> Lesson:
-    """Statements of what is over and under what, to learn the words."""
-    parts = []
-    for _ in range(6):
-        limit, number, word = _figures(rng)
-        parts.append(f"{number} is {_not(number, limit, word)}{word} {limit}.")
-    return [(f"{' '.join(parts)}{END}", ANSWER)]
-
-
 def comparisons(rng: random.Random) -> Lesson:
     """Comparisons with a limit stated before, as answers make them."""
     lesson: Lesson = []
     for _ in range(10):
         limit, number, word = _figures(rng)
         lead = rng.choice(("within", "at most")) if word == "over" else "at least"
-        lesson.append((f" {lead} {limit} {rng.choice(MEASURES)}. {number} is", 0.0))
+        lesson.append((f" Limit: {lead} {limit} {rng.choice(MEASURES)}. {number} is", 0.0))
         lesson.append((f" {_not(number, limit, word)}{word} {limit}.", ANSWER))
     return [*lesson, (END, ANSWER)]
+
+
+def circumstances(rng: random.Random) -> Lesson:
+    """What a scene tells beside the exception of a rule, as answers set them."""
+    lesson: Lesson = []
+    for _ in range(6):
+        clause = codes.circumstance(rng)
+        met = rng.random() < 0.5
+        told = clause if met else _another(clause, rng)
+        lesson.append((f" Exception: when {clause}. Here: {told}.", 0.0))
+        lesson.append((" Met." if met else " Not met.", ANSWER))
+    return [*lesson, (END, ANSWER)]
+
+
+def _another(clause: str, rng: random.Random) -> str:
+    """Another clause, or the same with one word exchanged."""
+    if rng.random() < 0.6:
+        return codes.circumstance(rng)
+    words = clause.split()
+    words[rng.randrange(1, len(words))] = rng.choice(THINGS)
+    return " ".join(words)
 
 
 def _figures(rng: random.Random) -> tuple[int, int, str]:
@@ -192,7 +199,7 @@ def lessons(rng: random.Random, seen: float) -> Iterator[Lesson]:
     while True:
         way = rng.random()
         if way < stage.drills:
-            yield comparisons(rng) if stage.stated else drill(rng)
+            yield comparisons(rng) if rng.random() < stage.numbers else circumstances(rng)
         elif way < stage.drills + stage.text:
             yield known_text(rng)
         elif rng.random() < stage.known:

@@ -2,8 +2,8 @@
 
 A `Case` is the content of one question, independent of its wording. `ask` words it in one of three
 disjoint sets of forms: "training" for adaptation, "exam" for held-out tests, "novel" for forms that
-the nano's pre-training never met. `answer` gives the one canonical answer, key first, then the
-facts, then the comparison, then `So:` and the verdict.
+the nano's pre-training never met. `answer` gives the one canonical answer: the rule that is meant,
+all its facts, each with what the scenario makes of it, then `So:` and the verdict.
 """
 
 import random
@@ -197,24 +197,66 @@ def _unit(number: int | None, unit: str | None) -> str:
 def answer(case: Case, penalty: Penalty | None) -> str:
     """The canonical answer: one line, ending in `So: <verdict>.`
 
+    Whatever is asked, it states the whole rule, in one order, so that every example teaches all of
+    it; each fact is followed at once by what the scenario makes of it.
+
     Args:
         penalty: what the rule's grade of breach costs; only a fine needs it.
     """
-    key = case.rule.topic[:1].upper() + case.rule.topic[1:]
+    rule = case.rule
+    key = rule.topic[:1].upper() + rule.topic[1:]
     if case.asked == "meaning":
         return f"{key}. Meaning: {case.meaning}. So: {case.meaning}."
-    if case.asked == "exception":
-        clause = _exception(case.rule)
-        return f"{key}. Exception: {clause}. So: {clause}."
-    if case.asked == "grade":
-        grade = case.rule.grade or "none"
-        return f"{key}. Grade: {grade}. So: {grade}."
-    start = f"{key}: {limit_phrase(case.rule)}."
+    parts = [f"{key}.", *_duty(case), *_limit(case), _conclusion(case, penalty)]
+    return " ".join(parts)
+
+
+def _duty(case: Case) -> list[str]:
+    """Grade and exception, and whether the scenario meets it; a permission has neither."""
+    rule = case.rule
+    if rule.kind == "permission":
+        return []
+    parts = [f"Grade: {rule.grade}."] if rule.grade else []
+    parts.append(f"Exception: {_exception(rule)}.")
+    if rule.exception is not None and case.asked in ("verdict", "fine"):
+        # What the question says is said again: two clauses side by side are compared best.
+        parts += [f"Here: {case.exception_stated}."] if case.exception_stated else []
+        parts.append("Met." if case.exception_stated == rule.exception else "Not met.")
+    return parts
+
+
+def _limit(case: Case) -> list[str]:
+    """The limit, and the scenario's figure beside it."""
+    rule, number, moved = case.rule, case.number, case.hypothetical
+    if rule.kind not in QUANTIFIED:
+        return [f"Rule: {limit_phrase(rule)}."]
+    parts = [f"Limit: {limit_phrase(rule)}."]
+    if number is not None:
+        parts.append(_compare(rule, number, rule.value))
+    if number is not None and moved is not None:
+        # The other limit is said again before the comparison: what stands just before is compared
+        # best.
+        other = limit_phrase(replace(rule, value=moved))
+        parts += [f"Instead: {other}.", _compare(rule, number, moved)]
+    return parts
+
+
+def _conclusion(case: Case, penalty: Penalty | None) -> str:
+    rule, breach = case.rule, outcome(case)
     if case.asked == "limit":
-        return f"{start} So: {limit_verdict(case.rule)}."
+        return f"So: {limit_verdict(rule)}."
+    if case.asked == "exception":
+        return f"So: {_exception(rule)}."
+    if case.asked == "grade":
+        return f"So: {rule.grade or 'none'}."
     if case.asked == "change":
-        return f"{start} {_change(case)}"
-    return f"{start} {_ruling(case, penalty)}"
+        assert case.number is not None and case.hypothetical is not None
+        other = replace(rule, value=case.hypothetical)
+        changed = over(rule, case.number) != over(other, case.number)
+        return f"So: {'changed' if changed else 'same'}."
+    if case.asked == "fine":
+        return _fine(rule, penalty) if breach else "So: no fine."
+    return f"So: {'breach' if breach else 'no breach'}."
 
 
 def limit_phrase(rule: Rule) -> str:
@@ -244,47 +286,13 @@ def _compare(rule: Rule, number: int, limit: int | None) -> str:
     return f"{number} is {word} {limit}." if off else f"{number} is not {word} {limit}."
 
 
-def _change(case: Case) -> str:
-    rule, number, moved = case.rule, case.number, case.hypothetical
-    assert number is not None and moved is not None, "a counterfactual needs both figures"
-    changed = over(rule, number) != over(replace(rule, value=moved), number)
-    other = replace(rule, value=moved)
-    # The other limit is said again before the comparison: what stands just before is compared best.
-    facts = f"{_compare(rule, number, rule.value)} Instead: {limit_phrase(other)}. "
-    return f"{facts}{_compare(rule, number, moved)} So: {'changed' if changed else 'same'}."
-
-
-def _ruling(case: Case, penalty: Penalty | None) -> str:
-    """Comparison, exception and, for a fine, the penalty; with the verdict."""
-    rule, parts = case.rule, []
-    kept = "no fine" if case.asked == "fine" else "no breach"
-    if rule.kind == "permission":
-        return f"So: {kept}."
-    if rule.kind in QUANTIFIED and case.number is not None:
-        parts.append(_compare(rule, case.number, rule.value))
-        if not over(rule, case.number):
-            return f"{parts[0]} So: {kept}."
-    parts.append(f"Exception: {_exception(rule)}.")
-    if rule.exception is not None:
-        # What the question says is said again: two clauses side by side are compared best.
-        parts += [f"Here: {case.exception_stated}."] if case.exception_stated else []
-        parts.append("Met." if not outcome(case) else "Not met.")
-    if not outcome(case):
-        parts.append(f"So: {kept}.")
-    elif case.asked == "fine":
-        parts.append(_fine(rule, penalty))
-    else:
-        parts.append("So: breach.")
-    return " ".join(parts)
-
-
 def _fine(rule: Rule, penalty: Penalty | None) -> str:
     if rule.grade is None or penalty is None:
-        return "So far breach. Grade: none. So: no fine."
+        return "So far breach. So: no fine."
     article = "An" if rule.grade[0] in "aeiou" else "A"
     cost = f"{penalty.amount} {penalty.currency}"
     price = f"{article} {rule.grade} breach costs {cost}."
-    return f"So far breach. Grade: {rule.grade}. {price} So: {cost}."
+    return f"So far breach. {price} So: {cost}."
 
 
 def verdict(answer_text: str) -> str:

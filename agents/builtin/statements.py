@@ -204,7 +204,7 @@ _DEFINING = re.compile(
     r"\b(?:defin|interpret|meaning|glossary|terms used|vocabulary)", re.IGNORECASE
 )
 _NO_TERM = re.compile(
-    r"^(?:for|of|in|by|on|at|if|when|where|unless|any|such)\b|\b(?:that|this|it|which|who|must|"
+    r"^(?:for|of|in|by|on|at|if|when|where|unless|any|such)\b|\b(?:that|this|these|those|they|it|which|who|must|"
     r"shall|may|not|by|there|what|section|is|are|and that)\b",
     re.I,
 )

@@ -17,9 +17,10 @@ os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 
 import argparse
 import json
+import multiprocessing
 import random
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,8 +28,7 @@ from typing import Any
 from agents.builtin import lessons, skills
 from agents.builtin.tokenizer import VOCABULARY, load_tokenizer, train_tokenizer
 
-WINDOW, ROWS = 512, 12
-WARM_UP, DECAY = 100, 0.45  # steps; share of the run in which the rate falls to nothing
+WARM_UP, DECAY = 100, 1 / 3  # steps; share of the run in which the rate falls to nothing
 CHECKPOINT_EVERY, CURVE_EVERY = 200, 400
 
 
@@ -36,19 +36,28 @@ CHECKPOINT_EVERY, CURVE_EVERY = 200, 400
 class Recipe:
     """What decides the weights."""
 
-    tokens: float = 22.4e6
+    tokens: float = 14.75e6
     rate: float = 3e-3
     seed: int = 0
+    window: int = 512
+    rows: int = 12
+
+    @property
+    def batch_tokens(self) -> int:
+        return self.window * self.rows
 
     @property
     def steps(self) -> int:
-        return int(self.tokens / (WINDOW * ROWS))
+        return int(self.tokens / self.batch_tokens)
+
+
+_tokenizer: Any = None  # of the process that makes batches
 
 
 # --- batches -----------------------------------------------------------------------------------
 
 
-def encode(lesson: lessons.Lesson, tokenizer: Any) -> tuple[list[int], list[float]]:
+def encode(lesson: lessons.Lesson, tokenizer: Any, window: int) -> tuple[list[int], list[float]]:
     """Tokens and their loss weights, cut at the last whole turn that fits the window."""
     ids: list[int] = []
     weights: list[float] = []
@@ -57,7 +66,7 @@ def encode(lesson: lessons.Lesson, tokenizer: Any) -> tuple[list[int], list[floa
         piece = tokenizer(text, add_special_tokens=False).input_ids
         ids += piece
         weights += [weight] * len(piece)
-        if len(ids) > WINDOW:
+        if len(ids) > window:
             break
         if text.endswith(lessons.END):
             whole = len(ids)
@@ -73,20 +82,20 @@ def batch(step: int, recipe: Recipe, tokenizer: Any) -> tuple[Any, Any]:
     import torch
 
     rng = random.Random(f"{recipe.seed} {step}")
-    stream = lessons.lessons(rng, step * WINDOW * ROWS)
-    rows: list[tuple[list[int], list[float]]] = [([], []) for _ in range(ROWS)]
+    stream = lessons.lessons(rng, step * recipe.batch_tokens)
+    rows: list[tuple[list[int], list[float]]] = [([], []) for _ in range(recipe.rows)]
     misses = 0
-    while misses < 4:
-        ids, weights = encode(next(stream), tokenizer)
-        room = [row for row in rows if len(row[0]) + len(ids) <= WINDOW]
+    while misses < 8:
+        ids, weights = encode(next(stream), tokenizer, recipe.window)
+        room = [row for row in rows if len(row[0]) + len(ids) <= recipe.window]
         if not room:
             misses += 1
             continue
         best = max(room, key=lambda row: len(row[0])) if misses else rng.choice(room)
         best[0].extend(ids)
         best[1].extend(weights)
-    tokens = torch.zeros(ROWS, WINDOW, dtype=torch.long)
-    counts = torch.zeros(ROWS, WINDOW, dtype=torch.bool)
+    tokens = torch.zeros(recipe.rows, recipe.window, dtype=torch.long)
+    counts = torch.zeros(recipe.rows, recipe.window, dtype=torch.bool)
     for i, (ids, weights) in enumerate(rows):
         tokens[i, : len(ids)] = torch.tensor(ids)
         counts[i, : len(ids)] = torch.tensor([rng.random() < w for w in weights])
@@ -181,9 +190,18 @@ def load(folder: Path, model: Any, optimisers: list[Any]) -> int:
 # --- the run -----------------------------------------------------------------------------------
 
 
-def train(recipe: Recipe, folder: Path, *, compiled: bool = True) -> Any:
+def _get_ready(folder: Path) -> None:
+    """Prepare the process that makes batches."""
+    global _tokenizer
+    _tokenizer = load_tokenizer(folder)
+
+
+def _next_batch(step: int, recipe: Recipe) -> tuple[Any, Any]:
+    return batch(step, recipe, _tokenizer)
+
+
+def train(recipe: Recipe, folder: Path) -> Any:
     """Train until the recipe's tokens are spent; the model and its tokenizer."""
-    import torch
 
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / "tokenizer.json").exists():
@@ -192,25 +210,26 @@ def train(recipe: Recipe, folder: Path, *, compiled: bool = True) -> Any:
     model = new_model(recipe.seed)
     optimisers = new_optimisers(model, recipe.rate)
     first = load(folder, model, optimisers)
-    body = torch.compile(model.model) if compiled else model.model
     started, done, recent = time.monotonic(), 0, 0.0
-    with ThreadPoolExecutor(1) as ahead:
-        following = ahead.submit(batch, first, recipe, tokenizer)
+    # A process, not a thread: making a batch would hold the interpreter lock.
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, spawn, _get_ready, (folder,)) as ahead:
+        following = ahead.submit(_next_batch, first, recipe)
         for step in range(first, recipe.steps):
             tokens, counts = following.result()
-            following = ahead.submit(batch, step + 1, recipe, tokenizer)
-            loss = loss_of(body, model.lm_head, tokens, counts)
+            following = ahead.submit(_next_batch, step + 1, recipe)
+            loss = loss_of(model.model, model.lm_head, tokens, counts)
             update(model, loss, optimisers, rate_at(step, recipe))
             recent = 0.98 * recent + 0.02 * float(loss.detach())
             done += 1
             if done % 50 == 0:
-                speed = done * WINDOW * ROWS / (time.monotonic() - started)
+                speed = done * recipe.batch_tokens / (time.monotonic() - started)
                 at = f"step {step + 1}/{recipe.steps}"
                 print(f"{at} loss {recent:.3f} {speed:.0f} tokens/s", flush=True)
             if (step + 1) % CHECKPOINT_EVERY == 0 or step + 1 == recipe.steps:
                 save(folder, model, optimisers, step + 1)
             if (step + 1) % CURVE_EVERY == 0:
-                note_curve(folder, model, tokenizer, (step + 1) * WINDOW * ROWS)
+                note_curve(folder, model, tokenizer, (step + 1) * recipe.batch_tokens)
     return model, tokenizer
 
 
@@ -251,11 +270,10 @@ def main() -> None:
     parser.add_argument("--tokens", type=float, default=Recipe().tokens)
     parser.add_argument("--rate", type=float, default=Recipe().rate)
     parser.add_argument("--seed", type=int, default=Recipe().seed)
-    parser.add_argument("--eager", action="store_true", help="without torch.compile")
     parser.add_argument("--export", type=Path, help="write weights to this folder at the end")
     args = parser.parse_args()
-    recipe = Recipe(args.tokens, args.rate, args.seed)
-    model, tokenizer = train(recipe, args.out, compiled=not args.eager)
+    recipe = Recipe(tokens=args.tokens, rate=args.rate, seed=args.seed)
+    model, tokenizer = train(recipe, args.out)
     print(skills.table(skills.measure(skills.answerer(model, tokenizer), 200)))
     if args.export is not None:
         export(model, tokenizer, args.export)

@@ -117,6 +117,17 @@ def _fill(frame: str, slots: dict[str, str]) -> str:
     return _SLOT.sub(lambda match: slots[match[1]], frame)
 
 
+def pattern(frame: str, slot: str) -> str:
+    """A regular expression for the texts of a frame; the slot is a group of its name.
+
+    Slots match anything within a sentence.
+    """
+    text = re.escape(frame.strip()).replace(r"\ ", " ")
+    text = re.sub(r"\\\[(.*?)\\\]", lambda m: f"(?:{m[1].replace(chr(92) + '|', '|')})", text)
+    text = text.replace(rf"\{{{slot}\}}", rf"(?P<{slot}>[^.?]+)")
+    return re.sub(r"\\\{\w+\\\}", "[^.?]+?", text)
+
+
 def _disturb(frame: str, rng: random.Random) -> str:
     """The frame with a few words, none of its slots, dropped, exchanged or put in."""
     if rng.random() < 0.5:

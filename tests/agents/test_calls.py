@@ -1,12 +1,9 @@
 """The one call path: cached once, parsed or asked again, failures recorded with the raw text."""
 
 import asyncio
-from typing import Any
 
 import pytest
-from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, BaseMessage
-from langchain_core.outputs import ChatGeneration, ChatResult
+from langchain_core.messages import BaseMessage
 from pydantic import BaseModel
 
 from agents.calls import Caller, CallFailed
@@ -17,22 +14,7 @@ from elenchus.config import DomainConfig, ModelConfig
 from elenchus.errors import UserError
 from elenchus.ledger import Ledger
 from elenchus.records import Failure
-
-
-class Scripted(BaseChatModel):
-    """Says the given lines one after the other, and keeps what it was asked."""
-
-    lines: list[str]
-    asked: list[list[BaseMessage]]
-
-    @property
-    def _llm_type(self) -> str:
-        return "scripted"
-
-    def _generate(self, messages: list[BaseMessage], *args: Any, **kwargs: Any) -> ChatResult:
-        self.asked.append(messages)
-        text = self.lines[len(self.asked) - 1]
-        return ChatResult(generations=[ChatGeneration(message=AIMessage(content=text))])
+from tests.scripted import Scripted
 
 
 class Number(BaseModel):

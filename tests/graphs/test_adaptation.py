@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -14,6 +15,8 @@ from conftest import ROOT, write_pool
 from elenchus import runs
 from elenchus.ledger import Ledger
 from elenchus.records import Adapter, Dataset, Examination, Example, Passage, Turn
+
+KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows has no other
 
 
 def command(*arguments: object) -> subprocess.Popen[str]:
@@ -37,7 +40,12 @@ def resume(home: Path, run_id: str) -> dict:
     return finish(command("resume", run_id, "--runs", home.parent / "runs", "--json"))
 
 
-def kill_when(process: subprocess.Popen[str], home: Path, moment: Callable[[Path], bool]) -> str:
+def kill_when(
+    process: subprocess.Popen[str],
+    home: Path,
+    moment: Callable[[Path], bool],
+    how: signal.Signals = KILL,
+) -> str:
     """Kill a launch at a moment that its run folder shows; the run's id."""
     while True:
         try:
@@ -45,8 +53,8 @@ def kill_when(process: subprocess.Popen[str], home: Path, moment: Callable[[Path
         except subprocess.TimeoutExpired:
             found = runs.listed(home.parent / "runs")
             if found and moment(found[0].path):
-                process.kill()
-                process.communicate()
+                process.send_signal(how)
+                process.wait()
                 return found[0].id
         else:
             raise AssertionError(process.communicate())
@@ -152,6 +160,17 @@ def test_killed_and_resumed_is_as_if_never_killed(
         assert one.read_bytes() == other.read_bytes()
     same = ("exams", "calls", "tokens", "examples", "accuracy_by_round")
     assert {k: result[k] for k in same} == {k: expected[k] for k in same}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no Ctrl-C for one process there")
+def test_ctrl_c_says_how_to_go_on(tmp_path: Path) -> None:
+    home = write_pool(tmp_path)
+    process = launch(home)
+    run_id = kill_when(process, home, lambda f: examinations(f) >= 1, signal.SIGINT)
+    assert process.returncode == 130
+    assert process.stderr is not None
+    assert process.stderr.read().endswith(f"`elenchus resume {run_id}` goes on\n")
+    assert resume(home, run_id)["rounds"] == 2
 
 
 def test_a_finished_run_is_not_resumed(whole: tuple[Path, dict], elenchus) -> None:

@@ -1,9 +1,18 @@
-"""Intervals: they hold the truth about as often as they say."""
+"""Exams: what has no grade is left out, and intervals hold the truth as often as they say."""
+
+import asyncio
 
 import numpy as np
 
-from elenchus.records import ExamItem, Score, as_message
-from training.evaluation import accuracy, gain, share
+from agents.calls import Caller
+from agents.grader import Grader
+from agents.models import Model, make_model
+from agents.student import Student
+from elenchus.config import DomainConfig, ModelConfig
+from elenchus.ledger import Ledger
+from elenchus.records import ExamItem, Failure, Score, as_message
+from tests.scripted import Scripted
+from training.evaluation import accuracy, gain, graded, share, sit
 
 
 def exam(right: list[bool], round_: int, points: int = 0) -> tuple[list[ExamItem], list[Score]]:
@@ -53,3 +62,18 @@ def test_questions_on_one_point_count_as_one() -> None:
 
 def test_no_exam_is_no_number() -> None:
     assert np.isnan(accuracy([], []).value)
+
+
+def test_an_answer_without_a_usable_grade_is_left_out_and_recorded(ledger: Ledger) -> None:
+    items, before = exam([True, True, False], 0)
+    config = DomainConfig(domain="d", title="t")
+    good = '{"grades": ["correct"], "missed": "", "critique": ""}'
+    judge = Scripted(lines=[good, *["what?"] * 3, good], asked=[])
+    grader = Grader(Caller(Model(judge, "judge", seeded=False), ModelConfig(), ledger), config)
+    student = Student(Caller(make_model(config.student), config.student, ledger), config)
+    sat = [asyncio.run(sit(student, grader, [item], 1, lambda *_: None)) for item in items]
+    after = [score for scores in sat for score in scores]
+    assert graded(items, before, after) == [items[0], items[2]]
+    assert share(graded(items, after), after) == 1.0
+    (failure,) = ledger.all(Failure)
+    assert failure.raw == "what?"

@@ -4,6 +4,8 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
+from safetensors.torch import load_file
 
 from agents.builtin.nano import WEIGHTS
 from agents.models import file_hash
@@ -38,6 +40,16 @@ def test_the_same_samples_give_the_same_adapter(tmp_path: Path) -> None:
     assert (settings["r"], settings["bias"], settings["use_dora"]) == (4, "none", False)
     assert settings["modules_to_save"] is None
     assert sorted(p.name for p in tmp_path.iterdir()) == ["one", "two"]
+
+
+def test_a_training_goes_on_from_an_adapter(tmp_path: Path) -> None:
+    train(tmp_path / "first")
+    still = CONFIG.model_copy(update={"learning_rate": 1e-12})
+    first, second = tmp_path / "first", tmp_path / "second"
+    lora.train(WEIGHTS, SAMPLES, still, 0, second, lambda *_: None, start=first)
+    before, after = (load_file(f / "adapter_model.safetensors") for f in (first, second))
+    assert before.keys() == after.keys()
+    assert all(torch.allclose(before[k], after[k], atol=1e-6) for k in before)
 
 
 def test_a_training_that_was_stopped_goes_on_exactly(tmp_path: Path) -> None:

@@ -82,7 +82,7 @@ def test_fines_and_definitions_are_stated() -> None:
 
 
 def test_general_exam_and_replay_are_fixed_and_apart() -> None:
-    exam, replay = codes.general_exam(60, 3), codes.replay(60, 3)
+    exam, replay = codes.general_exam(60, 3), codes.replay(60, "3")
     assert exam == codes.general_exam(60, 3)
     assert exam != codes.general_exam(60, 4)
     asked = {messages[0]["content"] for messages, _ in exam}

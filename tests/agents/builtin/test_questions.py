@@ -30,6 +30,7 @@ DIVING = Rule("prohibition", "night diving", None, None, None, "extreme")
 WALKS = Rule("permission", "evening walks", None, None, None, None)
 FINE = Penalty("serious", 400, "crowns")
 HELD = "a storm warning is in force"
+STORM = "Fuel spill report. Grade: serious. Exception: when a storm warning is in force."
 
 
 @pytest.mark.parametrize(
@@ -38,73 +39,80 @@ HELD = "a storm warning is in force"
         (
             Case("recall", REPORT, "limit"),
             None,
-            "Fuel spill report: within 21 days. So: 21 days.",
+            f"{STORM} Limit: within 21 days. So: 21 days.",
         ),
         (
             Case("recall", REPORT, "exception"),
             None,
-            "Fuel spill report. Exception: when a storm warning is in force. "
-            "So: when a storm warning is in force.",
+            f"{STORM} Limit: within 21 days. So: when a storm warning is in force.",
         ),
-        (Case("recall", DEPTH, "exception"), None, "Trench. Exception: none. So: none."),
+        (
+            Case("recall", DEPTH, "exception"),
+            None,
+            "Trench. Grade: minor. Exception: none. Limit: at least 3 metres. So: none.",
+        ),
         (
             Case("recall", REPORT, "grade"),
             None,
-            "Fuel spill report. Grade: serious. So: serious.",
+            f"{STORM} Limit: within 21 days. So: serious.",
         ),
         (
             Case("apply", REPORT, "verdict", number=18),
             None,
-            "Fuel spill report: within 21 days. 18 is not over 21. So: no breach.",
+            f"{STORM} Not met. Limit: within 21 days. 18 is not over 21. So: no breach.",
         ),
         (
             Case("apply", REPORT, "verdict", number=25),
             None,
-            "Fuel spill report: within 21 days. 25 is over 21. "
-            "Exception: when a storm warning is in force. Not met. So: breach.",
+            f"{STORM} Not met. Limit: within 21 days. 25 is over 21. So: breach.",
         ),
         (
             Case("apply", DEPTH, "verdict", number=2),
             None,
-            "Trench: at least 3 metres. 2 is under 3. Exception: none. So: breach.",
+            "Trench. Grade: minor. Exception: none. Limit: at least 3 metres. 2 is under 3. "
+            "So: breach.",
         ),
         (
             Case("apply", DIVING, "verdict"),
             None,
-            "Night diving: forbidden. Exception: none. So: breach.",
+            "Night diving. Grade: extreme. Exception: none. Rule: forbidden. So: breach.",
         ),
-        (Case("apply", WALKS, "verdict"), None, "Evening walks: allowed. So: no breach."),
+        (Case("apply", WALKS, "verdict"), None, "Evening walks. Rule: allowed. So: no breach."),
         (
             Case("except", REPORT, "verdict", number=25, exception_stated=HELD),
             None,
-            "Fuel spill report: within 21 days. 25 is over 21. "
-            "Exception: when a storm warning is in force. Here: a storm warning is in force. "
-            "Met. So: no breach.",
+            f"{STORM} Here: a storm warning is in force. Met. Limit: within 21 days. "
+            "25 is over 21. So: no breach.",
+        ),
+        (
+            Case("except", REPORT, "verdict", number=25, exception_stated="the lock is closed"),
+            None,
+            f"{STORM} Here: the lock is closed. Not met. Limit: within 21 days. "
+            "25 is over 21. So: breach.",
         ),
         (
             Case("multi", REPORT, "fine", number=25),
             FINE,
-            "Fuel spill report: within 21 days. 25 is over 21. "
-            "Exception: when a storm warning is in force. Not met. So far breach. "
-            "Grade: serious. A serious breach costs 400 crowns. So: 400 crowns.",
+            f"{STORM} Not met. Limit: within 21 days. 25 is over 21. So far breach. "
+            "A serious breach costs 400 crowns. So: 400 crowns.",
         ),
         (
             Case("multi", DIVING, "fine"),
             Penalty("extreme", 900, "crowns"),
-            "Night diving: forbidden. Exception: none. So far breach. Grade: extreme. "
+            "Night diving. Grade: extreme. Exception: none. Rule: forbidden. So far breach. "
             "An extreme breach costs 900 crowns. So: 900 crowns.",
         ),
-        (Case("multi", WALKS, "fine"), None, "Evening walks: allowed. So: no fine."),
+        (Case("multi", WALKS, "fine"), None, "Evening walks. Rule: allowed. So: no fine."),
         (
             Case("counter", REPORT, "change", number=25, hypothetical=30),
             None,
-            "Fuel spill report: within 21 days. 25 is over 21. Instead: within 30 days. "
+            f"{STORM} Limit: within 21 days. 25 is over 21. Instead: within 30 days. "
             "25 is not over 30. So: changed.",
         ),
         (
             Case("counter", REPORT, "change", number=25, hypothetical=24),
             None,
-            "Fuel spill report: within 21 days. 25 is over 21. Instead: within 24 days. "
+            f"{STORM} Limit: within 21 days. 25 is over 21. Instead: within 24 days. "
             "25 is over 24. So: same.",
         ),
         (

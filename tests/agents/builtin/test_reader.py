@@ -98,8 +98,8 @@ def test_the_expert_answers_and_cites_every_fact_it_used() -> None:
     asked = block("question", "The library card came back after 17 days. What is the fine?")
     reply = call("Expert: answer", f"{asked}\n{PASSAGE}\n{PENALTIES}")
     assert reply["answer"] == (
-        "Library card: within 14 days. 17 is over 14. Exception: when the holder is a minor. "
-        "Not met. So far breach. Grade: petty. A petty breach costs 30 crowns. So: 30 crowns."
+        "Library card. Grade: petty. Exception: when the holder is a minor. Not met. Limit: within "
+        "14 days. 17 is over 14. So far breach. A petty breach costs 30 crowns. So: 30 crowns."
     )
     assert not reply["abstained"]
     texts = {"p-a": RULES, "p-b": FINES}
@@ -215,13 +215,12 @@ def test_proposals_that_cannot_be_made(more: dict[str, str], message: str) -> No
 # --- grader ------------------------------------------------------------------------------------
 
 BREACH = (
-    "Library card: within 14 days. 17 is over 14. Exception: when the holder is a minor. Not met. "
-    "So: breach."
+    "Library card. Grade: petty. Exception: when the holder is a minor. Not met. "
+    "Limit: within 14 days. 17 is over 14. So: breach."
 )
 FINE = BREACH.replace(
-    "So: breach.", "So far breach. Grade: petty. A petty breach costs 30 crowns. "
+    "So: breach.", "So far breach. A petty breach costs 30 crowns. So: 30 crowns."
 )
-FINE += "So: 30 crowns."
 
 
 def grades(expert: str, *answers: str) -> list[str]:

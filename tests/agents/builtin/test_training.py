@@ -16,9 +16,7 @@ from agents.builtin.train_nano import Recipe, batch, encode, export, new_model, 
 
 @pytest.fixture
 def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """A run folder that has a tokenizer, with batches of two short windows."""
-    monkeypatch.setattr(train_nano, "WINDOW", 128)
-    monkeypatch.setattr(train_nano, "ROWS", 2)
+    """A run folder that has a tokenizer."""
     monkeypatch.setattr(train_nano, "CHECKPOINT_EVERY", 2)
     folder = tmp_path / "run"
     folder.mkdir()
@@ -27,7 +25,7 @@ def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 
 def _recipe(steps: int) -> Recipe:
-    return Recipe(tokens=steps * 128 * 2 + 1)
+    return Recipe(tokens=steps * 128 * 2 + 1, window=128, rows=2)
 
 
 def test_a_batch_is_a_function_of_its_step(small: Path) -> None:
@@ -43,25 +41,26 @@ def test_a_batch_is_a_function_of_its_step(small: Path) -> None:
 def test_lessons_are_cut_at_whole_turns(small: Path) -> None:
     tokenizer = load_tokenizer(small)
     for seed in range(20):
-        ids, weights = encode(lessons.reading(random.Random(seed), 2, lessons.STAGES[0]), tokenizer)
+        lesson = lessons.reading(random.Random(seed), 2, lessons.STAGES[0])
+        ids, weights = encode(lesson, tokenizer, 128)
         assert len(ids) == len(weights) <= 128
         assert not ids or ids[-1] == tokenizer.eos_token_id
 
 
 def test_answers_always_count_and_passages_seldom(small: Path) -> None:
     tokenizer = load_tokenizer(small)
-    ids, weights = encode(lessons.turn("How long?", "Trench: allowed.", 0.05), tokenizer)
+    ids, weights = encode(lessons.turn("How long?", "Trench. Rule: allowed.", 0.05), tokenizer, 128)
     text = tokenizer.decode([i for i, w in zip(ids, weights, strict=True) if w == 1.0])
-    assert text == " trench: allowed.<|end|>"
+    assert text == " trench. rule: allowed.<|end|>"
     chat = [
         {"role": "user", "content": "How long?"},
-        {"role": "assistant", "content": "Trench: allowed."},
+        {"role": "assistant", "content": "Trench. Rule: allowed."},
     ]
     assert tokenizer.apply_chat_template(chat, return_dict=False) == ids
 
 
 def test_a_stopped_run_goes_on_to_the_same_weights(small: Path, tmp_path: Path) -> None:
-    whole, tokenizer = train(_recipe(4), small, compiled=False)
+    whole, tokenizer = train(_recipe(4), small)
     second = tmp_path / "second"
     second.mkdir()
     tokenizer.save_pretrained(second)
@@ -72,7 +71,7 @@ def test_a_stopped_run_goes_on_to_the_same_weights(small: Path, tmp_path: Path) 
         loss = train_nano.loss_of(model.model, model.lm_head, *batch(step, recipe, tokenizer))
         train_nano.update(model, loss, optimisers, rate_at(step, recipe))
     train_nano.save(second, model, optimisers, 2)
-    resumed, _ = train(recipe, second, compiled=False)
+    resumed, _ = train(recipe, second)
     for left, right in zip(whole.parameters(), resumed.parameters(), strict=True):
         assert torch.equal(left, right)
 
@@ -82,7 +81,7 @@ def test_the_curve_is_noted_and_the_weights_load(
 ) -> None:
     monkeypatch.setattr(train_nano, "CURVE_EVERY", 2)
     monkeypatch.setattr(skills, "quick", lambda answers: {"one": 0.5})
-    model, tokenizer = train(_recipe(2), small, compiled=False)
+    model, tokenizer = train(_recipe(2), small)
     assert (small / "curve.jsonl").read_text(encoding="utf-8").count("one") == 1
     export(model, tokenizer, tmp_path / "weights")
     assert load_engine(tmp_path / "weights", None)
@@ -90,7 +89,7 @@ def test_the_curve_is_noted_and_the_weights_load(
 
 
 def test_the_rate_rises_holds_and_falls() -> None:
-    recipe = Recipe(tokens=1000 * 512 * 12)
+    recipe = Recipe(tokens=1000 * Recipe().batch_tokens)
     rates = [rate_at(step, recipe) for step in (0, 300, 540, 999)]
     assert rates[0] < rates[1] == recipe.rate
     assert rates[1] == rates[2] > rates[3] > 0
