@@ -3,9 +3,10 @@
     python -m benchmarks.nano_skills            # the table of the model card, some minutes
     python -m benchmarks.nano_skills --quick    # a rough one
 
-Keys of the JSON: `skills` (by skill and kind), `under_target` (a line each). Exit code 1 where a figure lies under its target: 0.98 with the right clause alone, 0.92 with it
-among three and 0.85 of it in every kind, closed-book within 3 points of the best constant guess,
-novel wordings within 10 points of exam ones.
+Keys of the JSON: `skills` (by skill and kind), `under_target` (a line each). Exit code 1 where a
+figure lies under its target: 0.98 with the right clause alone, 0.92 with it among three and 0.85 of
+it in every kind, closed-book within 3 points of the best constant guess, novel wordings within 10
+points of exam ones.
 """
 
 import argparse

@@ -67,7 +67,7 @@ class ExaminationConfig(Section):
 
 
 class AdaptationConfig(Section):
-    max_rounds: int = Field(4, ge=1, description="outer rounds at most")
+    max_rounds: int = Field(3, ge=1, description="outer rounds at most")
     seeds_per_round: int = Field(140, ge=1, description="examinations a round")
     stop_failure_share: float = Field(
         0.1, ge=0, le=1, description="stop when the student fails fewer of the fresh questions"
@@ -110,7 +110,7 @@ class TrainingConfig(Section):
     epochs: float = Field(4.0, gt=0, description="passes a round over dataset and replay")
     max_tokens: int = Field(512, ge=16, description="longest sample; longer ones are an error")
     replay: float = Field(
-        1.0, ge=0, description="general samples mixed in for each example, against forgetting"
+        1.5, ge=0, description="general samples mixed in for each example, against forgetting"
     )
     save_steps: int = Field(200, ge=1, description="steps between checkpoints that resume goes to")
 
