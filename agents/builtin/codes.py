@@ -257,18 +257,15 @@ def general_exam(n: int, seed: int) -> list[Exchange]:
 
 
 def replay(n: int, seed: str) -> list[Exchange]:
-    """The kinds of `general_exam` in training wording, to mix into an adaptation.
-
-    Passages have one clause, not three: they keep the skill of reading alive at a third of the
-    tokens.
-    """
+    """The kinds of `general_exam` in training wording, to mix into an adaptation."""
     return _mixed(n, random.Random(f"replay {seed}"), "training", 1)
 
 
-def _mixed(n: int, rng: random.Random, style: Style, clauses: int) -> list[Exchange]:
+def _mixed(n: int, rng: random.Random, style: Style, fewest: int) -> list[Exchange]:
+    """Half closed book on the known codes, half on one of `fewest` to three clauses."""
     streams = [questions(code, style, rng) for code in known_codes()]
     closed = [closed_exchange(streams[i % KNOWN_CODES]) for i in range(n - n // 2)]
-    opened = [open_exchange(rng, style, clauses)[0] for _ in range(n // 2)]
+    opened = [open_exchange(rng, style, rng.randint(fewest, 3))[0] for _ in range(n // 2)]
     mixed = closed + opened
     rng.shuffle(mixed)
     return mixed
