@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from langchain_core.messages import BaseMessage
 from pydantic import BaseModel
+from scripted import Scripted
 
 from agents.calls import Caller, CallFailed
 from agents.grader import Grader
@@ -14,7 +15,6 @@ from elenchus.config import DomainConfig, ModelConfig
 from elenchus.errors import UserError
 from elenchus.ledger import Ledger
 from elenchus.records import Failure
-from tests.scripted import Scripted
 
 
 class Number(BaseModel):

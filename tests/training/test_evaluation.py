@@ -3,6 +3,7 @@
 import asyncio
 
 import numpy as np
+from scripted import Scripted
 
 from agents.calls import Caller
 from agents.grader import Grader
@@ -11,7 +12,6 @@ from agents.student import Student
 from elenchus.config import DomainConfig, ModelConfig
 from elenchus.ledger import Ledger
 from elenchus.records import ExamItem, Failure, Score, as_message
-from tests.scripted import Scripted
 from training.evaluation import accuracy, gain, graded, share, sit
 
 
