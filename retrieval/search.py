@@ -46,7 +46,6 @@ class Search:
                 self._numbered[number].append(passage)
             for number in references(passage.text):
                 self._citing[number].append(passage)
-
         self._find = functools.lru_cache(REMEMBERED)(self._found)
 
     def __call__(self, query: str) -> list[Passage]:

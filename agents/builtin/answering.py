@@ -8,7 +8,7 @@ from agents.builtin.blocks import Extract
 from agents.builtin.interpreter import Reading, interpret
 from agents.builtin.lexicon import BREACH_WORDS
 from agents.builtin.parser import Code, Norm, Quote, read_code
-from agents.builtin.questions import answer
+from agents.builtin.questions import answer, outcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ def _by_rule(reading: Reading, code: Code) -> Reply:
     penalty = code.penalty(norm.rule.grade)
     text = answer(case, penalty.value if penalty else None)
     quotes = _quotes(norm)
-    if case.asked == "fine" and "So far breach" in text:
+    if case.asked == "fine" and outcome(case):
         if penalty is None:
             return Reply("", (), _missing(norm))
         quotes.append(penalty.quote)

@@ -7,7 +7,7 @@ from agents.builtin.frames_scenes import HELD
 from agents.builtin.lexicon import ACTORS, ADVERBS, STOP, singular, stem, word_set
 from agents.builtin.matching import Text
 from agents.builtin.rules import Rule
-from agents.builtin.wording import pattern
+from agents.builtin.wording import frames, pattern
 
 _GENERIC = frozenset(
     stem(word)
@@ -77,8 +77,8 @@ def told_circumstance(question: str) -> str | None:
 
 @cache
 def _cues() -> tuple[re.Pattern[str], ...]:
-    frames = (frame for block in HELD.values() for frame in block.strip().splitlines())
-    return tuple(re.compile(rf"\b{pattern(frame, 'exc')}\.", re.IGNORECASE) for frame in frames)
+    known = (frame for block in HELD.values() for frame in frames(block))
+    return tuple(re.compile(rf"\b{pattern(frame, 'exc')}\.", re.IGNORECASE) for frame in known)
 
 
 def _key_stems(exception: str, rule: Rule) -> list[tuple[str, bool]]:

@@ -7,7 +7,7 @@ than one answer. The share of hard passages and of known codes grows with traini
 
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from agents.builtin import codes, drafting
 from agents.builtin.questions import KINDS
@@ -49,44 +49,25 @@ class Stage:
     numbers: float = 0.4
 
 
+_LATE = Stage(
+    8.0e6,
+    (0.1, 0.15, 0.4, 0.2, 0.15),
+    0.10,
+    0.03,
+    0.18,
+    passage=0.02,
+    question=0.01,
+    wide=0.4,
+)
 # From one clause to five; then known codes; then no more loss on what cannot be foretold, and more
 # forms of question; then, when copying is learnt, many comparisons of numbers, the slowest to come.
 STAGES = (
     Stage(0.0, (0.6, 0.4, 0.0, 0.0, 0.0), 0.10, 0.0, 0.08),
     Stage(1.2e6, (0.2, 0.4, 0.4, 0.0, 0.0), 0.10, 0.05, 0.08),
     Stage(3.0e6, (0.1, 0.2, 0.4, 0.2, 0.1), 0.12, 0.10, 0.20, wide=0.2),
-    Stage(
-        8.0e6,
-        (0.1, 0.15, 0.4, 0.2, 0.15),
-        0.10,
-        0.03,
-        0.18,
-        passage=0.02,
-        question=0.01,
-        wide=0.4,
-    ),
-    Stage(
-        8.7e6,
-        (0.1, 0.15, 0.4, 0.2, 0.15),
-        0.35,
-        0.03,
-        0.18,
-        passage=0.02,
-        question=0.01,
-        wide=0.4,
-        numbers=0.75,
-    ),
-    Stage(
-        10.5e6,
-        (0.1, 0.15, 0.4, 0.2, 0.15),
-        0.12,
-        0.03,
-        0.18,
-        passage=0.02,
-        question=0.01,
-        wide=0.4,
-        numbers=0.6,
-    ),
+    _LATE,
+    replace(_LATE, start=8.7e6, drills=0.35, numbers=0.75),
+    replace(_LATE, start=10.5e6, drills=0.12, numbers=0.6),
 )
 
 
