@@ -233,6 +233,14 @@ class Adapter(Record):
     steps: int
 
 
+class Retrieval(Record):
+    """What a search found for a query: what the expert was given, best first."""
+
+    prefix = "r"
+    query: str
+    passage_ids: tuple[str, ...]
+
+
 class Failure(Record):
     """A model call whose answer could not be used, after all asking again."""
 
@@ -248,7 +256,7 @@ RECORD_TYPES: dict[str, type[Record]] = {
     kind.__name__: kind
     for kind in (
         Document, Passage, Point, Seed, Question, Turn, Examination, Example,
-        Dataset, ExamItem, Score, Adapter, Failure,
+        Dataset, ExamItem, Score, Adapter, Retrieval, Failure,
     )
 }  # fmt: skip
 

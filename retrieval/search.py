@@ -4,7 +4,6 @@ Passages joined to a found one by a section reference ("see section 9.2"), in ei
 come along: rules and their consequences often stand in different parts of a document.
 """
 
-import functools
 import re
 from collections import defaultdict
 from collections.abc import Sequence
@@ -24,7 +23,6 @@ _REFERENCE = re.compile(
 _NUMBER = re.compile(r"\d+(?:\.\d+)*")
 _RANGE = re.compile(r"((?:\d+\.)*)(\d+)\s+to\s+\1(\d+)")
 _LONGEST_RANGE = 50
-REMEMBERED = 4096  # queries: an expert looks the same things up again and again
 
 
 class Search:
@@ -46,15 +44,11 @@ class Search:
                 self._numbered[number].append(passage)
             for number in references(passage.text):
                 self._citing[number].append(passage)
-        self._find = functools.lru_cache(REMEMBERED)(self._found)
 
     def __call__(self, query: str) -> list[Passage]:
         """The best passages for a query, best first, then those that references join to them."""
-        return list(self._find(query))
-
-    def _found(self, query: str) -> tuple[Passage, ...]:
         found = self.ranked(query)[: self._config.passages]
-        return (*found, *self._related(found))
+        return [*found, *self._related(found)]
 
     def ranked(self, query: str) -> list[Passage]:
         """All candidates of both rankings, fused, best first."""

@@ -66,9 +66,9 @@ class Store:
 
     def nearest(self, query: str, count: int) -> list[str]:
         """Ids of the passages nearest to a query, best first."""
-        vector: Any = self._embedder.encode([query])
+        vectors: Any = self._embedder.query(query)[None]
         found = self._collection.query(
-            query_embeddings=vector, n_results=min(count, self._collection.count()), include=[]
+            query_embeddings=vectors, n_results=min(count, self._collection.count()), include=[]
         )
         return found["ids"][0]
 

@@ -14,7 +14,7 @@ VOCABULARY = {"elenchus.records", "elenchus.config", "elenchus.errors", "elenchu
 ALLOWED = {
     "elenchus": set(),
     "agents": set(),
-    "retrieval": {"agents.models"},
+    "retrieval": {"agents.batching", "agents.models"},
     "training": {"agents"},
     "graphs": {"agents", "retrieval", "training"},
 }

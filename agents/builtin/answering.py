@@ -8,7 +8,7 @@ from agents.builtin.blocks import Extract
 from agents.builtin.interpreter import Reading, interpret
 from agents.builtin.lexicon import BREACH_WORDS
 from agents.builtin.parser import Code, Norm, Quote, read_code
-from agents.builtin.questions import answer, outcome
+from agents.builtin.questions import answer, outcome, price
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +37,9 @@ def reply(question: str, extracts: list[Extract]) -> Reply:
 def _by_grade(question: str, code: Code) -> Reply:
     """The fine of a grade, where a question names the grade instead of a rule."""
     for penalty in code.penalties if is_about_money(question) else []:
-        grade, amount = penalty.value.grade, f"{penalty.value.amount} {penalty.value.currency}"
-        if re.search(rf"\b{re.escape(grade)}\b.{{0,20}}\b(?:{BREACH_WORDS})\b", question, re.I):
-            article = "An" if grade[0] in "aeiou" else "A"
-            said = f"{article} {grade} breach costs {amount}. So: {amount}."
-            return Reply(said, (penalty.quote,))
+        grade = re.escape(penalty.value.grade)
+        if re.search(rf"\b{grade}\b.{{0,20}}\b(?:{BREACH_WORDS})\b", question, re.I):
+            return Reply(price(penalty.value), (penalty.quote,))
     return Reply("", ())
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from agents.builtin.batching import Batcher
+from agents.batching import Batcher
 from agents.builtin.checksums import LIST, verify_checksums
 
 MAX_BATCH = 64

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from agents.builtin import codes, drafting
-from agents.builtin.questions import KINDS
+from agents.builtin.questions import KINDS, price
 from agents.builtin.rules import Rule
 from agents.builtin.stock import MEASURES, THINGS
 from agents.builtin.wording import Style
@@ -34,7 +34,8 @@ class Stage:
         kinds: shares of the kinds of question, in the order of `KINDS`.
         passage, question: loss weights of passages and questions.
         wide: share of questions in the wide style.
-        numbers: share of the drills that compare numbers; the others compare circumstances.
+        numbers, fines: shares of the drills that compare numbers and that look up fines; the others
+            compare circumstances.
     """
 
     start: float
@@ -47,6 +48,7 @@ class Stage:
     question: float = 0.05
     wide: float = 0.0
     numbers: float = 0.4
+    fines: float = 0.0
 
 
 _LATE = Stage(
@@ -60,7 +62,8 @@ _LATE = Stage(
     wide=0.4,
 )
 # From one clause to five; then known codes; then no more loss on what cannot be foretold, and more
-# forms of question; then, when copying is learnt, many comparisons of numbers, the slowest to come.
+# forms of question; then, when copying is learnt, many comparisons of numbers, the slowest to come;
+# last, most of what still fails: fines, and circumstances beside exceptions.
 STAGES = (
     Stage(0.0, (0.6, 0.4, 0.0, 0.0, 0.0), 0.10, 0.0, 0.08),
     Stage(1.2e6, (0.2, 0.4, 0.4, 0.0, 0.0), 0.10, 0.05, 0.08),
@@ -68,6 +71,14 @@ STAGES = (
     _LATE,
     replace(_LATE, start=8.7e6, drills=0.35, numbers=0.75),
     replace(_LATE, start=10.5e6, drills=0.12, numbers=0.6),
+    replace(
+        _LATE,
+        start=12.3e6,
+        kinds=(0.12, 0.16, 0.30, 0.28, 0.14),
+        drills=0.15,
+        numbers=0.4,
+        fines=0.25,
+    ),
 )
 
 
@@ -150,6 +161,20 @@ def circumstances(rng: random.Random) -> Lesson:
     return [*lesson, (END, ANSWER)]
 
 
+def fines(rng: random.Random) -> Lesson:
+    """What breaches cost, looked up among sentences that price them."""
+    lesson: Lesson = []
+    for _ in range(4):
+        code = codes.fresh_code(rng, 1)
+        priced = rng.sample(code.penalties, rng.randint(2, 3))
+        lesson.append((" ".join(drafting.fine(penalty, rng) for penalty in priced), 0.0))
+        for penalty in rng.sample(priced, len(priced)):
+            asked, found = price(penalty).split(" costs ")
+            lesson.append((f" So far breach. {asked} costs", 0.0))
+            lesson.append((f" {found}", ANSWER))
+    return [*lesson, (END, ANSWER)]
+
+
 def _another(clause: str, rng: random.Random) -> str:
     """Another clause, or the same with one word exchanged."""
     if rng.random() < 0.6:
@@ -169,6 +194,13 @@ def _not(number: int, limit: int, word: str) -> str:
     return "" if (number > limit if word == "over" else number < limit) else "not "
 
 
+def _drill(rng: random.Random, stage: Stage) -> Lesson:
+    way = rng.random()
+    if way < stage.numbers:
+        return comparisons(rng)
+    return fines(rng) if way > 1 - stage.fines else circumstances(rng)
+
+
 def stage_at(seen: float) -> Stage:
     """The mixture for the number of tokens seen."""
     return next(stage for stage in reversed(STAGES) if seen >= stage.start)
@@ -180,7 +212,7 @@ def lessons(rng: random.Random, seen: float) -> Iterator[Lesson]:
     while True:
         way = rng.random()
         if way < stage.drills:
-            yield comparisons(rng) if rng.random() < stage.numbers else circumstances(rng)
+            yield _drill(rng, stage)
         elif way < stage.drills + stage.text:
             yield known_text(rng)
         elif rng.random() < stage.known:

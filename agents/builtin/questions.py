@@ -289,10 +289,14 @@ def _compare(rule: Rule, number: int, limit: int | None) -> str:
 def _fine(rule: Rule, penalty: Penalty | None) -> str:
     if rule.grade is None or penalty is None:
         return "So far breach. So: no fine."
-    article = "An" if rule.grade[0] in "aeiou" else "A"
+    return f"So far breach. {price(penalty)}"
+
+
+def price(penalty: Penalty) -> str:
+    """What a breach of the grade costs, as an answer concludes it."""
+    article = "An" if penalty.grade[0] in "aeiou" else "A"
     cost = f"{penalty.amount} {penalty.currency}"
-    price = f"{article} {rule.grade} breach costs {cost}."
-    return f"So far breach. {price} So: {cost}."
+    return f"{article} {penalty.grade} breach costs {cost}. So: {cost}."
 
 
 def verdict(answer_text: str) -> str:

@@ -173,6 +173,19 @@ def test_ctrl_c_says_how_to_go_on(tmp_path: Path) -> None:
     assert resume(home, run_id)["rounds"] == 2
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="no Ctrl-C for one process there")
+def test_ctrl_c_ends_training_at_its_next_step(tmp_path: Path) -> None:
+    home = write_pool(tmp_path)
+    settings = home / "domain.yaml"
+    settings.write_text(settings.read_text().replace("epochs: 2", "epochs: 50"))
+    process = launch(home)
+    begun = kill_when(
+        process, home, lambda f: (f / "adapters" / "round-1.partial").exists(), signal.SIGINT
+    )
+    assert process.returncode == 130
+    assert not (runs.find(tmp_path / "runs", begun).path / "adapters" / "round-1").exists()
+
+
 def test_a_finished_run_is_not_resumed(whole: tuple[Path, dict], elenchus) -> None:
     home, result = whole
     end = elenchus("resume", result["run"], "--runs", home.parent / "runs")

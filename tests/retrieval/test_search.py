@@ -1,14 +1,19 @@
 """Loading, indexing and searching with the real parts: MiniLM, Chroma on disk, BM25."""
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from elenchus.config import RetrievalConfig
 from elenchus.errors import UserError
+from elenchus.ledger import Ledger
+from elenchus.records import Passage
 from retrieval import embedding
 from retrieval.corpora import load_documents
 from retrieval.embedding import Embedder
+from retrieval.recorded import RecordedSearch
 from retrieval.search import Search, references
 from retrieval.store import Store
 
@@ -88,6 +93,31 @@ def test_search_finds_and_follows_references(tmp_path: Path, embedder: Embedder)
     assert search.lexical("the of and") == []
     assert len(search("zzz qqq")) >= 1
     store.close()
+
+
+def test_what_was_found_is_found_again(tmp_path: Path, ledger: Ledger) -> None:
+    made = {"document_id": "d-1", "source": "one.md", "start": 0, "end": 4, "heading": ()}
+    passages = [Passage(text=text, **made) for text in ("lift", "ramp")]
+    ledger.write(*passages)
+    asked = []
+
+    def search(query: str) -> list[Passage]:
+        asked.append(query)
+        return passages[len(asked) - 1 :]
+
+    first = RecordedSearch(search, ledger)
+    assert first("lift") == first("lift") == passages
+    again = RecordedSearch(search, ledger)  # as a resumed run makes it
+    assert again("lift") == passages
+    assert again("stairs") == passages[1:]
+    assert asked == ["lift", "stairs"]
+
+
+def test_a_query_has_the_vector_that_it_has_among_others(embedder: Embedder) -> None:
+    texts = [f"What does breach {n} of the ladder rules cost{', then' * n}?" for n in range(8)]
+    with ThreadPoolExecutor(8) as pool:
+        vectors = np.stack(list(pool.map(embedder.query, texts)))
+    assert vectors == pytest.approx(embedder.encode(texts), abs=1e-5)
 
 
 def test_references_are_read_from_text() -> None:

@@ -152,6 +152,16 @@ def test_lessons_alternate_turns_and_grow_harder() -> None:
     assert max(len(lesson) for lesson in late) > 10
 
 
+def test_a_drill_in_fines_asks_what_its_sentences_say() -> None:
+    pieces = [text for text, _ in lessons.fines(random.Random(3))]
+    said = "\n".join(text for text in pieces if not text.startswith(" "))
+    priced = {p.value.grade: p.value for p in read_code([Extract("1", "", said)]).penalties}
+    asked = re.findall(r"An? (\S+) breach costs (\d+) (\S+)\. So: \2 \3\.", "".join(pieces))
+    assert len(asked) == len(priced) >= 8
+    for grade, amount, currency in asked:
+        assert priced[grade] == Penalty(grade, int(amount), currency)
+
+
 def test_a_reading_asks_about_its_own_passage() -> None:
     rng = random.Random(6)
     for clauses in range(1, 6):

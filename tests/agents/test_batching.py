@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from agents.builtin.batching import Batcher
+from agents.batching import Batcher
 
 
 class Doubler:
