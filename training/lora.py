@@ -118,7 +118,11 @@ def batches(rows: Sequence[Row], config: TrainingConfig, seed: int) -> list[list
 
 
 class _Padding:
-    """Pads a batch on the right. The loader hands over one item, which is the whole batch."""
+    """Pads a batch on the right. The loader hands over one item, which is the whole batch.
+
+    Labels begin before the batch's first token with loss, and `logits_to_keep` says how many they
+    are: logits of prompts, which no loss needs, are not made.
+    """
 
     def __init__(self, pad: int) -> None:
         self._pad = pad
@@ -128,6 +132,8 @@ class _Padding:
 
         (rows,) = items
         width = max(len(row["input_ids"]) for row in rows)
+        first = min(row["labels"].count(IGNORED) for row in rows)
+        kept = width - max(0, first - 1)
 
         def padded(key: str, filler: int) -> Any:
             return torch.tensor([row[key] + [filler] * (width - len(row[key])) for row in rows])
@@ -136,8 +142,9 @@ class _Padding:
         mask = torch.tensor([[1] * len(i) + [0] * (width - len(i)) for i in ids])
         return {
             "input_ids": padded("input_ids", self._pad),
-            "labels": padded("labels", IGNORED),
+            "labels": padded("labels", IGNORED)[:, -kept:],
             "attention_mask": mask,
+            "logits_to_keep": kept,
         }
 
 

@@ -36,7 +36,7 @@ CHECKPOINT_EVERY, CURVE_EVERY = 200, 400
 class Recipe:
     """What decides the weights."""
 
-    tokens: float = 14.75e6
+    tokens: float = 22e6
     rate: float = 3e-3
     seed: int = 0
     window: int = 512

@@ -83,6 +83,27 @@ def test_loss_is_on_the_completion_alone() -> None:
     assert tokenizer.decode(learnt).strip() == "lamp 3: hall. so: hall.<|end|>"
 
 
+def test_a_batch_without_the_logits_of_prompts_has_the_same_loss() -> None:
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(WEIGHTS)
+    model = AutoModelForCausalLM.from_pretrained(WEIGHTS, dtype=torch.float32)
+    longer = lora.Sample((as_message("user", "The hall has seven lamps. Which?"),), "So: none.")
+    rows = [lora.encode(tokenizer, sample, 100) for sample in (*SAMPLES[:3], longer)]
+    batch = lora._Padding(0)([rows])
+    whole = batch["input_ids"].clone()
+    labels = torch.full_like(whole, lora.IGNORED)
+    for place, row in enumerate(rows):
+        labels[place, : len(row["labels"])] = torch.tensor(row["labels"])
+    kept = batch["logits_to_keep"]
+    assert kept < whole.shape[1]
+    assert (labels[:, :-kept] == lora.IGNORED).all()
+    with torch.no_grad():
+        short = model(**batch).loss
+        full = model(input_ids=whole, attention_mask=batch["attention_mask"], labels=labels).loss
+    assert short.item() == pytest.approx(full.item(), rel=1e-5)
+
+
 def test_training_sees_the_tokens_that_asking_sees() -> None:
     """The prompt of a training sample is token for token what the student is asked with."""
     from transformers import AutoTokenizer
