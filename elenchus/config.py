@@ -67,8 +67,8 @@ class ExaminationConfig(Section):
 
 
 class AdaptationConfig(Section):
-    max_rounds: int = Field(3, ge=1, description="outer rounds at most")
-    seeds_per_round: int = Field(140, ge=1, description="examinations a round")
+    max_rounds: int = Field(2, ge=1, description="outer rounds at most")
+    seeds_per_round: int = Field(210, ge=1, description="examinations a round")
     stop_failure_share: float = Field(
         0.1, ge=0, le=1, description="stop when the student fails fewer of the fresh questions"
     )
