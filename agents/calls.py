@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 from pydantic import BaseModel, ValidationError
 
-from agents.models import Model
+from agents.models import Model, PromptTooLong
 from agents.prompting import Prompt
 from elenchus.config import ModelConfig
 from elenchus.ledger import Call, Ledger
@@ -77,8 +77,11 @@ class Caller:
 
     def failed(self, prompt: Prompt, reason: str, call: Call) -> CallFailed:
         """Record that a call's answer cannot be used; the exception to raise."""
+        return self._failed(prompt, reason, call.response, call.id)
+
+    def _failed(self, prompt: Prompt, reason: str, raw: str, call_id: str) -> CallFailed:
         failure = Failure(
-            role=prompt.role, task=prompt.task, reason=reason, raw=call.response, call_id=call.id
+            role=prompt.role, task=prompt.task, reason=reason, raw=raw, call_id=call_id
         )
         self._ledger.write(failure)
         return CallFailed(failure)
@@ -96,7 +99,10 @@ class Caller:
         if known is not None:
             return known
         started = time.perf_counter()
-        reply = await self._provide(messages, key)
+        try:
+            reply = await self._provide(messages, key)
+        except PromptTooLong as error:
+            raise self._failed(prompt, str(error), request, key) from error
         usage = reply.usage_metadata
         call = Call(
             id=key,

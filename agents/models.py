@@ -11,6 +11,10 @@ from elenchus.config import ModelConfig
 from elenchus.errors import UserError
 
 
+class PromptTooLong(ValueError):
+    """A prompt and its answer do not fit into a model's context."""
+
+
 @dataclass(frozen=True)
 class Model:
     """A chat model with the identity that its calls are cached under.

@@ -4,17 +4,32 @@
     python -m benchmarks.demo --quick    # the profile "quick": seconds, and figures of little worth
 
 Keys of the JSON: `seconds`, `peak_mb`, `questions`, `examples`, `before`, `after`, `gain`,
-`general_gain`, `hand_before`, `hand_after`, `nearest_exam_similarity`, `shared_questions`.
+`general_gain`, `hand_before`, `hand_after`, `nearest_exam_similarity`, `shared_questions`, and
+`under_target`, a line for each figure of a whole run that misses `TARGETS`; exit code 1 where one
+does.
 """
 
 import argparse
 import json
+import math
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
+
+# Least and most of each figure, on two cores.
+TARGETS: dict[str, tuple[float, float]] = {
+    "seconds": (0, 360),
+    "peak_mb": (0, 3000),
+    "questions": (400, math.inf),
+    "examples": (1, 400),
+    "before": (0, 0.45),
+    "after": (0.85, 1),
+    "general_gain": (-0.05, 1),
+    "shared_questions": (0, 0),
+}
 
 
 def launch(domain: str, quick: bool, folder: Path, changes: list[str]) -> dict[str, Any]:
@@ -76,7 +91,17 @@ def figures(result: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def main() -> None:
+def misses(found: dict[str, Any]) -> list[str]:
+    """The figures that are not between their targets, a line each."""
+    lines = []
+    for key, (least, most) in TARGETS.items():
+        value = found[key]["value"] if isinstance(found[key], dict) else found[key]
+        if value is not None and not least <= value <= most:
+            lines.append(f"{key}: {value}, wanted {least} to {most}")
+    return lines
+
+
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--domain", default="market")
     parser.add_argument("--quick", action="store_true")
@@ -86,12 +111,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         result = launch(options.domain, options.quick, Path(folder), options.changes)
         found = figures(result)
+    found["under_target"] = [] if options.quick else misses(found)
     if options.json:
         print(json.dumps(found))
-        return
-    for key, value in found.items():
-        print(f"{key:<24} {value}")
+    else:
+        for key, value in found.items():
+            print(f"{key:<24} {value}")
+    return 1 if found["under_target"] else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -19,7 +19,7 @@ from agents.models import make_model
 from elenchus.config import DomainConfig, load
 from elenchus.domains import SHIPPED
 from elenchus.ledger import Ledger
-from graphs.exams import read_hand_exam
+from graphs.exams import HandQuestion, read_hand_exam
 from retrieval.corpora import load_documents
 from retrieval.embedding import Embedder
 from retrieval.search import Search
@@ -35,9 +35,10 @@ def measure(domain: str, quick: bool, folder: Path) -> dict[str, Any]:
     config = load(home / "domain.yaml")
     store = Store(folder / domain, Embedder("minilm"), config.corpus.passage_chars)
     ledger = Ledger(folder / f"{domain}.sqlite")
-    passages = store.update(load_documents(home, config.corpus.paths), lambda *_: None)
+    documents = load_documents(home, config.corpus.paths)
+    passages = store.update(documents, lambda *_: None)
     search = Search(passages, store, config.retrieval)
-    rows = read_hand_exam(home / str(config.exam.hand))[: QUICK if quick else None]
+    rows = read_hand_exam(home / str(config.exam.hand), documents)[: QUICK if quick else None]
     results = asyncio.run(_ask(rows, search, ledger, config))
     store.close()
     ledger.close()
@@ -47,27 +48,27 @@ def measure(domain: str, quick: bool, folder: Path) -> dict[str, Any]:
         "right": right,
         "share": round(right / len(rows), 4),
         "passage_found": round(sum(r["found"] for r in results) / len(rows), 4),
-        "wrong": {r["id"]: r["said"] for r in results if not r["right"]},
+        "wrong": {r["question"]: r["said"] for r in results if not r["right"]},
     }
 
 
 async def _ask(
-    rows: list[dict[str, str]], search: Search, ledger: Ledger, config: DomainConfig
+    rows: list[HandQuestion], search: Search, ledger: Ledger, config: DomainConfig
 ) -> list[dict[str, Any]]:
     expert = Expert(Caller(make_model(config.expert), config.expert, ledger), search, config)
     grader = Grader(Caller(make_model(config.grader), config.grader, ledger), config)
     results = []
     for row in rows:
-        answers, given = await expert.answer(row["question"])
+        answers, given = await expert.answer(row.question)
         answer = answers[0]
         grounded = not answer.abstained and false_citation(answer, given) is None
-        gold = f"So: {row['answer']}."
-        verdict = await grader.grade(row["question"], gold, [answer.text])
+        gold = f"So: {row.answer}."
+        verdict = await grader.grade(row.question, gold, [answer.text])
         results.append(
             {
-                "id": row.get("id", row["question"]),
+                "question": row.question,
                 "right": grounded and verdict.grades[0] == "correct",
-                "found": any(row["quote"] in passage.text for passage in given),
+                "found": any(row.quote in passage.text for passage in given),
                 "said": answer.text,
             }
         )

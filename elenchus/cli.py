@@ -98,7 +98,9 @@ def trace(
     from elenchus.ledger import Ledger
 
     folder = runs.find(root, run)
-    ledger = Ledger(folder.ledger)
+    if not folder.ledger.exists():
+        raise UserError(f"run {folder.id} stopped before it asked anything: nothing to show")
+    ledger = Ledger(folder.ledger, read_only=True)
     try:
         if examination is None:
             rows = tracing.overview(ledger, folder.id)

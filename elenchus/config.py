@@ -56,6 +56,16 @@ class ModelConfig(Section):
     )
 
 
+class ExpertConfig(ModelConfig):
+    samples: int = Field(2, ge=1, description="answers asked for, a question; they must agree")
+
+
+class StudentConfig(ModelConfig):
+    model: str = Field("builtin:nano", description='"provider:model"')
+    temperature: float = Field(0.7, ge=0, description="sampling temperature; 0 in exams")
+    samples: int = Field(3, ge=1, description="answers asked for, a question")
+
+
 class ExaminationConfig(Section):
     max_turns: int = Field(3, ge=1, description="questions at most in one examination")
     patience: int = Field(2, ge=1, description="turns without a wider gap before giving up")
@@ -108,7 +118,7 @@ class TrainingConfig(Section):
     warmup_steps: int = Field(10, ge=0, description="optimiser steps")
     batch_size: int = Field(16, ge=1, description="samples a step")
     epochs: float = Field(4.0, gt=0, description="passes a round over dataset and replay")
-    max_tokens: int = Field(512, ge=16, description="longest sample; longer ones are an error")
+    max_tokens: int = Field(512, ge=16, description="longest example; longer ones are left out")
     replay: float = Field(
         1.5, ge=0, description="general samples mixed in for each example, against forgetting"
     )
@@ -124,10 +134,10 @@ class DomainConfig(Section):
     seed: int = Field(0, description="seed of everything drawn at random")
     corpus: CorpusConfig = CorpusConfig()
     retrieval: RetrievalConfig = RetrievalConfig()
-    expert: ModelConfig = ModelConfig(samples=2)
+    expert: ExpertConfig = ExpertConfig()
     examiner: ModelConfig = ModelConfig()
     grader: ModelConfig = ModelConfig()
-    student: ModelConfig = ModelConfig(model="builtin:nano", temperature=0.7, samples=3)
+    student: StudentConfig = StudentConfig()
     examination: ExaminationConfig = ExaminationConfig()
     adaptation: AdaptationConfig = AdaptationConfig()
     exam: ExamConfig = ExamConfig()
@@ -182,9 +192,11 @@ def leaf_keys(model: type[BaseModel] = DomainConfig, prefix: str = "") -> list[s
 
 def _apply_profile(tree: dict[str, Any], profile: str, path: Path) -> None:
     profiles = tree.get("profiles") or {}
-    if profile not in profiles:
-        known = ", ".join(sorted(profiles)) or "none"
-        raise UserError(f"{path} has no profile {profile!r}; it has: {known}")
+    if not isinstance(profiles, dict) or profile not in profiles:
+        known = ", ".join(map(str, profiles)) if isinstance(profiles, dict) else ""
+        raise UserError(f"{path} has no profile {profile!r}; it has: {known or 'none'}")
+    if not isinstance(profiles[profile], dict):
+        raise UserError(f"{path}: profiles.{profile} must hold keys and values of this tree")
     _merge(tree, profiles[profile])
 
 

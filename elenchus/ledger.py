@@ -4,6 +4,7 @@ Writes are idempotent (a record's id comes from its content), so a node that run
 kill leaves the ledger as it was. Query it with any SQLite client; `records.body` is JSON.
 """
 
+import os
 import sqlite3
 import threading
 from collections.abc import Iterable, Iterator
@@ -44,11 +45,22 @@ class Call(BaseModel):
 
 
 class Ledger:
-    """Typed access to the file. Safe to use from several threads of one process."""
+    """Typed access to the file. Safe to use from several threads of one process.
 
-    def __init__(self, path: Path) -> None:
+    Args:
+        read_only: look only; the file must be there, and its folder may be another user's.
+    """
+
+    def __init__(self, path: Path, read_only: bool = False) -> None:
         self.path = path
         self._lock = threading.Lock()
+        if read_only:
+            # Where nothing can be written, SQLite must be told that nobody else does.
+            mode = "mode=ro" if os.access(path.parent, os.W_OK) else "immutable=1"
+            self._db = sqlite3.connect(
+                f"{path.absolute().as_uri()}?{mode}", uri=True, check_same_thread=False
+            )
+            return
         self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=NORMAL")

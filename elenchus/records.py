@@ -135,11 +135,15 @@ class Turn(Record):
 
 
 class Rejection(BaseModel):
-    """Why an examination gave no example, with the raw text that decided it."""
+    """Why an examination gave no example, with the raw text that decided it.
+
+    `question_id` is the question under way, where there was one.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     reason: str
     raw: str
+    question_id: str | None = None
 
 
 class Examination(Record):
@@ -186,6 +190,7 @@ class Dataset(Record):
     candidates: int
     near_duplicates: int
     near_exam: int
+    too_long: int
     nearest_exam_similarity: float
 
 

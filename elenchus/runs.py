@@ -27,6 +27,7 @@ from elenchus.config import DomainConfig, validate
 from elenchus.errors import UserError
 
 PACKAGES = ("elenchus", "langgraph", "langchain-core", "chromadb", "torch", "transformers", "peft")
+PAGE = 65_536  # bytes; with less than this free, whatever fails fails for want of room
 FREE_BYTES = 300_000_000  # a demonstration run with its checkpoints takes about a tenth of it
 RunState = Literal["running", "finished", "interrupted"]
 
@@ -70,21 +71,36 @@ class RunFolder:
     def domain_folder(self) -> Path:
         return Path(self.manifest()["domain_folder"])
 
+    def changed(self) -> list[str]:
+        """Packages and prompts that are not what they were when the run was launched."""
+        then, now = self.manifest(), {"versions": versions(), "prompts": prompt_hashes()}
+        return [
+            name
+            for part, values in now.items()
+            for name in sorted(values.keys() | then[part].keys())
+            if values.get(name) != then[part].get(name)
+        ]
+
     def state(self) -> RunState:
         if self.result.exists():
             return "finished"
         try:
-            with self.locked():
+            with self.locked(patience=0):
                 return "interrupted"
         except UserError:
             return "running"
+        except OSError:  # the folder is not ours to write in; then no run of ours is in it
+            return "interrupted"
 
     @contextlib.contextmanager
-    def locked(self) -> Iterator[None]:
-        """Hold the run for this process; UserError when another process has it."""
+    def locked(self, patience: float = 1) -> Iterator[None]:
+        """Hold the run for this process; UserError when another has it for `patience` seconds.
+
+        A look at the state holds it for an instant.
+        """
         lock = FileLock(self.path / "run.lock")
         try:
-            lock.acquire(timeout=0)
+            lock.acquire(timeout=patience)
         except Timeout as error:
             raise UserError(f"run {self.id} is in use by another process; wait for it") from error
         try:
@@ -164,31 +180,35 @@ def write_json(path: Path, value: Any) -> None:
 
 
 @contextlib.contextmanager
-def explained(place: Path) -> Iterator[None]:
-    """Turn the refusals of a disk into one message with the remedy."""
+def explained(place: Path, option: str = "--runs") -> Iterator[None]:
+    """Turn the refusals of a disk into one message with the remedy; `option` names the place."""
     try:
         yield
-    except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode == sqlite3.SQLITE_FULL:
-            raise _disk_full(place) from error
+    except UserError:
         raise
-    except OSError as error:
-        if error.errno in (
-            errno.ENOSPC,
-            getattr(errno, "EDQUOT", errno.ENOSPC),
-        ):  # no quota on Windows
-            raise _disk_full(place) from error
+    except Exception as error:  # each library has its own for a full disk; all go on from here
+        if _is_full(error, place):
+            raise UserError(
+                f"the disk of {place} is full: make room, then launch again or, where "
+                "`elenchus runs` lists the run, go on with `elenchus resume`"
+            ) from error
         if isinstance(error, PermissionError | NotADirectoryError | FileExistsError) or (
-            error.errno == errno.EROFS
+            isinstance(error, OSError) and error.errno == errno.EROFS
         ):
             raise UserError(
-                f"cannot write to {place} ({error.strerror}); choose another place with --runs"
+                f"cannot write to {place} ({error.strerror}); choose another place with {option}"
             ) from error
         raise
 
 
-def _disk_full(place: Path) -> UserError:
-    return UserError(f"the disk of {place} is full: make room, then go on with `elenchus resume`")
+def _is_full(error: Exception, place: Path) -> bool:
+    """Whether an error comes from a full disk, or the disk has no room for a page any more."""
+    if isinstance(error, OSError):  # there is no quota on Windows
+        return error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
+    if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
+        return True
+    there = next(p for p in (place, *place.absolute().parents) if p.exists())
+    return f"os error {errno.ENOSPC})" in str(error) or shutil.disk_usage(there).free < PAGE
 
 
 def versions() -> dict[str, str]:

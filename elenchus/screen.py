@@ -81,7 +81,8 @@ def show_result(result: dict[str, Any], run_path: str, console: Console | None =
     console.print(
         f"{result['examples']} examples from {result['examinations']} examinations in "
         f"{result['rounds']} rounds cover {result['points_covered']} of {result['points']} points; "
-        f"{result['calls']:,} calls, {result['tokens']:,} tokens, {result['seconds']:.0f} s."
+        f"{result['calls']:,} calls, {result['tokens']:,} tokens, {result['seconds']:.0f} s"
+        + (" since it was last resumed." if result["resumed"] else ".")
     )
     console.print(f"Stopped: {result['stopped']}.\n", markup=False)
     console.print(f"dataset  {run_path}/dataset/", markup=False, soft_wrap=True)

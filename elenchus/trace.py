@@ -9,7 +9,7 @@ from rich.text import Text
 
 from elenchus.errors import UserError
 from elenchus.ledger import Ledger
-from elenchus.records import Answer, Examination, Passage, Point, Seed, Turn
+from elenchus.records import Answer, Examination, Passage, Point, Question, Seed, Turn
 
 WIDTH = 80
 
@@ -84,6 +84,10 @@ def show(ledger: Ledger, examination: Examination) -> None:
     for number, turn_id in enumerate(examination.turn_ids, 1):
         _show_turn(console, ledger, ledger.get(Turn, turn_id), number)
     if examination.rejection:
+        if examination.rejection.question_id:
+            asked = ledger.get(Question, examination.rejection.question_id)
+            console.print()
+            _say(console, "question", asked.text)
         _say(console, "rejected", examination.rejection.reason)
         if examination.rejection.raw:
             _say(console, "raw", examination.rejection.raw)

@@ -25,7 +25,7 @@ from graphs import curation, exams, report
 from graphs.context import Context
 from graphs.drawing import draw_seeds
 from graphs.examination import build as build_examination
-from graphs.state import AdaptationState, SeedState
+from graphs.state import AdaptationState, SeedState, trained_rounds
 from graphs.stopping import stopping_rule
 from retrieval.corpora import load_documents
 
@@ -71,8 +71,6 @@ async def write_exam(state: AdaptationState, runtime: Runtime[Context]) -> Updat
     points = context.ledger.all(Point)
     with context.progress.stage("Write the held-out exam") as advance:
         items = await exams.held_out(context, points, advance)
-    if not items:
-        raise UserError("no exam question could be written and answered; see `elenchus trace`")
     others = exams.given(context)
     context.ledger.write(*items, *others)
     return {}
@@ -102,8 +100,7 @@ async def draw(state: AdaptationState, runtime: Runtime[Context]) -> Update:
         context.config.seed,
     )
     context.ledger.write(*seeds)
-    stopped = "" if seeds else "no point is left to ask about"
-    return {"round": round_, "seed_ids": [seed.id for seed in seeds], "stopped": stopped}
+    return {"round": round_, "seed_ids": [seed.id for seed in seeds]}
 
 
 async def examine(state: SeedState, runtime: Runtime[Context]) -> Update:
@@ -115,23 +112,29 @@ async def examine(state: SeedState, runtime: Runtime[Context]) -> Update:
             durability="async",
         )
     runtime.context.count_examination(end["round"])
-    return {"examined": 1, "accepted": int("accepted_turn_id" in end)}
+    return {}
 
 
 async def curate(state: AdaptationState, runtime: Runtime[Context]) -> Update:
     """Choose the compact dataset from all that was accepted so far, and write it out."""
     context = runtime.context
     context.end_round()
-    share = curation.failure_share(context.ledger, state["round"])
+    failed, fresh = curation.fresh_failures(context.ledger, state["round"])
     dataset = await asyncio.to_thread(curation.curate, context, state["round"])
     counts = context.ledger.all(Examination, round=state["round"])
     taken = sum(e.accepted_turn_id is not None for e in counts)
     context.progress.say(
-        f"round {state['round']}: the student failed {share:.0%} of {len(counts)} fresh questions; "
-        f"{taken} examinations accepted, dataset of {len(dataset.example_ids)}"
+        f"round {state['round']}: the student failed {failed} of {fresh} fresh questions; "
+        f"{taken} of {len(counts)} examinations accepted, dataset of {len(dataset.example_ids)}"
     )
-    stopped = "" if dataset.example_ids else "no examination was accepted"
-    return {"dataset_id": dataset.id, "failure_shares": [share], "stopped": stopped}
+    if not fresh:
+        return {"dataset_id": dataset.id, "stopped": "no question could be put to the student"}
+    stopped = ""
+    if not dataset.example_ids:
+        long = dataset.too_long and dataset.too_long == dataset.candidates
+        nothing = "every accepted answer is over training.max_tokens"
+        stopped = nothing if long else "no examination was accepted"
+    return {"dataset_id": dataset.id, "failed": [failed], "fresh": [fresh], "stopped": stopped}
 
 
 async def train(state: AdaptationState, runtime: Runtime[Context]) -> Update:
@@ -162,7 +165,7 @@ async def conclude(state: AdaptationState, runtime: Runtime[Context]) -> Update:
     for exam in ("general", "hand"):
         await exams.sit(context, exam, 0, "")
         if state["adapter"]:
-            await exams.sit(context, exam, state["round"], state["adapter"])
+            await exams.sit(context, exam, trained_rounds(state), state["adapter"])
     report.write(context, state)
     return {}
 
@@ -171,9 +174,7 @@ def after_evaluate(state: AdaptationState) -> str:
     return "conclude" if state["stopped"] else "draw"
 
 
-def after_draw(state: AdaptationState) -> list[Send] | str:
-    if state["stopped"]:
-        return "conclude"
+def after_draw(state: AdaptationState) -> list[Send]:
     return [
         Send("examine", SeedState(seed_id=i, adapter=state["adapter"])) for i in state["seed_ids"]
     ]
@@ -194,7 +195,7 @@ def build_graph() -> StateGraph[AdaptationState, Context, AdaptationState, Adapt
     graph.add_edge("survey", "write_exam")
     graph.add_edge("write_exam", "evaluate")
     graph.add_conditional_edges("evaluate", after_evaluate, ["draw", "conclude"])
-    graph.add_conditional_edges("draw", after_draw, ["examine", "conclude"])
+    graph.add_conditional_edges("draw", after_draw, ["examine"])
     graph.add_edge("examine", "curate")
     graph.add_conditional_edges("curate", after_curate, ["train", "conclude"])
     graph.add_edge("train", "evaluate")

@@ -19,7 +19,7 @@ from agents.student import Student
 from elenchus.config import DomainConfig, ModelConfig
 from elenchus.ledger import Ledger
 from elenchus.records import Examination, Passage, Seed
-from elenchus.runs import RunFolder
+from elenchus.runs import RunFolder, explained
 from retrieval.embedding import Embedder
 from retrieval.recorded import RecordedSearch
 from retrieval.search import Search
@@ -51,6 +51,7 @@ class Context:
     def __post_init__(self) -> None:
         self.turnstile = asyncio.Semaphore(self.config.examination.concurrency)
         self.started = time.monotonic()
+        self.resumed = False
         self._students: dict[str, Student] = {}
         self._round = contextlib.ExitStack()
         self._examined: Advance | None = None
@@ -72,7 +73,8 @@ class Context:
     def close(self) -> None:
         """Release the store and the ledger."""
         self._round.close()
-        self.store.close()
+        if "store" in self.__dict__:
+            self.store.close()
         self.ledger.close()
 
     @functools.cached_property
@@ -82,12 +84,15 @@ class Context:
     @functools.cached_property
     def store(self) -> Store:
         folder = Path(self.config.retrieval.index) / self.config.domain
-        return Store(folder, self.embedder, self.config.corpus.passage_chars)
+        with explained(folder, "--set retrieval.index"):
+            return Store(folder, self.embedder, self.config.corpus.passage_chars)
 
     @functools.cached_property
     def search(self) -> RecordedSearch:
         """Over the passages that this run indexed."""
-        search = Search(self.ledger.all(Passage), self.store, self.config.retrieval)
+        passages = self.ledger.all(Passage)
+        self.store.hold(passages, lambda done, total: None)  # the index may be gone since
+        search = Search(passages, self.store, self.config.retrieval)
         return RecordedSearch(search, self.ledger)
 
     @functools.cached_property

@@ -41,20 +41,21 @@ def failed(turn: Turn) -> bool:
     return 2 * wrong > len(turn.verdict.grades)
 
 
-def failure_share(ledger: Ledger, round_: int) -> float:
-    """The share of a round's fresh (first) questions that the student failed."""
+def fresh_failures(ledger: Ledger, round_: int) -> tuple[int, int]:
+    """How many of a round's fresh (first) questions the student failed, and how many there were."""
     first = [
         ledger.get(Turn, e.turn_ids[0]) for e in ledger.all(Examination, round=round_) if e.turn_ids
     ]
-    return sum(map(failed, first)) / len(first) if first else 0.0
+    return sum(map(failed, first)), len(first)
 
 
 def curate(context: Context, round_: int) -> Dataset:
     """Turn what was accepted so far into examples, choose the dataset, and write its files."""
     ledger = context.ledger
     examinations = [e for e in ledger.all(Examination) if e.round <= round_]
-    examples = _examples(context, examinations)
-    ledger.write(*examples)
+    accepted = _examples(context, examinations)
+    ledger.write(*accepted)
+    examples = _short_enough(context, accepted)
     held_out = ledger.all(ExamItem, exam="held-out")
     encode = context.embedder.encode
     dataset = datasets.curate(
@@ -63,6 +64,7 @@ def curate(context: Context, round_: int) -> Dataset:
         encode([i.prompt[-1].content for i in held_out]),
         context.config.dataset,
         round_,
+        too_long=len(accepted) - len(examples),
     )
     ledger.write(dataset)
     chosen = chosen_examples(ledger, dataset)
@@ -85,7 +87,7 @@ def train(context: Context, dataset: Dataset, previous: str, advance: Advance) -
     `previous` is a path below the run folder, "" in the first round.
     """
     config, out = context.config, context.folder.adapter(dataset.round)
-    own = [lora.Sample(e.prompt, e.completion) for e in chosen_examples(context.ledger, dataset)]
+    own = _samples(chosen_examples(context.ledger, dataset))
     samples = [*own, *general.replay(config, len(own), dataset.round)]
     if out.exists():
         steps = lora.steps(len(samples), config.training)
@@ -101,6 +103,16 @@ def train(context: Context, dataset: Dataset, previous: str, advance: Advance) -
         dataset_id=dataset.id,
         steps=steps,
     )
+
+
+def _samples(examples: list[Example]) -> list[lora.Sample]:
+    return [lora.Sample(e.prompt, e.completion) for e in examples]
+
+
+def _short_enough(context: Context, examples: list[Example]) -> list[Example]:
+    config = context.config
+    over = lora.too_long(weights(config.student), _samples(examples), config.training)
+    return [example for example, long in zip(examples, over, strict=True) if not long]
 
 
 def _examples(context: Context, examinations: list[Examination]) -> list[Example]:

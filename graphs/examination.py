@@ -55,9 +55,10 @@ async def propose(state: ExaminationState, runtime: Runtime[Context]) -> Update:
 async def answer(state: ExaminationState, runtime: Runtime[Context]) -> Update:
     """Expert and student answer at the same time; then the grader compares."""
     context, question = runtime.context, state["question"]
+    context.ledger.write(question)
     reason = unfit(question, _asked(state, context))
     if reason:
-        return _refused(reason, question.text)
+        return _refused(reason, question.text, question)
     try:
         (expert, passages), student = await asyncio.gather(
             context.expert.answer(question.text),
@@ -65,14 +66,15 @@ async def answer(state: ExaminationState, runtime: Runtime[Context]) -> Update:
         )
         reason = await unsound(expert, passages, question, context)
         if reason:
-            return _refused(reason, "\n".join(a.text for a in expert) or question.text)
+            return _refused(reason, "\n".join(a.text for a in expert) or question.text, question)
         verdict = await context.grader.grade(
             question.text, expert[0].text, [a.text for a in student]
         )
     except CallFailed as failed:
-        return _rejected(f"the {failed.failure.role}'s reply could not be used", failed)
+        role = failed.failure.role
+        return _rejected(f"the {role}'s reply could not be used", failed, question)
     turn = Turn(question=question, expert=tuple(expert), student=tuple(student), verdict=verdict)
-    context.ledger.write(question, turn)
+    context.ledger.write(turn)
     return {"turns": [turn]}
 
 
@@ -195,11 +197,10 @@ def _asked(state: ExaminationState, context: Context) -> tuple[str, ...]:
     return (*seed.asked, *(turn.question.text for turn in state.get("turns", [])))
 
 
-def _refused(reason: str, raw: str) -> Update:
-    return {"rejection": Rejection(reason=reason, raw=raw)}
+def _refused(reason: str, raw: str, question: Question | None) -> Update:
+    question_id = question.id if question else None
+    return {"rejection": Rejection(reason=reason, raw=raw, question_id=question_id)}
 
 
-def _rejected(reason: str, failed: CallFailed) -> Update:
-    return {
-        "rejection": Rejection(reason=f"{reason}: {failed.failure.reason}", raw=failed.failure.raw)
-    }
+def _rejected(reason: str, failed: CallFailed, question: Question | None = None) -> Update:
+    return _refused(f"{reason}: {failed.failure.reason}", failed.failure.raw, question)

@@ -1,16 +1,19 @@
 """Surveying points, writing the held-out exam, collecting the given ones, and sitting them."""
 
 import asyncio
-import json
 import random
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
+
+from pydantic import BaseModel, Field, ValidationError
 
 from agents.calls import CallFailed
 from elenchus.errors import UserError
 from elenchus.records import (
     KINDS,
+    Document,
     ExamItem,
     Passage,
     Point,
@@ -41,18 +44,34 @@ async def survey(context: Context, passages: Sequence[Passage], advance: Advance
 
 
 async def held_out(context: Context, points: Sequence[Point], advance: Advance) -> list[ExamItem]:
-    """`exam.questions` questions in the exam style, all kinds alike, answered by the expert."""
+    """`exam.questions` questions in the exam style, all kinds alike, answered by the expert.
+
+    Raises:
+        UserError: there is none.
+    """
     seeds = _exam_seeds(points, context)
     context.ledger.write(*seeds)
     made = await _each(context, seeds, lambda seed: _item(context, seed), advance)
-    items = list({i.prompt[-1].content: i for i in made if i is not None}.values())
+    items = list({i.prompt[-1].content: i for i in made if isinstance(i, ExamItem)}.values())
+    refused = Counter(reason.split(":")[0] for reason in made if isinstance(reason, str))
+    why = "; ".join(f"{count} × {reason}" for reason, count in refused.most_common())
     if not items:
-        return []
+        raise UserError(
+            f"no exam question could be written and answered ({why or 'no point allows one'}): "
+            "use documents that lay something down, or other models"
+        )
     vectors = await asyncio.to_thread(
         context.embedder.encode, [i.prompt[-1].content for i in items]
     )
     distinct = without_duplicates(vectors, range(len(items)), context.config.dataset.near_duplicate)
-    return [items[i] for i in distinct][: context.config.exam.questions]
+    wanted = context.config.exam.questions
+    if len(distinct) < wanted:
+        alike = len(made) - sum(refused.values()) - len(distinct)
+        context.progress.say(
+            f"{len(distinct)} of {wanted} exam questions: {alike} more were too alike"
+            + (f"; refused: {why}" if why else "")
+        )
+    return [items[i] for i in distinct][:wanted]
 
 
 def given(context: Context) -> list[ExamItem]:
@@ -100,18 +119,19 @@ def _exam_seeds(points: Sequence[Point], context: Context) -> list[Seed]:
     return seeds
 
 
-async def _item(context: Context, seed: Seed) -> ExamItem | None:
+async def _item(context: Context, seed: Seed) -> ExamItem | str:
+    """An exam item, or the reason that there is none."""
     point = context.ledger.get(Point, seed.point_id)
     passage = context.ledger.get(Passage, point.passage_id)
     try:
         question = await context.examiner.propose(seed, point, [passage], "exam")
-        if unfit(question, ()):
-            return None
+        if reason := unfit(question, ()):
+            return reason
         answers, passages = await context.expert.answer(question.text)
-        if await unsound(answers, passages, question, context):
-            return None
-    except CallFailed:
-        return None
+        if reason := await unsound(answers, passages, question, context):
+            return reason
+    except CallFailed as failed:
+        return f"the {failed.failure.role}'s reply could not be used"
     return ExamItem(
         exam="held-out",
         kind=question.kind,
@@ -132,30 +152,45 @@ def _hand_written(context: Context) -> list[ExamItem]:
     return [
         ExamItem(
             exam="hand",
-            kind=row.get("kind", "hand"),
-            prompt=context.examinee("").prompt(row["question"]).messages,
-            gold=f"So: {row['answer']}.",
-            passage_ids=tuple(p.id for p in passages if row["quote"] in p.text),
+            kind=row.kind,
+            prompt=context.examinee("").prompt(row.question).messages,
+            gold=f"So: {row.answer}.",
+            passage_ids=tuple(p.id for p in passages if row.quote in p.text),
         )
-        for row in read_hand_exam(path)
+        for row in read_hand_exam(path, context.ledger.all(Document))
     ]
 
 
-def read_hand_exam(path: Path) -> list[dict[str, str]]:
+class HandQuestion(BaseModel):
+    """One line of an exam written by people. `quote` stands in the documents and decides it."""
+
+    question: str = Field(min_length=1)
+    answer: str = Field(min_length=1)
+    quote: str = Field(min_length=1)
+    kind: str = "hand"
+    document: str = ""
+
+
+def read_hand_exam(path: Path, documents: Sequence[Document]) -> list[HandQuestion]:
     """The lines of a hand-written exam; UserError names the line that is wrong."""
-    rows = []
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except OSError as error:
         raise UserError(f"exam.hand: cannot read {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"exam.hand: {path} is not UTF-8: save it as UTF-8") from error
+    rows = []
     for number, line in enumerate(lines, 1):
         try:
-            row = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise UserError(f"{path}, line {number}: not JSON ({error.msg})") from error
-        missing = {"question", "answer", "quote"} - set(row)
-        if missing:
-            raise UserError(f"{path}, line {number}: {', '.join(sorted(missing))} missing")
+            row = HandQuestion.model_validate_json(line)
+        except ValidationError as error:
+            problem = error.errors()[0]
+            key = ".".join(map(str, problem["loc"])) or "the line"
+            raise UserError(f"{path}, line {number}: {key}: {problem['msg']}") from error
+        held = [d for d in documents if d.source.endswith(row.document)]
+        if not any(row.quote in document.text for document in held):
+            where = row.document or "any document"
+            raise UserError(f"{path}, line {number}: the quote does not stand in {where}")
         rows.append(row)
     return rows
 

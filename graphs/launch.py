@@ -3,6 +3,7 @@
 import asyncio
 import json
 import shutil
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +36,13 @@ def launch(
             asked, no run folder is left behind.
     """
     corpus = check(config, folder)
+    # Where the index is must not depend on where a resume is started.
+    index = str(Path(config.retrieval.index).resolve())
+    retrieval = config.retrieval.model_copy(update={"index": index})
+    config = config.model_copy(update={"retrieval": retrieval})
     run = runs.create(root, config, folder, profile, corpus)
     try:
-        return resume(run, progress)
+        return _go_on(run, progress)
     except UserError:
         if not _has_points(run):
             shutil.rmtree(run.path)
@@ -51,12 +56,18 @@ def resume(run: runs.RunFolder, progress: Progress) -> Result:
         UserError: the run is finished, or another process has it.
         Interrupted: Ctrl-C; all that was done is kept.
     """
-    with run.locked(), runs.explained(run.path):
-        if run.result.exists():
-            raise UserError(
-                f"run {run.id} is finished; `elenchus trace {run.id}` shows it, "
-                "`elenchus launch` starts another"
-            )
+    if run.result.exists():
+        raise UserError(
+            f"run {run.id} is finished; `elenchus trace {run.id}` shows it, "
+            "`elenchus launch` starts another"
+        )
+    if changed := run.changed():
+        progress.say(f"changed since the launch: {', '.join(changed)}")
+    return _go_on(run, progress)
+
+
+def _go_on(run: runs.RunFolder, progress: Progress) -> Result:
+    with runs.explained(run.path), run.locked():
         context = Context(run, run.config(), run.domain_folder(), Ledger(run.ledger), progress)
         try:
             asyncio.run(_go(context))
@@ -76,7 +87,7 @@ def check(config: DomainConfig, folder: Path) -> str:
     """
     documents = load_documents(folder, config.corpus.paths)
     if config.exam.hand is not None:
-        read_hand_exam(folder / config.exam.hand)
+        read_hand_exam(folder / config.exam.hand, documents)
     for settings in (config.expert, config.examiner, config.grader, config.student):
         make_model(settings)
     weights(config.student)
@@ -96,15 +107,18 @@ async def _go(context: Context) -> None:
     async with AsyncSqliteSaver.from_conn_string(str(context.folder.checkpoints)) as saver:
         graph = build_graph().compile(checkpointer=saver)
         begun = await saver.aget_tuple(thread) is not None
-        start: Any = None if begun else {"round": 0, "examined": 0, "accepted": 0}
+        context.resumed = begun
+        start: Any = None if begun else {"round": 0}
         await graph.ainvoke(start, thread, context=context, durability="sync")
 
 
 def _has_points(run: runs.RunFolder) -> bool:
     if not run.ledger.exists():
         return False
-    ledger = Ledger(run.ledger)
+    ledger = Ledger(run.ledger, read_only=True)
     try:
         return ledger.count(Point) > 0
+    except sqlite3.DatabaseError:  # not even its tables could be made
+        return False
     finally:
         ledger.close()

@@ -17,7 +17,7 @@ from elenchus.records import (
 )
 from graphs.context import Context
 from graphs.curation import chosen_examples
-from graphs.state import AdaptationState
+from graphs.state import AdaptationState, failure_shares, trained_rounds
 from training import evaluation
 
 EXAMS = ("held-out", "general", "hand")
@@ -47,7 +47,7 @@ def result_of(context: Context, state: AdaptationState) -> dict[str, Any]:
         "rounds": state["round"],
         "exams": {exam: _exam(context, exam, state) for exam in EXAMS},
         "accuracy_by_round": state["accuracies"],
-        "failure_share_by_round": state.get("failure_shares", []),
+        "failure_share_by_round": failure_shares(state),
         "passages": passages,
         "readable_passages": len({p.passage_id for p in points}),
         "points": len(points),
@@ -58,12 +58,14 @@ def result_of(context: Context, state: AdaptationState) -> dict[str, Any]:
         "candidates": dataset.candidates if dataset else 0,
         "near_duplicates": dataset.near_duplicates if dataset else 0,
         "near_exam": dataset.near_exam if dataset else 0,
+        "too_long": dataset.too_long if dataset else 0,
         "nearest_exam_similarity": dataset.nearest_exam_similarity if dataset else None,
         "points_covered": _covered(context, dataset),
         "adapter": state["adapter"],
         "calls": calls,
         "tokens": tokens,
-        # Of the process that finished the run; earlier ones of an interrupted run are not known.
+        # Of the process that finished the run: how long those before it took is not known.
+        "resumed": context.resumed,
         "seconds": round(time.monotonic() - context.started, 1),
     }
 
@@ -75,7 +77,9 @@ def _exam(context: Context, exam: str, state: AdaptationState) -> dict[str, Any]
         return None
     before = context.ledger.all(Score, exam=exam, round=0)
     after = (
-        context.ledger.all(Score, exam=exam, round=state["round"]) if state["adapter"] else before
+        context.ledger.all(Score, exam=exam, round=trained_rounds(state))
+        if state["adapter"]
+        else before
     )
     items = evaluation.graded(asked, before, after)
     return {
@@ -113,15 +117,16 @@ def _reasons(examinations: list[Examination]) -> dict[str, int]:
 
 def _card(context: Context, result: dict[str, Any]) -> str:
     adapters = context.ledger.all(Adapter)
-    steps = {a.round: a.steps for a in adapters}.get(result["rounds"], 0)
+    steps = max(adapters, key=lambda a: a.round).steps if adapters else 0
     rejected = "".join(f"- {count} × {reason}\n" for reason, count in result["rejected"].items())
     return f"""# Dataset of run {result["run"]}
 
 Domain: {context.config.title}
 
 - `train.jsonl`: {result["examples"]} examples, chosen from {result["candidates"]} candidates
-  ({result["near_duplicates"]} near-duplicates and {result["near_exam"]} too near the held-out exam
-  left out); they cover {result["points_covered"]} of {result["points"]} points.
+  ({result["near_duplicates"]} near-duplicates, {result["near_exam"]} too near the held-out exam and
+  {result["too_long"]} over training.max_tokens left out); they cover {result["points_covered"]} of
+  {result["points"]} points.
 - `held-out.jsonl`: the exam. Never train on it.
 - `rejected.jsonl`: {result["examinations"] - result["accepted"]} examinations that gave no example.
 

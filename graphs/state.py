@@ -12,8 +12,7 @@ class AdaptationState(TypedDict, total=False):
     Attributes:
         round: the outer round under way, from 1; 0 before the first.
         seed_ids: what the round examines.
-        examined, accepted: examinations of the whole run so far.
-        failure_shares: for each round, the share of fresh questions that the student failed.
+        failed, fresh: for each round, how many fresh questions the student failed, and of how many.
         accuracies: on the held-out exam, before the first round and after each.
         dataset_id, adapter: the newest; `adapter` is a path below the run folder.
         stopped: why the loop ended, "" while it goes on.
@@ -21,13 +20,23 @@ class AdaptationState(TypedDict, total=False):
 
     round: int
     seed_ids: list[str]
-    examined: Annotated[int, operator.add]
-    accepted: Annotated[int, operator.add]
-    failure_shares: Annotated[list[float], operator.add]
+    failed: Annotated[list[int], operator.add]
+    fresh: Annotated[list[int], operator.add]
     accuracies: Annotated[list[float], operator.add]
     dataset_id: str
     adapter: str
     stopped: str
+
+
+def failure_shares(state: AdaptationState) -> list[float]:
+    """For each round, the share of fresh questions that the student failed."""
+    rounds = zip(state.get("failed", []), state.get("fresh", []), strict=True)
+    return [failed / fresh for failed, fresh in rounds]
+
+
+def trained_rounds(state: AdaptationState) -> int:
+    """Rounds that ended in an adapter; a last one may have stopped before."""
+    return len(state["accuracies"]) - 1
 
 
 class SeedState(TypedDict):

@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable
 
 from elenchus.config import DomainConfig
-from graphs.state import AdaptationState
+from graphs.state import AdaptationState, failure_shares
 
 StoppingRule = Callable[[AdaptationState], str | None]
 
@@ -27,7 +27,7 @@ def failures_below(share: float) -> StoppingRule:
     """Stop when the adapted student fails fewer of the fresh questions than `share`."""
 
     def rule(state: AdaptationState) -> str | None:
-        shares = state.get("failure_shares", [])
+        shares = failure_shares(state)
         if shares and shares[-1] < share:
             return f"the student fails {shares[-1]:.0%} of fresh questions, under {share:.0%}"
         return None
@@ -35,18 +35,18 @@ def failures_below(share: float) -> StoppingRule:
     return rule
 
 
-def no_gain(patience: int, questions: int) -> StoppingRule:
+def no_gain(patience: int) -> StoppingRule:
     """Stop when for `patience` rounds the failure share fell by less than its noise.
 
-    The noise is two standard errors of a difference of two shares of `questions` each.
+    The noise is two standard errors of the difference of the two shares.
     """
 
     def rule(state: AdaptationState) -> str | None:
-        shares = state.get("failure_shares", [])
-        if len(shares) <= patience:
+        rounds = list(zip(failure_shares(state), state.get("fresh", []), strict=True))
+        if len(rounds) <= patience:
             return None
-        best, recent = min(shares[:-patience]), min(shares[-patience:])
-        noise = 2 * math.sqrt((best * (1 - best) + recent * (1 - recent)) / questions)
+        (best, n), (recent, m) = min(rounds[:-patience]), min(rounds[-patience:])
+        noise = 2 * math.sqrt(best * (1 - best) / n + recent * (1 - recent) / m)
         if best - recent < noise:
             return f"no significant gain in {patience} rounds"
         return None
@@ -68,6 +68,6 @@ def stopping_rule(config: DomainConfig) -> StoppingRule:
     settings = config.adaptation
     return first_of(
         failures_below(settings.stop_failure_share),
-        no_gain(settings.stop_patience, settings.seeds_per_round),
+        no_gain(settings.stop_patience),
         rounds_reached(settings.max_rounds),
     )

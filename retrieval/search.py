@@ -62,9 +62,7 @@ class Search:
 
     def dense(self, query: str) -> list[str]:
         """Passage ids by cosine, best first."""
-        return [
-            i for i in self._store.nearest(query, self._config.candidates) if i in self._passages
-        ]
+        return self._store.nearest(query, self._config.candidates, self._ids)
 
     def lexical(self, query: str) -> list[str]:
         """Passage ids by BM25, best first; those that share no word with the query are left out."""

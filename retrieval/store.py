@@ -42,33 +42,33 @@ class Store:
     def update(
         self, documents: Sequence[Document], progress: Callable[[int, int], None]
     ) -> list[Passage]:
-        """Make the store hold exactly these documents; unchanged ones are not embedded again.
+        """Split the documents and hold their passages; unchanged ones are not embedded again.
 
         `progress` is told the passages done and to do. Returns all passages in reading order.
         """
         passages = [p for document in documents for p in split(document, self._passage_chars)]
-        with self._lock:  # runs of one domain share the store
-            self._bring_up_to_date(passages, progress)
+        self.hold(passages, progress)
         return passages
 
-    def _bring_up_to_date(
-        self, passages: Sequence[Passage], progress: Callable[[int, int], None]
-    ) -> None:
-        stored = set(self._collection.get(include=[])["ids"])
-        wanted = {p.id for p in passages}
-        gone = sorted(stored - wanted)
-        for start in range(0, len(gone), BATCH):
-            self._collection.delete(ids=gone[start : start + BATCH])
-        new = [p for p in passages if p.id not in stored]
-        for start in range(0, len(new), BATCH):
-            self._add(new[start : start + BATCH])
-            progress(min(start + BATCH, len(new)), len(new))
+    def hold(self, passages: Sequence[Passage], progress: Callable[[int, int], None]) -> None:
+        """Add those of the passages that are not there. None is ever deleted: runs of one domain
+        share the store, and an earlier one may still want what a document said then."""
+        with self._lock:
+            stored = set(self._collection.get(include=[])["ids"])
+            new = [p for p in passages if p.id not in stored]
+            for start in range(0, len(new), BATCH):
+                self._add(new[start : start + BATCH])
+                progress(min(start + BATCH, len(new)), len(new))
 
-    def nearest(self, query: str, count: int) -> list[str]:
-        """Ids of the passages nearest to a query, best first."""
+    def nearest(self, query: str, count: int, among: Sequence[str]) -> list[str]:
+        """Ids of those passages of `among`, all of them held, that are nearest to a query."""
         vectors: Any = self._embedder.query(query)[None]
         found = self._collection.query(
-            query_embeddings=vectors, n_results=min(count, self._collection.count()), include=[]
+            query_embeddings=vectors,
+            n_results=min(count, len(among)),
+            # Naming all ids is slow; where the store holds no others, it is not needed.
+            ids=list(among) if self._collection.count() > len(among) else None,
+            include=[],
         )
         return found["ids"][0]
 

@@ -24,13 +24,16 @@ def curate(
     exam_vectors: Vectors,
     config: DatasetConfig,
     round_: int,
+    too_long: int = 0,
 ) -> Dataset:
     """Choose the dataset of a round.
 
     `vectors` has a unit row for each example's question, `exam_vectors` one for each held-out
     question. Examples too near a held-out question go first, then near-duplicates (the later of
-    two), then what facility location does not need.
+    two), then what facility location does not need. `too_long` more were left out before.
     """
+    if not examples:
+        vectors = np.zeros((0, exam_vectors.shape[1]), dtype=np.float32)
     nearness = (vectors @ exam_vectors.T).max(axis=1, initial=-1.0)
     apart = [i for i in range(len(examples)) if nearness[i] < config.near_exam]
     distinct = without_duplicates(vectors, apart, config.near_duplicate)
@@ -40,9 +43,10 @@ def curate(
     return Dataset(
         round=round_,
         example_ids=tuple(examples[i].id for i in kept),
-        candidates=len(examples),
+        candidates=len(examples) + too_long,
         near_duplicates=len(apart) - len(distinct),
         near_exam=len(examples) - len(apart),
+        too_long=too_long,
         nearest_exam_similarity=round(float(nearness[kept].max(initial=-1.0)), 4),
     )
 

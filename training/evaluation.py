@@ -36,7 +36,8 @@ async def sit(
 ) -> list[Score]:
     """One answer to each item, graded against its gold answer.
 
-    An answer that the grader gave no usable grade for has no score; its failure is in the ledger.
+    What the student cannot answer or the grader cannot grade has no score; the failure is in the
+    ledger.
     """
     scores: list[Score] = []
     for start in range(0, len(items), CHUNK):
@@ -48,8 +49,8 @@ async def sit(
 
 
 async def _score(student: Student, grader: Grader, item: ExamItem, round_: int) -> Score | None:
-    answer = await student.sit(item.prompt)
     try:
+        answer = await student.sit(item.prompt)
         verdict = await grader.grade(item.prompt[-1].content, item.gold, [answer.text])
     except CallFailed:
         return None

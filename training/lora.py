@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 from elenchus.config import TrainingConfig
-from elenchus.errors import UserError
 from elenchus.records import Message
 
 Row = dict[str, list[int]]
@@ -45,13 +44,15 @@ def train(
     `progress` is told the steps done and to do. Returns the number of optimiser steps.
 
     Raises:
-        UserError: a sample is longer than `training.max_tokens`.
+        ValueError: a sample is longer than `training.max_tokens`.
     """
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, PrinterCallback, Trainer, set_seed
 
     tokenizer = AutoTokenizer.from_pretrained(weights)
-    rows = [encode(tokenizer, sample, config.max_tokens) for sample in samples]
+    rows = [encode(tokenizer, sample) for sample in samples]
+    if (longest := max(len(row["input_ids"]) for row in rows)) > config.max_tokens:
+        raise ValueError(f"a sample has {longest} tokens, over training.max_tokens")
     total = steps(len(rows), config)
     partial = out.with_name(out.name + ".partial")
     set_seed(seed)
@@ -77,7 +78,7 @@ def steps(samples: int, config: TrainingConfig) -> int:
     return max(1, round(math.ceil(samples / config.batch_size) * config.epochs))
 
 
-def encode(tokenizer: Any, sample: Sample, longest: int) -> Row:
+def encode(tokenizer: Any, sample: Sample) -> Row:
     """Token ids by the model's own chat template, and labels that ignore the prompt."""
     prompt = [m.model_dump() for m in sample.prompt]
     whole = [*prompt, {"role": "assistant", "content": sample.completion}]
@@ -85,12 +86,15 @@ def encode(tokenizer: Any, sample: Sample, longest: int) -> Row:
     before: list[int] = tokenizer.apply_chat_template(
         prompt, add_generation_prompt=True, return_dict=False
     )
-    if len(ids) > longest:
-        raise UserError(
-            f"a sample has {len(ids)} tokens, more than training.max_tokens={longest}: raise it, "
-            f"or shorten the answer that begins {sample.completion[:60]!r}"
-        )
     return {"input_ids": ids, "labels": [IGNORED] * len(before) + ids[len(before) :]}
+
+
+def too_long(weights: Path, samples: Sequence[Sample], config: TrainingConfig) -> list[bool]:
+    """For each sample whether it has more than `training.max_tokens` tokens."""
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(weights)
+    return [len(encode(tokenizer, sample)["input_ids"]) > config.max_tokens for sample in samples]
 
 
 def last_whole_checkpoint(folder: Path) -> str | None:
@@ -167,7 +171,7 @@ def _with_lora(model: Any, config: TrainingConfig, start: Path | None) -> Any:
 def _arguments(folder: Path, config: TrainingConfig, steps: int, seed: int) -> Any:
     from transformers import TrainingArguments
 
-    return TrainingArguments(
+    arguments = TrainingArguments(
         output_dir=str(folder),
         max_steps=steps,
         per_device_train_batch_size=1,  # of `batches`
@@ -188,6 +192,9 @@ def _arguments(folder: Path, config: TrainingConfig, steps: int, seed: int) -> A
         data_seed=seed,
         use_cpu=not _has_accelerator(),
     )
+    # Several GPUs would each take a batch a step, and the batches are made for one.
+    arguments._n_gpu = min(arguments.n_gpu, 1)
+    return arguments
 
 
 def _has_accelerator() -> bool:

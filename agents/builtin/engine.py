@@ -9,6 +9,7 @@ from typing import Any
 
 from agents.batching import Batcher
 from agents.builtin.checksums import LIST, verify_checksums
+from agents.models import PromptTooLong
 
 MAX_BATCH = 64
 _QUEUE = 4 * MAX_BATCH
@@ -61,18 +62,25 @@ class Engine:
         """The prompt's tokens by the chat template.
 
         Raises:
-            ValueError: prompt and answer do not fit into the model's context.
+            PromptTooLong: prompt and answer do not fit into the model's context.
         """
         chat = [{"role": role, "content": text} for role, text in request.messages]
         ids: list[int] = self._tokenizer.apply_chat_template(
             chat, add_generation_prompt=True, return_dict=False
         )
         if len(ids) + request.max_new_tokens > self._longest:
-            raise ValueError(
+            raise PromptTooLong(
                 f"the prompt has {len(ids)} tokens; with max_new_tokens={request.max_new_tokens} "
                 f"it must stay within {self._longest}: shorten the messages"
             )
         return ids
+
+    def check(self, request: Request) -> None:
+        """Raise PromptTooLong for a request that would fail; it would take its batch with it."""
+        # A token has at least one byte, so only long prompts have to be counted.
+        size = sum(len(text.encode()) + 8 for _, text in request.messages)
+        if size + request.max_new_tokens > self._longest:
+            self.encode(request)
 
     def _decode(self, prompts: list[list[int]], requests: list[Request]) -> list[list[int]]:
         from agents.builtin.generate import decode

@@ -1,7 +1,7 @@
 """`builtin:nano`: the shipped student as a LangChain chat model.
 
 It answers short questions about rules, from memory. Concurrent calls are gathered into batches; an
-answer depends on the messages, the temperature and the seed alone.
+answer depends on the messages, the temperature and the seed; on its batch in the last digits only.
 """
 
 from pathlib import Path
@@ -62,8 +62,9 @@ class NanoChatModel(BaseChatModel):
         run_manager: CallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        request = self._request(messages, **kwargs)
-        return _result(self.load().batcher.submit(request).result(), stop)
+        request, engine = self._request(messages, **kwargs), self.load()
+        engine.check(request)
+        return _result(engine.batcher.submit(request).result(), stop)
 
     async def _agenerate(
         self,
@@ -72,8 +73,9 @@ class NanoChatModel(BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        request = self._request(messages, **kwargs)
-        return _result(await self.load().batcher.ask(request), stop)
+        request, engine = self._request(messages, **kwargs), self.load()
+        engine.check(request)
+        return _result(await engine.batcher.ask(request), stop)
 
     def _request(
         self,

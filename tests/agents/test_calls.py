@@ -13,7 +13,7 @@ from agents.models import Model, make_model
 from agents.prompting import fence, render
 from elenchus.config import DomainConfig, ModelConfig
 from elenchus.errors import UserError
-from elenchus.ledger import Ledger
+from elenchus.ledger import Call, Ledger
 from elenchus.records import Failure
 
 
@@ -73,6 +73,21 @@ def test_after_three_unusable_answers_the_last_is_recorded(ledger: Ledger) -> No
     assert failure.raw == '{"n": null}'
     assert failure.role == "student"
     assert ledger.call(failure.call_id) is not None
+
+
+def test_a_prompt_that_is_too_long_is_a_recorded_failure(ledger: Ledger) -> None:
+    settings = ModelConfig(model="builtin:nano")
+    nano = Caller(make_model(settings), settings, ledger)
+    long = render("student", "answer", "long " * 2000, title="tests", language="English")
+
+    async def both() -> list[object]:
+        return await asyncio.gather(nano.text(long), nano.text(PROMPT), return_exceptions=True)
+
+    failed, answered = asyncio.run(both())
+    assert isinstance(failed, CallFailed)
+    assert isinstance(answered, Call)  # the other call of the batch is answered
+    (failure,) = ledger.all(Failure)
+    assert "shorten" in failure.reason
 
 
 def test_every_call_names_its_template_by_hash(ledger: Ledger) -> None:

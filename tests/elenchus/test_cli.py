@@ -42,6 +42,39 @@ def test_mistakes(elenchus, pool: Path, tmp_path: Path, arguments: list[str], sa
 
 @pytest.mark.parametrize(
     ("text", "says"),
+    [
+        (b"\xff\xfe", "not UTF-8"),
+        (b"5", "line 1: the line"),
+        (b'{"question": "Q?"}', "line 1: answer"),
+        (b'{"question": 3, "answer": "a", "quote": "q"}', "line 1: question"),
+        (
+            b'{"question": "Q?", "answer": "a", "quote": "no such words"}',
+            "the quote does not stand",
+        ),
+    ],
+)
+def test_a_hand_exam_that_cannot_be_used(
+    elenchus, pool: Path, tmp_path: Path, text: bytes, says: str
+) -> None:
+    (pool / "exam.jsonl").write_bytes(text)
+    end = elenchus("launch", pool, "--runs", tmp_path / "runs", "--set", "exam.hand=exam.jsonl")
+    assert end.code == 2
+    assert says in end.err
+    assert end.err.count("\n") == 1
+    assert made(tmp_path / "runs") == []
+
+
+def test_an_index_that_cannot_be_written_is_named(elenchus, pool: Path, tmp_path: Path) -> None:
+    (tmp_path / "index").write_text("in the way", encoding="utf-8")
+    place = f"retrieval.index={tmp_path / 'index'}"
+    end = elenchus("launch", pool, "--runs", tmp_path / "runs", "--set", place)
+    assert end.code == 2
+    assert "another place with --set retrieval.index" in end.err
+    assert made(tmp_path / "runs") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
     [("", "no text"), ("# Poems\n\nThe sea is wide and grey.", "found no rule")],
 )
 def test_corpora_without_anything_to_ask(

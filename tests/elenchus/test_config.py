@@ -51,6 +51,19 @@ def test_files_that_are_no_configuration(tmp_path: Path, text: str) -> None:
         config.load(path)
 
 
+@pytest.mark.parametrize("profiles", [{"quick": None}, ["quick"], {"quick": 3}])
+def test_profiles_that_are_none(tmp_path: Path, profiles: object) -> None:
+    with pytest.raises(UserError, match="profile"):
+        config.load(write(tmp_path, MINIMAL | {"profiles": profiles}), "quick")
+
+
+def test_a_role_keeps_its_other_defaults(tmp_path: Path) -> None:
+    changes = ["expert.model=openai:gpt-5", "student.temperature=0.5"]
+    loaded = config.load(write(tmp_path, MINIMAL), None, changes)
+    assert (loaded.expert.model, loaded.expert.samples) == ("openai:gpt-5", 2)
+    assert (loaded.student.model, loaded.student.samples) == ("builtin:nano", 3)
+
+
 def test_unknown_profile_lists_the_known_ones(tmp_path: Path) -> None:
     path = write(tmp_path, MINIMAL | {"profiles": {"quick": {}}})
     with pytest.raises(UserError, match="it has: quick"):

@@ -53,7 +53,7 @@ def test_a_place_that_cannot_be_written_to(tmp_path: Path) -> None:
         runs.create(tmp_path / "runs", CONFIG, tmp_path, None, "c")
 
 
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
+@pytest.mark.skipif(not Path("/dev/full").is_char_device(), reason="needs /dev/full")
 def test_a_disk_that_fills_up_is_one_message() -> None:
     full, here = Path("/dev/full"), Path("here")
     with pytest.raises(UserError, match="is full"), runs.explained(here), full.open("w") as file:

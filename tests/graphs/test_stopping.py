@@ -6,8 +6,9 @@ from elenchus.config import DomainConfig
 from graphs.stopping import failures_below, first_of, no_gain, rounds_reached, stopping_rule
 
 
-def state(*shares: float) -> dict:
-    return {"round": len(shares), "failure_shares": list(shares)}
+def state(*shares: float, fresh: int = 100) -> dict:
+    failed = [round(share * fresh) for share in shares]
+    return {"round": len(shares), "failed": failed, "fresh": [fresh] * len(shares)}
 
 
 @pytest.mark.parametrize(
@@ -18,16 +19,19 @@ def state(*shares: float) -> dict:
         (failures_below(0.1), (), False),
         (failures_below(0.1), (0.05, 0.2), False),
         (failures_below(0.1), (0.5, 0.09), True),
-        (no_gain(2, 150), (0.7, 0.7), False),
-        (no_gain(2, 150), (0.7, 0.69, 0.68), True),
-        (no_gain(2, 150), (0.7, 0.7, 0.5), False),
-        (no_gain(2, 150), (0.7, 0.3, 0.3), False),
-        (no_gain(1, 10_000), (0.7, 0.66), False),
-        (no_gain(1, 10), (0.7, 0.66), True),
+        (no_gain(2), (0.7, 0.7), False),
+        (no_gain(2), (0.7, 0.69, 0.68), True),
+        (no_gain(2), (0.7, 0.7, 0.5), False),
+        (no_gain(2), (0.7, 0.3, 0.3), False),
     ],
 )
 def test_rules(rule, shares: tuple[float, ...], stops: bool) -> None:
     assert bool(rule(state(*shares))) is stops
+
+
+def test_more_questions_make_a_small_gain_significant() -> None:
+    assert no_gain(1)(state(0.7, 0.66, fresh=100)) is not None
+    assert no_gain(1)(state(0.7, 0.66, fresh=10_000)) is None
 
 
 def test_the_first_reason_counts() -> None:

@@ -75,6 +75,13 @@ def test_what_is_near_the_exam_goes() -> None:
     assert chosen.nearest_exam_similarity == 0.0
 
 
+def test_nothing_accepted_is_an_empty_set() -> None:
+    nothing = np.asarray([], dtype=np.float32)  # as an embedder gives it
+    chosen = curate([], nothing, np.eye(3, dtype=np.float32), DatasetConfig(), 1, too_long=2)
+    assert chosen.example_ids == ()
+    assert (chosen.candidates, chosen.too_long, chosen.near_exam) == (2, 2, 0)
+
+
 @pytest.mark.parametrize("count", [0, 1])
 def test_small_sets(count: int) -> None:
     vectors = np.eye(4, dtype=np.float32)[:count]

@@ -10,7 +10,6 @@ from safetensors.torch import load_file
 from agents.builtin.nano import WEIGHTS
 from agents.models import file_hash
 from elenchus.config import TrainingConfig
-from elenchus.errors import UserError
 from elenchus.records import as_message
 from training import lora
 
@@ -77,7 +76,7 @@ def test_loss_is_on_the_completion_alone() -> None:
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(WEIGHTS)
-    row = lora.encode(tokenizer, SAMPLES[3], 100)
+    row = lora.encode(tokenizer, SAMPLES[3])
     learnt = [t for t, label in zip(row["input_ids"], row["labels"], strict=True) if label != -100]
     # The nano's tokenizer knows no capitals.
     assert tokenizer.decode(learnt).strip() == "lamp 3: hall. so: hall.<|end|>"
@@ -89,7 +88,7 @@ def test_a_batch_without_the_logits_of_prompts_has_the_same_loss() -> None:
     tokenizer = AutoTokenizer.from_pretrained(WEIGHTS)
     model = AutoModelForCausalLM.from_pretrained(WEIGHTS, dtype=torch.float32)
     longer = lora.Sample((as_message("user", "The hall has seven lamps. Which?"),), "So: none.")
-    rows = [lora.encode(tokenizer, sample, 100) for sample in (*SAMPLES[:3], longer)]
+    rows = [lora.encode(tokenizer, sample) for sample in (*SAMPLES[:3], longer)]
     batch = lora._Padding(0)([rows])
     whole = batch["input_ids"].clone()
     labels = torch.full_like(whole, lora.IGNORED)
@@ -111,13 +110,14 @@ def test_training_sees_the_tokens_that_asking_sees() -> None:
     tokenizer = AutoTokenizer.from_pretrained(WEIGHTS)
     messages = [m.model_dump() for m in SAMPLES[0].prompt]
     asked = tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=False)
-    row = lora.encode(tokenizer, SAMPLES[0], 100)
+    row = lora.encode(tokenizer, SAMPLES[0])
     assert row["input_ids"][: len(asked)] == asked
     assert row["labels"][: len(asked)] == [-100] * len(asked)
 
 
-def test_a_sample_that_is_too_long_is_named() -> None:
-    from transformers import AutoTokenizer
-
-    with pytest.raises(UserError, match=r"training\.max_tokens=16"):
-        lora.encode(AutoTokenizer.from_pretrained(WEIGHTS), SAMPLES[0], 16)
+def test_samples_over_the_limit_are_known_before_training(tmp_path: Path) -> None:
+    longer = lora.Sample(SAMPLES[0].prompt, "Hall. " * 30)
+    config = CONFIG.model_copy(update={"max_tokens": 40})
+    assert lora.too_long(WEIGHTS, [*SAMPLES[:2], longer], config) == [False, False, True]
+    with pytest.raises(ValueError, match="max_tokens"):
+        lora.train(WEIGHTS, [longer], config, 0, tmp_path / "out", lambda *_: None)
