@@ -80,7 +80,8 @@ def show_result(result: dict[str, Any], run_path: str, console: Console | None =
             console.print(f"{name}: {row['ungraded']} answers had no usable grade, left out.")
     console.print(
         f"{result['examples']} examples from {result['examinations']} examinations in "
-        f"{result['rounds']} rounds cover {result['points_covered']} of {result['points']} points; "
+        f"{result['rounds']} {'round' if result['rounds'] == 1 else 'rounds'} cover "
+        f"{result['points_covered']} of {result['points']} points; "
         f"{result['calls']:,} calls, {result['tokens']:,} tokens, {result['seconds']:.0f} s"
         + (" since it was last resumed." if result["resumed"] else ".")
     )

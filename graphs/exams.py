@@ -67,9 +67,10 @@ async def held_out(context: Context, points: Sequence[Point], advance: Advance) 
     wanted = context.config.exam.questions
     if len(distinct) < wanted:
         alike = len(made) - sum(refused.values()) - len(distinct)
+        reasons = [f"{alike} × too alike"] if alike else []
+        reasons += [why] if why else []
         context.progress.say(
-            f"{len(distinct)} of {wanted} exam questions: {alike} more were too alike"
-            + (f"; refused: {why}" if why else "")
+            f"{len(distinct)} of {wanted} exam questions; left out: {'; '.join(reasons) or 'none'}"
         )
     return [items[i] for i in distinct][:wanted]
 
