@@ -180,13 +180,19 @@ def write_json(path: Path, value: Any) -> None:
 
 
 @contextlib.contextmanager
-def explained(place: Path, option: str = "--runs") -> Iterator[None]:
-    """Turn the refusals of a disk into one message with the remedy; `option` names the place."""
+def explained(
+    place: Path, option: str = "--runs", also: tuple[type[Exception], ...] = ()
+) -> Iterator[None]:
+    """Turn the refusals of a disk into one message with the remedy.
+
+    Args:
+        option: what chooses the place.
+        also: what else a library raises for a full disk.
+    """
+    refusals: tuple[type[Exception], ...] = (OSError, sqlite3.Error, *also)
     try:
         yield
-    except UserError:
-        raise
-    except Exception as error:  # each library has its own for a full disk; all go on from here
+    except refusals as error:
         if _is_full(error, place):
             raise UserError(
                 f"the disk of {place} is full: make room, then launch again or, where "

@@ -19,7 +19,7 @@ from agents.student import Student
 from elenchus.config import DomainConfig, ModelConfig
 from elenchus.ledger import Ledger
 from elenchus.records import Examination, Passage, Seed
-from elenchus.runs import RunFolder, explained
+from elenchus.runs import RunFolder
 from retrieval.embedding import Embedder
 from retrieval.recorded import RecordedSearch
 from retrieval.search import Search
@@ -84,8 +84,7 @@ class Context:
     @functools.cached_property
     def store(self) -> Store:
         folder = Path(self.config.retrieval.index) / self.config.domain
-        with explained(folder, "--set retrieval.index"):
-            return Store(folder, self.embedder, self.config.corpus.passage_chars)
+        return Store(folder, self.embedder, self.config.corpus.passage_chars)
 
     @functools.cached_property
     def search(self) -> RecordedSearch:

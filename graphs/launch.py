@@ -42,7 +42,7 @@ def launch(
     config = config.model_copy(update={"retrieval": retrieval})
     run = runs.create(root, config, folder, profile, corpus)
     try:
-        return _go_on(run, progress)
+        return resume(run, progress)
     except UserError:
         if not _has_points(run):
             shutil.rmtree(run.path)
@@ -56,18 +56,14 @@ def resume(run: runs.RunFolder, progress: Progress) -> Result:
         UserError: the run is finished, or another process has it.
         Interrupted: Ctrl-C; all that was done is kept.
     """
-    if run.result.exists():
-        raise UserError(
-            f"run {run.id} is finished; `elenchus trace {run.id}` shows it, "
-            "`elenchus launch` starts another"
-        )
-    if changed := run.changed():
-        progress.say(f"changed since the launch: {', '.join(changed)}")
-    return _go_on(run, progress)
-
-
-def _go_on(run: runs.RunFolder, progress: Progress) -> Result:
     with runs.explained(run.path), run.locked():
+        if run.result.exists():
+            raise UserError(
+                f"run {run.id} is finished; `elenchus trace {run.id}` shows it, "
+                "`elenchus launch` starts another"
+            )
+        if changed := run.changed():
+            progress.say(f"changed since the launch: {', '.join(changed)}")
         context = Context(run, run.config(), run.domain_folder(), Ledger(run.ledger), progress)
         try:
             asyncio.run(_go(context))

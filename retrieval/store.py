@@ -3,15 +3,18 @@
 Vectors are always ours, so Chroma never fetches an embedder; its telemetry is off.
 """
 
+import functools
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import chromadb
 from chromadb.config import Settings
+from chromadb.errors import ChromaError
 from filelock import FileLock
 
 from elenchus.records import Document, Passage, digest
+from elenchus.runs import explained
 from retrieval.chunking import split
 from retrieval.embedding import Embedder
 
@@ -22,18 +25,22 @@ class Store:
     """Passages with their vectors. One collection an embedding model and splitter setting."""
 
     def __init__(self, folder: Path, embedder: Embedder, passage_chars: int) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
+        self._refusals = functools.partial(
+            explained, folder, "--set retrieval.index", (ChromaError,)
+        )
         self._lock = FileLock(folder / "update.lock")
         self._embedder = embedder
         self._passage_chars = passage_chars
-        self._client: Any = chromadb.PersistentClient(
-            str(folder), settings=Settings(anonymized_telemetry=False)
-        )
-        self._collection = self._client.get_or_create_collection(
-            f"passages-{digest(f'{embedder.name} {passage_chars}')}",
-            configuration={"hnsw": {"space": "cosine"}},
-            embedding_function=None,
-        )
+        with self._refusals():
+            folder.mkdir(parents=True, exist_ok=True)
+            self._client: Any = chromadb.PersistentClient(
+                str(folder), settings=Settings(anonymized_telemetry=False)
+            )
+            self._collection = self._client.get_or_create_collection(
+                f"passages-{digest(f'{embedder.name} {passage_chars}')}",
+                configuration={"hnsw": {"space": "cosine"}},
+                embedding_function=None,
+            )
 
     def close(self) -> None:
         """Release the files, so that the folder can be moved or deleted on any system."""
@@ -53,7 +60,7 @@ class Store:
     def hold(self, passages: Sequence[Passage], progress: Callable[[int, int], None]) -> None:
         """Add those of the passages that are not there. None is ever deleted: runs of one domain
         share the store, and an earlier one may still want what a document said then."""
-        with self._lock:
+        with self._refusals(), self._lock:
             stored = set(self._collection.get(include=[])["ids"])
             new = [p for p in passages if p.id not in stored]
             for start in range(0, len(new), BATCH):

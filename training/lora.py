@@ -14,6 +14,7 @@ from typing import Any
 
 from elenchus.config import TrainingConfig
 from elenchus.records import Message
+from elenchus.runs import explained
 
 Row = dict[str, list[int]]
 WHOLE = "whole"  # name of the file that says so of a checkpoint
@@ -47,6 +48,7 @@ def train(
         ValueError: a sample is longer than `training.max_tokens`.
     """
     import torch
+    from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM, AutoTokenizer, PrinterCallback, Trainer, set_seed
 
     tokenizer = AutoTokenizer.from_pretrained(weights)
@@ -65,8 +67,9 @@ def train(
         callbacks=[_progress_callback(progress)],
     )
     trainer.remove_callback(PrinterCallback)
-    trainer.train(resume_from_checkpoint=last_whole_checkpoint(partial))
-    trainer.model.save_pretrained(partial)
+    with explained(out.parent, also=(SafetensorError, RuntimeError)):  # torch raises the latter
+        trainer.train(resume_from_checkpoint=last_whole_checkpoint(partial))
+        trainer.model.save_pretrained(partial)
     for checkpoint in partial.glob("checkpoint-*"):
         _remove(checkpoint)
     partial.rename(out)

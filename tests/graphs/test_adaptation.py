@@ -16,6 +16,7 @@ from conftest import ROOT, write_pool
 from elenchus import runs
 from elenchus.ledger import Ledger
 from elenchus.records import Adapter, Dataset, Examination, Example, Passage, Turn
+from graphs import examination
 
 KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows has no other
 
@@ -184,6 +185,19 @@ def test_a_round_that_accepts_nothing_ends_the_run_with_a_result(tmp_path: Path,
     assert result["adapter"] == ""
     assert result["exams"]["held-out"]["gain"]["value"] == 0
     assert result["accepted"] == result["examples"] == 0
+
+
+def test_a_round_without_a_question_is_no_sign_of_learning(
+    tmp_path: Path, elenchus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(examination, "unfit", lambda question, asked: "the question repeats one")
+    home, root = write_pool(tmp_path), tmp_path / "runs"
+    result = elenchus("launch", home, "--runs", root, "--json").json
+    assert result["stopped"] == "no question could be put to the student"
+    assert result["failure_share_by_round"] == []
+    (first, *_) = elenchus("trace", result["run"], "--json", "--runs", root).json
+    shown = elenchus("trace", result["run"], first["examination"], "--runs", root).out
+    assert "question" in shown and "?" in shown  # what was refused is kept and shown
 
 
 def test_examples_too_long_to_train_on_are_left_out_and_counted(tmp_path: Path, elenchus) -> None:
