@@ -16,7 +16,7 @@ from elenchus.records import Message, Passage
 FOLDER = Path(__file__).resolve().parent.parent / "prompts"
 TAGS = (
     "passage", "point", "kind", "style", "variation", "asked",
-    "question", "critique", "expert", "student",
+    "question", "critique", "expert", "student", "entity",
 )  # fmt: skip
 _OUR_TAG = re.compile(rf"<(?=\s*/?\s*(?:{'|'.join(TAGS)})\b)", re.IGNORECASE)
 

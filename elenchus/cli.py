@@ -1,4 +1,4 @@
-"""The command line: launch, resume, runs, trace, new, doctor."""
+"""The command line: launch, resume, runs, trace, new, doctor, bench."""
 
 import json
 import os
@@ -37,16 +37,22 @@ def launch(
     profile: Annotated[
         str | None, typer.Option(help="a named set of changes in domain.yaml")
     ] = None,
+    reuse: Annotated[
+        str | None, typer.Option(help="an earlier run, whose model calls are not made again")
+    ] = None,
     root: RunsOption = RUNS,
     as_json: JsonOption = False,
 ) -> None:
     """Adapt the student of a domain, in a new run."""
     path = domains.find(domain)
     config = load(path, profile, changes)
+    earlier = runs.find(root, reuse) if reuse else None
     from elenchus.screen import Screen
     from graphs import launch as graph
 
-    _finish(graph.launch(config, path.parent, root, profile, Screen(quiet=as_json)), root, as_json)
+    screen = Screen(quiet=as_json)
+    result = graph.launch(config, path.parent, root, profile, screen, earlier)
+    _finish(result, root, as_json)
 
 
 @app.command()
@@ -142,6 +148,21 @@ def doctor(root: RunsOption = RUNS, as_json: JsonOption = False) -> None:
                 print(f"    {finding.remedy}")
     if any(finding.remedy for finding in findings):
         raise typer.Exit(1)
+
+
+@app.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
+def bench(
+    name: Annotated[str, typer.Argument(help="which comparison: efficiency")],
+    arguments: Annotated[
+        list[str] | None, typer.Argument(help="its own options; --help lists them")
+    ] = None,
+) -> None:
+    """Measure what the method is worth against others."""
+    if name != "efficiency":
+        raise UserError(f"there is no comparison {name!r}; there is: efficiency")
+    from benchmarks.efficiency import main as compare
+
+    raise typer.Exit(compare(arguments or []))
 
 
 def main() -> None:

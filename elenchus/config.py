@@ -7,10 +7,10 @@ are never part of it: they come from the environment.
 import difflib
 import typing
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
 from elenchus.errors import UserError
 
@@ -73,12 +73,22 @@ class ExaminationConfig(Section):
         0.5, ge=0, le=1, description="accept when the student's mean score is below this"
     )
     accept_gap: float = Field(0.15, ge=0, le=1, description="least gap that is accepted")
+    sighted: bool = Field(
+        True, description="ask the student, and accept what it fails; else take the last question"
+    )
     concurrency: int = Field(64, ge=1, description="examinations under way at once")
 
 
 class AdaptationConfig(Section):
-    max_rounds: int = Field(2, ge=1, description="outer rounds at most")
-    seeds_per_round: int = Field(210, ge=1, description="examinations a round")
+    examples: tuple[PositiveInt, ...] = Field(
+        (200, 400), min_length=1, description="size that the dataset should have after each round"
+    )
+    points: Literal["failures", "coverage", "random"] = Field(
+        "failures", description="which points are asked about: those likely failed and uncovered"
+    )
+    kinds: Literal["failures", "even", "random"] = Field(
+        "failures", description="which kinds of question are asked: in proportion to failures"
+    )
     stop_failure_share: float = Field(
         0.1, ge=0, le=1, description="stop when the student fails fewer of the fresh questions"
     )
@@ -87,6 +97,18 @@ class AdaptationConfig(Section):
     )
     coverage_decay: float = Field(
         0.5, gt=0, le=1, description="worth of a point for each example that already covers it"
+    )
+
+
+class RewritingConfig(Section):
+    form: Literal["raw", "paraphrase", "entigraph"] = Field(
+        "paraphrase", description="passages as they stand, in other words, or retold for entities"
+    )
+    tokens: int = Field(
+        100_000, ge=1, description="tokens of text to write; raw text is read again and again"
+    )
+    triples: float = Field(
+        0.2, ge=0, le=1, description="entigraph: share of texts for three entities; others for two"
     )
 
 
@@ -99,7 +121,9 @@ class ExamConfig(Section):
 
 
 class DatasetConfig(Section):
-    max_examples: int = Field(400, ge=1, description="examples in the dataset at most")
+    selection: Literal["facility", "hardest", "random"] = Field(
+        "facility", description="which candidates are kept: the fewest that cover the failures"
+    )
     near_duplicate: float = Field(
         0.985, ge=0, le=1, description="cosine from which two questions are the same"
     )
@@ -118,6 +142,7 @@ class TrainingConfig(Section):
     warmup_steps: int = Field(10, ge=0, description="optimiser steps")
     batch_size: int = Field(16, ge=1, description="samples a step")
     epochs: float = Field(4.0, gt=0, description="passes a round over dataset and replay")
+    least_steps: int = Field(60, ge=1, description="optimiser steps a round at least")
     max_tokens: int = Field(512, ge=16, description="longest example; longer ones are left out")
     replay: float = Field(
         1.5, ge=0, description="general samples mixed in for each example, against forgetting"
@@ -132,6 +157,9 @@ class DomainConfig(Section):
     title: str = Field(description="what the documents are, in a line; reaches the prompts")
     language: str = Field("English", description="language of questions and answers")
     seed: int = Field(0, description="seed of everything drawn at random")
+    method: Literal["examination", "rewriting"] = Field(
+        "examination", description="learn what the student fails, or, to compare, texts"
+    )
     corpus: CorpusConfig = CorpusConfig()
     retrieval: RetrievalConfig = RetrievalConfig()
     expert: ExpertConfig = ExpertConfig()
@@ -140,6 +168,7 @@ class DomainConfig(Section):
     student: StudentConfig = StudentConfig()
     examination: ExaminationConfig = ExaminationConfig()
     adaptation: AdaptationConfig = AdaptationConfig()
+    rewriting: RewritingConfig = RewritingConfig()
     exam: ExamConfig = ExamConfig()
     dataset: DatasetConfig = DatasetConfig()
     training: TrainingConfig = TrainingConfig()

@@ -61,7 +61,9 @@ class Ledger:
                 f"{path.absolute().as_uri()}?{mode}", uri=True, check_same_thread=False
             )
             return
-        self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+        self._db = sqlite3.connect(
+            path.absolute().as_uri(), uri=True, check_same_thread=False, isolation_level=None
+        )
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=NORMAL")
         self._db.executescript(SCHEMA)
@@ -105,6 +107,22 @@ class Ledger:
     def call(self, call_id: str) -> Call | None:
         rows = self._query("SELECT * FROM calls WHERE id=?", call_id)
         return Call(**dict(zip(Call.model_fields, rows[0], strict=True))) if rows else None
+
+    def adopt(self, other: Path, searches: bool) -> None:
+        """Copy the calls of another run's ledger, so that none of them is made again.
+
+        Args:
+            searches: what searches found, too; right only where both runs search the same passages.
+        """
+        with self._lock:
+            self._db.execute("ATTACH ? AS other", (f"{other.absolute().as_uri()}?mode=ro",))
+            self._db.execute("INSERT OR IGNORE INTO calls SELECT * FROM other.calls")
+            if searches:
+                self._db.execute(
+                    "INSERT OR IGNORE INTO records "
+                    "SELECT * FROM other.records WHERE kind = 'Retrieval'"
+                )
+            self._db.execute("DETACH other")
 
     def usage(self) -> tuple[int, int]:
         """Number of calls, and tokens in and out together."""

@@ -125,13 +125,21 @@ class Verdict(BaseModel):
 
 
 class Turn(Record):
-    """One exchange: a question, the expert's and the student's answers, and the verdict."""
+    """One exchange: a question, the expert's and the student's answers, and the verdict.
+
+    `student` is empty and `verdict` None where the student was not asked.
+    """
 
     prefix = "t"
     question: Question
     expert: tuple[Answer, ...]
     student: tuple[Answer, ...]
-    verdict: Verdict
+    verdict: Verdict | None
+
+    @property
+    def gap(self) -> float | None:
+        """The verdict's gap; None without a verdict."""
+        return self.verdict.gap if self.verdict else None
 
 
 class Rejection(BaseModel):
@@ -166,7 +174,10 @@ class Message(BaseModel):
 
 
 class Example(Record):
-    """A training sample in chat form. `weight` is the gap it was accepted with."""
+    """A training sample in chat form.
+
+    `weight` is the gap it was accepted with; 1 for all where the student was not asked.
+    """
 
     prefix = "x"
     prompt: tuple[Message, ...]
@@ -179,6 +190,16 @@ class Example(Record):
     kind: QuestionKind
     round: int
     weight: float
+
+
+class Text(Record):
+    """A text written from passages, to be learnt as it stands. `task` is what the author did."""
+
+    prefix = "w"
+    task: str
+    text: str
+    passage_ids: tuple[str, ...]
+    call_id: str
 
 
 class Dataset(Record):
@@ -226,7 +247,9 @@ class Score(Record):
 class Adapter(Record):
     """A trained LoRA: where it lies in the run folder, and what it was trained on.
 
-    `previous` is the path of the adapter that it went on from, "" for the untouched student.
+    `previous` is the path of the adapter that it went on from, "" for the untouched student;
+    `dataset_id` is "" where texts were learnt.
+    `tokens` counts what was trained on, each token as often as it was seen, replay included.
     """
 
     prefix = "a"
@@ -236,6 +259,7 @@ class Adapter(Record):
     previous: str
     dataset_id: str
     steps: int
+    tokens: int
 
 
 class Retrieval(Record):
@@ -261,7 +285,7 @@ RECORD_TYPES: dict[str, type[Record]] = {
     kind.__name__: kind
     for kind in (
         Document, Passage, Point, Seed, Question, Turn, Examination, Example,
-        Dataset, ExamItem, Score, Adapter, Retrieval, Failure,
+        Text, Dataset, ExamItem, Score, Adapter, Retrieval, Failure,
     )
 }  # fmt: skip
 

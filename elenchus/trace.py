@@ -22,7 +22,7 @@ def overview(ledger: Ledger, run_id: str) -> list[dict[str, Any]]:
     rows = []
     for e in sorted(ledger.all(Examination), key=lambda e: (e.round, e.id)):
         seed = seeds[e.seed_id]
-        gaps = [turns[i].verdict.gap for i in e.turn_ids]
+        gaps = [gap for i in e.turn_ids if (gap := turns[i].gap) is not None]
         rows.append(
             {
                 "run": run_id,
@@ -105,6 +105,9 @@ def _show_turn(console: Console, ledger: Ledger, turn: Turn, number: int) -> Non
         quotes = " … ".join(c.quote for c in expert.citations if c.passage_id == passage_id)
         place = _place(ledger.get(Passage, passage_id))
         _say(console, "", f"“{quotes}” ({place})", style="dim")
+    if turn.verdict is None:
+        _say(console, "student", "(was not asked)")
+        return
     for answer, grade in zip(turn.student, turn.verdict.grades, strict=True):
         _say(console, "student", f"{answer.text or '(nothing)'} [{grade}]")
     _say(console, "gap", f"{turn.verdict.gap:.2f}")

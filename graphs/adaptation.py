@@ -10,9 +10,11 @@ lacks (arXiv 2602.18137), go on until a rule of `graphs/stopping.py` ends them.
 """
 
 import asyncio
+import contextlib
 import functools
 import threading
 import warnings
+from collections.abc import Iterator
 from typing import Any
 
 from langgraph.graph import END, START, StateGraph
@@ -22,8 +24,8 @@ from langgraph.types import RetryPolicy, Send
 from elenchus.errors import UserError
 from elenchus.records import Adapter, Dataset, Document, Examination, Passage, Point
 from graphs import curation, exams, report
-from graphs.context import Context
-from graphs.drawing import draw_seeds
+from graphs.context import Advance, Context
+from graphs.drawing import draw_seeds, how_many
 from graphs.examination import build as build_examination
 from graphs.state import AdaptationState, SeedState, trained_rounds
 from graphs.stopping import stopping_rule
@@ -91,13 +93,19 @@ async def evaluate(state: AdaptationState, runtime: Runtime[Context]) -> Update:
 async def draw(state: AdaptationState, runtime: Runtime[Context]) -> Update:
     """Choose the seeds of the next round by coverage and by what the student fails."""
     context, round_ = runtime.context, state["round"] + 1
-    points = context.ledger.all(Point)
+    config, ledger = context.config, context.ledger
+    before = ledger.all(Examination, round=state["round"])
     seeds = draw_seeds(
-        points,
-        curation.past(context.ledger, round_),
+        ledger.all(Point),
+        curation.past(ledger, round_),
         round_,
-        context.config.adaptation,
-        context.config.seed,
+        how_many(
+            config.adaptation.examples[state["round"]] - curation.size(ledger, state),
+            len(before),
+            sum(e.accepted_turn_id is not None for e in before),
+        ),
+        config.adaptation,
+        config.seed,
     )
     context.ledger.write(*seeds)
     return {"round": round_, "seed_ids": [seed.id for seed in seeds]}
@@ -124,25 +132,39 @@ async def curate(state: AdaptationState, runtime: Runtime[Context]) -> Update:
     counts = context.ledger.all(Examination, round=state["round"])
     taken = sum(e.accepted_turn_id is not None for e in counts)
     context.progress.say(
-        f"round {state['round']}: the student failed {failed} of {fresh} fresh questions; "
-        f"{taken} of {len(counts)} examinations accepted, dataset of {len(dataset.example_ids)}"
+        f"round {state['round']}: "
+        + (f"the student failed {failed} of {fresh} fresh questions; " if fresh else "")
+        + f"{taken} of {len(counts)} examinations accepted, dataset of {len(dataset.example_ids)}"
     )
-    if not fresh:
+    sighted = context.config.examination.sighted
+    if sighted and not fresh:
         return {"dataset_id": dataset.id, "stopped": "no question could be put to the student"}
     stopped = ""
     if not dataset.example_ids:
         long = dataset.too_long and dataset.too_long == dataset.candidates
         nothing = "every accepted answer is over training.max_tokens"
         stopped = nothing if long else "no examination was accepted"
-    return {"dataset_id": dataset.id, "failed": [failed], "fresh": [fresh], "stopped": stopped}
+    shares = {"failed": [failed], "fresh": [fresh]} if sighted else {}
+    return {"dataset_id": dataset.id, "stopped": stopped} | shares
 
 
 async def train(state: AdaptationState, runtime: Runtime[Context]) -> Update:
     """Go on with the LoRA of the round before, on the whole dataset so far."""
     context = runtime.context
     dataset = context.ledger.get(Dataset, state["dataset_id"])
+    with training_stage(context, f"Train round {state['round']}") as step:
+        adapter: Adapter = await asyncio.to_thread(
+            curation.train, context, dataset, state["adapter"], step
+        )
+    context.ledger.write(adapter)
+    return {"adapter": adapter.path}
+
+
+@contextlib.contextmanager
+def training_stage(context: Context, name: str) -> Iterator[Advance]:
+    """A stage whose training ends at its next step when the stage is left early."""
     called_off = threading.Event()
-    with context.progress.stage(f"Train round {state['round']}") as advance:
+    with context.progress.stage(name) as advance:
 
         def step(done: int, total: int) -> None:
             if called_off.is_set():
@@ -150,13 +172,9 @@ async def train(state: AdaptationState, runtime: Runtime[Context]) -> Update:
             advance(done, total)
 
         try:
-            adapter: Adapter = await asyncio.to_thread(
-                curation.train, context, dataset, state["adapter"], step
-            )
+            yield step
         finally:
-            called_off.set()  # after Ctrl-C, the thread that trains ends at its next step
-    context.ledger.write(adapter)
-    return {"adapter": adapter.path}
+            called_off.set()  # after Ctrl-C
 
 
 async def conclude(state: AdaptationState, runtime: Runtime[Context]) -> Update:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from agents.author import Author
 from agents.calls import Caller
 from agents.examiner import Examiner
 from agents.expert import Expert
@@ -101,6 +102,10 @@ class Context:
     @functools.cached_property
     def examiner(self) -> Examiner:
         return Examiner(self._caller(self.config.examiner), self.config)
+
+    @functools.cached_property
+    def author(self) -> Author:
+        return Author(self._caller(self.config.expert), self.config)
 
     @functools.cached_property
     def grader(self) -> Grader:

@@ -10,10 +10,13 @@ from elenchus.records import (
     Example,
     Point,
     Seed,
+    Text,
     Turn,
+    Verdict,
 )
 from graphs.context import Advance, Context
 from graphs.drawing import Past
+from graphs.state import AdaptationState
 from training import dataset as datasets
 from training import general, lora
 
@@ -28,25 +31,27 @@ def past(ledger: Ledger, before: int) -> Past:
         if examination.round >= before or not examination.turn_ids:
             continue
         own = [turns[i] for i in examination.turn_ids]
-        seen.asked[seed.point_id, seed.kind] += 1
-        seen.failed[seed.point_id, seed.kind] += failed(own[0])
+        if own[0].verdict is not None:
+            seen.asked[seed.point_id, seed.kind] += 1
+            seen.failed[seed.point_id, seed.kind] += failed(own[0].verdict)
         seen.covered[seed.point_id] += examination.accepted_turn_id is not None
         seen.questions[seed.point_id] += [turn.question.text for turn in own]
     return seen
 
 
-def failed(turn: Turn) -> bool:
+def failed(verdict: Verdict) -> bool:
     """Whether most of the student's answers to a question were not right throughout."""
-    wrong = sum(grade != "correct" for grade in turn.verdict.grades)
-    return 2 * wrong > len(turn.verdict.grades)
+    wrong = sum(grade != "correct" for grade in verdict.grades)
+    return 2 * wrong > len(verdict.grades)
 
 
 def fresh_failures(ledger: Ledger, round_: int) -> tuple[int, int]:
-    """How many of a round's fresh (first) questions the student failed, and how many there were."""
+    """How many of a round's fresh (first) questions the student failed, and how many it had."""
     first = [
         ledger.get(Turn, e.turn_ids[0]) for e in ledger.all(Examination, round=round_) if e.turn_ids
     ]
-    return sum(map(failed, first)), len(first)
+    verdicts = [turn.verdict for turn in first if turn.verdict is not None]
+    return sum(map(failed, verdicts)), len(verdicts)
 
 
 def curate(context: Context, round_: int) -> Dataset:
@@ -64,6 +69,7 @@ def curate(context: Context, round_: int) -> Dataset:
         encode([i.prompt[-1].content for i in held_out]),
         context.config.dataset,
         round_,
+        context.config.adaptation.examples[round_ - 1],
         too_long=len(accepted) - len(examples),
     )
     ledger.write(dataset)
@@ -73,6 +79,12 @@ def curate(context: Context, round_: int) -> Dataset:
     datasets.write_exam(folder / "held-out.jsonl", held_out)
     datasets.write_rejected(folder / "rejected.jsonl", [e for e in examinations if e.rejection])
     return dataset
+
+
+def size(ledger: Ledger, state: AdaptationState) -> int:
+    """Examples in the newest dataset; 0 before the first."""
+    known = state.get("dataset_id", "")
+    return len(ledger.get(Dataset, known).example_ids) if known else 0
 
 
 def chosen_examples(ledger: Ledger, dataset: Dataset) -> list[Example]:
@@ -86,22 +98,39 @@ def train(context: Context, dataset: Dataset, previous: str, advance: Advance) -
 
     `previous` is a path below the run folder, "" in the first round.
     """
-    config, out = context.config, context.folder.adapter(dataset.round)
     own = _samples(chosen_examples(context.ledger, dataset))
-    samples = [*own, *general.replay(config, len(own), dataset.round)]
-    if out.exists():
-        steps = lora.steps(len(samples), config.training)
-    else:
-        base = weights(config.student)
+    return _fitted(context, own, dataset.round, dataset.id, previous, advance)
+
+
+def train_on_texts(context: Context, advance: Advance) -> Adapter:
+    """Fit an adapter to the texts of a run."""
+    return _fitted(context, lora.texts(context.ledger.all(Text)), 1, "", "", advance)
+
+
+def _fitted(
+    context: Context,
+    own: list[lora.Sample],
+    round_: int,
+    dataset_id: str,
+    previous: str,
+    advance: Advance,
+) -> Adapter:
+    """The adapter of a round, trained on samples and their share of replay."""
+    config, out = context.config, context.folder.adapter(round_)
+    samples = [*own, *general.replay(config, len(own), round_)]
+    base = weights(config.student)
+    plan = lora.batches(lora.encoded(base, samples), config.training, config.seed)
+    if not out.exists():
         start = context.folder.path / previous if previous else None
-        steps = lora.train(base, samples, config.training, config.seed, out, advance, start)
+        lora.train(base, plan, config.training, config.seed, out, advance, start)
     return Adapter(
-        round=dataset.round,
+        round=round_,
         path=out.relative_to(context.folder.path).as_posix(),
         sha256=file_hash(out / "adapter_model.safetensors"),
         previous=previous,
-        dataset_id=dataset.id,
-        steps=steps,
+        dataset_id=dataset_id,
+        steps=len(plan),
+        tokens=lora.tokens(plan),
     )
 
 
@@ -138,7 +167,7 @@ def _examples(context: Context, examinations: list[Examination]) -> list[Example
                 passage_ids=tuple(dict.fromkeys((*turn.question.passage_ids, *cited))),
                 kind=turn.question.kind,
                 round=examination.round,
-                weight=turn.verdict.gap,
+                weight=1.0 if turn.gap is None else turn.gap,
             )
         )
     return sorted(examples, key=lambda e: (e.round, -e.weight, e.id))

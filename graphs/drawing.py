@@ -1,9 +1,11 @@
 """Which points to examine next, and by which kind of question.
 
 Kinds are drawn in proportion to how often the student fails them, points by how likely it is to
-fail them and how little they are covered. Pure: the same past gives the same seeds.
+fail them and how little they are covered; either can be set to look at less, down to chance, which
+is what a comparison needs. Pure: the same past gives the same seeds.
 """
 
+import math
 import random
 from collections import Counter, defaultdict
 from collections.abc import Sequence
@@ -11,6 +13,10 @@ from dataclasses import dataclass, field
 
 from elenchus.config import AdaptationConfig
 from elenchus.records import KINDS, Point, QuestionKind, Seed
+
+SPARE = 1.08  # examinations beyond those that the last round's share of accepted ones asks for
+MOST = 3  # examinations at most for one example still missing
+PRIOR = (9, 10)  # accepted, of so many, before anything is known
 
 
 @dataclass
@@ -27,20 +33,31 @@ class Past:
     questions: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
 
+def how_many(missing: int, examined: int, accepted: int) -> int:
+    """Examinations that should give the examples still missing, going by the round before."""
+    share = (accepted + PRIOR[0]) / (examined + PRIOR[1])
+    return min(math.ceil(SPARE * max(missing, 0) / share), MOST * max(missing, 0))
+
+
 def draw_seeds(
-    points: Sequence[Point], past: Past, round_: int, config: AdaptationConfig, seed: int
+    points: Sequence[Point],
+    past: Past,
+    round_: int,
+    count: int,
+    config: AdaptationConfig,
+    seed: int,
 ) -> list[Seed]:
-    """The seeds of a round: `seeds_per_round` of them, as many as there are questions to ask."""
+    """The seeds of a round: `count` of them, or none where no point can be asked about."""
+    askable = [point for point in points if point.kinds]
+    if not askable:
+        return []
     rng = random.Random(f"{seed}/{round_}")
-    rates = {kind: _failure_rate(past, kind) for kind in KINDS}
+    rates = {kind: _failure_rate(past, kind, config) for kind in KINDS}
     drawn: Counter[str] = Counter()
     by_kind: Counter[QuestionKind] = Counter()
     seeds = []
-    for n in range(config.seeds_per_round):
-        kind = _most_wanting(points, rates, by_kind)
-        if kind is None:
-            break
-        point = _weakest(points, kind, past, drawn, rates, config, rng)
+    for n in range(count):
+        point, kind = _next(askable, past, rates, drawn, by_kind, config, rng)
         drawn[point.id] += 1
         by_kind[kind] += 1
         seeds.append(
@@ -55,8 +72,29 @@ def draw_seeds(
     return seeds
 
 
-def _failure_rate(past: Past, kind: QuestionKind) -> float:
-    """Posterior mean of failing a kind, from a uniform prior."""
+def _next(
+    points: Sequence[Point],
+    past: Past,
+    rates: dict[QuestionKind, float],
+    drawn: Counter[str],
+    by_kind: Counter[QuestionKind],
+    config: AdaptationConfig,
+    rng: random.Random,
+) -> tuple[Point, QuestionKind]:
+    """One point and a kind of question that it can carry: the kind first, unless left to chance."""
+    if config.kinds == "random":
+        point = _choose(points, None, past, drawn, rates, config, rng)
+        return point, rng.choice(point.kinds)
+    kind = _most_wanting(points, rates, by_kind)
+    able = [point for point in points if kind in point.kinds]
+    return _choose(able, kind, past, drawn, rates, config, rng), kind
+
+
+def _failure_rate(past: Past, kind: QuestionKind, config: AdaptationConfig) -> float:
+    """Posterior mean of failing a kind, from a uniform prior; the same for all where kinds do not
+    go by failures."""
+    if config.kinds != "failures":
+        return 0.5
     asked = sum(n for (_, k), n in past.asked.items() if k == kind)
     failed = sum(n for (_, k), n in past.failed.items() if k == kind)
     return (failed + 1) / (asked + 2)
@@ -64,31 +102,34 @@ def _failure_rate(past: Past, kind: QuestionKind) -> float:
 
 def _most_wanting(
     points: Sequence[Point], rates: dict[QuestionKind, float], by_kind: Counter[QuestionKind]
-) -> QuestionKind | None:
+) -> QuestionKind:
     """The kind furthest behind its share, among those that some point can carry."""
     possible = [k for k in KINDS if any(k in p.kinds for p in points)]
-    if not possible:
-        return None
     return min(possible, key=lambda k: (by_kind[k] + 1) / rates[k])
 
 
-def _weakest(
+def _choose(
     points: Sequence[Point],
-    kind: QuestionKind,
+    kind: QuestionKind | None,
     past: Past,
     drawn: Counter[str],
     rates: dict[QuestionKind, float],
     config: AdaptationConfig,
     rng: random.Random,
 ) -> Point:
-    """The point worth most: likely failed, little covered, little drawn so far."""
+    """The point worth most: likely failed, little covered, little drawn so far; or any."""
+    if config.points == "random":
+        return rng.choice(points)
+    prior = rates[kind] if kind else 0.5
 
     def worth(point: Point) -> float:
-        asked = sum(past.asked[point.id, k] for k in KINDS)
-        failed = sum(past.failed[point.id, k] for k in KINDS)
-        failing = (failed + 2 * rates[kind]) / (asked + 2)
-        cover = past.covered[point.id] + drawn[point.id]
+        failing = 1.0
+        if config.points == "failures":
+            asked = sum(past.asked[point.id, k] for k in KINDS)
+            failed = sum(past.failed[point.id, k] for k in KINDS)
+            failing = (failed + 2 * prior) / (asked + 2)
         jitter = 1 + 0.01 * rng.random()
+        cover = past.covered[point.id] + drawn[point.id]
         return failing * jitter * config.coverage_decay**cover
 
-    return max((p for p in points if kind in p.kinds), key=worth)
+    return max(points, key=worth)

@@ -53,7 +53,10 @@ async def propose(state: ExaminationState, runtime: Runtime[Context]) -> Update:
 
 
 async def answer(state: ExaminationState, runtime: Runtime[Context]) -> Update:
-    """Expert and student answer at the same time; then the grader compares."""
+    """Expert and student answer at the same time; then the grader compares.
+
+    Without sight of the student (`examination.sighted`) only the expert is asked.
+    """
     context, question = runtime.context, state["question"]
     context.ledger.write(question)
     reason = unfit(question, _asked(state, context))
@@ -61,14 +64,15 @@ async def answer(state: ExaminationState, runtime: Runtime[Context]) -> Update:
         return _refused(reason, question.text, question)
     try:
         (expert, passages), student = await asyncio.gather(
-            context.expert.answer(question.text),
-            context.student(state["adapter"]).answer(question.text),
+            context.expert.answer(question.text), _students(question, state["adapter"], context)
         )
         reason = await unsound(expert, passages, question, context)
         if reason:
             return _refused(reason, "\n".join(a.text for a in expert) or question.text, question)
-        verdict = await context.grader.grade(
-            question.text, expert[0].text, [a.text for a in student]
+        verdict = (
+            await context.grader.grade(question.text, expert[0].text, [a.text for a in student])
+            if student
+            else None
         )
     except CallFailed as failed:
         role = failed.failure.role
@@ -82,12 +86,15 @@ async def judge(state: ExaminationState, runtime: Runtime[Context]) -> Update:
     """Accept the turn, or count how long the gap has not widened, or give up."""
     settings = runtime.context.config.examination
     *earlier, turn = state["turns"]
+    last = len(state["turns"]) >= settings.max_turns
+    if turn.gap is None:  # nothing tells the questions apart, so the one revised most is taken
+        return {"accepted_turn_id": turn.id} if last else {}
     if accepted(turn, settings):
         return {"accepted_turn_id": turn.id}
-    widest = max((t.verdict.gap for t in earlier), default=-1.0)
-    flat = 0 if turn.verdict.gap > widest else state["flat"] + 1
-    if len(state["turns"]) >= settings.max_turns or flat >= settings.patience:
-        gap = max(widest, turn.verdict.gap)
+    widest = max((t.gap for t in earlier if t.gap is not None), default=-1.0)
+    flat = 0 if turn.gap > widest else state["flat"] + 1
+    if last or flat >= settings.patience:
+        gap = max(widest, turn.gap)
         reason = f"the student knows it: widest gap {gap:.2f} in {len(state['turns'])} turns"
         return {"flat": flat, "rejection": Rejection(reason=reason, raw=turn.question.text)}
     return {"flat": flat}
@@ -97,8 +104,13 @@ async def revise(state: ExaminationState, runtime: Runtime[Context]) -> Update:
     """Write a harder question on the same point, from the turn with the widest gap."""
     seed, point, passages = _ground(state, runtime.context)
     seed = seed.model_copy(update={"asked": _asked(state, runtime.context)})
-    best = max(state["turns"], key=lambda turn: turn.verdict.gap)
-    critique = " ".join((best.verdict.missed, best.verdict.critique)).strip()
+    # The widest gap, of equal ones the first; the newest where the student is not looked at.
+    best = max(state["turns"], key=lambda turn: turn.gap or 0.0)
+    critique = ""
+    if best.verdict is None:
+        best = state["turns"][-1]
+    else:
+        critique = " ".join((best.verdict.missed, best.verdict.critique)).strip()
     try:
         question = await runtime.context.examiner.revise(
             seed, point, passages, best.question, critique
@@ -138,6 +150,8 @@ def after_judge(state: ExaminationState) -> Literal["revise", "record"]:
 
 def accepted(turn: Turn, settings: ExaminationConfig) -> bool:
     """Whether the student failed the question clearly enough to be worth training on."""
+    if turn.verdict is None:
+        return False
     mean = sum(SCORES[g] for g in turn.verdict.grades) / len(turn.verdict.grades)
     return mean < settings.accept_below and turn.verdict.gap >= settings.accept_gap
 
@@ -183,6 +197,13 @@ def build() -> CompiledStateGraph[ExaminationState, Context, ExaminationState, E
     graph.add_conditional_edges("revise", after_propose)
     graph.add_edge("record", END)
     return graph.compile(checkpointer=False)
+
+
+async def _students(question: Question, adapter: str, context: Context) -> list[Answer]:
+    """The student's answers; none where it is not to be looked at."""
+    if not context.config.examination.sighted:
+        return []
+    return await context.student(adapter).answer(question.text)
 
 
 def _ground(state: ExaminationState, context: Context) -> tuple[Seed, Point, list[Passage]]:

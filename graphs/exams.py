@@ -39,7 +39,7 @@ async def survey(context: Context, passages: Sequence[Passage], advance: Advance
         except CallFailed:
             return []
 
-    found = await _each(context, passages, points_of, advance)
+    found = await each(context, passages, points_of, advance)
     return sorted({p.id: p for points in found for p in points}.values(), key=lambda p: p.id)
 
 
@@ -51,7 +51,7 @@ async def held_out(context: Context, points: Sequence[Point], advance: Advance) 
     """
     seeds = _exam_seeds(points, context)
     context.ledger.write(*seeds)
-    made = await _each(context, seeds, lambda seed: _item(context, seed), advance)
+    made = await each(context, seeds, lambda seed: _item(context, seed), advance)
     items = list({i.prompt[-1].content: i for i in made if isinstance(i, ExamItem)}.values())
     refused = Counter(reason.split(":")[0] for reason in made if isinstance(reason, str))
     why = "; ".join(f"{count} × {reason}" for reason, count in refused.most_common())
@@ -196,7 +196,7 @@ def read_hand_exam(path: Path, documents: Sequence[Document]) -> list[HandQuesti
     return rows
 
 
-async def _each(
+async def each(
     context: Context,
     items: Sequence[Item],
     work: Callable[[Item], Awaitable[Made]],

@@ -19,17 +19,26 @@ from elenchus.records import Point, digest
 from graphs.adaptation import build_graph
 from graphs.context import Context, Progress
 from graphs.exams import read_hand_exam
+from graphs.rewriting import build_graph as build_rewriting
 from graphs.state import AdaptationState
 from retrieval.corpora import load_documents
 
+GRAPHS = {"examination": build_graph, "rewriting": build_rewriting}
 STEPS_A_ROUND = 5  # evaluate, draw, examine, curate, train
 Result = dict[str, Any]
 
 
 def launch(
-    config: DomainConfig, folder: Path, root: Path, profile: str | None, progress: Progress
+    config: DomainConfig,
+    folder: Path,
+    root: Path,
+    profile: str | None,
+    progress: Progress,
+    reuse: runs.RunFolder | None = None,
 ) -> Result:
     """Start a new run of the domain in `folder`, below `root`, and see it to its end.
+
+    Calls that the run `reuse` has made already are not made again.
 
     Raises:
         UserError: something given cannot be used; when that shows before the first question is
@@ -42,6 +51,8 @@ def launch(
     config = config.model_copy(update={"retrieval": retrieval})
     run = runs.create(root, config, folder, profile, corpus)
     try:
+        if reuse is not None:
+            _adopt(run, reuse)
         return resume(run, progress)
     except UserError:
         if not _has_points(run):
@@ -98,14 +109,28 @@ def make_graph() -> CompiledStateGraph[AdaptationState, Context, AdaptationState
 async def _go(context: Context) -> None:
     thread: Any = {
         "configurable": {"thread_id": context.folder.id},
-        "recursion_limit": 20 + STEPS_A_ROUND * context.config.adaptation.max_rounds,
+        "recursion_limit": 20 + STEPS_A_ROUND * len(context.config.adaptation.examples),
     }
     async with AsyncSqliteSaver.from_conn_string(str(context.folder.checkpoints)) as saver:
-        graph = build_graph().compile(checkpointer=saver)
+        build = GRAPHS[context.config.method]
+        graph = build().compile(checkpointer=saver)
         begun = await saver.aget_tuple(thread) is not None
         context.resumed = begun
         start: Any = None if begun else {"round": 0}
         await graph.ainvoke(start, thread, context=context, durability="sync")
+
+
+def _adopt(run: runs.RunFolder, earlier: runs.RunFolder) -> None:
+    """Take over an earlier run's calls, and what its searches found in the same passages."""
+    one, two = run.config(), earlier.config()
+    same = run.manifest()["corpus"] == earlier.manifest()["corpus"]
+    same = same and (one.retrieval, one.corpus) == (two.retrieval, two.corpus)
+    with runs.explained(run.path):
+        ledger = Ledger(run.ledger)
+        try:
+            ledger.adopt(earlier.ledger, searches=same)
+        finally:
+            ledger.close()
 
 
 def _has_points(run: runs.RunFolder) -> bool:

@@ -26,8 +26,9 @@ EXAMS = ("held-out", "general", "hand")
 def write(context: Context, state: AdaptationState) -> dict[str, Any]:
     """Write dataset/card.md, then result.json: its existence means that the run is finished."""
     result = result_of(context, state)
-    context.folder.dataset.mkdir(exist_ok=True)
-    runs.write_atomic(context.folder.dataset / "card.md", _card(context, result))
+    if context.config.method == "examination":
+        context.folder.dataset.mkdir(exist_ok=True)
+        runs.write_atomic(context.folder.dataset / "card.md", _card(context, result))
     runs.write_json(context.folder.result, result)
     return result
 

@@ -69,9 +69,9 @@ SMALL = """domain: pool
 title: the byelaws of a small swimming pool
 retrieval: {index: %s}
 exam: {questions: 20, general: 8}
-adaptation: {max_rounds: 2, seeds_per_round: 12, stop_failure_share: 0}
+adaptation: {examples: [11, 22], stop_failure_share: 0}
 student: {model: builtin:nano, temperature: 0.7, samples: 2}
-training: {epochs: 2, rank: 4, save_steps: 2}
+training: {epochs: 2, least_steps: 1, rank: 4, save_steps: 2}
 """
 
 

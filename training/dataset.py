@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from elenchus.config import DatasetConfig
-from elenchus.records import Dataset, Examination, ExamItem, Example, Message
+from elenchus.records import Dataset, Examination, ExamItem, Example, Message, Text
 from elenchus.runs import write_atomic
 
 Vectors = NDArray[np.float32]
@@ -24,22 +24,21 @@ def curate(
     exam_vectors: Vectors,
     config: DatasetConfig,
     round_: int,
+    most: int,
     too_long: int = 0,
 ) -> Dataset:
-    """Choose the dataset of a round.
+    """Choose the dataset of a round, of `most` examples.
 
     `vectors` has a unit row for each example's question, `exam_vectors` one for each held-out
     question. Examples too near a held-out question go first, then near-duplicates (the later of
-    two), then what facility location does not need. `too_long` more were left out before.
+    two), then what `dataset.selection` does not need. `too_long` more were left out before.
     """
     if not examples:
         vectors = np.zeros((0, exam_vectors.shape[1]), dtype=np.float32)
     nearness = (vectors @ exam_vectors.T).max(axis=1, initial=-1.0)
     apart = [i for i in range(len(examples)) if nearness[i] < config.near_exam]
     distinct = without_duplicates(vectors, apart, config.near_duplicate)
-    weights = np.array([examples[i].weight for i in distinct])
-    chosen = facility_location(vectors[distinct], weights, config.max_examples, config.coverage)
-    kept = [distinct[i] for i in chosen]
+    kept = _selected(examples, vectors, distinct, config, most)
     return Dataset(
         round=round_,
         example_ids=tuple(examples[i].id for i in kept),
@@ -49,6 +48,23 @@ def curate(
         too_long=too_long,
         nearest_exam_similarity=round(float(nearness[kept].max(initial=-1.0)), 4),
     )
+
+
+def _selected(
+    examples: Sequence[Example],
+    vectors: Vectors,
+    among: list[int],
+    config: DatasetConfig,
+    most: int,
+) -> list[int]:
+    """The indices that the configured selection keeps."""
+    if config.selection == "random":  # an id is a hash
+        return sorted(among, key=lambda i: examples[i].id)[:most]
+    if config.selection == "hardest":
+        return sorted(among, key=lambda i: (-examples[i].weight, examples[i].id))[:most]
+    weights = np.array([examples[i].weight for i in among])
+    chosen = facility_location(vectors[among], weights, most, config.coverage)
+    return [among[i] for i in chosen]
 
 
 def without_duplicates(vectors: Vectors, order: Sequence[int], threshold: float) -> list[int]:
@@ -97,6 +113,11 @@ def write_examples(path: Path, examples: Sequence[Example]) -> None:
             for e in examples
         ],
     )
+
+
+def write_texts(path: Path, texts: Sequence[Text]) -> None:
+    """JSONL of texts with the ids that each came from."""
+    _write_lines(path, [text.model_dump(mode="json") | {"id": text.id} for text in texts])
 
 
 def write_exam(path: Path, items: Sequence[ExamItem]) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from elenchus.config import TrainingConfig
-from elenchus.records import Message
+from elenchus.records import Message, Text
 from elenchus.runs import explained
 
 Row = dict[str, list[int]]
@@ -24,7 +24,7 @@ LIKE = 16  # tokens by which the lengths of rows in one batch may differ
 
 @dataclass(frozen=True)
 class Sample:
-    """A chat prompt and the completion to learn."""
+    """A chat prompt and the completion to learn; without a prompt, a text to learn."""
 
     prompt: tuple[Message, ...]
     completion: str
@@ -32,37 +32,35 @@ class Sample:
 
 def train(
     weights: Path,
-    samples: Sequence[Sample],
+    plan: Sequence[list[Row]],
     config: TrainingConfig,
     seed: int,
     out: Path,
     progress: Callable[[int, int], None],
     start: Path | None = None,
-) -> int:
-    """Fit a LoRA to the weights in a folder; the adapter appears at `out`.
+) -> None:
+    """Fit a LoRA to the weights in a folder, a step for each batch; it appears at `out`.
 
     It begins as the adapter at `start`, where one is given, else as one that changes nothing.
-    `progress` is told the steps done and to do. Returns the number of optimiser steps.
+    `progress` is told the steps done and to do.
 
     Raises:
-        ValueError: a sample is longer than `training.max_tokens`.
+        ValueError: a row is longer than `training.max_tokens`.
     """
     import torch
     from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM, AutoTokenizer, PrinterCallback, Trainer, set_seed
 
     tokenizer = AutoTokenizer.from_pretrained(weights)
-    rows = [encode(tokenizer, sample) for sample in samples]
-    if (longest := max(len(row["input_ids"]) for row in rows)) > config.max_tokens:
+    if (longest := max(len(row["input_ids"]) for rows in plan for row in rows)) > config.max_tokens:
         raise ValueError(f"a sample has {longest} tokens, over training.max_tokens")
-    total = steps(len(rows), config)
     partial = out.with_name(out.name + ".partial")
     set_seed(seed)
     model = AutoModelForCausalLM.from_pretrained(weights, dtype=torch.float32)
     trainer = Trainer(
         model=_with_lora(model, config, start),
-        args=_arguments(partial, config, total, seed),
-        train_dataset=batches(rows, config, seed),
+        args=_arguments(partial, config, len(plan), seed),
+        train_dataset=plan,
         data_collator=_Padding(tokenizer.pad_token_id),
         callbacks=[_progress_callback(progress)],
     )
@@ -73,16 +71,27 @@ def train(
     for checkpoint in partial.glob("checkpoint-*"):
         _remove(checkpoint)
     partial.rename(out)
-    return total
+
+
+def texts(written: Sequence[Text]) -> list[Sample]:
+    """Texts as samples, to be learnt whole."""
+    return [Sample((), text.text) for text in written]
 
 
 def steps(samples: int, config: TrainingConfig) -> int:
-    """Optimiser steps for a number of samples: `training.epochs` passes over them."""
-    return max(1, round(math.ceil(samples / config.batch_size) * config.epochs))
+    """Optimiser steps for a number of samples: `training.epochs` passes over them, and no fewer
+    than `training.least_steps`, without which a small set would hardly be learnt."""
+    return max(config.least_steps, round(math.ceil(samples / config.batch_size) * config.epochs))
 
 
 def encode(tokenizer: Any, sample: Sample) -> Row:
-    """Token ids by the model's own chat template, and labels that ignore the prompt."""
+    """Token ids by the model's own chat template, and labels that ignore the prompt.
+
+    Without a prompt the completion is plain text, all of it to be learnt.
+    """
+    if not sample.prompt:
+        text: list[int] = tokenizer(sample.completion + tokenizer.eos_token)["input_ids"]
+        return {"input_ids": text, "labels": text}
     prompt = [m.model_dump() for m in sample.prompt]
     whole = [*prompt, {"role": "assistant", "content": sample.completion}]
     ids: list[int] = tokenizer.apply_chat_template(whole, return_dict=False)
@@ -92,12 +101,22 @@ def encode(tokenizer: Any, sample: Sample) -> Row:
     return {"input_ids": ids, "labels": [IGNORED] * len(before) + ids[len(before) :]}
 
 
-def too_long(weights: Path, samples: Sequence[Sample], config: TrainingConfig) -> list[bool]:
-    """For each sample whether it has more than `training.max_tokens` tokens."""
+def encoded(weights: Path, samples: Sequence[Sample]) -> list[Row]:
+    """The rows of samples, by the tokenizer beside the weights."""
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(weights)
-    return [len(encode(tokenizer, sample)["input_ids"]) > config.max_tokens for sample in samples]
+    return [encode(tokenizer, sample) for sample in samples]
+
+
+def too_long(weights: Path, samples: Sequence[Sample], config: TrainingConfig) -> list[bool]:
+    """For each sample whether it has more than `training.max_tokens` tokens."""
+    return [len(row["input_ids"]) > config.max_tokens for row in encoded(weights, samples)]
+
+
+def tokens(plan: Sequence[list[Row]]) -> int:
+    """Tokens in all batches, each as often as it is seen; padding is not counted."""
+    return sum(len(row["input_ids"]) for rows in plan for row in rows)
 
 
 def last_whole_checkpoint(folder: Path) -> str | None:

@@ -1,8 +1,9 @@
 """`builtin:reader`: a chat model that reads English norms in the passages of its prompt.
 
-It plays the expert, the examiner and the grader, told apart by the first line of the system
-message ("# Expert: answer"). It has no access to files, to the domain's name or to any state: what
-is not in the prompt it does not know. Given passages that do not decide a question, it abstains.
+It plays the expert, the examiner, the grader and the author, told apart by the first line of the
+system message ("# Expert: answer"). It has no access to files, to the domain's name or to any
+state: what is not in the prompt it does not know. Given passages that do not decide a question, it
+abstains.
 It is a demonstration and the test double of the real models, and reads only what rules of drafting
 let it read: duties with limits, prohibitions, permissions, exceptions, grades, fines, definitions.
 """
@@ -17,7 +18,7 @@ from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.messages.ai import UsageMetadata
 from langchain_core.outputs import ChatGeneration, ChatResult
 
-from agents.builtin import answering, asking, grading
+from agents.builtin import answering, asking, grading, writing
 from agents.builtin.blocks import Request, read_request
 
 Reply = dict[str, Any]
@@ -88,17 +89,35 @@ def _revise(request: Request) -> Reply:
     return {"question": proposal.question, "kind": proposal.kind}
 
 
-def _wish(request: Request) -> tuple[list[Any], str, str, str, int, list[str]]:
+def _paraphrase(request: Request) -> Reply:
+    return {"text": writing.paraphrase(request.passages()[0], _variation(request))}
+
+
+def _entities(request: Request) -> Reply:
+    names, summary = writing.entities(request.passages())
+    return {"entities": names, "summary": summary}
+
+
+def _relate(request: Request) -> Reply:
+    names = request.texts("entity")
+    return {"text": writing.relate(request.passages(), names, _variation(request))}
+
+
+def _variation(request: Request) -> int:
     variation = request.text("variation").strip()
     if not variation.lstrip("-").isdigit():
         raise ValueError(f"malformed prompt: <variation> must be an integer, not {variation!r}")
+    return int(variation)
+
+
+def _wish(request: Request) -> tuple[list[Any], str, str, str, int, list[str]]:
     asked = [line for text in request.texts("asked") for line in text.splitlines() if line.strip()]
     return (
         request.passages(),
         request.text("point"),
         request.text("kind").strip(),
         request.text("style").strip(),
-        int(variation),
+        _variation(request),
         asked,
     )
 
@@ -115,4 +134,7 @@ _TASKS: dict[str, Callable[[Request], Reply]] = {
     "examiner: propose": _propose,
     "examiner: revise": _revise,
     "grader: grade": _grade,
+    "author: paraphrase": _paraphrase,
+    "author: entities": _entities,
+    "author: relate": _relate,
 }

@@ -7,9 +7,10 @@ from hypothesis import strategies as st
 
 from elenchus.config import AdaptationConfig
 from elenchus.records import KINDS, Point
-from graphs.drawing import Past, draw_seeds
+from graphs.drawing import Past, draw_seeds, how_many
 
-CONFIG = AdaptationConfig(seeds_per_round=60)
+CONFIG = AdaptationConfig()
+COUNT = 60
 
 
 def points(count: int, kinds: tuple = KINDS) -> list[Point]:
@@ -19,13 +20,13 @@ def points(count: int, kinds: tuple = KINDS) -> list[Point]:
 @given(st.integers(1, 30), st.integers(0, 3))
 def test_drawing_is_a_function_of_the_past(count: int, seed: int) -> None:
     some = points(count)
-    first = draw_seeds(some, Past(), 1, CONFIG, seed)
-    assert first == draw_seeds(some, Past(), 1, CONFIG, seed)
+    first = draw_seeds(some, Past(), 1, COUNT, CONFIG, seed)
+    assert first == draw_seeds(some, Past(), 1, COUNT, CONFIG, seed)
     assert len({s.id for s in first}) == len(first) == 60
 
 
 def test_all_points_are_drawn_alike_at_first() -> None:
-    drawn = Counter(s.point_id for s in draw_seeds(points(20), Past(), 1, CONFIG, 0))
+    drawn = Counter(s.point_id for s in draw_seeds(points(20), Past(), 1, COUNT, CONFIG, 0))
     assert set(drawn.values()) == {3}
 
 
@@ -34,7 +35,7 @@ def test_kinds_that_fail_more_are_drawn_more() -> None:
     for point in some:
         past.asked[point.id, "recall"] = past.asked[point.id, "apply"] = 10
         past.failed[point.id, "recall"] = 9
-    kinds = Counter(s.kind for s in draw_seeds(some, past, 2, CONFIG, 0))
+    kinds = Counter(s.kind for s in draw_seeds(some, past, 2, COUNT, CONFIG, 0))
     assert kinds["recall"] > 3 * kinds["apply"]
 
 
@@ -45,16 +46,42 @@ def test_points_that_fail_and_are_uncovered_come_first() -> None:
         past.asked[point.id, "recall"] = 10
         past.failed[point.id, "recall"] = failed
     past.covered[known.id] = 5
-    drawn = Counter(s.point_id for s in draw_seeds(some, past, 2, CONFIG, 0))
+    drawn = Counter(s.point_id for s in draw_seeds(some, past, 2, COUNT, CONFIG, 0))
     assert drawn[weak.id] > drawn[known.id]
 
 
 def test_only_kinds_that_a_point_can_carry_are_asked() -> None:
     some = [*points(3, ("recall",)), *points(2, ("apply", "multi"))]
     by_id = {p.id: p for p in some}
-    for seed in draw_seeds(some, Past(), 1, CONFIG, 0):
+    for seed in draw_seeds(some, Past(), 1, COUNT, CONFIG, 0):
         assert seed.kind in by_id[seed.point_id].kinds
 
 
 def test_nothing_to_ask_gives_no_seeds() -> None:
-    assert draw_seeds([], Past(), 1, CONFIG, 0) == []
+    assert draw_seeds([], Past(), 1, COUNT, CONFIG, 0) == []
+
+
+@given(st.integers(0, 400), st.integers(0, 400), st.floats(0, 1))
+def test_more_is_examined_where_less_was_accepted(missing: int, examined: int, part: float) -> None:
+    accepted = int(part * examined)
+    count = how_many(missing, examined, accepted)
+    assert missing <= count <= 3 * missing
+    assert how_many(missing, examined, min(examined, accepted + 5)) <= count
+
+
+def test_chance_looks_at_nothing() -> None:
+    some, past = points(10), Past()
+    past.covered[some[0].id] = 50
+    chance = AdaptationConfig(points="random", kinds="random")
+    drawn = Counter(s.point_id for s in draw_seeds(some, past, 2, 400, chance, 0))
+    assert drawn[some[0].id] > 20
+    assert drawn == Counter(s.point_id for s in draw_seeds(some, Past(), 2, 400, chance, 0))
+
+
+def test_coverage_ignores_what_the_student_fails() -> None:
+    some, past = points(10), Past()
+    past.asked[some[0].id, "recall"] = past.failed[some[0].id, "recall"] = 50
+    even = AdaptationConfig(points="coverage", kinds="even")
+    seeds = draw_seeds(some, past, 2, 50, even, 0)
+    assert set(Counter(s.point_id for s in seeds).values()) == {5}
+    assert set(Counter(s.kind for s in seeds).values()) == {10}

@@ -42,5 +42,5 @@ def test_the_first_reason_counts() -> None:
 
 
 def test_the_configuration_decides() -> None:
-    config = DomainConfig(domain="d", title="t", adaptation={"max_rounds": 1})
+    config = DomainConfig(domain="d", title="t", adaptation={"examples": [10]})
     assert stopping_rule(config)(state(0.9)) == "all 1 rounds are done"

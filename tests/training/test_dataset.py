@@ -69,7 +69,7 @@ def test_what_is_near_the_exam_goes() -> None:
     vectors = np.eye(4, dtype=np.float32)[[0, 1, 1, 2]]
     exam = np.eye(4, dtype=np.float32)[[2]]
     examples = [example(n) for n in range(4)]
-    chosen = curate(examples, vectors, exam, DatasetConfig(), 1)
+    chosen = curate(examples, vectors, exam, DatasetConfig(), 1, 400)
     assert set(chosen.example_ids) == {examples[0].id, examples[1].id}
     assert (chosen.near_exam, chosen.near_duplicates, chosen.candidates) == (1, 1, 4)
     assert chosen.nearest_exam_similarity == 0.0
@@ -77,7 +77,7 @@ def test_what_is_near_the_exam_goes() -> None:
 
 def test_nothing_accepted_is_an_empty_set() -> None:
     nothing = np.asarray([], dtype=np.float32)  # as an embedder gives it
-    chosen = curate([], nothing, np.eye(3, dtype=np.float32), DatasetConfig(), 1, too_long=2)
+    chosen = curate([], nothing, np.eye(3, dtype=np.float32), DatasetConfig(), 1, 400, too_long=2)
     assert chosen.example_ids == ()
     assert (chosen.candidates, chosen.too_long, chosen.near_exam) == (2, 2, 0)
 
@@ -85,5 +85,7 @@ def test_nothing_accepted_is_an_empty_set() -> None:
 @pytest.mark.parametrize("count", [0, 1])
 def test_small_sets(count: int) -> None:
     vectors = np.eye(4, dtype=np.float32)[:count]
-    chosen = curate([example(n) for n in range(count)], vectors, vectors[:0], DatasetConfig(), 1)
+    chosen = curate(
+        [example(n) for n in range(count)], vectors, vectors[:0], DatasetConfig(), 1, 400
+    )
     assert len(chosen.example_ids) == count

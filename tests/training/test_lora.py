@@ -13,7 +13,7 @@ from elenchus.config import TrainingConfig
 from elenchus.records import as_message
 from training import lora
 
-CONFIG = TrainingConfig(epochs=3, batch_size=4, rank=4, warmup_steps=1, save_steps=2)
+CONFIG = TrainingConfig(epochs=3, least_steps=1, batch_size=4, rank=4, warmup_steps=1, save_steps=2)
 SAMPLES = [
     lora.Sample((as_message("user", f"Where is lamp {n}?"),), f"Lamp {n}: hall. So: hall.")
     for n in range(8)
@@ -24,13 +24,17 @@ class Stopped(Exception):
     """Ends a training in its middle, as a kill would."""
 
 
-def train(out: Path, progress=lambda done, total: None) -> int:
-    return lora.train(WEIGHTS, SAMPLES, CONFIG, 0, out, progress)
+def plan(samples=SAMPLES, config: TrainingConfig = CONFIG) -> list:
+    return lora.batches(lora.encoded(WEIGHTS, samples), config, 0)
+
+
+def train(out: Path, progress=lambda done, total: None) -> None:
+    lora.train(WEIGHTS, plan(), CONFIG, 0, out, progress)
 
 
 def test_the_same_samples_give_the_same_adapter(tmp_path: Path) -> None:
     seen = []
-    assert train(tmp_path / "one", lambda done, total: seen.append((done, total))) == 6
+    train(tmp_path / "one", lambda done, total: seen.append((done, total)))
     assert seen == [(n, 6) for n in range(1, 7)]
     train(tmp_path / "two")
     one, two = (file_hash(tmp_path / n / "adapter_model.safetensors") for n in ("one", "two"))
@@ -45,7 +49,7 @@ def test_a_training_goes_on_from_an_adapter(tmp_path: Path) -> None:
     train(tmp_path / "first")
     still = CONFIG.model_copy(update={"learning_rate": 1e-12})
     first, second = tmp_path / "first", tmp_path / "second"
-    lora.train(WEIGHTS, SAMPLES, still, 0, second, lambda *_: None, start=first)
+    lora.train(WEIGHTS, plan(config=still), still, 0, second, lambda *_: None, start=first)
     before, after = (load_file(f / "adapter_model.safetensors") for f in (first, second))
     assert before.keys() == after.keys()
     assert all(torch.allclose(before[k], after[k], atol=1e-6) for k in before)
@@ -103,6 +107,12 @@ def test_a_batch_without_the_logits_of_prompts_has_the_same_loss() -> None:
     assert short.item() == pytest.approx(full.item(), rel=1e-5)
 
 
+def test_a_text_without_a_prompt_is_learnt_whole() -> None:
+    (row,) = lora.encoded(WEIGHTS, [lora.Sample((), "The hall has seven lamps.")])
+    assert row["labels"] == row["input_ids"]
+    assert lora.tokens([[row, row], [row]]) == 3 * len(row["input_ids"])
+
+
 def test_training_sees_the_tokens_that_asking_sees() -> None:
     """The prompt of a training sample is token for token what the student is asked with."""
     from transformers import AutoTokenizer
@@ -120,4 +130,4 @@ def test_samples_over_the_limit_are_known_before_training(tmp_path: Path) -> Non
     config = CONFIG.model_copy(update={"max_tokens": 40})
     assert lora.too_long(WEIGHTS, [*SAMPLES[:2], longer], config) == [False, False, True]
     with pytest.raises(ValueError, match="max_tokens"):
-        lora.train(WEIGHTS, [longer], config, 0, tmp_path / "out", lambda *_: None)
+        lora.train(WEIGHTS, plan([longer], config), config, 0, tmp_path / "out", lambda *_: None)

@@ -1,0 +1,63 @@
+"""The author: writes text from the documents, which the method is compared with.
+
+`paraphrase` rewrites passages. `entities` and `relate` are the two calls of EntiGraph (arXiv
+2409.07431, section 2): list a document's entities, then retell it for groups of them.
+"""
+
+from collections.abc import Sequence
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from agents.calls import Caller
+from agents.prompting import fence, fence_passages, render
+from elenchus.config import DomainConfig
+from elenchus.records import Passage, Text
+
+
+class Written(BaseModel):
+    """A text as the author returns it."""
+
+    model_config = ConfigDict(extra="forbid")
+    text: str = Field(min_length=1)
+
+
+class Entities(BaseModel):
+    """What a document is about."""
+
+    model_config = ConfigDict(extra="forbid")
+    entities: list[str]
+    summary: str
+
+
+class Author:
+    """Writes from the passages of its prompt alone. All methods raise CallFailed."""
+
+    def __init__(self, caller: Caller, config: DomainConfig) -> None:
+        self._caller = caller
+        self._settings = {"title": config.title, "language": config.language}
+
+    async def paraphrase(self, passage: Passage, variation: int) -> Text:
+        """One passage in other words."""
+        user = fence_passages([passage]) + "\n" + fence("variation", str(variation))
+        return await self._written("paraphrase", user, [passage])
+
+    async def entities(self, passages: Sequence[Passage]) -> Entities:
+        """The entities of a document, given as its passages, and its summary."""
+        prompt = render("author", "entities", fence_passages(list(passages)), **self._settings)
+        reply, _ = await self._caller.parsed(prompt, Entities)
+        return reply
+
+    async def relate(
+        self, passages: Sequence[Passage], entities: Sequence[str], variation: int
+    ) -> Text:
+        """A document retold for two or three of its entities, with how they interact."""
+        blocks = [fence("entity", entity) for entity in entities]
+        blocks.append(fence("variation", str(variation)))
+        user = "\n".join((fence_passages(list(passages)), *blocks))
+        return await self._written("relate", user, passages)
+
+    async def _written(self, task: str, user: str, passages: Sequence[Passage]) -> Text:
+        prompt = render("author", task, user, **self._settings)
+        reply, call = await self._caller.parsed(prompt, Written)
+        ids = tuple(passage.id for passage in passages)
+        return Text(task=task, text=reply.text, passage_ids=ids, call_id=call.id)

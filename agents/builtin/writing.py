@@ -1,0 +1,103 @@
+"""The author: passages in other words, and how the rules of a document relate.
+
+Every sentence is drawn anew from the forms in which invented codes are drafted, from what can be
+read in the passages; what cannot be read is copied.
+"""
+
+import random
+from collections.abc import Sequence
+
+from agents.builtin import drafting
+from agents.builtin.blocks import Extract
+from agents.builtin.parser import Norm, read_code
+from agents.builtin.questions import limit_phrase
+from agents.builtin.rules import QUANTIFIED, Rule
+
+
+def paraphrase(extract: Extract, variation: int) -> str:
+    """The norms, definitions and fines of a passage, in another wording and order."""
+    code = read_code([extract])
+    rng = random.Random(f"{variation} {extract.text}")
+    parts = [drafting.clause(norm.rule, rng) for norm in code.norms]
+    parts += [drafting.meaning(found.value, rng) for found in code.definitions]
+    parts += [drafting.fine(found.value, rng) for found in code.penalties]
+    rng.shuffle(parts)
+    return " ".join(parts) or extract.text
+
+
+def entities(extracts: Sequence[Extract]) -> tuple[list[str], str]:
+    """Topics, grades and terms of a document, in its order, and a summary."""
+    code = read_code(list(extracts))
+    names = [norm.rule.topic for norm in code.norms]
+    names += [found.value.grade for found in code.penalties]
+    names += [found.value.term for found in code.definitions]
+    rules = len(code.norms)
+    title = _title(extracts)
+    summary = f"{title} lays down {rules} rules, on " + ", ".join(names[:rules]) + "."
+    return list(dict.fromkeys(names)), summary
+
+
+def relate(extracts: Sequence[Extract], names: Sequence[str], variation: int) -> str:
+    """What a document says of some of its entities, and what they have in common.
+
+    Raises:
+        ValueError: the document says nothing of one of them.
+    """
+    code = read_code(list(extracts))
+    rng = random.Random(f"{variation} {' '.join(names)}")
+    said: list[str] = []
+    rules: list[Rule] = []
+    for name in names:
+        norms = [norm for norm in code.norms if name in (norm.rule.topic, norm.rule.grade)]
+        fines = [found.value for found in code.penalties if found.value.grade == name]
+        terms = [found.value for found in code.definitions if found.value.term == name]
+        if not (norms or fines or terms):
+            raise ValueError(f"malformed prompt: the document says nothing of {name!r}")
+        said += [drafting.clause(norm.rule, rng) for norm in _some(norms, rng)]
+        said += [drafting.fine(fine, rng) for fine in fines]
+        said += [drafting.meaning(term, rng) for term in terms]
+        rules += [norm.rule for norm in norms if norm.rule.topic == name]
+    opening = f"{_title(extracts)} speaks of the {' and the '.join(names)}."
+    pairs = [
+        _together(one, two)
+        for place, one in enumerate(rules)
+        for two in rules[place + 1 :]
+        if one.topic != two.topic
+    ]
+    return " ".join((opening, *said, *pairs))
+
+
+def _some(norms: Sequence[Norm], rng: random.Random) -> Sequence[Norm]:
+    """At most three norms: a grade may be that of half the document."""
+    return norms if len(norms) <= 3 else rng.sample(norms, 3)
+
+
+def _title(extracts: Sequence[Extract]) -> str:
+    return extracts[0].heading.partition(" > ")[0] or "The document"
+
+
+def _together(one: Rule, two: Rule) -> str:
+    """How two rules interact: grades, limits, exceptions."""
+    parts = [_grades(one, two)]
+    if one.kind in QUANTIFIED and two.kind in QUANTIFIED:
+        parts.append(
+            f"For the {one.topic} it is {limit_phrase(one)}, but for the {two.topic} "
+            f"{limit_phrase(two)}."
+        )
+    for rule, other in ((one, two), (two, one)):
+        if rule.exception:
+            parts.append(
+                f"When {rule.exception}, the rule on the {rule.topic} does not apply, while that "
+                f"on the {other.topic} does."
+            )
+    return " ".join(part for part in parts if part)
+
+
+def _grades(one: Rule, two: Rule) -> str:
+    if one.grade and one.grade == two.grade:
+        return (
+            f"To break the rule on the {one.topic} is as grave as to break that on the "
+            f"{two.topic}: both are {one.grade} breaches."
+        )
+    told = [f"on the {r.topic} is a {r.grade} breach" for r in (one, two) if r.grade]
+    return f"To break the rule {', that '.join(told)}." if told else ""

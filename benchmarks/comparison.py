@@ -1,0 +1,154 @@
+"""Statistics of a comparison: means over domains and seeds with intervals, paired differences.
+
+A replicate is one domain with one seed; all strategies share its exam, so differences are paired.
+Intervals are 95 % t intervals over replicates.
+"""
+
+import itertools
+import math
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+from scipy import stats
+
+Row = dict[str, Any]
+Curve = list[tuple[float, float]]  # of (samples or tokens, accuracy), rising in the first
+
+
+def interval(values: Sequence[float]) -> dict[str, float]:
+    """Mean with its 95 % t interval; without width where there is one value."""
+    mean = float(np.mean(values))
+    if len(values) < 2:
+        return {"mean": mean, "low": mean, "high": mean, "replicates": len(values)}
+    error = float(np.std(values, ddof=1)) / math.sqrt(len(values))
+    width = float(stats.t.ppf(0.975, len(values) - 1)) * error
+    return {"mean": mean, "low": mean - width, "high": mean + width, "replicates": len(values)}
+
+
+def table(rows: Iterable[Row]) -> dict[str, dict[str, Row]]:
+    """By strategy and size: accuracy with its interval, and means of what it took."""
+    cells: dict[str, dict[int, list[Row]]] = defaultdict(lambda: defaultdict(list))
+    for row in rows:
+        cells[row["strategy"]][row["n"]].append(row)
+    return {
+        strategy: {
+            str(n): interval([row["accuracy"] for row in some])
+            | {
+                key: float(np.mean([row[key] for row in some]))
+                for key in ("samples", "data_tokens", "seen_tokens", "steps")
+            }
+            for n, some in sorted(by_size.items())
+        }
+        for strategy, by_size in cells.items()
+    }
+
+
+def differences(rows: Iterable[Row], one: str, two: str) -> dict[str, dict[str, float]]:
+    """Paired difference of accuracy, `one` minus `two`, by size."""
+    found: dict[tuple[str, int, int], dict[str, float]] = defaultdict(dict)
+    for row in rows:
+        found[row["domain"], row["seed"], row["n"]][row["strategy"]] = row["accuracy"]
+    by_size: dict[int, list[float]] = defaultdict(list)
+    for (_, _, n), both in found.items():
+        if n and one in both and two in both:
+            by_size[n].append(both[one] - both[two])
+    return {str(n): interval(values) for n, values in sorted(by_size.items())}
+
+
+def curve(rows: Iterable[Row], strategy: str, by: str) -> Curve:
+    """Mean accuracy of a strategy against the mean of `by`: "samples" or a kind of tokens."""
+    means = table(row for row in rows if row["strategy"] == strategy).get(strategy, {})
+    return [(cell[by], cell["mean"]) for cell in means.values()]
+
+
+def needed(accuracy: float, along: Curve) -> float | None:
+    """How much of a strategy reaches an accuracy, on a log scale between its sizes.
+
+    None where it never does.
+    """
+    reached = [(amount, value) for amount, value in along if amount > 0]
+    for (low, worse), (high, better) in itertools.pairwise(reached):
+        if worse <= accuracy <= better and better > worse:
+            part = (accuracy - worse) / (better - worse)
+            return math.exp(math.log(low) + part * (math.log(high) - math.log(low)))
+    return reached[0][0] if reached and accuracy <= reached[0][1] else None
+
+
+def equivalents(rows: Sequence[Row], other: str, by: str) -> dict[str, float | None]:
+    """For each size of the adversarial strategy, how much of another equals one of its own.
+
+    None where the other never gets there.
+    """
+    along = curve(rows, other, by)
+    own = table(row for row in rows if row["strategy"] == "adversarial")["adversarial"]
+    return {
+        n: (found / cell[by] if (found := needed(cell["mean"], along)) else None)
+        for n, cell in own.items()
+        if cell[by]
+    }
+
+
+def at_equal_tokens(rows: Sequence[Row]) -> dict[str, dict[str, float | None]]:
+    """Accuracy of every strategy at the tokens that the adversarial one has seen at its sizes.
+
+    On a log scale between a strategy's own sizes; None beyond them.
+    """
+    own = table(row for row in rows if row["strategy"] == "adversarial").get("adversarial", {})
+    names = sorted({row["strategy"] for row in rows})
+    return {
+        str(round(cell["seen_tokens"])): {
+            name: _at(cell["seen_tokens"], curve(rows, name, "seen_tokens")) for name in names
+        }
+        for cell in own.values()
+        if cell["seen_tokens"]
+    }
+
+
+def _at(amount: float, along: Curve) -> float | None:
+    known = [(math.log(tokens), accuracy) for tokens, accuracy in along if tokens]
+    if not known or not known[0][0] - 1e-9 <= math.log(amount) <= known[-1][0] + 1e-9:
+        return None
+    places, values = [place for place, _ in known], [value for _, value in known]
+    return float(np.interp(math.log(amount), places, values))
+
+
+def show(found: dict[str, Any]) -> None:
+    """Print the comparison: accuracy by strategy and size, differences, the headline numbers."""
+    console = Console(highlight=False)
+    console.print(_accuracies(found["table"]))
+    console.print(_differences(found["adversarial_minus"]))
+    for n, times in found["random_per_adversarial"].items():
+        worth = f"{times:.1f} random ones" if times else "more random ones than were tried"
+        console.print(f"one of {n} adversarial samples is worth {worth}")
+    for n, times in found["paraphrase_tokens_per_adversarial_token"].items():
+        worth = f"{times:.0f} tokens" if times else "more tokens than were tried"
+        console.print(f"one token of {n} adversarial samples is worth {worth} of paraphrase")
+    for line in found["missed"]:
+        console.print(f"missed: {line}")
+
+
+def _accuracies(cells: dict[str, dict[str, Row]]) -> Table:
+    sizes = sorted({int(n) for by_size in cells.values() for n in by_size})
+    shown = Table("right, %", *(f"n = {n}" for n in sizes), box=None)
+    for strategy, by_size in cells.items():
+        shown.add_row(strategy, *(_percent(by_size.get(str(n))) for n in sizes))
+    return shown
+
+
+def _differences(against: dict[str, dict[str, Row]]) -> Table:
+    sizes = sorted({int(n) for by_size in against.values() for n in by_size})
+    shown = Table("adversarial minus", *(f"n = {n}" for n in sizes), box=None)
+    for strategy, by_size in against.items():
+        shown.add_row(strategy, *(_percent(by_size.get(str(n)), "+") for n in sizes))
+    return shown
+
+
+def _percent(cell: Row | None, sign: str = "") -> str:
+    if cell is None:
+        return ""
+    mean, low, high = (format(100 * cell[key], f"{sign}.1f") for key in ("mean", "low", "high"))
+    return f"{mean} [{low}, {high}]"

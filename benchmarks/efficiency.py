@@ -1,0 +1,163 @@
+"""Sample efficiency: few adversarial questions against more of anything else.
+
+    elenchus bench efficiency            # or python -m benchmarks.efficiency; many hours
+    elenchus bench efficiency --quick    # one invented code, one seed, small sizes
+
+Reported on the domain market and on invented codes that no setting was chosen on. Every cell is a
+run of its own below `--out`; started again after a kill, it goes on where it stopped. `--only`
+names the strategies to run; the report is on all that is there.
+
+Keys of the JSON: `table` (by strategy and n), `by_domain`, `adversarial_minus_random` and
+`adversarial_minus` (of each other strategy), by n; `random_per_adversarial` (samples, by n of the
+adversarial strategy), `paraphrase_tokens_per_adversarial_token`, `equal_tokens`, `missed` (a line
+for each target that is not reached; exit code 1 where there is one), `rows` (every run).
+"""
+
+import argparse
+import json
+import sys
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from importlib import util
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+from benchmarks import cells, comparison, invented, strategies
+from benchmarks.cells import Cell, Row
+from benchmarks.figure import draw
+from elenchus import runs
+from elenchus.errors import UserError
+
+ROOT = Path(__file__).resolve().parent.parent
+CODES = {"1": 80, "2": 120, "3": 160}  # rules of each; "dev-…" are those settings were chosen on
+QUICK_SIZES = (25, 50, 100)
+# A strategy, n, least lower end and least mean of the paired difference.
+TARGETS = (
+    ("random", 100, 0.0, 0.0),
+    ("random", 200, 0.0, 0.08),
+    ("random", 400, 0.0, 0.10),
+    ("coverage", 200, 0.0, 0.0),
+    ("coverage", 400, 0.0, 0.0),
+    ("paraphrase x70", 100, 0.0, 0.0),
+    ("entity pairs x70", 100, 0.0, 0.0),
+)
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run what is missing, then print the comparison."""
+    options = _options(arguments)
+    if util.find_spec("matplotlib") is None:
+        raise UserError("comparisons draw with matplotlib: pip install 'elenchus[bench]'")
+    sizes = QUICK_SIZES if options.quick else strategies.SIZES
+    names = options.only or (strategies.QUICK if options.quick else strategies.ALL)
+    rows = _run(_domains(options.out, options.quick), names, sizes, options)
+    found = report(rows) | {"rows": rows}
+    runs.write_json(options.out / "efficiency.json", found)
+    draw(rows, options.out / "efficiency.svg")
+    if options.json:
+        print(json.dumps(found))
+    else:
+        comparison.show(found)
+        print(f"\n{options.out / 'efficiency.json'} has every run, efficiency.svg the curves")
+    return 1 if found["missed"] and not options.quick else 0
+
+
+def report(rows: list[Row]) -> dict[str, Any]:
+    """The figures named in this module's docstring, but for `rows`."""
+    others = sorted({row["strategy"] for row in rows} - {"adversarial"})
+    against = {name: comparison.differences(rows, "adversarial", name) for name in others}
+    own = [row for row in rows if row["strategy"] == "adversarial"]
+    paraphrases = [row for row in rows if row["strategy"].startswith("paraphrase")]
+    texts = [row | {"strategy": "paraphrase"} for row in paraphrases]
+    return {
+        "replicates": len({(row["domain"], row["seed"]) for row in rows}),
+        "table": comparison.table(rows),
+        "by_domain": {
+            domain: comparison.table(row for row in rows if row["domain"] == domain)
+            for domain in sorted({row["domain"] for row in rows})
+        },
+        "adversarial_minus_random": against.get("random", {}),
+        "adversarial_minus": against,
+        "random_per_adversarial": comparison.equivalents(rows, "random", "samples"),
+        "paraphrase_tokens_per_adversarial_token": comparison.equivalents(
+            own + texts, "paraphrase", "data_tokens"
+        ),
+        "equal_tokens": comparison.at_equal_tokens(rows),
+        "missed": [line for target in TARGETS if (line := _missed(against, *target))],
+    }
+
+
+def _missed(against: dict[str, Any], other: str, n: int, low: float, mean: float) -> str | None:
+    """What a target lacks, None where it is reached."""
+    what = f"adversarial minus {other} at n = {n}"
+    cell = against.get(other, {}).get(str(n))
+    if cell is None or cell["replicates"] < 2:
+        return f"{what}: not measured"
+    if cell["low"] > low and cell["mean"] >= mean:
+        return None
+    found = f"{cell['mean']:+.3f} [{cell['low']:+.3f}, {cell['high']:+.3f}]"
+    return f"{what}: {found}, wanted over {low:+.2f} throughout and {mean:+.2f} in the mean"
+
+
+def _run(
+    domains: list[Path], names: list[str], sizes: tuple[int, ...], options: argparse.Namespace
+) -> list[Row]:
+    """The rows of all cells. One process works on the cells of a domain and a seed, in order."""
+    groups = [(domain, seed) for seed in range(options.seeds) for domain in domains]
+    rows: list[Row] = []
+    # A process a group: what a finished run held is given back to the system.
+    context = get_context("spawn")
+    with ProcessPoolExecutor(options.workers, mp_context=context, max_tasks_per_child=1) as pool:
+        work = {
+            pool.submit(_group, domain, seed, names, sizes, options.out): (domain, seed)
+            for domain, seed in groups
+        }
+        for done, future in enumerate(as_completed(work), 1):
+            domain, seed = work[future]
+            rows += future.result()
+            place = f"{domain.parent.name}, seed {seed}"
+            print(f"{done} of {len(groups)}: {place}", file=sys.stderr, flush=True)
+    return sorted(rows, key=lambda r: (r["strategy"], r["n"], r["domain"], r["seed"]))
+
+
+def _group(
+    domain: Path, seed: int, names: list[str], sizes: tuple[int, ...], out: Path
+) -> list[Row]:
+    """The rows of one domain and seed. Text strategies need the adversarial one's tokens."""
+    import torch
+
+    torch.set_num_threads(1)  # two processes of one thread are faster than one of two
+    rows: list[Row] = []
+    for name in names:
+        made: list[Cell] = strategies.cells(name, domain, seed, sizes, rows)
+        for cell in made:
+            rows += cells.run(cell, out)
+    return rows
+
+
+def _domains(out: Path, quick: bool) -> list[Path]:
+    folder = out / "domains"
+    codes = {"quick": 60} if quick else CODES
+    made = [invented.write(folder, name, rules) for name, rules in codes.items()]
+    return made if quick else [ROOT / "domains" / "market" / "domain.yaml", *made]
+
+
+def _options(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser("elenchus bench efficiency", description="Sample efficiency.")
+    parser.add_argument("--quick", action="store_true", help="minutes; figures of little worth")
+    parser.add_argument("--json", action="store_true", help="one JSON value, and nothing else")
+    parser.add_argument("--out", type=Path, help="folder of all its runs")
+    parser.add_argument("--seeds", type=int, help="seeds of each domain (default 5)")
+    parser.add_argument("--workers", type=int, default=2, help="processes at once")
+    parser.add_argument("--only", action="append", choices=strategies.ALL, help="repeatable")
+    options = parser.parse_args(arguments)
+    options.out = options.out or Path("runs/bench") / ("quick" if options.quick else "efficiency")
+    options.seeds = options.seeds or (1 if options.quick else 5)
+    return options
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except UserError as error:
+        sys.exit(f"elenchus: {error}")

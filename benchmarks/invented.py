@@ -1,0 +1,40 @@
+"""Writes invented codes of rules as domain folders: corpora that nobody has chosen a setting on.
+
+They come from the generator of the built-in student's lessons, with seeds of their own, in wordings
+of documents; the student was never shown any of their rules.
+"""
+
+import random
+from pathlib import Path
+
+import yaml
+
+from agents.builtin import codes, drafting
+
+RULES = 80
+RULES_A_PART = 10
+
+
+def write(folder: Path, seed: str, rules: int = RULES) -> Path:
+    """The domain.yaml of a code with so many rules, written below `folder` with its documents."""
+    rng = random.Random(f"invented code {seed}")
+    code = codes.fresh_code(rng, rules)
+    name = f"invented-{seed}"
+    documents = folder / name / "documents"
+    documents.mkdir(parents=True, exist_ok=True)
+    parts = [code.rules[i : i + RULES_A_PART] for i in range(0, rules, RULES_A_PART)]
+    for number, part in enumerate(parts, 1):
+        lines = [f"# Part {number}"]
+        for place, rule in enumerate(part, 1):
+            lines += [f"## {number}.{place} {rule.topic.capitalize()}", drafting.clause(rule, rng)]
+        _write(documents / f"{number:02}-part.md", lines)
+    fines = [drafting.fine(penalty, rng) for penalty in code.penalties]
+    _write(documents / f"{len(parts) + 1:02}-fines.md", [f"# Part {len(parts) + 1}. Fines", *fines])
+    path = folder / name / "domain.yaml"
+    tree = {"domain": name, "title": f"the rules of the invented code {seed}"}
+    path.write_text(yaml.safe_dump(tree), encoding="utf-8")
+    return path
+
+
+def _write(path: Path, lines: list[str]) -> None:
+    path.write_text("\n\n".join(lines) + "\n", encoding="utf-8")

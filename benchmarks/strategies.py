@@ -1,0 +1,105 @@
+"""The strategies that are compared: each a set of changes to a domain's own configuration.
+
+All go through the graphs that `elenchus launch` runs, with the same exam, student, training and
+seeds. A strategy *in rounds* reaches one size after another and trains on from size to size; one
+*at once* has a run for each size, with as many steps in one fine-tune as the rounds took together.
+"""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks.cells import Cell, Changes, Row, merged
+
+SIZES = (25, 50, 100, 200, 400, 800)
+BASE_SIZE = 100  # whose tokens text strategies have so many times
+# A text strategy has its name with " x" and one of these.
+TIMES: dict[str, tuple[int, ...]] = {
+    "raw documents": (1,),
+    "paraphrase": (1, 10, 40, 70),
+    "entity pairs": (1, 10, 40, 70),
+}
+
+# The same for all. No replay: forgetting is an ablation of its own, and its open-book passages
+# would take most of the time. Nothing stops before the last size.
+COMMON: Changes = {
+    "exam": {"questions": 200, "general": 0, "hand": None},
+    "training": {"replay": 0, "epochs": 6, "least_steps": 60},
+    "adaptation": {"stop_failure_share": 0, "stop_patience": 99},
+}
+_UNSIGHTED: Changes = {
+    "examination": {"sighted": False, "max_turns": 1},
+    "dataset": {"selection": "random"},
+}
+_COVERAGE: Changes = {"points": "coverage", "kinds": "even"}
+_CHANCE: Changes = {"points": "random", "kinds": "random"}
+
+IN_ROUNDS: dict[str, Changes] = {
+    "adversarial": {},
+    "no refinement": {"examination": {"max_turns": 1}},
+    "blind": {
+        "examination": {"sighted": False},
+        "dataset": {"selection": "random"},
+        "adaptation": _COVERAGE,
+    },
+    "coverage": {**_UNSIGHTED, "adaptation": _COVERAGE},
+    "random": {**_UNSIGHTED, "adaptation": _CHANCE},
+}
+AT_ONCE: dict[str, Changes] = {
+    "plain": {},  # the paper's form: a frozen student, one fine-tune
+    "random at once": IN_ROUNDS["random"],
+}
+# Learning rate, replay and batch are the texts' own, chosen on the development domains.
+_TEXT: Changes = {
+    "method": "rewriting",
+    "training": {"learning_rate": 1e-3, "replay": 0.1, "epochs": 1, "batch_size": 32},
+}
+TEXTS: dict[str, Changes] = {
+    "raw documents": {**_TEXT, "rewriting": {"form": "raw"}},
+    "paraphrase": {**_TEXT, "rewriting": {"form": "paraphrase"}},
+    "entity pairs": {**_TEXT, "rewriting": {"form": "entigraph"}},
+}
+
+
+QUICK = ["random", "adversarial", "coverage", "paraphrase x10"]
+ALL = [
+    *("random", "adversarial", "coverage"),
+    *(f"{name} x{times}" for name, many in TIMES.items() for times in many),
+    *("no refinement", "blind", *AT_ONCE),
+]
+
+
+def cells(
+    name: str, domain: Path, seed: int, sizes: tuple[int, ...], known: Sequence[Row]
+) -> list[Cell]:
+    """The cells of a strategy on a domain with a seed.
+
+    Steps and tokens are those of the adversarial strategy, whose rows must be among the known
+    ones unless the strategy goes in rounds.
+    """
+    if name in IN_ROUNDS:
+        return [_cell(domain, seed, name, IN_ROUNDS[name], sizes)]
+    own = {row["n"]: row for row in known if row["strategy"] == "adversarial"}
+    if name in AT_ONCE:
+        return [
+            _cell(domain, seed, name, merged(AT_ONCE[name], _exactly(own[n]["steps"])), (n,))
+            for n in sizes
+            if n >= BASE_SIZE
+        ]
+    form, _, times = name.rpartition(" x")
+    base = own[BASE_SIZE]
+    tokens = {"rewriting": {"tokens": base["data_tokens"] * int(times)}}
+    least = {"training": {"least_steps": base["steps"]}}
+    return [_cell(domain, seed, name, merged(TEXTS[form], tokens, least), (BASE_SIZE,))]
+
+
+def _exactly(steps: int) -> Changes:
+    return {"training": {"least_steps": steps, "epochs": 1}}
+
+
+def _cell(domain: Path, seed: int, name: str, changes: Changes, sizes: tuple[int, ...]) -> Cell:
+    """A run that reaches the sizes one after another."""
+    every = {"adaptation": {"examples": list(sizes)}}
+    key = f"n{sizes[0]}" if len(sizes) == 1 else ""
+    whole = json.dumps(merged(COMMON, changes, every))
+    return Cell(domain, seed, name, whole, sizes, key)

@@ -1,0 +1,80 @@
+"""Statistics of comparisons: pairing, intervals, equivalents, and the report they make."""
+
+import json
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from benchmarks import comparison, efficiency, strategies
+from benchmarks.cells import merged
+from elenchus.config import validate
+
+SHARES = st.floats(0, 1)
+
+
+def row(strategy: str, n: int, accuracy: float, seed: int = 0, tokens: int | None = None) -> dict:
+    data = 70 * n if tokens is None else tokens
+    return {
+        "domain": "d", "seed": seed, "strategy": strategy, "n": n, "accuracy": accuracy,
+        "samples": n, "data_tokens": data, "seen_tokens": 5 * data, "steps": n,
+    }  # fmt: skip
+
+
+@given(st.lists(SHARES, min_size=2, max_size=9))
+def test_the_mean_lies_in_its_interval(values: list[float]) -> None:
+    found = comparison.interval(values)
+    assert found["low"] - 1e-9 <= found["mean"] <= found["high"] + 1e-9
+    assert found["replicates"] == len(values)
+
+
+def test_differences_are_paired() -> None:
+    """Replicates that differ much, but always by the same, leave no doubt."""
+    rows = [row("adversarial", 100, 0.1 * s + 0.2, s) for s in range(5)]
+    rows += [row("random", 100, 0.1 * s + 0.1, s) for s in range(5)]
+    rows += [row("random", 200, 0.9)]  # nothing to pair it with
+    found = comparison.differences(rows, "adversarial", "random")
+    assert found.keys() == {"100"}
+    assert found["100"]["low"] == pytest.approx(0.1)
+    assert found["100"]["high"] == pytest.approx(0.1)
+
+
+@given(st.floats(0.3, 0.9))
+def test_what_is_needed_gives_the_accuracy_back(accuracy: float) -> None:
+    along = [(0.0, 0.1), (100.0, 0.3), (400.0, 0.9)]
+    found = comparison.needed(accuracy, along)
+    assert found is not None and found * 1.0001 >= 100 and found <= 400.0001
+    part = math.log(found / 100) / math.log(4)
+    assert 0.3 + part * 0.6 == pytest.approx(accuracy)
+
+
+def test_what_is_never_reached_has_no_amount() -> None:
+    assert comparison.needed(0.95, [(100.0, 0.3), (400.0, 0.9)]) is None
+
+
+def test_the_report_names_what_is_missed() -> None:
+    rows = []
+    for seed in range(3):
+        for n, own, other in ((100, 0.6, 0.5), (200, 0.8, 0.6), (400, 0.95, 0.9)):
+            rows.append(row("adversarial", n, own + 0.01 * seed, seed))
+            rows.append(row("random", n, other, seed))
+        rows.append(row("paraphrase x10", 100, 0.4, seed, tokens=70_000))
+    found = efficiency.report(rows)
+    assert found["replicates"] == 3
+    assert found["random_per_adversarial"]["100"] == pytest.approx(2, rel=0.15)
+    assert found["paraphrase_tokens_per_adversarial_token"]["100"] is None
+    missed = "\n".join(found["missed"])
+    assert "random at n = 400: +0.060" in missed
+    assert "random at n = 200" not in missed
+    assert "coverage at n = 200: not measured" in missed
+    assert found["equal_tokens"]["35000"]["random"] == pytest.approx(0.5)
+
+
+def test_every_strategy_is_a_valid_configuration() -> None:
+    own = [row("adversarial", n, 0.5) for n in strategies.SIZES]
+    for name in strategies.ALL:
+        for cell in strategies.cells(name, efficiency.ROOT, 0, strategies.SIZES, own):
+            tree = {"domain": "d", "title": "t"}
+            config = validate(merged(tree, json.loads(cell.changes)), name)
+            assert config.adaptation.examples == cell.sizes

@@ -1,0 +1,66 @@
+"""The comparison itself, on a small invented code: run, read again, refused with other settings."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from benchmarks import cells, invented, strategies
+from benchmarks.cells import merged
+from benchmarks.figure import draw
+from elenchus.errors import UserError
+from elenchus.records import Passage
+from retrieval.corpora import load_documents
+
+SIZES = (4, 8)
+SMALL = {
+    "exam": {"questions": 10},
+    "training": {"rank": 2, "epochs": 1, "least_steps": 1, "learning_rate": 1e-3},
+}
+
+
+def cell(domain: Path, name: str, known: list, **more: dict) -> cells.Cell:
+    (made,) = strategies.cells(name, domain, 0, SIZES, known)
+    changes = json.dumps(merged(json.loads(made.changes), SMALL, more))
+    return cells.Cell(domain, 0, made.strategy, changes, made.sizes, made.key)
+
+
+def test_an_invented_code_reads_as_it_was_made(tmp_path: Path) -> None:
+    path = invented.write(tmp_path, "test", rules=12)
+    again = invented.write(tmp_path / "again", "test", rules=12)
+    texts = [d.text for d in load_documents(path.parent, ["documents"])]
+    assert texts == [d.text for d in load_documents(again.parent, ["documents"])]
+    assert sum(text.count("\n## ") for text in texts) == 12
+
+
+def test_cells_run_once_and_give_a_row_a_size(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(strategies, "BASE_SIZE", 4)
+    domain = invented.write(tmp_path, "test", rules=8)
+    out = tmp_path / "out"
+    rows = cells.run(cell(domain, "adversarial", []), out)
+    assert [r["n"] for r in rows] == [0, 4, 8]
+    assert rows[1]["samples"] <= 4 < rows[2]["seen_tokens"]
+    assert rows[2]["steps"] > rows[1]["steps"] > 0
+    assert cells.run(cell(domain, "adversarial", []), out) == rows
+    with pytest.raises(UserError, match="other settings"):
+        cells.run(cell(domain, "adversarial", [], exam={"questions": 9}), out)
+    for name in ("random", "blind", "raw documents x1", "paraphrase x1", "entity pairs x1"):
+        other = cells.run(cell(domain, name, rows), out)
+        assert other[0]["accuracy"] == rows[0]["accuracy"], "the exam is the same for all"
+        if " x" in name and "raw" not in name:
+            assert other[1]["data_tokens"] >= rows[1]["data_tokens"]
+        rows = rows + other
+    draw(rows, tmp_path / "curves.svg")
+    assert "paraphrase" in (tmp_path / "curves.svg").read_text("utf-8")
+
+
+def test_passages_of_an_invented_code_are_small(tmp_path: Path) -> None:
+    from retrieval.chunking import split
+
+    path = invented.write(tmp_path, "test", rules=12)
+    found: list[Passage] = []
+    for document in load_documents(path.parent, ["documents"]):
+        found += split(document, 1200)
+    assert len(found) >= 12
