@@ -26,6 +26,7 @@ from benchmarks import cells, comparison, invented, strategies
 from benchmarks.cells import Cell, Row
 from benchmarks.figure import draw
 from elenchus import runs
+from elenchus.cli import settle_environment
 from elenchus.errors import UserError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -124,6 +125,7 @@ def _group(
     domain: Path, seed: int, names: list[str], sizes: tuple[int, ...], out: Path
 ) -> list[Row]:
     """The rows of one domain and seed. Text strategies need the adversarial one's tokens."""
+    settle_environment()
     import torch
 
     torch.set_num_threads(1)  # two processes of one thread are faster than one of two

@@ -167,7 +167,7 @@ def bench(
 
 def main() -> None:
     """Entry point: one message and exit code 2 for bad input, 130 for Ctrl-C."""
-    _settle_environment()
+    settle_environment()
     try:
         _check_neighbours()
         app()
@@ -204,8 +204,8 @@ def _row(run: runs.RunFolder) -> dict[str, Any]:
     return {"id": run.id, "domain": run.path.parent.name, "state": state} | row
 
 
-def _settle_environment() -> None:
-    """Settings that must stand before any heavy import."""
+def settle_environment() -> None:
+    """Settings that must stand before any heavy import, in every process."""
     # Spinning OpenMP threads make two threads six to ten times slower beside any other job.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     os.environ.setdefault("GOMP_SPINCOUNT", "0")

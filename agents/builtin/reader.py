@@ -111,13 +111,14 @@ def _variation(request: Request) -> int:
 
 
 def _wish(request: Request) -> tuple[list[Any], str, str, str, int, list[str]]:
+    variation = _variation(request)
     asked = [line for text in request.texts("asked") for line in text.splitlines() if line.strip()]
     return (
         request.passages(),
         request.text("point"),
         request.text("kind").strip(),
         request.text("style").strip(),
-        _variation(request),
+        variation,
         asked,
     )
 

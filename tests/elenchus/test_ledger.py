@@ -1,10 +1,12 @@
 """Records and the ledger: content ids, idempotent writes, exact round trips."""
 
+from pathlib import Path
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from elenchus.ledger import Call, Ledger
-from elenchus.records import Passage, Point, Seed
+from elenchus.records import Passage, Point, Retrieval, Seed
 
 TEXT = st.text(max_size=80)
 
@@ -54,3 +56,19 @@ def test_records_outlive_the_process(ledger: Ledger) -> None:
     again = Ledger(ledger.path)
     assert again.all(Seed) == [seed]
     again.close()
+
+
+def test_calls_of_another_run_are_taken_over(ledger: Ledger, tmp_path: Path) -> None:
+    other = Ledger(tmp_path / "other.sqlite")
+    call = Call(
+        id="m-1", role="expert", task="answer", model="m", prompt_sha256="", request="[]",
+        response="yes", input_tokens=1, output_tokens=1, seconds=0.1,
+    )  # fmt: skip
+    found = Retrieval(query="lamps", passage_ids=("p-1",))
+    other.write_call(call)
+    other.write(found, Seed(point_id="o-1", kind="recall", round=1, variation=1))
+    other.close()
+    ledger.adopt(tmp_path / "other.sqlite", searches=False)
+    assert (ledger.call("m-1"), ledger.all(Retrieval)) == (call, [])
+    ledger.adopt(tmp_path / "other.sqlite", searches=True)
+    assert (ledger.usage()[0], ledger.all(Retrieval), ledger.all(Seed)) == (1, [found], [])

@@ -96,8 +96,8 @@ def test_a_run_ends_with_a_result(whole: tuple[Path, dict]) -> None:
     _, result = whole
     assert result["rounds"] == 2
     assert result["examples"] > 0
-    assert result["examinations"] == 24
-    assert result["accepted"] + sum(result["rejected"].values()) == 24
+    assert 22 <= result["examinations"] <= 3 * 22
+    assert result["accepted"] + sum(result["rejected"].values()) == result["examinations"]
     assert result["exams"]["held-out"]["questions"] > 0
     assert result["exams"]["hand"] is None
     assert result["readable_passages"] <= result["passages"]
@@ -244,7 +244,7 @@ def test_trace_shows_all_examinations_and_one_whole(whole: tuple[Path, dict], el
     home, result = whole
     root = home.parent / "runs"
     rows = elenchus("trace", result["run"], "--json", "--runs", root).json
-    assert len(rows) == 24
+    assert len(rows) == result["examinations"]
     overview = elenchus("trace", result["run"], "--runs", root).out
     accepted = next(row for row in rows if row["outcome"] == "accepted")
     rejected = next((row for row in rows if row["outcome"] != "accepted"), accepted)
