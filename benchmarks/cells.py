@@ -4,9 +4,7 @@ A cell is one run folder, or one a size, made by `graphs.launch`; what it came t
 a small JSON file. A finished cell is read, an interrupted one resumed.
 """
 
-import contextlib
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,8 @@ from elenchus.config import DomainConfig, validate
 from elenchus.errors import UserError
 from elenchus.ledger import Ledger
 from elenchus.records import Adapter, Dataset, ExamItem, Example, Score, Text, digest
+from elenchus.screen import Screen
+from training.evaluation import RIGHT
 
 Row = dict[str, Any]
 Changes = dict[str, Any]
@@ -59,17 +59,6 @@ def merged(*parts: Changes) -> Changes:
     return found
 
 
-class Silent:
-    """Progress that nobody looks at."""
-
-    @contextlib.contextmanager
-    def stage(self, name: str) -> Iterator[Any]:
-        yield lambda done, total: None
-
-    def say(self, text: str) -> None:
-        pass
-
-
 def run(cell: Cell, out: Path) -> list[Row]:
     """What the cell came to: a row for each size.
 
@@ -93,9 +82,9 @@ def run(cell: Cell, out: Path) -> list[Row]:
     if begun and begun[0].config() != config:
         raise UserError(f"{begun[0].path} was begun with other settings: give another --out")
     if not begun:
-        launch.launch(config, cell.domain.parent, root, None, Silent(), _earlier(group))
+        launch.launch(config, cell.domain.parent, root, None, Screen(quiet=True), _earlier(group))
     elif not begun[0].result.exists():
-        launch.resume(begun[0], Silent())
+        launch.resume(begun[0], Screen(quiet=True))
     (folder,) = runs.listed(root)
     rows = [{**_named(cell), **row} for row in distil(folder, cell.sizes)]
     runs.write_json(found, {"settings": fingerprint, "run": folder.id, "rows": rows})
@@ -142,7 +131,7 @@ def distil(folder: runs.RunFolder, sizes: tuple[int, ...]) -> list[Row]:
             }
         )
     for round_, row in enumerate(rows):
-        right = {s.item_id: s.grade in ("correct", "partial") for s in scores if s.round == round_}
+        right = {s.item_id: s.grade in RIGHT for s in scores if s.round == round_}
         row["questions"] = len(right)
         row["accuracy"] = sum(right.values()) / len(right)
         row["kinds"] = _kinds(right, items)

@@ -5,7 +5,7 @@
 
 Reported on the domain market and on invented codes that no setting was chosen on. Every cell is a
 run of its own below `--out`; started again after a kill, it goes on where it stopped. `--only`
-names the strategies to run; the report is on all that is there.
+names the strategies to compare with the adversarial one, which always runs.
 
 Keys of the JSON: `table` (by strategy and n), `by_domain`, `adversarial_minus_random` and
 `adversarial_minus` (of each other strategy), by n; `random_per_adversarial` (samples, by n of the
@@ -50,7 +50,10 @@ def main(arguments: list[str] | None = None) -> int:
     if util.find_spec("matplotlib") is None:
         raise UserError("comparisons draw with matplotlib: pip install 'elenchus[bench]'")
     sizes = QUICK_SIZES if options.quick else strategies.SIZES
-    names = options.only or (strategies.QUICK if options.quick else strategies.ALL)
+    wanted = {*options.only, "adversarial"} if options.only else set(strategies.ALL)
+    wanted &= set(strategies.QUICK) if options.quick and not options.only else wanted
+    # In this order, since the others take their steps and tokens from the adversarial one.
+    names = [name for name in strategies.ALL if name in wanted]
     rows = _run(_domains(options.out, options.quick), names, sizes, options)
     found = report(rows) | {"rows": rows}
     runs.write_json(options.out / "efficiency.json", found)

@@ -42,7 +42,7 @@ async def rewrite(state: AdaptationState, runtime: Runtime[Context]) -> Update:
             found = await exams.each(context, batch, lambda job: _text(context, job), _unseen)
             made = [text for text in found if text is not None]
             if not made:
-                raise UserError(f"{context.config.expert.model} wrote no usable text; see `trace`")
+                raise UserError(f"{context.config.expert.model} wrote no usable text")
             for text, row in zip(made, lora.encoded(base, lora.texts(made)), strict=True):
                 if held < wanted:
                     texts.append(text)
