@@ -63,7 +63,10 @@ def _builtin(name: str, config: ModelConfig, adapter: Path | None) -> Model:
     if name == "reader":
         from agents.builtin.reader import ReaderChatModel
 
-        return Model(ReaderChatModel(), identity, seeded=False)
+        try:
+            return Model(ReaderChatModel(**config.options), identity, bool(config.options))
+        except ValueError as error:
+            raise UserError(f"{config.model}: {error}") from error
     if name == "nano":
         try:
             from agents.builtin.nano import NanoChatModel

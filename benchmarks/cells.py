@@ -15,7 +15,7 @@ from elenchus import runs
 from elenchus.config import DomainConfig, validate
 from elenchus.errors import UserError
 from elenchus.ledger import Ledger
-from elenchus.records import Adapter, Dataset, ExamItem, Example, Score, Text, digest
+from elenchus.records import Adapter, Dataset, ExamItem, Example, Score, Text
 from elenchus.screen import Screen
 from training.evaluation import RIGHT
 
@@ -68,26 +68,21 @@ def run(cell: Cell, out: Path) -> list[Row]:
     from graphs import launch
 
     group = out / "runs" / f"{cell.domain.parent.name}-seed-{cell.seed}"
-    config = cell.config(out / "indexes")
-    found = group / f"{cell.name}.json"
-    fingerprint = digest(config.model_dump_json())
-    if found.exists():
-        kept = json.loads(found.read_text(encoding="utf-8"))
-        if kept["settings"] != fingerprint:
-            raise UserError(f"{found} was made with other settings: give another --out")
-        rows: list[Row] = kept["rows"]
-        return rows
-    root = group / cell.name
+    config, root = cell.config(out / "indexes"), group / cell.name
     begun = runs.listed(root)
     if begun and begun[0].config() != config:
-        raise UserError(f"{begun[0].path} was begun with other settings: give another --out")
+        raise UserError(f"{begun[0].path} was made with other settings: give another --out")
+    found = group / f"{cell.name}.json"
+    if found.exists():
+        rows: list[Row] = json.loads(found.read_text(encoding="utf-8"))
+        return rows
     if not begun:
         launch.launch(config, cell.domain.parent, root, None, Screen(quiet=True), _earlier(group))
     elif not begun[0].result.exists():
         launch.resume(begun[0], Screen(quiet=True))
     (folder,) = runs.listed(root)
     rows = [{**_named(cell), **row} for row in distil(folder, cell.sizes)]
-    runs.write_json(found, {"settings": fingerprint, "run": folder.id, "rows": rows})
+    runs.write_json(found, rows)
     return rows
 
 

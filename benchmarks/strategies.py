@@ -12,6 +12,8 @@ from pathlib import Path
 from benchmarks.cells import Cell, Changes, Row, merged
 
 SIZES = (25, 50, 100, 200, 400, 800)
+LONGEST = 400  # largest size of most strategies; the last one only shows how chance catches up
+TO_THE_END = ("adversarial", "random")
 BASE_SIZE = 100  # whose tokens text strategies have so many times
 # A text strategy has its name with " x" and one of these.
 TIMES: dict[str, tuple[int, ...]] = {
@@ -24,7 +26,7 @@ TIMES: dict[str, tuple[int, ...]] = {
 # would take most of the time. Nothing stops before the last size.
 COMMON: Changes = {
     "exam": {"questions": 200, "general": 0, "hand": None},
-    "training": {"replay": 0, "epochs": 6, "least_steps": 60},
+    "training": {"replay": 0, "epochs": 6, "batch_size": 8, "least_steps": 1},
     "adaptation": {"stop_failure_share": 0, "stop_patience": 99},
 }
 _UNSIGHTED: Changes = {
@@ -77,6 +79,8 @@ def cells(
     Steps and tokens are those of the adversarial strategy, whose rows must be among the known
     ones unless the strategy goes in rounds.
     """
+    if name not in TO_THE_END:
+        sizes = tuple(n for n in sizes if n <= LONGEST)
     if name in IN_ROUNDS:
         return [_cell(domain, seed, name, IN_ROUNDS[name], sizes)]
     own = {row["n"]: row for row in known if row["strategy"] == "adversarial"}

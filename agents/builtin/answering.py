@@ -1,5 +1,6 @@
 """The expert: the canonical answer to a question from passages, with what it rests on."""
 
+import random
 import re
 from dataclasses import dataclass
 
@@ -9,6 +10,7 @@ from agents.builtin.interpreter import Reading, interpret
 from agents.builtin.lexicon import BREACH_WORDS
 from agents.builtin.parser import Code, Norm, Quote, read_code
 from agents.builtin.questions import answer, outcome, price
+from agents.builtin.slips import slipped
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,15 +25,16 @@ class Reply:
     look_up: str = ""
 
 
-def reply(question: str, extracts: list[Extract]) -> Reply:
-    """The answer that the passages give to a question."""
+def reply(question: str, extracts: list[Extract], slip: random.Random | None = None) -> Reply:
+    """The answer that the passages give to a question; with a `slip`, a wrong one drawn from it."""
     code = read_code(extracts)
     reading = interpret(question, code)
     if reading is None:
         return _by_grade(question, code)
     if reading.definition is not None:
-        return Reply(answer(reading.case, None), (reading.definition.quote,))
-    return _by_rule(reading, code)
+        said = slipped(reading.case, None, code, slip) if slip else answer(reading.case, None)
+        return Reply(said, (reading.definition.quote,))
+    return _by_rule(reading, code, slip)
 
 
 def _by_grade(question: str, code: Code) -> Reply:
@@ -43,13 +46,14 @@ def _by_grade(question: str, code: Code) -> Reply:
     return Reply("", ())
 
 
-def _by_rule(reading: Reading, code: Code) -> Reply:
+def _by_rule(reading: Reading, code: Code, slip: random.Random | None) -> Reply:
     case, norm = reading.case, reading.norm
     assert norm is not None
     if case.asked == "grade" and norm.rule.grade is None:
         return Reply("", (), _missing(norm))
     penalty = code.penalty(norm.rule.grade)
-    text = answer(case, penalty.value if penalty else None)
+    price_of = penalty.value if penalty else None
+    text = slipped(case, price_of, code, slip) if slip else answer(case, price_of)
     quotes = _quotes(norm)
     if case.asked == "fine" and outcome(case):
         if penalty is None:

@@ -9,6 +9,7 @@ let it read: duties with limits, prohibitions, permissions, exceptions, grades, 
 """
 
 import json
+import random
 from collections.abc import Callable
 from typing import Any
 
@@ -17,6 +18,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.messages.ai import UsageMetadata
 from langchain_core.outputs import ChatGeneration, ChatResult
+from pydantic import Field
 
 from agents.builtin import answering, asking, grading, writing
 from agents.builtin.blocks import Request, read_request
@@ -25,7 +27,14 @@ Reply = dict[str, Any]
 
 
 class ReaderChatModel(BaseChatModel):
-    """A rule-based reader of normative English behind the interface of a chat model."""
+    """A rule-based reader of normative English behind the interface of a chat model.
+
+    Attributes:
+        wrong: share of the expert's answers that are made wrong; which ones, and how, is drawn
+            from the `seed` argument of a call.
+    """
+
+    wrong: float = Field(default=0.0, ge=0.0, le=1.0)
 
     @property
     def _llm_type(self) -> str:
@@ -43,12 +52,20 @@ class ReaderChatModel(BaseChatModel):
             raise ValueError(
                 f"builtin:reader cannot do {request.task!r}; it can do {', '.join(sorted(_TASKS))}"
             )
-        text = json.dumps(_TASKS[request.task](request), ensure_ascii=False)
+        said = self._erring(request, kwargs.get("seed", 0)) or _TASKS[request.task](request)
+        text = json.dumps(said, ensure_ascii=False)
         read = sum(len(message.text.split()) for message in messages)
         written = len(text.split())
         usage = UsageMetadata(input_tokens=read, output_tokens=written, total_tokens=read + written)
         message = AIMessage(content=text, usage_metadata=usage)
         return ChatResult(generations=[ChatGeneration(message=message)])
+
+    def _erring(self, request: Request, seed: int) -> Reply | None:
+        """A wrong answer, where it is this call's turn to be wrong."""
+        rng = random.Random(seed)
+        if request.task != "expert: answer" or rng.random() >= self.wrong:
+            return None
+        return _answer(request, rng)
 
     async def _agenerate(
         self,
@@ -61,8 +78,8 @@ class ReaderChatModel(BaseChatModel):
         return self._generate(messages, stop, None, **kwargs)
 
 
-def _answer(request: Request) -> Reply:
-    found = answering.reply(request.text("question"), request.passages())
+def _answer(request: Request, slip: random.Random | None = None) -> Reply:
+    found = answering.reply(request.text("question"), request.passages(), slip)
     citations = [{"passage_id": q.passage_id, "quote": q.text} for q in found.quotes]
     return {
         "answer": found.answer,
