@@ -15,7 +15,17 @@ from elenchus import runs
 from elenchus.config import DomainConfig, validate
 from elenchus.errors import UserError
 from elenchus.ledger import Ledger
-from elenchus.records import Adapter, Dataset, ExamItem, Example, Score, Text
+from elenchus.records import (
+    Adapter,
+    Dataset,
+    Examination,
+    ExamItem,
+    Example,
+    Message,
+    Score,
+    Text,
+    Turn,
+)
 from elenchus.screen import Screen
 from training.evaluation import RIGHT
 
@@ -99,23 +109,29 @@ def _earlier(group: Path) -> runs.RunFolder | None:
 def distil(folder: runs.RunFolder, sizes: tuple[int, ...]) -> list[Row]:
     """A row for the untouched student, and one for each round.
 
-    `data_tokens` counts the dataset once, `seen_tokens` and `steps` all training so far.
+    `data_tokens` counts the dataset once, `seen_tokens` and `steps` all training so far; `wrong` is
+    the share of the dataset's examples whose answer is wrong, which only the reader can tell. The
+    last row has `general`, the gain on the general exam, where there is one.
     """
     from training import lora
 
     ledger = Ledger(folder.ledger, read_only=True)
     try:
-        examples = {e.id: lora.Sample(e.prompt, e.completion) for e in ledger.all(Example)}
+        examples = {e.id: e for e in ledger.all(Example)}
+        told = folder.config().expert.model == "builtin:reader"
+        wrong = {i for i, example in examples.items() if told and _is_wrong(ledger, example)}
         texts = lora.texts(ledger.all(Text))
-        kept = {d.round: [examples[i] for i in d.example_ids] for d in ledger.all(Dataset)}
+        datasets = {d.round: d.example_ids for d in ledger.all(Dataset)}
+        examined = [e.round for e in ledger.all(Examination)]
         adapters = sorted(ledger.all(Adapter), key=lambda a: a.round)
         items = {i.id: i for i in ledger.all(ExamItem, exam="held-out")}
         scores = ledger.all(Score, exam="held-out")
     finally:
         ledger.close()
-    rows: list[Row] = [{"n": 0, "samples": 0, "data_tokens": 0, "seen_tokens": 0, "steps": 0}]
+    rows: list[Row] = [dict.fromkeys(("n", "samples", "data_tokens", "seen_tokens", "steps"), 0)]
     for adapter in adapters:
-        samples = kept.get(adapter.round) or texts
+        kept = datasets.get(adapter.round, ())
+        samples = [lora.Sample(examples[i].prompt, examples[i].completion) for i in kept] or texts
         rows.append(
             {
                 "n": sizes[adapter.round - 1],
@@ -123,6 +139,8 @@ def distil(folder: runs.RunFolder, sizes: tuple[int, ...]) -> list[Row]:
                 "data_tokens": _tokens(folder, samples),
                 "seen_tokens": rows[-1]["seen_tokens"] + adapter.tokens,
                 "steps": rows[-1]["steps"] + adapter.steps,
+                "examined": sum(round_ <= adapter.round for round_ in examined),
+                "wrong": len(wrong.intersection(kept)) / len(kept) if kept else 0.0,
             }
         )
     for round_, row in enumerate(rows):
@@ -130,7 +148,20 @@ def distil(folder: runs.RunFolder, sizes: tuple[int, ...]) -> list[Row]:
         row["questions"] = len(right)
         row["accuracy"] = sum(right.values()) / len(right)
         row["kinds"] = _kinds(right, items)
-    return rows
+    general = json.loads(folder.result.read_text(encoding="utf-8"))["exams"]["general"]
+    return [*rows[:-1], rows[-1] | ({"general": general["gain"]["value"]} if general else {})]
+
+
+def _is_wrong(ledger: Ledger, example: Example) -> bool:
+    """Whether a reader that does not err gives another answer to the call an example came from."""
+    from agents.builtin.reader import ReaderChatModel
+
+    (call_id,) = {a.call_id for a in ledger.get(Turn, example.turn_id).expert if a.sample == 0}
+    call = ledger.call(call_id)
+    assert call is not None
+    sent = [Message(**m) for m in json.loads(call.request)]
+    right = ReaderChatModel().invoke([(m.role, m.content) for m in sent]).text
+    return bool(json.loads(right)["answer"] != example.completion)
 
 
 def _kinds(right: dict[str, bool], items: dict[str, ExamItem]) -> dict[str, float]:

@@ -135,7 +135,7 @@ def _accuracies(cells: dict[str, dict[str, Row]]) -> Table:
     sizes = sorted({int(n) for by_size in cells.values() for n in by_size})
     shown = Table("right, %", *(f"n = {n}" for n in sizes), box=None)
     for strategy, by_size in cells.items():
-        shown.add_row(strategy, *(_percent(by_size.get(str(n))) for n in sizes))
+        shown.add_row(strategy, *(percent(by_size.get(str(n))) for n in sizes))
     return shown
 
 
@@ -143,11 +143,12 @@ def _differences(against: dict[str, dict[str, Row]]) -> Table:
     sizes = sorted({int(n) for by_size in against.values() for n in by_size})
     shown = Table("adversarial minus", *(f"n = {n}" for n in sizes), box=None)
     for strategy, by_size in against.items():
-        shown.add_row(strategy, *(_percent(by_size.get(str(n)), "+") for n in sizes))
+        shown.add_row(strategy, *(percent(by_size.get(str(n)), "+") for n in sizes))
     return shown
 
 
-def _percent(cell: Row | None, sign: str = "") -> str:
+def percent(cell: Row | None, sign: str = "") -> str:
+    """Mean and interval of a cell of shares, in percent; nothing for no cell."""
     if cell is None:
         return ""
     mean, low, high = (format(100 * cell[key], f"{sign}.1f") for key in ("mean", "low", "high"))

@@ -13,23 +13,18 @@ adversarial strategy), `paraphrase_tokens_per_adversarial_token`, `equal_tokens`
 for each target that is not reached; exit code 1 where there is one), `rows` (every run).
 """
 
-import argparse
+import functools
 import json
 import sys
-from concurrent.futures import ProcessPoolExecutor, as_completed
-from importlib import util
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-from benchmarks import cells, comparison, invented, strategies
-from benchmarks.cells import Cell, Row
+from benchmarks import cells, comparison, harness, invented, strategies
+from benchmarks.cells import Row
 from benchmarks.figure import draw
 from elenchus import runs
-from elenchus.cli import settle_environment
 from elenchus.errors import UserError
 
-ROOT = Path(__file__).resolve().parent.parent
 CODES = {"1": 120, "2": 160, "3": 200}  # rules of each; "dev-…" are those settings were chosen on
 QUICK_SIZES = (25, 50, 100)
 # A strategy, n, least lower end and least mean of the paired difference.
@@ -46,15 +41,15 @@ TARGETS = (
 
 def main(arguments: list[str] | None = None) -> int:
     """Run what is missing, then print the comparison."""
-    options = _options(arguments)
-    if util.find_spec("matplotlib") is None:
-        raise UserError("comparisons draw with matplotlib: pip install 'elenchus[bench]'")
+    options = harness.options("efficiency", "Sample efficiency.", strategies.ALL, 5, arguments)
     sizes = QUICK_SIZES if options.quick else strategies.SIZES
     wanted = {*options.only, "adversarial"} if options.only else set(strategies.ALL)
     wanted &= set(strategies.QUICK) if options.quick and not options.only else wanted
     # In this order, since the others take their steps and tokens from the adversarial one.
     names = [name for name in strategies.ALL if name in wanted]
-    rows = _run(_domains(options.out, options.quick), names, sizes, options)
+    job = functools.partial(group, names, sizes, options.out)
+    domains = _domains(options.out, options.quick)
+    rows = harness.in_processes(job, domains, options.seeds, options.workers)
     found = report(rows) | {"rows": rows}
     runs.write_json(options.out / "efficiency.json", found)
     draw(rows, options.out / "efficiency.svg")
@@ -103,39 +98,13 @@ def _missed(against: dict[str, Any], other: str, n: int, low: float, mean: float
     return f"{what}: {found}, wanted over {low:+.2f} throughout and {mean:+.2f} in the mean"
 
 
-def _run(
-    domains: list[Path], names: list[str], sizes: tuple[int, ...], options: argparse.Namespace
-) -> list[Row]:
-    """The rows of all cells. One process works on the cells of a domain and a seed, in order."""
-    groups = [(domain, seed) for seed in range(options.seeds) for domain in domains]
-    rows: list[Row] = []
-    # A process a group: what a finished run held is given back to the system.
-    context = get_context("spawn")
-    with ProcessPoolExecutor(options.workers, mp_context=context, max_tasks_per_child=1) as pool:
-        work = {
-            pool.submit(_group, domain, seed, names, sizes, options.out): (domain, seed)
-            for domain, seed in groups
-        }
-        for done, future in enumerate(as_completed(work), 1):
-            domain, seed = work[future]
-            rows += future.result()
-            place = f"{domain.parent.name}, seed {seed}"
-            print(f"{done} of {len(groups)}: {place}", file=sys.stderr, flush=True)
-    return sorted(rows, key=lambda r: (r["strategy"], r["n"], r["domain"], r["seed"]))
-
-
-def _group(
-    domain: Path, seed: int, names: list[str], sizes: tuple[int, ...], out: Path
+def group(
+    names: list[str], sizes: tuple[int, ...], out: Path, domain: Path, seed: int
 ) -> list[Row]:
     """The rows of one domain and seed. Text strategies need the adversarial one's tokens."""
-    settle_environment()
-    import torch
-
-    torch.set_num_threads(1)  # two processes of one thread are faster than one of two
     rows: list[Row] = []
     for name in names:
-        made: list[Cell] = strategies.cells(name, domain, seed, sizes, rows)
-        for cell in made:
+        for cell in strategies.cells(name, domain, seed, sizes, rows):
             rows += cells.run(cell, out)
     return rows
 
@@ -144,21 +113,7 @@ def _domains(out: Path, quick: bool) -> list[Path]:
     folder = out / "domains"
     codes = {"quick": 60} if quick else CODES
     made = [invented.write(folder, name, rules) for name, rules in codes.items()]
-    return made if quick else [ROOT / "domains" / "market" / "domain.yaml", *made]
-
-
-def _options(arguments: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser("elenchus bench efficiency", description="Sample efficiency.")
-    parser.add_argument("--quick", action="store_true", help="minutes; figures of little worth")
-    parser.add_argument("--json", action="store_true", help="one JSON value, and nothing else")
-    parser.add_argument("--out", type=Path, help="folder of all its runs")
-    parser.add_argument("--seeds", type=int, help="seeds of each domain (default 5)")
-    parser.add_argument("--workers", type=int, default=2, help="processes at once")
-    parser.add_argument("--only", action="append", choices=strategies.ALL, help="repeatable")
-    options = parser.parse_args(arguments)
-    options.out = options.out or Path("runs/bench") / ("quick" if options.quick else "efficiency")
-    options.seeds = options.seeds or (1 if options.quick else 5)
-    return options
+    return made if quick else [harness.ROOT / "domains" / "market" / "domain.yaml", *made]
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The command line: launch, resume, runs, trace, new, doctor, bench."""
 
+import importlib
 import json
 import os
 import sys
@@ -26,6 +27,7 @@ RunsOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="one JSON value, and nothing else")]
 RUNS = Path("runs")
+COMPARISONS = ("efficiency", "ablations")
 
 
 @app.command()
@@ -152,16 +154,15 @@ def doctor(root: RunsOption = RUNS, as_json: JsonOption = False) -> None:
 
 @app.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
 def bench(
-    name: Annotated[str, typer.Argument(help="which comparison: efficiency")],
+    name: Annotated[str, typer.Argument(help=f"which comparison: {', '.join(COMPARISONS)}")],
     arguments: Annotated[
         list[str] | None, typer.Argument(help="its own options; --help lists them")
     ] = None,
 ) -> None:
-    """Measure what the method is worth against others."""
-    if name != "efficiency":
-        raise UserError(f"there is no comparison {name!r}; there is: efficiency")
-    from benchmarks.efficiency import main as compare
-
+    """Measure what the method is worth against others, and what its parts are worth."""
+    if name not in COMPARISONS:
+        raise UserError(f"there is no comparison {name!r}; there are: {', '.join(COMPARISONS)}")
+    compare = importlib.import_module(f"benchmarks.{name}").main
     raise typer.Exit(compare(arguments or []))
 
 

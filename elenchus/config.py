@@ -124,6 +124,9 @@ class DatasetConfig(Section):
     selection: Literal["facility", "hardest", "random"] = Field(
         "facility", description="which candidates are kept: the fewest that cover the failures"
     )
+    candidates: float = Field(
+        1.08, ge=1, le=3, description="accepted questions to aim at, for each example to be kept"
+    )
     near_duplicate: float = Field(
         0.985, ge=0, le=1, description="cosine from which two questions are the same"
     )

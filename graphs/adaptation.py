@@ -103,6 +103,7 @@ async def draw(state: AdaptationState, runtime: Runtime[Context]) -> Update:
             config.adaptation.examples[state["round"]] - curation.size(ledger, state),
             len(before),
             sum(e.accepted_turn_id is not None for e in before),
+            config.dataset.candidates,
         ),
         config.adaptation,
         config.seed,

@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from elenchus.config import AdaptationConfig
 from elenchus.records import KINDS, Point, QuestionKind, Seed
 
-SPARE = 1.08  # examinations beyond those that the last round's share of accepted ones asks for
 MOST = 3  # examinations at most for one example still missing
 PRIOR = (9, 10)  # accepted, of so many, before anything is known
 
@@ -33,10 +32,13 @@ class Past:
     questions: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
 
-def how_many(missing: int, examined: int, accepted: int) -> int:
-    """Examinations that should give the examples still missing, going by the round before."""
+def how_many(missing: int, examined: int, accepted: int, spare: float) -> int:
+    """Examinations that should give `spare` candidates for each example still missing.
+
+    They go by the share that was accepted in the round before.
+    """
     share = (accepted + PRIOR[0]) / (examined + PRIOR[1])
-    return min(math.ceil(SPARE * max(missing, 0) / share), MOST * max(missing, 0))
+    return min(math.ceil(spare * max(missing, 0) / share), MOST * max(missing, 0))
 
 
 def draw_seeds(

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks import comparison, efficiency, strategies
+from benchmarks import comparison, efficiency, harness, strategies
 from benchmarks.cells import merged
 from elenchus.config import validate
 
@@ -74,7 +74,7 @@ def test_the_report_names_what_is_missed() -> None:
 def test_every_strategy_is_a_valid_configuration() -> None:
     own = [row("adversarial", n, 0.5) for n in strategies.SIZES]
     for name in strategies.ALL:
-        for cell in strategies.cells(name, efficiency.ROOT, 0, strategies.SIZES, own):
+        for cell in strategies.cells(name, harness.ROOT, 0, strategies.SIZES, own):
             tree = {"domain": "d", "title": "t"}
             config = validate(merged(tree, json.loads(cell.changes)), name)
             assert config.adaptation.examples == cell.sizes

@@ -64,9 +64,10 @@ def test_nothing_to_ask_gives_no_seeds() -> None:
 @given(st.integers(0, 400), st.integers(0, 400), st.floats(0, 1))
 def test_more_is_examined_where_less_was_accepted(missing: int, examined: int, part: float) -> None:
     accepted = int(part * examined)
-    count = how_many(missing, examined, accepted)
+    count = how_many(missing, examined, accepted, 1.08)
     assert missing <= count <= 3 * missing
-    assert how_many(missing, examined, min(examined, accepted + 5)) <= count
+    assert how_many(missing, examined, min(examined, accepted + 5), 1.08) <= count
+    assert how_many(missing, examined, accepted, 2.0) >= count
 
 
 def test_chance_looks_at_nothing() -> None:

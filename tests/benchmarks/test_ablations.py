@@ -1,0 +1,65 @@
+"""Ablations: wrong answers are counted, a trend is found, and what is missed is said."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from benchmarks import ablations, invented, strategies
+from benchmarks.cells import merged
+from elenchus.config import validate
+
+
+def row(name: str, n: int, accuracy: float, seed: int = 0, wrong: float = 0.0) -> dict:
+    return {
+        "domain": "d", "seed": seed, "strategy": name, "n": n, "accuracy": accuracy, "wrong": wrong,
+        "samples": n, "data_tokens": n, "seen_tokens": n, "steps": n, "examined": n, "general": 0.0,
+    }  # fmt: skip
+
+
+def test_every_change_is_a_valid_configuration() -> None:
+    for changes in ablations.CHANGES.values():
+        validate(merged({"domain": "d", "title": "t"}, strategies.COMMON, changes), "here")
+
+
+def test_a_trend_over_refinements_is_found() -> None:
+    rising = [
+        row(name, 200, 0.5 + 0.02 * place + 0.01 * seed, seed)
+        for seed in range(4)
+        for place, name in enumerate(ablations.REFINEMENTS)
+    ]
+    found = ablations.refinement_trend(rising)
+    assert found is not None
+    assert found["slope"]["mean"] == pytest.approx(0.02)
+    assert found["p"] < 0.01
+    level = ablations.refinement_trend([r | {"accuracy": 0.5} for r in rising])
+    assert level is not None
+    assert level["p"] > 0.05
+
+
+def test_the_report_names_what_is_missed() -> None:
+    rows = [row("unchanged", 200, 0.7), row("expert errs, checked", 200, 0.6, wrong=0.05)]
+    found = ablations.report(rows)
+    assert found["minus_unchanged"]["expert errs, checked"]["200"]["mean"] == pytest.approx(-0.1)
+    wrong, trend = found["missed"]
+    assert "5.0 %" in wrong
+    assert "not measured" in trend
+
+
+def test_wrong_examples_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    small = {
+        "exam": {"questions": 10, "general": 4},
+        "training": {"rank": 2, "epochs": 1, "learning_rate": 1e-3},
+    }
+    monkeypatch.setattr(strategies, "COMMON", merged(strategies.COMMON, small))
+    monkeypatch.setattr(ablations, "_GENERAL", {})
+    always = {"expert": {"options": {"wrong": 0.5}, "samples": 1}}
+    monkeypatch.setitem(ablations.CHANGES, "expert errs, unchecked", always)
+    domain = invented.write(tmp_path, "test", rules=8)
+    names = ["unchanged", "expert errs, unchecked", "expert errs, checked"]
+    rows = ablations.group(names, (8,), tmp_path / "out", domain, 0)
+    wrong = {r["strategy"]: r["wrong"] for r in rows if r["n"] == 8}
+    assert wrong["unchanged"] == 0.0
+    assert wrong["expert errs, unchecked"] > 0.2
+    assert json.loads(json.dumps(ablations.report(rows)))["costs"]["unchanged"]["examined"] >= 8
+    ablations.show(ablations.report(rows))
