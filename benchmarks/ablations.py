@@ -65,7 +65,9 @@ _GENERAL: Changes = {"exam": {"general": 200}}
 def main(arguments: list[str] | None = None) -> int:
     """Run what is missing, then print what each change costs."""
     choices = list(CHANGES)
-    options = harness.options("ablations", "What each part is worth.", choices, 4, arguments)
+    parser = harness.parser("ablations", "What each part is worth.", seeds=4)
+    parser.add_argument("--only", action="append", choices=choices, help="repeatable")
+    options = harness.parsed(parser, arguments)
     names = options.only or (QUICK if options.quick else choices)
     names = [name for name in choices if name in {*names, UNCHANGED}]
     sizes = QUICK_SIZES if options.quick else SIZES
@@ -160,8 +162,11 @@ def show(found: dict[str, Any]) -> None:
 def _costs(rows: Sequence[Row]) -> dict[str, float]:
     last = max(row["n"] for row in rows)
     of_last = [row for row in rows if row["n"] == last]
-    keys = ("samples", "examined", "wrong", "general")
-    return {key: float(np.mean([row[key] for row in of_last])) for key in keys}
+    costs = {
+        key: float(np.mean([r[key] for r in of_last])) for key in ("samples", "examined", "wrong")
+    }
+    exams = [row["exams"]["general"] for row in of_last]
+    return costs | {"general": float(np.mean([e["after"] - e["before"] for e in exams]))}
 
 
 def _missed(costs: dict[str, dict[str, float]], trend: dict[str, Any] | None) -> list[str]:

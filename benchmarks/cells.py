@@ -111,7 +111,7 @@ def distil(folder: runs.RunFolder, sizes: tuple[int, ...]) -> list[Row]:
 
     `data_tokens` counts the dataset once, `seen_tokens` and `steps` all training so far; `wrong` is
     the share of the dataset's examples whose answer is wrong, which only the reader can tell. The
-    last row has `general`, the gain on the general exam, where there is one.
+    last row has `exams`, the accuracy on every exam, before and after.
     """
     from training import lora
 
@@ -148,8 +148,12 @@ def distil(folder: runs.RunFolder, sizes: tuple[int, ...]) -> list[Row]:
         row["questions"] = len(right)
         row["accuracy"] = sum(right.values()) / len(right)
         row["kinds"] = _kinds(right, items)
-    general = json.loads(folder.result.read_text(encoding="utf-8"))["exams"]["general"]
-    return [*rows[:-1], rows[-1] | ({"general": general["gain"]["value"]} if general else {})]
+    rows[-1]["exams"] = {
+        name: {when: exam[when]["value"] for when in ("before", "after")}
+        for name, exam in json.loads(folder.result.read_text(encoding="utf-8"))["exams"].items()
+        if exam
+    }
+    return rows
 
 
 def _is_wrong(ledger: Ledger, example: Example) -> bool:

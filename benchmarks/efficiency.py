@@ -16,6 +16,7 @@ for each target that is not reached; exit code 1 where there is one), `rows` (ev
 import functools
 import json
 import sys
+from importlib import util
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +42,11 @@ TARGETS = (
 
 def main(arguments: list[str] | None = None) -> int:
     """Run what is missing, then print the comparison."""
-    options = harness.options("efficiency", "Sample efficiency.", strategies.ALL, 5, arguments)
+    parser = harness.parser("efficiency", "Sample efficiency.", seeds=5)
+    parser.add_argument("--only", action="append", choices=strategies.ALL, help="repeatable")
+    options = harness.parsed(parser, arguments)
+    if util.find_spec("matplotlib") is None:
+        raise UserError("the curves are drawn with matplotlib: pip install 'elenchus[bench]'")
     sizes = QUICK_SIZES if options.quick else strategies.SIZES
     wanted = {*options.only, "adversarial"} if options.only else set(strategies.ALL)
     wanted &= set(strategies.QUICK) if options.quick and not options.only else wanted

@@ -4,34 +4,34 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from importlib import util
 from multiprocessing import get_context
 from pathlib import Path
 
 from benchmarks.cells import Row
 from elenchus.cli import settle_environment
-from elenchus.errors import UserError
 
 ROOT = Path(__file__).resolve().parent.parent
 Job = Callable[[Path, int], list[Row]]  # of a domain and a seed
 
 
-def options(
-    name: str, about: str, choices: Sequence[str], seeds: int, arguments: list[str] | None
-) -> argparse.Namespace:
-    """The options of `elenchus bench NAME`; UserError where its drawing package is missing."""
-    parser = argparse.ArgumentParser(f"elenchus bench {name}", description=about)
-    parser.add_argument("--quick", action="store_true", help="minutes; figures of little worth")
-    parser.add_argument("--json", action="store_true", help="one JSON value, and nothing else")
-    parser.add_argument("--out", type=Path, help="folder of all its runs")
-    parser.add_argument("--seeds", type=int, help=f"seeds of each domain (default {seeds})")
-    parser.add_argument("--workers", type=int, default=2, help="processes at once")
-    parser.add_argument("--only", action="append", choices=choices, help="repeatable")
-    found = parser.parse_args(arguments)
-    found.out = found.out or Path("runs/bench") / (f"quick-{name}" if found.quick else name)
-    found.seeds = found.seeds or (1 if found.quick else seeds)
-    if util.find_spec("matplotlib") is None:
-        raise UserError("comparisons draw with matplotlib: pip install 'elenchus[bench]'")
+def parser(name: str, about: str, seeds: int) -> argparse.ArgumentParser:
+    """The options that every `elenchus bench NAME` has; `seeds` is the default of `--seeds`."""
+    made = argparse.ArgumentParser(f"elenchus bench {name}", description=about)
+    made.add_argument("--quick", action="store_true", help="minutes; figures of little worth")
+    made.add_argument("--json", action="store_true", help="one JSON value, and nothing else")
+    made.add_argument("--out", type=Path, help="folder of all its runs")
+    made.add_argument("--seeds", type=int, help=f"seeds of each domain (default {seeds})")
+    made.add_argument("--workers", type=int, default=2, help="processes at once")
+    made.set_defaults(name=name, usual_seeds=seeds)
+    return made
+
+
+def parsed(made: argparse.ArgumentParser, arguments: list[str] | None) -> argparse.Namespace:
+    """The arguments as options, with their defaults."""
+    found = made.parse_args(arguments)
+    name = f"{found.name}-quick" if found.quick else found.name
+    found.out = found.out or Path("runs") / "bench" / name
+    found.seeds = found.seeds or (1 if found.quick else found.usual_seeds)
     return found
 
 

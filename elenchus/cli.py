@@ -27,7 +27,7 @@ RunsOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="one JSON value, and nothing else")]
 RUNS = Path("runs")
-COMPARISONS = ("efficiency", "ablations")
+COMPARISONS = ("efficiency", "ablations", "legalbench")
 
 
 @app.command()

@@ -13,7 +13,8 @@ from elenchus.config import validate
 def row(name: str, n: int, accuracy: float, seed: int = 0, wrong: float = 0.0) -> dict:
     return {
         "domain": "d", "seed": seed, "strategy": name, "n": n, "accuracy": accuracy, "wrong": wrong,
-        "samples": n, "data_tokens": n, "seen_tokens": n, "steps": n, "examined": n, "general": 0.0,
+        "samples": n, "data_tokens": n, "seen_tokens": n, "steps": n, "examined": n,
+        "exams": {"general": {"before": 0.9, "after": 0.8}},
     }  # fmt: skip
 
 
