@@ -1,6 +1,7 @@
 """The comparison itself, on a small invented code: run, read again, refused with other settings."""
 
 import json
+from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,6 @@ from benchmarks import cells, invented, strategies
 from benchmarks.cells import merged
 from benchmarks.figure import draw
 from elenchus.errors import UserError
-from elenchus.records import Passage
 from retrieval.corpora import load_documents
 
 SIZES = (4, 8)
@@ -56,11 +56,16 @@ def test_cells_run_once_and_give_a_row_a_size(
     assert "paraphrase" in (tmp_path / "curves.svg").read_text("utf-8")
 
 
-def test_passages_of_an_invented_code_are_small(tmp_path: Path) -> None:
-    from retrieval.chunking import split
-
-    path = invented.write(tmp_path, "test", rules=12)
-    found: list[Passage] = []
-    for document in load_documents(path.parent, ["documents"]):
-        found += split(document, 1200)
-    assert len(found) >= 12
+def test_a_killed_comparison_goes_on_where_it_was(tmp_path: Path) -> None:
+    domain = invented.write(tmp_path, "test", rules=8)
+    wanted = cells.run(cell(domain, "random", []), tmp_path / "whole")
+    out = tmp_path / "out"
+    process = get_context("spawn").Process(target=cells.run, args=(cell(domain, "random", []), out))
+    process.start()
+    while process.is_alive() and not any(out.glob("**/adapters/*/adapter_model.safetensors")):
+        process.join(0.05)
+    process.kill()
+    process.join()
+    assert not list(out.glob("**/random.json")), "it was killed before its end"
+    assert cells.run(cell(domain, "random", []), out) == wanted
+    assert len(list(out.glob("runs/*/random/*/*/run.yaml"))) == 1, "no run was begun anew"
