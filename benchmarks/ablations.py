@@ -29,8 +29,9 @@ from rich.table import Table
 from scipy import stats
 
 from benchmarks import cells, comparison, harness, invented, strategies
-from benchmarks.cells import Cell, Changes, Row, merged
+from benchmarks.cells import Cell, Changes, Row
 from elenchus import runs
+from elenchus.config import merged
 from elenchus.errors import UserError
 
 SIZES, QUICK_SIZES = (100, 200), (25, 50)

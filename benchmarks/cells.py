@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from elenchus import runs
-from elenchus.config import DomainConfig, validate
+from elenchus.config import DomainConfig, merged, validate
 from elenchus.errors import UserError
 from elenchus.ledger import Ledger
 from elenchus.records import (
@@ -56,17 +56,6 @@ class Cell:
         tree.pop("profiles", None)
         own = {"seed": self.seed, "retrieval": {"index": str(index.resolve())}}
         return validate(merged(tree, json.loads(self.changes), own), str(self.domain))
-
-
-def merged(*parts: Changes) -> Changes:
-    """Nested changes, later ones over earlier ones."""
-    found: Changes = {}
-    for part in parts:
-        for key, value in part.items():
-            old = found.get(key)
-            both = isinstance(value, dict) and isinstance(old, dict)
-            found[key] = merged(old or {}, value) if both else value
-    return found
 
 
 def run(cell: Cell, out: Path) -> list[Row]:

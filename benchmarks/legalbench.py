@@ -30,8 +30,9 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks import cells, comparison, harness, strategies
-from benchmarks.cells import Changes, Row, merged
+from benchmarks.cells import Changes, Row
 from elenchus import runs
+from elenchus.config import merged
 from elenchus.errors import UserError
 from retrieval.corpora import load_documents
 

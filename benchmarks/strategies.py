@@ -9,7 +9,8 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchmarks.cells import Cell, Changes, Row, merged
+from benchmarks.cells import Cell, Changes, Row
+from elenchus.config import merged
 
 SIZES = (25, 50, 100, 200, 400, 800)
 LONGEST = 400  # largest size of most strategies; the last one only shows how chance catches up

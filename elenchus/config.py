@@ -194,11 +194,8 @@ def load(path: Path, profile: str | None = None, changes: list[str] | None = Non
         raise UserError(f"{path} is not valid YAML: {error}") from error
     if not isinstance(tree, dict):
         raise UserError(f"{path} must hold keys and values; `elenchus new NAME` writes a template")
-    if profile is not None:
-        _apply_profile(tree, profile, path)
-    for change in changes or []:
-        _apply_change(tree, change)
-    return validate(tree, str(path))
+    chosen = [] if profile is None else [_profile(tree, profile, path)]
+    return validate(merged(tree, *chosen, *map(_change, changes or [])), str(path))
 
 
 def validate(tree: dict[str, Any], where: str) -> DomainConfig:
@@ -222,25 +219,29 @@ def leaf_keys(model: type[BaseModel] = DomainConfig, prefix: str = "") -> list[s
     return found
 
 
-def _apply_profile(tree: dict[str, Any], profile: str, path: Path) -> None:
+def merged(*trees: dict[str, Any]) -> dict[str, Any]:
+    """Nested keys and values, later ones over earlier ones."""
+    found: dict[str, Any] = {}
+    for tree in trees:
+        for key, value in tree.items():
+            old = found.get(key)
+            nested = isinstance(value, dict)
+            found[key] = merged(old if isinstance(old, dict) else {}, value) if nested else value
+    return found
+
+
+def _profile(tree: dict[str, Any], profile: str, path: Path) -> dict[str, Any]:
     profiles = tree.get("profiles") or {}
     if not isinstance(profiles, dict) or profile not in profiles:
         known = ", ".join(map(str, profiles)) if isinstance(profiles, dict) else ""
         raise UserError(f"{path} has no profile {profile!r}; it has: {known or 'none'}")
-    if not isinstance(profiles[profile], dict):
+    changes = profiles[profile]
+    if not isinstance(changes, dict):
         raise UserError(f"{path}: profiles.{profile} must hold keys and values of this tree")
-    _merge(tree, profiles[profile])
+    return changes
 
 
-def _merge(tree: dict[str, Any], changes: dict[str, Any]) -> None:
-    for key, value in changes.items():
-        if isinstance(value, dict) and isinstance(tree.get(key), dict):
-            _merge(tree[key], value)
-        else:
-            tree[key] = value
-
-
-def _apply_change(tree: dict[str, Any], change: str) -> None:
+def _change(change: str) -> dict[str, Any]:
     key, equals, text = change.partition("=")
     if not equals or not key:
         raise UserError(f"--set takes key=value, for instance training.rank=8; got {change!r}")
@@ -250,7 +251,7 @@ def _apply_change(tree: dict[str, Any], change: str) -> None:
         raise UserError(f"--set {change!r}: the value is not valid YAML") from error
     for part in reversed(key.split(".")):
         value = {part: value}
-    _merge(tree, value)
+    return dict(value)
 
 
 def _explain(problem: typing.Mapping[str, Any]) -> str:

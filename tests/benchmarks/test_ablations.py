@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import ablations, invented, strategies
-from benchmarks.cells import merged
-from elenchus.config import validate
+from elenchus.config import merged, validate
 
 
 def row(name: str, n: int, accuracy: float, seed: int = 0, wrong: float = 0.0) -> dict:

@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks import comparison, efficiency, harness, strategies
-from benchmarks.cells import merged
-from elenchus.config import validate
+from elenchus.config import merged, validate
 
 SHARES = st.floats(0, 1)
 

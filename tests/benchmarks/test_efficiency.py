@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks import cells, invented, strategies
-from benchmarks.cells import merged
 from benchmarks.figure import draw
+from elenchus.config import merged
 from elenchus.errors import UserError
 from retrieval.corpora import load_documents
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import legalbench, strategies
-from benchmarks.cells import merged
+from elenchus.config import merged
 from elenchus.errors import UserError
 
 CLAUSES = [
