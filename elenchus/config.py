@@ -89,6 +89,7 @@ class AdaptationConfig(Section):
     kinds: Literal["failures", "even", "random"] = Field(
         "failures", description="which kinds of question are asked: in proportion to failures"
     )
+    depth: int = Field(2, ge=1, description="questions about a point in a row, of different kinds")
     stop_failure_share: float = Field(
         0.1, ge=0, le=1, description="stop when the student fails fewer of the fresh questions"
     )

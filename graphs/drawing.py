@@ -57,21 +57,23 @@ def draw_seeds(
     rates = {kind: _failure_rate(past, kind, config) for kind in KINDS}
     drawn: Counter[str] = Counter()
     by_kind: Counter[QuestionKind] = Counter()
-    seeds = []
-    for n in range(count):
-        point, kind = _next(askable, past, rates, drawn, by_kind, config, rng)
-        drawn[point.id] += 1
-        by_kind[kind] += 1
-        seeds.append(
-            Seed(
-                point_id=point.id,
-                kind=kind,
-                round=round_,
-                variation=seed * 1_000_000 + round_ * 10_000 + n,
-                asked=tuple(sorted(past.questions.get(point.id, []))),
-            )
+    wanted: list[tuple[Point, QuestionKind]] = []
+    while len(wanted) < count:
+        point, first = _next(askable, past, rates, drawn, by_kind, config, rng)
+        for kind in _kinds(point, first, rates, by_kind, config.depth):
+            wanted.append((point, kind))
+            drawn[point.id] += 1
+            by_kind[kind] += 1
+    return [
+        Seed(
+            point_id=point.id,
+            kind=kind,
+            round=round_,
+            variation=seed * 1_000_000 + round_ * 10_000 + n,
+            asked=tuple(sorted(past.questions.get(point.id, []))),
         )
-    return seeds
+        for n, (point, kind) in enumerate(wanted[:count])
+    ]
 
 
 def _next(
@@ -107,7 +109,28 @@ def _most_wanting(
 ) -> QuestionKind:
     """The kind furthest behind its share, among those that some point can carry."""
     possible = [k for k in KINDS if any(k in p.kinds for p in points)]
-    return min(possible, key=lambda k: (by_kind[k] + 1) / rates[k])
+    return _behind(possible, rates, by_kind)[0]
+
+
+def _kinds(
+    point: Point,
+    first: QuestionKind,
+    rates: dict[QuestionKind, float],
+    by_kind: Counter[QuestionKind],
+    depth: int,
+) -> list[QuestionKind]:
+    """Kinds to ask a point about in a row, all different."""
+    others = [kind for kind in point.kinds if kind != first]
+    return [first, *_behind(others, rates, by_kind)][:depth]
+
+
+def _behind(
+    kinds: Sequence[QuestionKind],
+    rates: dict[QuestionKind, float],
+    by_kind: Counter[QuestionKind],
+) -> list[QuestionKind]:
+    """Kinds, the one furthest behind its share first."""
+    return sorted(kinds, key=lambda k: (by_kind[k] + 1) / rates[k])
 
 
 def _choose(

@@ -26,8 +26,18 @@ def test_drawing_is_a_function_of_the_past(count: int, seed: int) -> None:
 
 
 def test_all_points_are_drawn_alike_at_first() -> None:
-    drawn = Counter(s.point_id for s in draw_seeds(points(20), Past(), 1, COUNT, CONFIG, 0))
-    assert set(drawn.values()) == {3}
+    drawn = Counter(s.point_id for s in draw_seeds(points(15), Past(), 1, COUNT, CONFIG, 0))
+    assert set(drawn.values()) == {4}
+
+
+@given(st.integers(1, 5), st.integers(1, 40))
+def test_a_point_is_asked_about_in_a_row_by_different_kinds(depth: int, count: int) -> None:
+    config = AdaptationConfig(depth=depth)
+    seeds = draw_seeds(points(20), Past(), 1, count, config, 0)
+    rows = [seeds[start : start + depth] for start in range(0, count, depth)]
+    for row in rows:
+        assert len({s.point_id for s in row}) == 1
+        assert len({s.kind for s in row}) == len(row)
 
 
 def test_kinds_that_fail_more_are_drawn_more() -> None:
@@ -73,7 +83,7 @@ def test_more_is_examined_where_less_was_accepted(missing: int, examined: int, p
 def test_chance_looks_at_nothing() -> None:
     some, past = points(10), Past()
     past.covered[some[0].id] = 50
-    chance = AdaptationConfig(points="random", kinds="random")
+    chance = AdaptationConfig(points="random", kinds="random", depth=1)
     drawn = Counter(s.point_id for s in draw_seeds(some, past, 2, 400, chance, 0))
     assert drawn[some[0].id] > 20
     assert drawn == Counter(s.point_id for s in draw_seeds(some, Past(), 2, 400, chance, 0))
@@ -82,7 +92,7 @@ def test_chance_looks_at_nothing() -> None:
 def test_coverage_ignores_what_the_student_fails() -> None:
     some, past = points(10), Past()
     past.asked[some[0].id, "recall"] = past.failed[some[0].id, "recall"] = 50
-    even = AdaptationConfig(points="coverage", kinds="even")
+    even = AdaptationConfig(points="coverage", kinds="even", depth=1)
     seeds = draw_seeds(some, past, 2, 50, even, 0)
     assert set(Counter(s.point_id for s in seeds).values()) == {5}
     assert set(Counter(s.kind for s in seeds).values()) == {10}
