@@ -51,6 +51,7 @@ CHANGES: dict[str, Changes] = {
     "any gap": {"examination": {"accept_below": 1.0, "accept_gap": 0.0}},
     "all answers wrong": {"examination": {"accept_gap": 1.0}},
     "one question a point": {"adaptation": {"depth": 1}},
+    "nothing fades": {"adaptation": {"memory": 1.0}},
     "points by coverage": {"adaptation": {"points": "coverage"}},
     "kinds evenly": {"adaptation": {"kinds": "even"}},
     "points by coverage, kinds evenly": {"adaptation": {"points": "coverage", "kinds": "even"}},

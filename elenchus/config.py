@@ -90,6 +90,9 @@ class AdaptationConfig(Section):
         "failures", description="which kinds of question are asked: in proportion to failures"
     )
     depth: int = Field(2, ge=1, description="questions about a point in a row, of different kinds")
+    memory: float = Field(
+        0.3, ge=0, le=1, description="weight of what a round showed, for each round since"
+    )
     stop_failure_share: float = Field(
         0.1, ge=0, le=1, description="stop when the student fails fewer of the fresh questions"
     )

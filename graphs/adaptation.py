@@ -97,7 +97,7 @@ async def draw(state: AdaptationState, runtime: Runtime[Context]) -> Update:
     before = ledger.all(Examination, round=state["round"])
     seeds = draw_seeds(
         ledger.all(Point),
-        curation.past(ledger, round_),
+        curation.past(ledger, round_, config.adaptation.memory),
         round_,
         how_many(
             config.adaptation.examples[state["round"]] - curation.size(ledger, state),

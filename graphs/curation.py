@@ -21,8 +21,11 @@ from training import dataset as datasets
 from training import general, lora
 
 
-def past(ledger: Ledger, before: int) -> Past:
-    """What the examinations of all rounds before one showed."""
+def past(ledger: Ledger, before: int, memory: float) -> Past:
+    """What the examinations of all rounds before one showed.
+
+    A finding counts `memory` times as much with every round since: the student has learnt.
+    """
     seen = Past()
     seeds = {seed.id: seed for seed in ledger.all(Seed)}
     turns = {turn.id: turn for turn in ledger.all(Turn)}
@@ -32,8 +35,9 @@ def past(ledger: Ledger, before: int) -> Past:
             continue
         own = [turns[i] for i in examination.turn_ids]
         if own[0].verdict is not None:
-            seen.asked[seed.point_id, seed.kind] += 1
-            seen.failed[seed.point_id, seed.kind] += failed(own[0].verdict)
+            weight = memory ** (before - 1 - examination.round)
+            seen.asked[seed.point_id, seed.kind] += weight
+            seen.failed[seed.point_id, seed.kind] += weight * failed(own[0].verdict)
         seen.covered[seed.point_id] += examination.accepted_turn_id is not None
         seen.questions[seed.point_id] += [turn.question.text for turn in own]
     return seen

@@ -16,18 +16,19 @@ from elenchus.records import KINDS, Point, QuestionKind, Seed
 
 MOST = 3  # examinations at most for one example still missing
 PRIOR = (9, 10)  # accepted, of so many, before anything is known
+Counts = defaultdict[tuple[str, QuestionKind], float]
 
 
 @dataclass
 class Past:
     """What earlier rounds showed.
 
-    `asked` and `failed` count first questions by point and kind; `covered` accepted examples by
-    point; `questions` holds all question texts by point.
+    `asked` and `failed` count first questions by point and kind, older ones for less; `covered`
+    counts accepted examples by point; `questions` holds all question texts by point.
     """
 
-    asked: Counter[tuple[str, QuestionKind]] = field(default_factory=Counter)
-    failed: Counter[tuple[str, QuestionKind]] = field(default_factory=Counter)
+    asked: Counts = field(default_factory=lambda: defaultdict(float))
+    failed: Counts = field(default_factory=lambda: defaultdict(float))
     covered: Counter[str] = field(default_factory=Counter)
     questions: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
@@ -150,8 +151,8 @@ def _choose(
     def worth(point: Point) -> float:
         failing = 1.0
         if config.points == "failures":
-            asked = sum(past.asked[point.id, k] for k in KINDS)
-            failed = sum(past.failed[point.id, k] for k in KINDS)
+            asked = sum(past.asked.get((point.id, k), 0) for k in KINDS)
+            failed = sum(past.failed.get((point.id, k), 0) for k in KINDS)
             failing = (failed + 2 * prior) / (asked + 2)
         jitter = 1 + 0.01 * rng.random()
         cover = past.covered[point.id] + drawn[point.id]
