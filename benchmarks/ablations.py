@@ -28,7 +28,7 @@ from rich.console import Console
 from rich.table import Table
 from scipy import stats
 
-from benchmarks import cells, comparison, harness, invented, strategies
+from benchmarks import cells, comparison, harness, invented, strategies, tables
 from benchmarks.cells import Cell, Changes, Row
 from elenchus import runs
 from elenchus.config import merged
@@ -148,15 +148,15 @@ def show(found: dict[str, Any]) -> None:
         against, costs = found["minus_unchanged"].get(name, {}), found["costs"][name]
         table.add_row(
             name,
-            *(comparison.percent(means.get(n)) for n in sizes),
-            comparison.percent(against.get(sizes[-1]), "+"),
+            *(tables.percent(means.get(n)) for n in sizes),
+            tables.percent(against.get(sizes[-1]), "+"),
             f"{costs['examined']:.0f}",
             f"{100 * costs['wrong']:.1f}",
             f"{100 * costs['general']:+.1f}",
         )
     console.print(table)
     if trend := found["refinement_trend"]:
-        slope = comparison.percent(trend["slope"], "+")
+        slope = tables.percent(trend["slope"], "+")
         console.print(f"a further refinement at n = {trend['n']}: {slope}, p = {trend['p']:.2g}")
     for line in found["missed"]:
         console.print(f"missed: {line}")

@@ -11,8 +11,6 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
-from rich.console import Console
-from rich.table import Table
 from scipy import stats
 
 Row = dict[str, Any]
@@ -114,42 +112,3 @@ def _at(amount: float, along: Curve) -> float | None:
         return None
     places, values = [place for place, _ in known], [value for _, value in known]
     return float(np.interp(math.log(amount), places, values))
-
-
-def show(found: dict[str, Any]) -> None:
-    """Print the comparison: accuracy by strategy and size, differences, the headline numbers."""
-    console = Console(highlight=False)
-    console.print(_accuracies(found["table"]))
-    console.print(_differences(found["adversarial_minus"]))
-    for n, times in found["random_per_adversarial"].items():
-        worth = f"{times:.1f} random ones" if times else "more random ones than were tried"
-        console.print(f"one of {n} adversarial samples is worth {worth}")
-    for n, times in found["paraphrase_tokens_per_adversarial_token"].items():
-        worth = f"{times:.0f} tokens" if times else "more tokens than were tried"
-        console.print(f"one token of {n} adversarial samples is worth {worth} of paraphrase")
-    for line in found["missed"]:
-        console.print(f"missed: {line}")
-
-
-def _accuracies(cells: dict[str, dict[str, Row]]) -> Table:
-    sizes = sorted({int(n) for by_size in cells.values() for n in by_size})
-    shown = Table("right, %", *(f"n = {n}" for n in sizes), box=None)
-    for strategy, by_size in cells.items():
-        shown.add_row(strategy, *(percent(by_size.get(str(n))) for n in sizes))
-    return shown
-
-
-def _differences(against: dict[str, dict[str, Row]]) -> Table:
-    sizes = sorted({int(n) for by_size in against.values() for n in by_size})
-    shown = Table("adversarial minus", *(f"n = {n}" for n in sizes), box=None)
-    for strategy, by_size in against.items():
-        shown.add_row(strategy, *(percent(by_size.get(str(n)), "+") for n in sizes))
-    return shown
-
-
-def percent(cell: Row | None, sign: str = "") -> str:
-    """Mean and interval of a cell of shares, in percent; nothing for no cell."""
-    if cell is None:
-        return ""
-    mean, low, high = (format(100 * cell[key], f"{sign}.1f") for key in ("mean", "low", "high"))
-    return f"{mean} [{low}, {high}]"

@@ -7,7 +7,8 @@ Reported on the domain market and on invented codes that no setting was chosen o
 run of its own below `--out`; started again after a kill, it goes on where it stopped. `--only`
 names the strategies to compare with the adversarial one, which always runs.
 
-Keys of the JSON: `table` (by strategy and n), `by_domain`, `adversarial_minus_random` and
+Keys of the JSON: `table` (by strategy and n), `by_domain` (such a table for each),
+`by_domain_minus_random`, `adversarial_minus_random` and
 `adversarial_minus` (of each other strategy), by n; `random_per_adversarial` (samples, by n of the
 adversarial strategy), `paraphrase_tokens_per_adversarial_token`, `equal_tokens`, `missed` (a line
 for each target that is not reached; exit code 1 where there is one), `rows` (every run).
@@ -20,7 +21,7 @@ from importlib import util
 from pathlib import Path
 from typing import Any
 
-from benchmarks import cells, comparison, harness, invented, strategies
+from benchmarks import cells, comparison, harness, invented, strategies, tables
 from benchmarks.cells import Row
 from benchmarks.figure import draw
 from elenchus import runs
@@ -61,7 +62,7 @@ def main(arguments: list[str] | None = None) -> int:
     if options.json:
         print(json.dumps(found))
     else:
-        comparison.show(found)
+        tables.show(found)
         print(f"\n{options.out / 'efficiency.json'} has every run, efficiency.svg the curves")
     return 1 if found["missed"] and not options.quick else 0
 
@@ -73,12 +74,19 @@ def report(rows: list[Row]) -> dict[str, Any]:
     own = [row for row in rows if row["strategy"] == "adversarial"]
     paraphrases = [row for row in rows if row["strategy"].startswith("paraphrase")]
     texts = [row | {"strategy": "paraphrase"} for row in paraphrases]
+    domains = sorted({row["domain"] for row in rows})
     return {
         "replicates": len({(row["domain"], row["seed"]) for row in rows}),
         "table": comparison.table(rows),
         "by_domain": {
             domain: comparison.table(row for row in rows if row["domain"] == domain)
-            for domain in sorted({row["domain"] for row in rows})
+            for domain in domains
+        },
+        "by_domain_minus_random": {
+            domain: comparison.differences(
+                (row for row in rows if row["domain"] == domain), "adversarial", "random"
+            )
+            for domain in domains
         },
         "adversarial_minus_random": against.get("random", {}),
         "adversarial_minus": against,

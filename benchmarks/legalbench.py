@@ -29,7 +29,7 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import cells, comparison, harness, strategies
+from benchmarks import cells, comparison, harness, strategies, tables
 from benchmarks.cells import Changes, Row
 from elenchus import runs
 from elenchus.config import merged
@@ -169,14 +169,14 @@ def show(found: dict[str, Any]) -> None:
     console = Console(highlight=False)
     table = Table("", "right, %", "tokens of the data", box=None)
     for name, cell in found["table"].items():
-        table.add_row(name, comparison.percent(cell), str(found["tokens"].get(name, "")))
+        table.add_row(name, tables.percent(cell), str(found["tokens"].get(name, "")))
     console.print(table)
     console.print(f"{found['questions']} questions; always the commonest answer: "
                   f"{100 * found['chance']:.1f} %")  # fmt: skip
     for key, what in (("over_base", "base"), ("over_entity_pairs", "entity pairs x70")):
         for name, cell in found[key].items():
             published = f"published: {100 * found['published'][key]:+.2f}"
-            console.print(f"{name} minus {what}: {comparison.percent(cell, '+')}; {published}")
+            console.print(f"{name} minus {what}: {tables.percent(cell, '+')}; {published}")
     for name, cell in found["over_chance"].items():
         if cell["low"] <= 0:
             console.print(f"{name} is not told from the commonest answer: this student is too "

@@ -1,0 +1,45 @@
+"""Prints what comparisons found: shares in percent, with their intervals."""
+
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+
+def show(found: dict[str, Any]) -> None:
+    """Print the comparison: accuracy by strategy and size, differences, the headline numbers."""
+    console = Console(highlight=False)
+    console.print(_accuracies(found["table"]))
+    console.print(_differences(found["adversarial_minus"]))
+    for n, times in found["random_per_adversarial"].items():
+        worth = f"{times:.1f} random ones" if times else "more random ones than were tried"
+        console.print(f"one of {n} adversarial samples is worth {worth}")
+    for n, times in found["paraphrase_tokens_per_adversarial_token"].items():
+        worth = f"{times:.0f} tokens" if times else "more tokens than were tried"
+        console.print(f"one token of {n} adversarial samples is worth {worth} of paraphrase")
+    for line in found["missed"]:
+        console.print(f"missed: {line}")
+
+
+def _accuracies(cells: dict[str, dict[str, Any]]) -> Table:
+    sizes = sorted({int(n) for by_size in cells.values() for n in by_size})
+    shown = Table("right, %", *(f"n = {n}" for n in sizes), box=None)
+    for strategy, by_size in cells.items():
+        shown.add_row(strategy, *(percent(by_size.get(str(n))) for n in sizes))
+    return shown
+
+
+def _differences(against: dict[str, dict[str, Any]]) -> Table:
+    sizes = sorted({int(n) for by_size in against.values() for n in by_size})
+    shown = Table("adversarial minus", *(f"n = {n}" for n in sizes), box=None)
+    for strategy, by_size in against.items():
+        shown.add_row(strategy, *(percent(by_size.get(str(n)), "+") for n in sizes))
+    return shown
+
+
+def percent(cell: dict[str, Any] | None, sign: str = "") -> str:
+    """Mean and interval of a cell of shares, in percent; nothing for no cell."""
+    if cell is None:
+        return ""
+    mean, low, high = (format(100 * cell[key], f"{sign}.1f") for key in ("mean", "low", "high"))
+    return f"{mean} [{low}, {high}]"
