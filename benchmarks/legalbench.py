@@ -2,11 +2,12 @@
 
     elenchus bench legalbench --tasks FOLDER --student PROVIDER:MODEL --expert PROVIDER:MODEL
 
-A folder of tasks has one folder for each, as LegalBench lays them out: `base_prompt.txt`, whose
-first line is the question, and `test.tsv` with the columns `label` and `text`. With `--documents`
-(whole contracts) only clauses that stand in them are asked about, and the contracts are what the
-expert reads; without, it reads the clauses themselves, without their labels. The student never
-sees a label or a question of the exam, and is given the clause with each question.
+A folder of tasks has one folder for each, as a clone of LegalBench has them: `base_prompt.txt`,
+whose first line is the question, and `test.tsv` with the columns `answer` (or `label`) and `text`;
+without the latter, the questions are downloaded from the hub. With `--documents` (whole contracts)
+only clauses that stand in them are asked about, and the contracts are what the expert reads;
+without, it reads the clauses themselves, without their labels. The student never sees a label or a
+question of the exam, and is given the clause with each question.
 
 Keys of the JSON: `questions`, `chance` (share of the commonest answer), `table` (by strategy:
 accuracy over seeds), `over_base`, `over_entity_pairs` and `over_chance` (paired differences of the
@@ -40,6 +41,7 @@ from retrieval.corpora import load_documents
 # contracts, and how many times fewer training tokens than EntiGraph.
 PUBLISHED = {"over_base": 0.1899, "over_entity_pairs": 0.0389, "fewer_tokens": 70}
 QUESTIONS, QUICK_QUESTIONS = 491, 60
+HUB = "nguha/legalbench"
 NAMES = ("adversarial", "plain", "entity pairs x70")
 QUICK = ("adversarial",)
 
@@ -58,7 +60,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Adapt the student to the clauses, and print what it gained beside what was published."""
     options = _options(arguments)
     wanted = QUICK_QUESTIONS if options.quick else QUESTIONS
-    asked = read_tasks(options.tasks)
+    asked = read_tasks(options.tasks, options.match)
     domain = write_domain(options.out / "domains" / "contracts", asked, wanted, options.documents)
     names = QUICK if options.quick else NAMES
     job = functools.partial(group, names, _models(options), options.out)
@@ -74,15 +76,17 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def read_tasks(folder: Path) -> list[Question]:
-    """All test questions of all tasks below a folder, in the order of their names.
+def read_tasks(folder: Path, match: str = "*") -> list[Question]:
+    """All test questions of the tasks below a folder whose names match, in their order.
 
     Raises:
         UserError: there is no task, or a file is not laid out as one.
     """
-    tasks = sorted(path.parent for path in folder.glob("*/base_prompt.txt"))
+    tasks = sorted(path.parent for path in folder.glob(f"{match}/base_prompt.txt"))
     if not tasks:
-        raise UserError(f"--tasks: no task in {folder}: each is a folder with a base_prompt.txt")
+        raise UserError(
+            f"--tasks: no task {match} in {folder}: each is a folder with base_prompt.txt"
+        )
     return [question for task in tasks for question in _read_task(task)]
 
 
@@ -186,16 +190,37 @@ def show(found: dict[str, Any]) -> None:
 def _read_task(folder: Path) -> Iterator[Question]:
     asked = (folder / "base_prompt.txt").read_text(encoding="utf-8").partition("\n")[0].strip()
     path = folder / "test.tsv"
-    try:
+    path = path if path.exists() else _downloaded(folder.name)
+    for number, row in enumerate(_rows(path), 1):
+        answer = row.get("answer") or row.get("label")
+        if not answer or not row.get("text"):
+            raise UserError(f"{path}, row {number}: the columns are answer (or label) and text")
+        yield Question(folder.name, asked, " ".join(row["text"].split()), answer)
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    if path.suffix == ".tsv":
         with path.open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file, delimiter="\t"))
-    except OSError as error:
-        raise UserError(f"--tasks: cannot read {path}: {error.strerror}") from error
-    for number, row in enumerate(rows, 2):
-        if not row.get("label") or not row.get("text"):
-            raise UserError(f"{path}, line {number}: the columns are label and text")
-        clause = " ".join(row["text"].split())
-        yield Question(folder.name, asked, clause, row["label"])
+            return list(csv.DictReader(file, delimiter="\t"))
+    from pyarrow import parquet
+
+    rows: list[dict[str, str]] = parquet.read_table(path).to_pylist()
+    return rows
+
+
+def _downloaded(task: str) -> Path:
+    """The test questions of a task, from the hub's conversion: its own loader is a script."""
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    file = f"{task}/test/0000.parquet"
+    try:
+        found = hf_hub_download(HUB, file, repo_type="dataset", revision="refs/convert/parquet")
+    except (HfHubHTTPError, LocalEntryNotFoundError) as error:
+        raise UserError(
+            f"--tasks: {task} has no test.tsv, and {HUB} on the hub has no {file}: {error}"
+        ) from error
+    return Path(found)
 
 
 def _models(options: argparse.Namespace) -> Changes:
@@ -206,6 +231,7 @@ def _models(options: argparse.Namespace) -> Changes:
 def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = harness.parser("legalbench", "Contract questions of LegalBench.", seeds=3)
     parser.add_argument("--tasks", type=Path, required=True, help="folder of LegalBench tasks")
+    parser.add_argument("--match", default="*", help="names of the tasks, for instance 'cuad_*'")
     parser.add_argument("--documents", type=Path, help="folder of the contracts asked about")
     parser.add_argument("--student", default="builtin:nano", help="model to adapt")
     parser.add_argument("--expert", default="builtin:reader", help="model that knows better")

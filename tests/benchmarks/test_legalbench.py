@@ -3,7 +3,9 @@
 import json
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
+from pyarrow import parquet
 
 from benchmarks import legalbench, strategies
 from elenchus.config import merged
@@ -41,6 +43,13 @@ def test_tasks_become_questions_with_their_clauses_as_documents(tmp_path: Path) 
     assert "Yes" not in texts
 
 
+def test_what_the_hub_converted_is_read(tmp_path: Path) -> None:
+    columns = {"answer": ["Yes", "No"], "index": ["0", "1"], "text": CLAUSES[:2]}
+    path = tmp_path / "0000.parquet"
+    parquet.write_table(pa.table(columns), path)
+    assert [row["text"] for row in legalbench._rows(path)] == CLAUSES[:2]
+
+
 def test_only_clauses_of_the_contracts_are_asked_about(tmp_path: Path) -> None:
     write_task(tmp_path / "tasks", "late_fees", CLAUSES)
     (tmp_path / "contracts").mkdir()
@@ -54,11 +63,11 @@ def test_only_clauses_of_the_contracts_are_asked_about(tmp_path: Path) -> None:
 
 
 def test_what_is_no_task_is_told(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="no task in"):
+    with pytest.raises(UserError, match=r"no task \* in"):
         legalbench.read_tasks(tmp_path)
     write_task(tmp_path, "late_fees", CLAUSES)
     (tmp_path / "late_fees" / "test.tsv").write_text("index\ttext\n1\tA clause.", "utf-8")
-    with pytest.raises(UserError, match="line 2: the columns are label and text"):
+    with pytest.raises(UserError, match="row 1: the columns are answer"):
         legalbench.read_tasks(tmp_path)
 
 
