@@ -53,7 +53,7 @@ AT_ONCE: dict[str, Changes] = {
     "plain": {},  # the paper's form: a frozen student, one fine-tune
     "random at once": IN_ROUNDS["random"],
 }
-# Learning rate, replay and batch are the texts' own: a first guess, not chosen on anything yet.
+# Learning rate and replay are the texts' own, chosen on a development code.
 _TEXT: Changes = {
     "method": "rewriting",
     "training": {"learning_rate": 1e-3, "replay": 0.1, "epochs": 1, "batch_size": 32},
