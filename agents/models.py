@@ -64,7 +64,8 @@ def _builtin(name: str, config: ModelConfig, adapter: Path | None) -> Model:
         from agents.builtin.reader import ReaderChatModel
 
         try:
-            return Model(ReaderChatModel(**config.options), identity, bool(config.options))
+            chat = ReaderChatModel(**_checked(config, ReaderChatModel))
+            return Model(chat, identity, seeded=bool(config.options))
         except ValueError as error:
             raise UserError(f"{config.model}: {error}") from error
     if name == "nano":
@@ -77,12 +78,22 @@ def _builtin(name: str, config: ModelConfig, adapter: Path | None) -> Model:
         if adapter is not None:
             identity += "+" + file_hash(adapter / "adapter_model.safetensors")[:16]
         try:
-            chat = NanoChatModel(adapter=adapter, temperature=config.temperature, **config.options)
-            chat.load()
+            options = _checked(config, NanoChatModel)
+            nano = NanoChatModel(adapter=adapter, temperature=config.temperature, **options)
+            nano.load()
         except ValueError as error:
             raise UserError(str(error)) from error
-        return Model(chat, identity, seeded=True)
+        return Model(nano, identity, seeded=True)
     raise UserError(f"unknown model {config.model!r}; built in are builtin:reader, builtin:nano")
+
+
+def _checked(config: ModelConfig, model: type[BaseChatModel]) -> dict[str, Any]:
+    """The options; UserError for one that the model does not have."""
+    known = model.__annotations__
+    for key in config.options:
+        if key not in known:
+            raise UserError(f"{config.model} has no option {key!r}; it has: {', '.join(known)}")
+    return config.options
 
 
 def _remote(config: ModelConfig) -> BaseChatModel:

@@ -69,8 +69,10 @@ def run(cell: Cell, out: Path) -> list[Row]:
     group = out / "runs" / f"{cell.domain.parent.name}-seed-{cell.seed}"
     config, root = cell.config(out / "indexes"), group / cell.name
     begun = runs.listed(root)
-    if begun and begun[0].config() != config:
-        raise UserError(f"{begun[0].path} was made with other settings: give another --out")
+    if begun and not launch.is_same(begun[0], config, cell.domain.parent):
+        raise UserError(
+            f"{begun[0].path} was made with other settings or documents: give another --out"
+        )
     found = group / f"{cell.name}.json"
     if found.exists():
         rows: list[Row] = json.loads(found.read_text(encoding="utf-8"))

@@ -14,14 +14,15 @@ import numpy as np
 from scipy import stats
 
 Row = dict[str, Any]
+Cell = dict[str, Any]  # `mean`, `low`, `high`, `replicates`
 Curve = list[tuple[float, float]]  # of (samples or tokens, accuracy), rising in the first
 
 
-def interval(values: Sequence[float]) -> dict[str, float]:
-    """Mean with its 95 % t interval; without width where there is one value."""
+def interval(values: Sequence[float]) -> Cell:
+    """Mean with its 95 % t interval, which one value does not have."""
     mean = float(np.mean(values))
     if len(values) < 2:
-        return {"mean": mean, "low": mean, "high": mean, "replicates": len(values)}
+        return {"mean": mean, "low": None, "high": None, "replicates": len(values)}
     error = float(np.std(values, ddof=1)) / math.sqrt(len(values))
     width = float(stats.t.ppf(0.975, len(values) - 1)) * error
     return {"mean": mean, "low": mean - width, "high": mean + width, "replicates": len(values)}
@@ -45,7 +46,7 @@ def table(rows: Iterable[Row]) -> dict[str, dict[str, Row]]:
     }
 
 
-def differences(rows: Iterable[Row], one: str, two: str) -> dict[str, dict[str, float]]:
+def differences(rows: Iterable[Row], one: str, two: str) -> dict[str, Cell]:
     """Paired difference of accuracy, `one` minus `two`, by size."""
     found: dict[tuple[str, int, int], dict[str, float]] = defaultdict(dict)
     for row in rows:
@@ -58,22 +59,26 @@ def differences(rows: Iterable[Row], one: str, two: str) -> dict[str, dict[str, 
 
 
 def curve(rows: Iterable[Row], strategy: str, by: str) -> Curve:
-    """Mean accuracy of a strategy against the mean of `by`: "samples" or a kind of tokens."""
+    """Mean accuracy of a strategy against the mean of `by`: "samples" or a kind of tokens.
+
+    Without sizes that only some replicates have: means of different ones make no curve.
+    """
     means = table(row for row in rows if row["strategy"] == strategy).get(strategy, {})
-    return [(cell[by], cell["mean"]) for cell in means.values()]
+    most = max((cell["replicates"] for cell in means.values()), default=0)
+    return [(cell[by], cell["mean"]) for cell in means.values() if cell["replicates"] == most]
 
 
 def needed(accuracy: float, along: Curve) -> float | None:
     """How much of a strategy reaches an accuracy, on a log scale between its sizes.
 
-    None where it never does.
+    None where that lies beyond the sizes tried, on either side.
     """
     reached = [(amount, value) for amount, value in along if amount > 0]
     for (low, worse), (high, better) in itertools.pairwise(reached):
         if worse <= accuracy <= better and better > worse:
             part = (accuracy - worse) / (better - worse)
             return math.exp(math.log(low) + part * (math.log(high) - math.log(low)))
-    return reached[0][0] if reached and accuracy <= reached[0][1] else None
+    return None
 
 
 def equivalents(rows: Sequence[Row], other: str, by: str) -> dict[str, float | None]:

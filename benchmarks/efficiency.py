@@ -17,7 +17,6 @@ for each target that is not reached; exit code 1 where there is one), `rows` (ev
 import functools
 import json
 import sys
-from importlib import util
 from pathlib import Path
 from typing import Any
 
@@ -46,8 +45,6 @@ def main(arguments: list[str] | None = None) -> int:
     parser = harness.parser("efficiency", "Sample efficiency.", seeds=5)
     parser.add_argument("--only", action="append", choices=strategies.ALL, help="repeatable")
     options = harness.parsed(parser, arguments)
-    if util.find_spec("matplotlib") is None:
-        raise UserError("the curves are drawn with matplotlib: pip install 'elenchus[bench]'")
     sizes = QUICK_SIZES if options.quick else strategies.SIZES
     wanted = {*options.only, "adversarial"} if options.only else set(strategies.ALL)
     wanted &= set(strategies.QUICK) if options.quick and not options.only else wanted
@@ -71,9 +68,7 @@ def report(rows: list[Row]) -> dict[str, Any]:
     """The figures named in this module's docstring, but for `rows`."""
     others = sorted({row["strategy"] for row in rows} - {"adversarial"})
     against = {name: comparison.differences(rows, "adversarial", name) for name in others}
-    own = [row for row in rows if row["strategy"] == "adversarial"]
-    paraphrases = [row for row in rows if row["strategy"].startswith("paraphrase")]
-    texts = [row | {"strategy": "paraphrase"} for row in paraphrases]
+    families = strategies.families(rows)
     domains = sorted({row["domain"] for row in rows})
     return {
         "replicates": len({(row["domain"], row["seed"]) for row in rows}),
@@ -92,9 +87,9 @@ def report(rows: list[Row]) -> dict[str, Any]:
         "adversarial_minus": against,
         "random_per_adversarial": comparison.equivalents(rows, "random", "samples"),
         "paraphrase_tokens_per_adversarial_token": comparison.equivalents(
-            own + texts, "paraphrase", "data_tokens"
+            families, "paraphrase", "data_tokens"
         ),
-        "equal_tokens": comparison.at_equal_tokens(rows),
+        "equal_tokens": comparison.at_equal_tokens(families),
         "missed": [line for target in TARGETS if (line := _missed(against, *target))],
     }
 

@@ -1,14 +1,18 @@
 """What comparisons share: their options, and processes that work on one domain and seed each."""
 
 import argparse
+import os
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from multiprocessing import get_context
+from importlib import util
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 
 from benchmarks.cells import Row
 from elenchus.cli import settle_environment
+from elenchus.errors import Interrupted, UserError
 
 ROOT = Path(__file__).resolve().parent.parent
 Job = Callable[[Path, int], list[Row]]  # of a domain and a seed
@@ -20,8 +24,8 @@ def parser(name: str, about: str, seeds: int) -> argparse.ArgumentParser:
     made.add_argument("--quick", action="store_true", help="minutes; figures of little worth")
     made.add_argument("--json", action="store_true", help="one JSON value, and nothing else")
     made.add_argument("--out", type=Path, help="folder of all its runs")
-    made.add_argument("--seeds", type=int, help=f"seeds of each domain (default {seeds})")
-    made.add_argument("--workers", type=int, default=2, help="processes at once")
+    made.add_argument("--seeds", type=_count, help=f"seeds of each domain (default {seeds})")
+    made.add_argument("--workers", type=_count, default=2, help="processes at once")
     made.set_defaults(name=name, usual_seeds=seeds)
     return made
 
@@ -29,10 +33,20 @@ def parser(name: str, about: str, seeds: int) -> argparse.ArgumentParser:
 def parsed(made: argparse.ArgumentParser, arguments: list[str] | None) -> argparse.Namespace:
     """The arguments as options, with their defaults."""
     found = made.parse_args(arguments)
+    for package in ("matplotlib", "pyarrow", "torch"):
+        if util.find_spec(package) is None:
+            raise UserError(f"this needs {package}: pip install 'elenchus[train,bench]'")
     name = f"{found.name}-quick" if found.quick else found.name
     found.out = found.out or Path("runs") / "bench" / name
     found.seeds = found.seeds or (1 if found.quick else found.usual_seeds)
     return found
+
+
+def _count(text: str) -> int:
+    """An argument that is one or more."""
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a number from 1")
+    return int(text)
 
 
 def in_processes(job: Job, domains: Sequence[Path], seeds: int, workers: int) -> list[Row]:
@@ -45,16 +59,33 @@ def in_processes(job: Job, domains: Sequence[Path], seeds: int, workers: int) ->
         workers, mp_context=context, initializer=_settle, max_tasks_per_child=1
     ) as pool:
         work = {pool.submit(job, *group): group for group in groups}
-        for done, future in enumerate(as_completed(work), 1):
-            domain, seed = work[future]
-            rows += future.result()
-            place = f"{domain.parent.name}, seed {seed}"
-            print(f"{done} of {len(groups)}: {place}", file=sys.stderr, flush=True)
+        try:
+            for done, future in enumerate(as_completed(work), 1):
+                domain, seed = work[future]
+                rows += future.result()
+                place = f"{domain.parent.name}, seed {seed}"
+                print(f"{done} of {len(groups)}: {place}", file=sys.stderr, flush=True)
+        except (KeyboardInterrupt, Interrupted):
+            pool.shutdown(cancel_futures=True)
+            print("elenchus: stopped; the same command goes on", file=sys.stderr)
+            raise SystemExit(130) from None
+        except UserError:
+            pool.shutdown(cancel_futures=True)  # what is under way is seen to its end, and kept
+            raise
     return sorted(rows, key=lambda r: (r["strategy"], r["n"], r["domain"], r["seed"]))
 
 
 def _settle() -> None:
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     settle_environment()
     import torch
 
     torch.set_num_threads(1)  # two processes of one thread are faster than one of two
+
+
+def _end_with_parent() -> None:
+    """Left alone, this process would hold its run for as long as an hour."""
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

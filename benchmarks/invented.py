@@ -5,6 +5,7 @@ of documents; the student was never shown any of their rules.
 """
 
 import random
+import shutil
 from pathlib import Path
 
 import yaml
@@ -21,7 +22,8 @@ def write(folder: Path, seed: str, rules: int = RULES) -> Path:
     code = codes.fresh_code(rng, rules)
     name = f"invented-{seed}"
     documents = folder / name / "documents"
-    documents.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(documents, ignore_errors=True)  # of a code with another number of rules
+    documents.mkdir(parents=True)
     parts = [code.rules[i : i + RULES_A_PART] for i in range(0, rules, RULES_A_PART)]
     for number, part in enumerate(parts, 1):
         lines = [f"# Part {number}"]

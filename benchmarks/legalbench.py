@@ -22,7 +22,7 @@ import random
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,17 +30,20 @@ import yaml
 from rich.console import Console
 from rich.table import Table
 
+from agents.models import weights
 from benchmarks import cells, comparison, harness, strategies, tables
 from benchmarks.cells import Changes, Row
 from elenchus import runs
-from elenchus.config import merged
+from elenchus.config import ModelConfig, merged
 from elenchus.errors import UserError
+from elenchus.records import digest
 from retrieval.corpora import load_documents
 
 # arXiv 2602.18137, as reported: points of accuracy with Llama-3-8B on 491 questions on three
 # contracts, and how many times fewer training tokens than EntiGraph.
 PUBLISHED = {"over_base": 0.1899, "over_entity_pairs": 0.0389, "fewer_tokens": 70}
 QUESTIONS, QUICK_QUESTIONS = 491, 60
+SIZES = (25, 50, 100)  # of the dataset of the adversarial strategy, round by round
 HUB = "nguha/legalbench"
 NAMES = ("adversarial", "plain", "entity pairs x70")
 QUICK = ("adversarial",)
@@ -61,7 +64,8 @@ def main(arguments: list[str] | None = None) -> int:
     options = _options(arguments)
     wanted = QUICK_QUESTIONS if options.quick else QUESTIONS
     asked = read_tasks(options.tasks, options.match)
-    domain = write_domain(options.out / "domains" / "contracts", asked, wanted, options.documents)
+    weights(ModelConfig(model=options.student))  # trained here, so they must be here
+    domain = write_domain(options.out / "domains", asked, wanted, options.documents)
     names = QUICK if options.quick else NAMES
     job = functools.partial(group, names, _models(options), options.out)
     rows = harness.in_processes(job, [domain], options.seeds, options.workers)
@@ -90,20 +94,21 @@ def read_tasks(folder: Path, match: str = "*") -> list[Question]:
     return [question for task in tasks for question in _read_task(task)]
 
 
-def write_domain(
-    folder: Path, asked: Sequence[Question], count: int, documents: Path | None
-) -> Path:
+def write_domain(root: Path, asked: Sequence[Question], count: int, documents: Path | None) -> Path:
     """The domain.yaml of the clauses asked about, with `count` questions as its exam by hand.
+
+    Its folder is named after them, so that other questions are another domain.
 
     Raises:
         UserError: no clause stands in the documents.
     """
     corpus = "documents" if documents is None else str(documents.resolve())
-    known = None if documents is None else load_documents(folder, [corpus])
+    known = None if documents is None else load_documents(root, [corpus])
     held = [q for q in asked if known is None or any(q.clause in d.text for d in known)]
     if not held:
         raise UserError(f"--documents: no clause of the tasks stands in {documents}")
     chosen = random.Random("legalbench").sample(held, min(count, len(held)))
+    folder = root / f"contracts-{digest(json.dumps([corpus, *map(astuple, chosen)]))}"
     (folder / "documents").mkdir(parents=True, exist_ok=True)
     for task in sorted({q.task for q in chosen}) if documents is None else ():
         clauses = list(dict.fromkeys(q.clause for q in chosen if q.task == task))
@@ -125,18 +130,19 @@ def group(names: Sequence[str], models: Changes, out: Path, domain: Path, seed: 
     own = merged(models, {"exam": {"questions": 40, "hand": "questions.jsonl"}})
     rows: list[Row] = []
     for name in names:
-        for cell in strategies.cells(name, domain, seed, (strategies.BASE_SIZE,), rows):
+        for cell in strategies.cells(name, domain, seed, SIZES, rows):
             changes = json.dumps(merged(json.loads(cell.changes), own))
             made = cells.run(replace(cell, changes=changes), out)
             exam = made[-1]["exams"]["hand"]
-            before, after = made[0] | {"accuracy": exam["before"]}, made[-1]
-            rows += [before, after | {"accuracy": exam["after"]}]
+            # The exam by hand is sat before the first round and after the last one.
+            rows += [made[0] | {"accuracy": exam["before"]}, *made[1:-1]]
+            rows += [made[-1] | {"accuracy": exam["after"]}]
     return rows
 
 
 def report(rows: Sequence[Row], answers: Sequence[str]) -> dict[str, Any]:
     """The figures named in this module's docstring, but for `rows`."""
-    last = {(r["strategy"], r["seed"]): r for r in rows if r["n"]}
+    last = {(r["strategy"], r["seed"]): r for r in rows if r["n"] == SIZES[-1]}
     base = {r["seed"]: r["accuracy"] for r in rows if not r["n"]}
     names = [name for name in NAMES if any(known == name for known, _ in last)]
     own = [name for name in names if name in ("adversarial", "plain")]
@@ -182,7 +188,7 @@ def show(found: dict[str, Any]) -> None:
             published = f"published: {100 * found['published'][key]:+.2f}"
             console.print(f"{name} minus {what}: {tables.percent(cell, '+')}; {published}")
     for name, cell in found["over_chance"].items():
-        if cell["low"] <= 0:
+        if cell["low"] is None or cell["low"] <= 0:
             console.print(f"{name} is not told from the commonest answer: this student is too "
                           "small for these questions")  # fmt: skip
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from benchmarks.cells import Cell, Changes, Row
 from elenchus.config import merged
+from elenchus.errors import UserError
 
 SIZES = (25, 50, 100, 200, 400, 800)
 # The last size only shows how chance catches up: some strategies reach it, with some seeds.
@@ -86,6 +87,8 @@ def cells(
     if name in IN_ROUNDS:
         return [_cell(domain, seed, name, IN_ROUNDS[name], sizes)]
     own = {row["n"]: row for row in known if row["strategy"] == "adversarial"}
+    if missing := [n for n in sizes if n not in own]:
+        raise UserError(f"{domain}: the adversarial strategy found no {missing[0]} questions")
     if name in AT_ONCE:
         return [
             _cell(domain, seed, name, merged(AT_ONCE[name], _exactly(own[n]["steps"])), (n,))
@@ -97,6 +100,16 @@ def cells(
     tokens = {"rewriting": {"tokens": base["data_tokens"] * int(times)}}
     least = {"training": {"least_steps": base["steps"]}}
     return [_cell(domain, seed, name, merged(TEXTS[form], tokens, least), (BASE_SIZE,))]
+
+
+def families(rows: Sequence[Row]) -> list[Row]:
+    """Rows with the multiples of each text strategy as sizes of one strategy."""
+    found = []
+    for row in rows:
+        form, text, times = row["strategy"].rpartition(" x")
+        size = BASE_SIZE * int(times) if text and row["n"] else row["n"]
+        found.append(row | {"strategy": form if text else row["strategy"], "n": size})
+    return found
 
 
 def _exactly(steps: int) -> Changes:

@@ -12,10 +12,10 @@ def show(found: dict[str, Any]) -> None:
     console.print(_accuracies(found["table"]))
     console.print(_differences(found["adversarial_minus"]))
     for n, times in found["random_per_adversarial"].items():
-        worth = f"{times:.1f} random ones" if times else "more random ones than were tried"
+        worth = f"{times:.1f} random ones" if times else "no number of random ones that was tried"
         console.print(f"one of {n} adversarial samples is worth {worth}")
     for n, times in found["paraphrase_tokens_per_adversarial_token"].items():
-        worth = f"{times:.0f} tokens" if times else "more tokens than were tried"
+        worth = f"{times:.0f} tokens" if times else "no number of tokens that was tried"
         console.print(f"one token of {n} adversarial samples is worth {worth} of paraphrase")
     for line in found["missed"]:
         console.print(f"missed: {line}")
@@ -41,5 +41,6 @@ def percent(cell: dict[str, Any] | None, sign: str = "") -> str:
     """Mean and interval of a cell of shares, in percent; nothing for no cell."""
     if cell is None:
         return ""
-    mean, low, high = (format(100 * cell[key], f"{sign}.1f") for key in ("mean", "low", "high"))
-    return f"{mean} [{low}, {high}]"
+    known = [key for key in ("mean", "low", "high") if cell[key] is not None]
+    mean, *ends = (format(100 * cell[key], f"{sign}.1f") for key in known)
+    return f"{mean} [{', '.join(ends)}]" if ends else mean

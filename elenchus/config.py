@@ -5,12 +5,13 @@ are never part of it: they come from the environment.
 """
 
 import difflib
+import itertools
 import typing
 from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, field_validator
 
 from elenchus.errors import UserError
 
@@ -83,6 +84,14 @@ class AdaptationConfig(Section):
     examples: tuple[PositiveInt, ...] = Field(
         (200, 400), min_length=1, description="size that the dataset should have after each round"
     )
+
+    @field_validator("examples")
+    @classmethod
+    def _rising(cls, sizes: tuple[int, ...]) -> tuple[int, ...]:
+        if any(later <= earlier for earlier, later in itertools.pairwise(sizes)):
+            raise ValueError("sizes must rise from round to round")
+        return sizes
+
     points: Literal["failures", "coverage", "random"] = Field(
         "failures", description="which points are asked about: those likely failed and uncovered"
     )

@@ -1,5 +1,7 @@
 """Between examinations and adapter: examples, the dataset of a round, and its training."""
 
+import math
+
 from agents.models import file_hash, weights
 from elenchus.ledger import Ledger
 from elenchus.records import (
@@ -107,8 +109,13 @@ def train(context: Context, dataset: Dataset, previous: str, advance: Advance) -
 
 
 def train_on_texts(context: Context, advance: Advance) -> Adapter:
-    """Fit an adapter to the texts of a run."""
-    return _fitted(context, lora.texts(context.ledger.all(Text)), 1, "", "", advance)
+    """Fit an adapter to the texts of a run, repeated until they fill the least steps.
+
+    Repeated before replay is added, so that every pass over them has replay of its own.
+    """
+    config, own = context.config.training, lora.texts(context.ledger.all(Text))
+    wanted = config.least_steps * config.batch_size / (1 + config.replay)
+    return _fitted(context, own * max(1, math.ceil(wanted / len(own))), 1, "", "", advance)
 
 
 def _fitted(

@@ -4,6 +4,7 @@ import asyncio
 import json
 import shutil
 import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from elenchus import runs
 from elenchus.config import DomainConfig
 from elenchus.errors import Interrupted, UserError
 from elenchus.ledger import Ledger
-from elenchus.records import Point, digest
+from elenchus.records import Document, Point, digest
 from graphs.adaptation import build_graph
 from graphs.context import Context, Progress
 from graphs.exams import read_hand_exam
@@ -98,6 +99,18 @@ def check(config: DomainConfig, folder: Path) -> str:
     for settings in (config.expert, config.examiner, config.grader, config.student):
         make_model(settings)
     weights(config.student)
+    return _fingerprint(documents)
+
+
+def is_same(run: runs.RunFolder, config: DomainConfig, folder: Path) -> bool:
+    """Whether a run has exactly these settings, and the documents as they are now."""
+    manifest = run.manifest()
+    corpus = _fingerprint(load_documents(folder, config.corpus.paths))
+    wanted = (config.model_dump(mode="json", exclude={"profiles"}), corpus)
+    return wanted == (manifest["config"], manifest["corpus"])
+
+
+def _fingerprint(documents: Sequence[Document]) -> str:
     return digest(" ".join(document.id for document in documents))
 
 

@@ -33,6 +33,8 @@ class Store:
         self._passage_chars = passage_chars
         with self._refusals():
             folder.mkdir(parents=True, exist_ok=True)
+        # Two processes that make the same folder's tables at once would be in each other's way.
+        with self._refusals(), self._lock:
             self._client: Any = chromadb.PersistentClient(
                 str(folder), settings=Settings(anonymized_telemetry=False)
             )

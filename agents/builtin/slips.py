@@ -38,7 +38,9 @@ def _misread(
     """The case with one fact taken for another, in the order of a draw."""
     found = [*_other_rules(case, code, rng)]
     rng.shuffle(found)
-    yield from ((other, penalty) for other in found)
+    for other in found:
+        price = code.penalty(other.rule.grade)
+        yield other, price.value if price else None
     if penalty is not None:
         amounts = {p.value.amount for p in code.penalties} - {penalty.amount}
         yield from ((case, replace(penalty, amount=amount)) for amount in sorted(amounts))

@@ -39,8 +39,10 @@ def test_a_trend_over_refinements_is_found() -> None:
 
 def test_the_report_names_what_is_missed() -> None:
     rows = [row("unchanged", 200, 0.7), row("expert errs, checked", 200, 0.6, wrong=0.05)]
+    rows.append(row("kinds evenly", 200, 0.6))
     found = ablations.report(rows)
-    assert found["minus_unchanged"]["expert errs, checked"]["200"]["mean"] == pytest.approx(-0.1)
+    assert found["minus_unchanged"].keys() == {"kinds evenly"}, "the others' exam is their own"
+    assert found["minus_unchanged"]["kinds evenly"]["200"]["mean"] == pytest.approx(-0.1)
     wrong, trend = found["missed"]
     assert "5.0 %" in wrong
     assert "not measured" in trend

@@ -48,8 +48,27 @@ def test_what_is_needed_gives_the_accuracy_back(accuracy: float) -> None:
     assert 0.3 + part * 0.6 == pytest.approx(accuracy)
 
 
-def test_what_is_never_reached_has_no_amount() -> None:
+def test_what_lies_beyond_the_sizes_tried_has_no_amount() -> None:
     assert comparison.needed(0.95, [(100.0, 0.3), (400.0, 0.9)]) is None
+    assert comparison.needed(0.2, [(100.0, 0.3), (400.0, 0.9)]) is None
+
+
+def test_sizes_of_a_few_replicates_make_no_curve() -> None:
+    rows = [row("random", n, 0.5, seed) for n in (100, 200) for seed in range(2)]
+    rows.append(row("random", 400, 0.9))
+    assert comparison.curve(rows, "random", "samples") == [(100, 0.5), (200, 0.5)]
+
+
+def test_one_replicate_has_no_interval() -> None:
+    assert comparison.interval([0.5]) == {"mean": 0.5, "low": None, "high": None, "replicates": 1}
+
+
+def test_the_multiples_of_a_text_are_sizes_of_one_curve() -> None:
+    rows = [row("adversarial", 100, 0.5, tokens=7000)]
+    for times, accuracy in ((1, 0.2), (10, 0.3), (40, 0.6)):
+        rows.append(row(f"paraphrase x{times}", 100, accuracy, tokens=7000 * times))
+    found = efficiency.report(rows)["paraphrase_tokens_per_adversarial_token"]["100"]
+    assert 10 < found < 40, "half way between 30 and 60 %, so between x10 and x40"
 
 
 def test_the_report_names_what_is_missed() -> None:

@@ -31,6 +31,9 @@ def test_an_invented_code_reads_as_it_was_made(tmp_path: Path) -> None:
     texts = [d.text for d in load_documents(path.parent, ["documents"])]
     assert texts == [d.text for d in load_documents(again.parent, ["documents"])]
     assert sum(text.count("\n## ") for text in texts) == 12
+    fewer = invented.write(tmp_path, "test", rules=2)
+    texts = [d.text for d in load_documents(fewer.parent, ["documents"])]
+    assert sum(text.count("\n## ") for text in texts) == 2, "nothing of the longer code is left"
 
 
 def test_cells_run_once_and_give_a_row_a_size(

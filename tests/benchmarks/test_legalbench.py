@@ -41,6 +41,8 @@ def test_tasks_become_questions_with_their_clauses_as_documents(tmp_path: Path) 
     texts = "".join(p.read_text("utf-8") for p in path.parent.glob("documents/*.md"))
     assert all(row["quote"] in texts and row["quote"] in row["question"] for row in rows)
     assert "Yes" not in texts
+    assert legalbench.write_domain(tmp_path / "domain", asked, 2, None) != path
+    assert legalbench.write_domain(tmp_path / "domain", asked, 3, None) == path
 
 
 def test_what_the_hub_converted_is_read(tmp_path: Path) -> None:
@@ -77,14 +79,17 @@ def test_a_run_is_compared_with_what_was_published(
     small = {"training": {"rank": 2, "epochs": 1, "learning_rate": 1e-3}}
     monkeypatch.setattr(strategies, "COMMON", merged(strategies.COMMON, small))
     monkeypatch.setattr(strategies, "BASE_SIZE", 4)
+    monkeypatch.setattr(legalbench, "SIZES", (2, 4))
     write_task(tmp_path, "late_fees", CLAUSES)
     domain = legalbench.write_domain(tmp_path / "domain", legalbench.read_tasks(tmp_path), 4, None)
     rows = legalbench.group(("adversarial",), {}, tmp_path / "out", domain, 0)
-    assert [r["n"] for r in rows] == [0, 4]
+    assert [r["n"] for r in rows] == [0, 2, 4]
     found = legalbench.report(rows, ["Yes", "No", "No", "Yes"])
     assert found["chance"] == 0.5
     assert found["over_base"]["adversarial"]["mean"] == pytest.approx(
-        rows[1]["accuracy"] - rows[0]["accuracy"]
+        rows[2]["accuracy"] - rows[0]["accuracy"]
     )
     legalbench.show(found)
-    assert "published: +18.99" in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert "published: +18.99" in shown
+    assert "not told from the commonest answer" in shown, "one seed tells nothing"

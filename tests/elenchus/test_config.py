@@ -107,3 +107,8 @@ def test_new_refuses_to_overwrite(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_unknown_domain_names_the_nearest() -> None:
     with pytest.raises(UserError, match="did you mean 'harbour'"):
         domains.find("harbor")
+
+
+def test_sizes_must_rise() -> None:
+    with pytest.raises(UserError, match="sizes must rise"):
+        config.validate({**MINIMAL, "adaptation": {"examples": [200, 200]}}, "here")

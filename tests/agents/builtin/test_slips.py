@@ -58,6 +58,14 @@ def test_only_experts_err() -> None:
     assert ReaderChatModel(wrong=1.0).invoke(sent).text == ReaderChatModel().invoke(sent).text
 
 
-def test_a_share_beyond_one_is_refused() -> None:
+@pytest.mark.parametrize("options", [{"wrong": 2}, {"wrng": 0.1}])
+def test_options_that_cannot_be_are_refused(options: dict) -> None:
     with pytest.raises(UserError, match="wrong"):
-        make_model(ModelConfig(options={"wrong": 2}))
+        make_model(ModelConfig(options=options))
+
+
+def test_another_grade_has_another_price() -> None:
+    question = "Somebody moved away and returned the library card after 20 days. What is the fine?"
+    slips = {reply(question, extract(), random.Random(n)).answer for n in range(60)}
+    assert any("gross breach costs 200" in slip for slip in slips)
+    assert not any("Grade: gross." in slip and "A petty breach" in slip for slip in slips)
