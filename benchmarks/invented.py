@@ -1,7 +1,8 @@
 """Writes invented codes of rules as domain folders: corpora that nobody has chosen a setting on.
 
 They come from the generator of the built-in student's lessons, with seeds of their own, in wordings
-of documents; the student was never shown any of their rules.
+of documents. The student was never shown their rules, except those that a code is told to take over
+from what it was pre-trained on: students know part of most domains.
 """
 
 import random
@@ -16,15 +17,20 @@ RULES = 80
 RULES_A_PART = 10
 
 
-def write(folder: Path, seed: str, rules: int = RULES) -> Path:
-    """The domain.yaml of a code with so many rules, written below `folder` with its documents."""
+def write(folder: Path, seed: str, rules: int = RULES, known: int = 0) -> Path:
+    """The domain.yaml of a code, written below `folder` with its documents.
+
+    It has so many rules that are new to the built-in student, and among them so many known ones.
+    """
     rng = random.Random(f"invented code {seed}")
     code = codes.fresh_code(rng, rules)
+    if known:
+        code = _mixed(code, known, rng)
     name = f"invented-{seed}"
     documents = folder / name / "documents"
     shutil.rmtree(documents, ignore_errors=True)  # of a code with another number of rules
     documents.mkdir(parents=True)
-    parts = [code.rules[i : i + RULES_A_PART] for i in range(0, rules, RULES_A_PART)]
+    parts = [code.rules[i : i + RULES_A_PART] for i in range(0, rules + known, RULES_A_PART)]
     for number, part in enumerate(parts, 1):
         lines = [f"# Part {number}"]
         for place, rule in enumerate(part, 1):
@@ -36,6 +42,15 @@ def write(folder: Path, seed: str, rules: int = RULES) -> Path:
     tree = {"domain": name, "title": f"the rules of the invented code {seed}"}
     path.write_text(yaml.safe_dump(tree), encoding="utf-8")
     return path
+
+
+def _mixed(code: codes.Code, known: int, rng: random.Random) -> codes.Code:
+    """The code with rules of the known codes among its own, and with their fines."""
+    taken = rng.sample([rule for old in codes.known_codes() for rule in old.rules], known)
+    rules = rng.sample([*code.rules, *taken], len(code.rules) + known)
+    grades = {rule.grade for rule in taken}
+    fines = [p for old in codes.known_codes() for p in old.penalties if p.grade in grades]
+    return codes.Code(tuple(rules), (*code.penalties, *fines), code.definitions)
 
 
 def _write(path: Path, lines: list[str]) -> None:

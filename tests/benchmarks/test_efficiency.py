@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from agents.builtin import codes
 from benchmarks import cells, invented, strategies
 from benchmarks.figure import draw
 from elenchus.config import merged
@@ -31,6 +32,10 @@ def test_an_invented_code_reads_as_it_was_made(tmp_path: Path) -> None:
     texts = [d.text for d in load_documents(path.parent, ["documents"])]
     assert texts == [d.text for d in load_documents(again.parent, ["documents"])]
     assert sum(text.count("\n## ") for text in texts) == 12
+    mixed = invented.write(tmp_path / "mixed", "test", rules=12, known=6)
+    text = "".join(d.text for d in load_documents(mixed.parent, ["documents"]))
+    assert text.count("\n## ") == 18
+    assert sum(rule.topic.capitalize() in text for rule in codes.known_codes()[0].rules) <= 6
     fewer = invented.write(tmp_path, "test", rules=2)
     texts = [d.text for d in load_documents(fewer.parent, ["documents"])]
     assert sum(text.count("\n## ") for text in texts) == 2, "nothing of the longer code is left"
