@@ -146,8 +146,8 @@ def refinement_trend(rows: Sequence[Row]) -> dict[str, Any] | None:
 def show(found: dict[str, Any]) -> None:
     """Print a line for each change."""
     console, sizes = Console(highlight=False), list(found["table"][UNCHANGED])[1:]
-    table = Table("right, %", *(f"n = {n}" for n in sizes), *(f"less at {n}" for n in sizes[-1:]),
-                  "examined", "wrong", "general", box=None)  # fmt: skip
+    heads = [f"right, n = {n}" for n in sizes] + [f"minus unchanged, n = {sizes[-1]}"]
+    table = Table("%", *heads, "examined", "wrong", "general exam", box=None)
     for name, costs in found["costs"].items():
         means, against = (found[part].get(name, {}) for part in ("table", "minus_unchanged"))
         table.add_row(
