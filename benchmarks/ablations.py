@@ -63,7 +63,7 @@ CHANGES: dict[str, Changes] = {
         f"twice the candidates, {how}": {"dataset": {"candidates": 2.0, "selection": how}}
         for how in ("facility", "hardest", "random")
     },
-    "with replay": {"training": {"replay": 1.5}},
+    **{f"replay {share}": {"training": {"replay": share}} for share in (0.0, 1.5)},
 }
 QUICK = [UNCHANGED, *ERRING]
 _GENERAL: Changes = {"exam": {"general": 200}}
