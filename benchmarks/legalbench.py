@@ -189,8 +189,8 @@ def show(found: dict[str, Any]) -> None:
             console.print(f"{name} minus {what}: {tables.percent(cell, '+')}; {published}")
     for name, cell in found["over_chance"].items():
         if cell["low"] is None or cell["low"] <= 0:
-            console.print(f"{name} is not told from the commonest answer: this student is too "
-                          "small for these questions")  # fmt: skip
+            what = "always giving the commonest answer: this student is too small for it"
+            console.print(f"{name} is not above {what}")
 
 
 def _read_task(folder: Path) -> Iterator[Question]:
