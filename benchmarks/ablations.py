@@ -9,11 +9,10 @@ names the changes to try.
 
 Keys of the JSON: `table` and `minus_unchanged` (by change and n, accuracy with its interval, and
 its paired difference from the unchanged strategy; not where the expert errs, since it writes the
-exam as well), `costs` (by change: examples, examinations,
-`wrong`, the share of the dataset's examples that hold a wrong answer, and `general`, the gain on
-the general exam, negative for what was forgotten), `refinement_trend` (points of accuracy a
-further round of refinement brings at the largest size, and Page's test for a trend), `missed`,
-`rows` (every run).
+exam as well), `costs` (by change: examples, examinations, `wrong`, the share of the dataset's
+examples that hold a wrong answer, and `general`, the gain on the general exam, negative for what
+was forgotten), `refinement_trend` (points of accuracy a further round of refinement brings at the
+largest size, and Page's test for a trend), `missed`, `rows` (every run).
 """
 
 import functools
@@ -132,7 +131,9 @@ def refinement_trend(rows: Sequence[Row]) -> dict[str, Any] | None:
     for row in rows:
         if row["n"] == largest and row["strategy"] in REFINEMENTS:
             found[row["domain"], row["seed"]][row["strategy"]] = row["accuracy"]
-    whole = [[a[name] for name in REFINEMENTS] for a in found.values() if len(a) == 6]
+    whole = [
+        [a[name] for name in REFINEMENTS] for a in found.values() if len(a) == len(REFINEMENTS)
+    ]
     if len(whole) < 2:
         return None
     slopes = [float(np.polyfit(range(len(line)), line, 1)[0]) for line in whole]

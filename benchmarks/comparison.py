@@ -14,11 +14,11 @@ import numpy as np
 from scipy import stats
 
 Row = dict[str, Any]
-Cell = dict[str, Any]  # `mean`, `low`, `high`, `replicates`
+Interval = dict[str, Any]  # `mean`, `low`, `high`, `replicates`
 Curve = list[tuple[float, float]]  # of (samples or tokens, accuracy), rising in the first
 
 
-def interval(values: Sequence[float]) -> Cell:
+def interval(values: Sequence[float]) -> Interval:
     """Mean with its 95 % t interval, which one value does not have."""
     mean = float(np.mean(values))
     if len(values) < 2:
@@ -46,7 +46,7 @@ def table(rows: Iterable[Row]) -> dict[str, dict[str, Row]]:
     }
 
 
-def differences(rows: Iterable[Row], one: str, two: str) -> dict[str, Cell]:
+def differences(rows: Iterable[Row], one: str, two: str) -> dict[str, Interval]:
     """Paired difference of accuracy, `one` minus `two`, by size."""
     found: dict[tuple[str, int, int], dict[str, float]] = defaultdict(dict)
     for row in rows:

@@ -33,5 +33,8 @@ def _curve(axes: Any, cells: list[Row], along: str, name: str) -> None:
     amounts = [cell[along] for cell in cells]
     axes.plot(amounts, [cell["mean"] for cell in cells], marker="o", markersize=3, label=name)
     # One replicate has no band.
-    low, high = ([cell[end] or cell["mean"] for cell in cells] for end in ("low", "high"))
+    low, high = (
+        [cell["mean"] if cell[end] is None else cell[end] for cell in cells]
+        for end in ("low", "high")
+    )
     axes.fill_between(amounts, low, high, alpha=0.15)

@@ -87,13 +87,13 @@ def cells(
     if name in IN_ROUNDS:
         return [_cell(domain, seed, name, IN_ROUNDS[name], sizes)]
     own = {row["n"]: row for row in known if row["strategy"] == "adversarial"}
-    if missing := [n for n in sizes if n not in own]:
+    needed = [n for n in sizes if n >= BASE_SIZE] if name in AT_ONCE else [BASE_SIZE]
+    if missing := [n for n in needed if n not in own]:
         raise UserError(f"{domain}: the adversarial strategy found no {missing[0]} questions")
     if name in AT_ONCE:
         return [
             _cell(domain, seed, name, merged(AT_ONCE[name], _exactly(own[n]["steps"])), (n,))
-            for n in sizes
-            if n >= BASE_SIZE
+            for n in needed
         ]
     form, _, times = name.rpartition(" x")
     base = own[BASE_SIZE]

@@ -17,9 +17,13 @@ def row(name: str, n: int, accuracy: float, seed: int = 0, wrong: float = 0.0) -
     }  # fmt: skip
 
 
-def test_every_change_is_a_valid_configuration() -> None:
-    for changes in ablations.CHANGES.values():
-        validate(merged({"domain": "d", "title": "t"}, strategies.COMMON, changes), "here")
+def test_every_change_is_a_configuration_of_its_own() -> None:
+    tree = {"domain": "d", "title": "t"}
+    made = {
+        name: validate(merged(tree, strategies.COMMON, changes), name).model_dump_json()
+        for name, changes in ablations.CHANGES.items()
+    }
+    assert len(set(made.values())) == len(made), "a change that changes nothing measures nothing"
 
 
 def test_a_trend_over_refinements_is_found() -> None:
