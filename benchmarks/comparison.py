@@ -1,13 +1,15 @@
 """Statistics of a comparison: means over domains and seeds with intervals, paired differences.
 
 A replicate is one domain with one seed; all strategies share its exam, so differences are paired.
-Intervals are 95 % t intervals over replicates.
+Intervals are 95 % t intervals over replicates, of ratios bootstrap intervals.
 """
 
 import itertools
 import math
+import random
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from statistics import fmean
 from typing import Any
 
 import numpy as np
@@ -15,7 +17,9 @@ from scipy import stats
 
 Row = dict[str, Any]
 Interval = dict[str, Any]  # `mean`, `low`, `high`, `replicates`
+Equivalent = dict[str, float | None]  # `mean`, `low`, `high`
 Curve = list[tuple[float, float]]  # of (samples or tokens, accuracy), rising in the first
+RESAMPLES = 2000
 
 
 def interval(values: Sequence[float]) -> Interval:
@@ -59,40 +63,80 @@ def differences(rows: Iterable[Row], one: str, two: str) -> dict[str, Interval]:
 
 
 def curve(rows: Iterable[Row], strategy: str, by: str) -> Curve:
-    """Mean accuracy of a strategy against the mean of `by`: "samples" or a kind of tokens.
+    """Mean accuracy of a strategy against the mean of `by`: "n", "samples" or a kind of tokens.
 
     Without sizes that only some replicates have: means of different ones make no curve.
     """
-    means = table(row for row in rows if row["strategy"] == strategy).get(strategy, {})
-    most = max((cell["replicates"] for cell in means.values()), default=0)
-    return [(cell[by], cell["mean"]) for cell in means.values() if cell["replicates"] == most]
+    by_size: dict[int, list[Row]] = defaultdict(list)
+    for row in rows:
+        if row["strategy"] == strategy:
+            by_size[row["n"]].append(row)
+    most = max(map(len, by_size.values()), default=0)
+    return [
+        (fmean(row[by] for row in some), fmean(row["accuracy"] for row in some))
+        for _, some in sorted(by_size.items())
+        if len(some) == most
+    ]
 
 
-def needed(accuracy: float, along: Curve) -> float | None:
+def needed(accuracy: float, along: Curve) -> float:
     """How much of a strategy reaches an accuracy, on a log scale between its sizes.
 
-    None where that lies beyond the sizes tried, on either side.
+    0 where its least size is better, infinity where none of its sizes gets there.
     """
     reached = [(amount, value) for amount, value in along if amount > 0]
     for (low, worse), (high, better) in itertools.pairwise(reached):
         if worse <= accuracy <= better and better > worse:
             part = (accuracy - worse) / (better - worse)
             return math.exp(math.log(low) + part * (math.log(high) - math.log(low)))
-    return None
+    return 0.0 if reached and accuracy < reached[0][1] else math.inf
 
 
-def equivalents(rows: Sequence[Row], other: str, by: str) -> dict[str, float | None]:
+def equivalents(rows: Sequence[Row], other: str, by: str) -> dict[str, Equivalent]:
     """For each size of the adversarial strategy, how much of another equals one of its own.
 
-    None where the other never gets there.
+    0 and None as in `needed`, None for infinity. The interval is a percentile bootstrap over
+    replicates, which one replicate does not have.
     """
-    along = curve(rows, other, by)
-    own = table(row for row in rows if row["strategy"] == "adversarial")["adversarial"]
+    replicates = defaultdict(list)
+    for row in rows:
+        if row["strategy"] in ("adversarial", other):
+            replicates[row["domain"], row["seed"]].append(row)
+    groups = list(replicates.values())
+    found = _worth(groups, other, by)
+    rng = random.Random(0)
+    drawn = [
+        _worth(rng.choices(groups, k=len(groups)), other, by)
+        for _ in range(RESAMPLES if len(groups) > 1 else 0)
+    ]
     return {
-        n: (found / cell[by] if (found := needed(cell["mean"], along)) else None)
-        for n, cell in own.items()
-        if cell[by]
+        n: {"mean": _finite(value)} | _ends([some[n] for some in drawn if n in some])
+        for n, value in found.items()
     }
+
+
+def _worth(groups: Iterable[list[Row]], other: str, by: str) -> dict[str, float]:
+    rows = list(itertools.chain(*groups))
+    along, own = curve(rows, other, by), curve(rows, "adversarial", by)
+    sizes = curve(rows, "adversarial", "n")
+    if not along:
+        return {}
+    return {
+        str(round(n)): needed(accuracy, along) / amount
+        for (amount, accuracy), (n, _) in zip(own, sizes, strict=True)
+        if amount
+    }
+
+
+def _ends(drawn: Sequence[float]) -> dict[str, float | None]:
+    if not drawn:
+        return {"low": None, "high": None}
+    low, high = np.percentile(drawn, (2.5, 97.5), method="nearest")  # infinities cannot be mixed
+    return {"low": _finite(low), "high": _finite(high)}
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
 
 
 def at_equal_tokens(rows: Sequence[Row]) -> dict[str, dict[str, float | None]]:

@@ -10,8 +10,9 @@ names the strategies to compare with the adversarial one, which always runs.
 Keys of the JSON: `table` (by strategy and n), `by_domain` (such a table for each),
 `by_domain_minus_random`, `adversarial_minus_random` and
 `adversarial_minus` (of each other strategy), by n; `random_per_adversarial` (samples, by n of the
-adversarial strategy), `paraphrase_tokens_per_adversarial_token`, `equal_tokens`, `missed` (a line
-for each target that is not reached; exit code 1 where there is one), `rows` (every run).
+adversarial strategy) and `paraphrase_tokens_per_adversarial_token`, with intervals, and null for
+more than was tried; `equal_tokens`, `missed` (a line for each target, of the strategies run, that
+is not reached; exit code 1 where there is one), `rows` (every run).
 """
 
 import functools
@@ -91,14 +92,20 @@ def report(rows: list[Row]) -> dict[str, Any]:
             families, "paraphrase", "data_tokens"
         ),
         "equal_tokens": comparison.at_equal_tokens(families),
-        "missed": [line for target in TARGETS if (line := _missed(against, *target))],
+        "missed": [
+            line
+            for target in TARGETS
+            if target[0] in others and (line := _missed(against, *target))
+        ],
     }
 
 
 def _missed(against: dict[str, Any], other: str, n: int, low: float, mean: float) -> str | None:
-    """What a target lacks, None where it is reached."""
+    """What a target lacks; None where it is reached, or its strategy was not asked for."""
+    if other not in against:
+        return None
     what = f"adversarial minus {other} at n = {n}"
-    cell = against.get(other, {}).get(str(n))
+    cell = against[other].get(str(n))
     if cell is None or cell["replicates"] < 2:
         return f"{what}: not measured"
     if cell["low"] > low and cell["mean"] >= mean:

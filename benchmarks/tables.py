@@ -12,11 +12,11 @@ def show(found: dict[str, Any]) -> None:
     console.print(_accuracies(found["table"]))
     console.print(_differences(found["adversarial_minus"]))
     for n, times in found["random_per_adversarial"].items():
-        worth = f"{times:.1f} random ones" if times else "no number of random ones that was tried"
-        console.print(f"one of {n} adversarial samples is worth {worth}")
+        console.print(f"one of {n} adversarial samples is worth {_times(times)} random ones")
     for n, times in found["paraphrase_tokens_per_adversarial_token"].items():
-        worth = f"{times:.0f} tokens" if times else "no number of tokens that was tried"
-        console.print(f"one token of {n} adversarial samples is worth {worth} of paraphrase")
+        console.print(
+            f"one token of {n} adversarial samples is worth {_times(times)} of paraphrase"
+        )
     for line in found["missed"]:
         console.print(f"missed: {line}")
 
@@ -35,6 +35,15 @@ def _differences(against: dict[str, dict[str, Any]]) -> Table:
     for strategy, by_size in against.items():
         shown.add_row(strategy, *(percent(by_size.get(str(n)), "+") for n in sizes))
     return shown
+
+
+def _times(found: dict[str, float | None]) -> str:
+    """A ratio with its interval. None is more than was tried, 0 less."""
+    mean, low, high = (
+        "more than was tried" if end is None else f"{end:.3g}" if end else "fewer than were tried"
+        for end in (found["mean"], found["low"], found["high"])
+    )
+    return mean if found["low"] == found["high"] else f"{mean} [{low}, {high}]"
 
 
 def percent(cell: dict[str, Any] | None, sign: str = "") -> str:

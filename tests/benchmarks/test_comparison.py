@@ -43,14 +43,27 @@ def test_differences_are_paired() -> None:
 def test_what_is_needed_gives_the_accuracy_back(accuracy: float) -> None:
     along = [(0.0, 0.1), (100.0, 0.3), (400.0, 0.9)]
     found = comparison.needed(accuracy, along)
-    assert found is not None and found * 1.0001 >= 100 and found <= 400.0001
+    assert found * 1.0001 >= 100 and found <= 400.0001
     part = math.log(found / 100) / math.log(4)
     assert 0.3 + part * 0.6 == pytest.approx(accuracy)
 
 
 def test_what_lies_beyond_the_sizes_tried_has_no_amount() -> None:
-    assert comparison.needed(0.95, [(100.0, 0.3), (400.0, 0.9)]) is None
-    assert comparison.needed(0.2, [(100.0, 0.3), (400.0, 0.9)]) is None
+    assert comparison.needed(0.95, [(100.0, 0.3), (400.0, 0.9)]) == math.inf
+    assert comparison.needed(0.2, [(100.0, 0.3), (400.0, 0.9)]) == 0
+
+
+def test_an_equivalent_has_an_interval_over_replicates() -> None:
+    """Random ones double from .3 to .9 in four replicates; in the fifth they get there sooner."""
+    rows = []
+    for seed in range(5):
+        rows += [row("adversarial", 100, 0.6, seed), row("random", 100, 0.3, seed)]
+        rows.append(row("random", 200, 0.9 if seed else 1.0, seed))
+    found = comparison.equivalents(rows, "random", "samples")["100"]
+    assert 1.3 < found["low"] <= found["mean"] <= found["high"] == pytest.approx(math.sqrt(2))
+    beyond = [row("adversarial", 100, 0.95), row("random", 100, 0.3), row("random", 200, 0.9)]
+    nothing = {"mean": None, "low": None, "high": None}
+    assert comparison.equivalents(beyond, "random", "samples") == {"100": nothing}
 
 
 def test_sizes_of_a_few_replicates_make_no_curve() -> None:
@@ -68,7 +81,7 @@ def test_the_multiples_of_a_text_are_sizes_of_one_curve() -> None:
     for times, accuracy in ((1, 0.2), (10, 0.3), (40, 0.6)):
         rows.append(row(f"paraphrase x{times}", 100, accuracy, tokens=7000 * times))
     found = efficiency.report(rows)["paraphrase_tokens_per_adversarial_token"]["100"]
-    assert 10 < found < 40, "half way between 30 and 60 %, so between x10 and x40"
+    assert 10 < found["mean"] < 40, "half way between 30 and 60 %, so between x10 and x40"
 
 
 def test_the_report_names_what_is_missed() -> None:
@@ -80,12 +93,12 @@ def test_the_report_names_what_is_missed() -> None:
         rows.append(row("paraphrase x10", 100, 0.4, seed, tokens=70_000))
     found = efficiency.report(rows)
     assert found["replicates"] == 3
-    assert found["random_per_adversarial"]["100"] == pytest.approx(2, rel=0.15)
-    assert found["paraphrase_tokens_per_adversarial_token"]["100"] is None
+    assert found["random_per_adversarial"]["100"]["mean"] == pytest.approx(2, rel=0.15)
+    assert found["paraphrase_tokens_per_adversarial_token"]["100"]["mean"] is None
     missed = "\n".join(found["missed"])
     assert "random at n = 400: +0.060" in missed
     assert "random at n = 200" not in missed
-    assert "coverage at n = 200: not measured" in missed
+    assert "paraphrase" not in missed, "x70 was not asked for"
     assert found["equal_tokens"]["35000"]["random"] == pytest.approx(0.5)
 
 
