@@ -1,28 +1,42 @@
-"""The one path of every model call: cache, provider, `<think>` removal, parsing, asking again.
+"""The one path of every model call, in this order: cache, budget, pace, provider with retries,
+`<think>` removal, parsing, asking again, a recorded failure.
 
 A call's id is its cache key: the model with its adapter's hash, the messages, the schema, the
-sampling, and which of the repeated samples it is. A finished call is in the ledger, so resuming a
-run repeats only those that were under way.
+sampling, and which of the repeated samples it is. An answer that could not be used and the one
+that came when it was asked for again are attempts of one call. Whatever was answered is in the
+ledger, so resuming a run repeats only what was under way.
 """
 
+import asyncio
 import functools
 import hashlib
+import itertools
 import json
 import re
 import time
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 from pydantic import BaseModel, ValidationError
 
+from agents import retries
+from agents.budget import Budget
 from agents.models import Model, PromptTooLong
+from agents.pacing import Pace
 from agents.prompting import Prompt
-from elenchus.config import ModelConfig
+from agents.structured import Structure, text_of
+from elenchus.config import LimitsConfig, ModelConfig
+from elenchus.errors import RunStopped
 from elenchus.ledger import Call, Ledger
 from elenchus.records import Failure, Message
 
 Schema = TypeVar("Schema", bound=BaseModel)
+Messages = tuple[Message, ...]
 ASK_AGAIN = 2
+SHOWN = 2000  # characters of an unusable answer that the model is shown again
+CHARS_A_TOKEN = 3  # rather few
+KEPT = 20_000  # characters of an answer that are kept
 _THINK = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL)
 _MESSAGES: dict[str, type[BaseMessage]] = {
     "system": SystemMessage,
@@ -39,17 +53,35 @@ class CallFailed(Exception):
         self.failure = failure
 
 
-class Caller:
-    """Sends one role's prompts to its model."""
+@dataclass(frozen=True)
+class Line:
+    """What the callers of one model share: its pace, and the run's budget."""
 
-    def __init__(self, model: Model, config: ModelConfig, ledger: Ledger) -> None:
+    pace: Pace
+    budget: Budget
+
+
+class Caller:
+    """Sends one role's prompts to its model; on a line of its own where none is given."""
+
+    def __init__(
+        self, model: Model, config: ModelConfig, ledger: Ledger, line: Line | None = None
+    ) -> None:
         self.model = model
         self.config = config
         self._ledger = ledger
+        self._line = line or Line(Pace(LimitsConfig()), Budget())
+        self._structure = Structure(config)
 
     async def text(self, prompt: Prompt, sample: int = 0) -> Call:
-        """The model's answer as text, with any reasoning removed."""
-        return await self._cached(prompt, prompt.messages, None, sample)
+        """The model's answer as text, with any reasoning removed.
+
+        Raises:
+            CallFailed: the model refused the prompt; recorded.
+            RunStopped: the budget is used up, or the server is gone.
+        """
+        key = self._key(prompt.messages, None, sample)
+        return await self._answered(prompt, prompt.messages, None, key, 0)
 
     async def parsed(
         self, prompt: Prompt, schema: type[Schema], sample: int = 0
@@ -60,17 +92,20 @@ class Caller:
 
         Raises:
             CallFailed: no answer fitted; the last one is recorded with its raw text.
+            RunStopped: the budget is used up, or the server is gone.
         """
         messages = prompt.messages
-        for _ in range(1 + ASK_AGAIN):
-            call = await self._cached(prompt, messages, schema, sample)
+        key = self._key(messages, schema, sample)
+        for attempt in range(1 + ASK_AGAIN):
+            call = await self._answered(prompt, messages, schema, key, attempt)
             try:
                 return schema.model_validate_json(_json_part(call.response)), call
             except ValidationError as error:
                 reason = _reason(error)
+                said = call.response[:SHOWN] or "(nothing)"
                 messages = (
                     *messages,
-                    Message(role="assistant", content=call.response),
+                    Message(role="assistant", content=said),
                     Message(role="user", content=f"That was not usable: {reason}. Answer again."),
                 )
         raise self.failed(prompt, reason, call)
@@ -86,49 +121,114 @@ class Caller:
         self._ledger.write(failure)
         return CallFailed(failure)
 
-    async def _cached(
+    async def _answered(
         self,
         prompt: Prompt,
-        messages: tuple[Message, ...],
+        messages: Messages,
         schema: type[BaseModel] | None,
-        sample: int,
+        key: str,
+        attempt: int,
     ) -> Call:
-        request = json.dumps([m.model_dump() for m in messages], ensure_ascii=False)
-        key = self._key(request, schema, sample)
-        known = self._ledger.call(key)
+        """The answer to one attempt: from the ledger, or from the model and then in the ledger."""
+        known = self._ledger.call(key, attempt)
         if known is not None:
             return known
-        started = time.perf_counter()
-        try:
-            reply = await self._provide(messages, key)
-        except PromptTooLong as error:
-            raise self._failed(prompt, str(error), request, key) from error
-        usage = reply.usage_metadata
         call = Call(
             id=key,
+            attempt=attempt,
             role=prompt.role,
             task=prompt.task,
             model=self.model.identity,
             prompt_sha256=prompt.sha256,
-            request=request,
-            response=_THINK.sub("", reply.text).strip(),
-            input_tokens=usage["input_tokens"] if usage else 0,
-            output_tokens=usage["output_tokens"] if usage else 0,
-            seconds=time.perf_counter() - started,
+            request=_request(messages),
         )
-        self._ledger.write_call(call)
-        return call
+        try:
+            return await self._persistent(call, messages, schema)
+        except (PromptTooLong, *retries.FAILED) as error:
+            raise self._failed(prompt, str(error), call.request[:KEPT], key) from error
 
-    def _key(self, request: str, schema: type[BaseModel] | None, sample: int) -> str:
+    async def _persistent(
+        self, call: Call, messages: Messages, schema: type[BaseModel] | None
+    ) -> Call:
+        """The call with its answer; errors that pass are waited out.
+
+        Raises:
+            RunStopped: the server did not answer for `retry_minutes`, or refuses every call.
+            PromptTooLong, retries.FAILED: the server takes everything but this prompt.
+        """
+        minutes = self._line.pace.limits.retry_minutes
+        until = time.monotonic() + 60 * minutes
+        for tried in itertools.count():
+            way = self._structure.way
+            try:
+                return await self._once(call, messages, schema)
+            except retries.FAILED as error:
+                if isinstance(error, retries.REFUSED):
+                    raise await self._gone(error, "") from error
+                if retries.is_transient(error):
+                    wait = retries.delay(error, tried)
+                    if time.monotonic() + wait > until:
+                        raise await self._gone(error, f"for {minutes:g} minutes, last ") from error
+                elif schema and self._structure.weaker(way):
+                    wait = 0
+                else:
+                    self._structure.strictest()
+                    raise
+            await asyncio.sleep(wait)
+        raise AssertionError("unreachable")
+
+    async def _once(self, call: Call, messages: Messages, schema: type[BaseModel] | None) -> Call:
+        """One request to the provider; its answer is in the ledger when this returns."""
+        extra: dict[str, Any] = {"seed": int(call.id[2:10], 16)} if self.model.seeded else {}
+        if schema:
+            extra |= self._structure.arguments(schema.__name__, _shape(schema))
+        sent = [_MESSAGES[m.role](content=m.content) for m in messages]
+        pace, budget = self._line.pace, self._line.budget
+        entry, busy = (
+            await pace.enter(sum(len(m.content) for m in messages) // CHARS_A_TOKEN),
+            False,
+        )
+        try:
+            async with budget.spending(call.role) as spend:
+                started = time.perf_counter()
+                reply = await self.model.chat.ainvoke(sent, **extra)
+                done = _done(call, reply, time.perf_counter() - started)
+                self._ledger.write_call(done)
+                spend(done)
+                return done
+        except retries.FAILED as error:
+            busy = retries.is_busy(error)
+            raise
+        finally:
+            pace.leave(entry, busy)
+
+    async def _gone(self, error: Exception, how_long: str) -> RunStopped:
+        """What to raise when a server cannot be used any more."""
+        reason = f"{self.config.model} failed {how_long}with: {error}"
+        return await self._line.budget.stopped(reason)
+
+    def _key(self, messages: Messages, schema: type[BaseModel] | None, sample: int) -> str:
         shape = _shape(schema) if schema else None
         sampling = [self.config.temperature, self.config.options, sample]
-        parts = json.dumps([self.model.identity, request, shape, sampling], sort_keys=True)
-        return "m-" + hashlib.sha256(parts.encode()).hexdigest()[:24]
+        parts = [self.model.identity, _request(messages), shape, sampling]
+        text = json.dumps(parts, sort_keys=True)
+        return "m-" + hashlib.sha256(text.encode()).hexdigest()[:24]
 
-    async def _provide(self, messages: tuple[Message, ...], key: str) -> AIMessage:
-        extra: dict[str, Any] = {"seed": int(key[2:10], 16)} if self.model.seeded else {}
-        sent = [_MESSAGES[m.role](content=m.content) for m in messages]
-        return await self.model.chat.ainvoke(sent, **extra)
+
+def _done(call: Call, reply: AIMessage, seconds: float) -> Call:
+    usage = reply.usage_metadata
+    return call.model_copy(
+        update={
+            "response": _THINK.sub("", text_of(reply)).strip()[:KEPT],
+            "input_tokens": usage["input_tokens"] if usage else 0,
+            "output_tokens": usage["output_tokens"] if usage else 0,
+            "seconds": seconds,
+        }
+    )
+
+
+def _request(messages: Messages) -> str:
+    return json.dumps([m.model_dump() for m in messages], ensure_ascii=False)
 
 
 @functools.cache

@@ -7,6 +7,7 @@ from typing import Any
 
 from langchain_core.language_models import BaseChatModel
 
+from agents.remote import make_remote
 from elenchus.config import ModelConfig
 from elenchus.errors import UserError
 
@@ -26,6 +27,12 @@ class Model:
     identity: str
     seeded: bool
 
+    async def close(self) -> None:
+        """Close the connections to a server."""
+        client = getattr(self.chat, "http_async_client", None)
+        if client is not None:
+            await client.aclose()
+
 
 def make_model(config: ModelConfig, adapter: Path | None = None) -> Model:
     """The model that a configuration names, with a trained adapter put on where one is given.
@@ -38,7 +45,7 @@ def make_model(config: ModelConfig, adapter: Path | None = None) -> Model:
         return _builtin(name, config, adapter)
     if adapter is not None:
         raise UserError(f"{config.model} cannot take an adapter here: use a local student")
-    return Model(_remote(config), config.model, seeded=False)
+    return Model(make_remote(config), config.model, seeded=False)
 
 
 def weights(config: ModelConfig) -> Path:
@@ -94,14 +101,3 @@ def _checked(config: ModelConfig, model: type[BaseChatModel]) -> dict[str, Any]:
         if key not in known:
             raise UserError(f"{config.model} has no option {key!r}; it has: {', '.join(known)}")
     return config.options
-
-
-def _remote(config: ModelConfig) -> BaseChatModel:
-    from langchain.chat_models import init_chat_model
-
-    settings: dict[str, Any] = {"temperature": config.temperature, **config.options}
-    try:
-        model: BaseChatModel = init_chat_model(config.model, **settings)
-    except (ImportError, ValueError) as error:
-        raise UserError(f"cannot use the model {config.model!r}: {error}") from error
-    return model

@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.table import Table
 
 from elenchus import __version__, domains, runs
-from elenchus.config import load
-from elenchus.errors import Interrupted, UserError
+from elenchus.config import DomainConfig, as_change, load, merged
+from elenchus.errors import Interrupted, RunStopped, UserError
 
 app = typer.Typer(
     help="Adapt a small model to a domain by questioning it.",
@@ -42,6 +42,9 @@ def launch(
     reuse: Annotated[
         str | None, typer.Option(help="an earlier run, whose model calls are not made again")
     ] = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="only estimate calls, tokens and cost")
+    ] = False,
     root: RunsOption = RUNS,
     as_json: JsonOption = False,
 ) -> None:
@@ -49,6 +52,9 @@ def launch(
     path = domains.find(domain)
     config = load(path, profile, changes)
     earlier = runs.find(root, reuse) if reuse else None
+    if dry_run:
+        _show_estimate(config, path.parent, as_json)
+        return
     from elenchus.screen import Screen
     from graphs import launch as graph
 
@@ -60,15 +66,19 @@ def launch(
 @app.command()
 def resume(
     run: Annotated[str, typer.Argument(help="a run's id, or the start of it")],
+    budget: Annotated[
+        list[str] | None, typer.Option(help="cap=value, for instance usd=20; repeatable")
+    ] = None,
     root: RunsOption = RUNS,
     as_json: JsonOption = False,
 ) -> None:
     """Go on with an interrupted run, exactly where it stopped."""
     folder = runs.find(root, run)
+    caps = merged(*map(as_change, budget or []))
     from elenchus.screen import Screen
     from graphs import launch as graph
 
-    _finish(graph.resume(folder, Screen(quiet=as_json)), root, as_json)
+    _finish(graph.resume(folder, Screen(quiet=as_json), caps), root, as_json)
 
 
 @app.command("runs")
@@ -167,17 +177,40 @@ def bench(
 
 
 def main() -> None:
-    """Entry point: one message and exit code 2 for bad input, 130 for Ctrl-C."""
+    """Entry point: one message and exit code 2 for bad input, 3 for a run that must stop, 130 for
+    Ctrl-C."""
     settle_environment()
     try:
         _check_neighbours()
         app()
+    except RunStopped as stopped:
+        print(f"elenchus: stopped: {stopped}", file=sys.stderr)
+        sys.exit(3)
     except UserError as error:
         print(f"elenchus: {error}", file=sys.stderr)
         sys.exit(2)
     except Interrupted as stopped:
         print(f"elenchus: stopped; `elenchus resume {stopped}` goes on", file=sys.stderr)
         sys.exit(130)
+
+
+def _show_estimate(config: DomainConfig, folder: Path, as_json: bool) -> None:
+    from graphs.estimate import estimate
+
+    uses = estimate(config, folder)
+    if as_json:
+        print(json.dumps([use._asdict() for use in uses]))
+        return
+    table = Table(box=None)
+    for column in ("role", "model", "calls", "tokens read", "tokens written", "USD"):
+        table.add_column(column, justify="left" if column in ("role", "model") else "right")
+    for use in uses:
+        cost = "no price known" if use.usd is None else f"{use.usd:.2f}"
+        amounts = (f"{n:,}" for n in (use.calls, use.tokens_read, use.tokens_written))
+        table.add_row(use.role, use.model, *amounts, cost)
+    console = Console(highlight=False)
+    console.print(table)
+    console.print("An estimate for a run that goes to its last round; nothing was asked or paid.")
 
 
 def _finish(result: dict[str, Any], root: Path, as_json: bool) -> None:

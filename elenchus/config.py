@@ -15,6 +15,8 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError,
 
 from elenchus.errors import UserError
 
+Role = Literal["expert", "examiner", "grader", "student", "author"]
+
 
 class Section(BaseModel):
     """Base of all parts of the tree."""
@@ -50,11 +52,28 @@ class RetrievalConfig(Section):
 
 class ModelConfig(Section):
     model: str = Field("builtin:reader", description='"provider:model"')
+    base_url: str | None = Field(
+        None, description="where an OpenAI-compatible server (or Ollama) answers; default: official"
+    )
     temperature: float = Field(0.0, ge=0, description="sampling temperature")
     samples: int = Field(1, ge=1, description="answers asked for, a question")
+    structured: Literal["auto", "json_schema", "tool", "json", "prompt"] = Field(
+        "auto", description="how JSON is asked for; auto: the strictest way that the server takes"
+    )
+    timeout: float = Field(120.0, gt=0, description="seconds to wait for an answer")
+    context: int | None = Field(
+        None, ge=512, description="tokens of the model's context; asked of servers that tell"
+    )
     options: dict[str, Any] = Field(
         default_factory=dict, description="further keyword arguments of the chat model"
     )
+
+    @field_validator("base_url")
+    @classmethod
+    def _address(cls, url: str | None) -> str | None:
+        if url is not None and (not url.startswith(("http://", "https://")) or "@" in url):
+            raise ValueError("an http:// or https:// address without user and password")
+        return url
 
 
 class ExpertConfig(ModelConfig):
@@ -166,6 +185,34 @@ class TrainingConfig(Section):
     save_steps: int = Field(200, ge=1, description="steps between checkpoints that resume goes to")
 
 
+class LimitsConfig(Section):
+    """Of one model, shared by all roles that use it."""
+
+    in_flight: int = Field(64, ge=1, description="calls under way at once")
+    requests_per_minute: int | None = Field(None, ge=1, description="calls begun in a minute")
+    tokens_per_minute: int | None = Field(None, ge=1, description="tokens in and out, a minute")
+    retry_minutes: float = Field(
+        10.0, ge=0, description="how long a call is tried again before the run stops"
+    )
+    usd_in: float | None = Field(None, ge=0, description="USD a million tokens read")
+    usd_out: float | None = Field(None, ge=0, description="USD a million tokens written")
+
+
+class CapsConfig(Section):
+    usd: float | None = Field(None, gt=0, description="USD at most")
+    tokens: int | None = Field(None, gt=0, description="tokens in and out at most")
+    calls: int | None = Field(None, gt=0, description="model calls at most")
+
+
+class BudgetConfig(CapsConfig):
+    minutes: float | None = Field(
+        None, gt=0, description="minutes at most, since the launch or the last resume"
+    )
+    roles: dict[Role, CapsConfig] = Field(
+        default_factory=dict, description="caps of single roles: expert: {usd: 5}"
+    )
+
+
 class DomainConfig(Section):
     """A domain.yaml."""
 
@@ -182,6 +229,10 @@ class DomainConfig(Section):
     examiner: ModelConfig = ModelConfig()
     grader: ModelConfig = ModelConfig()
     student: StudentConfig = StudentConfig()
+    models: dict[str, LimitsConfig] = Field(
+        default_factory=dict, description="limits and prices by model: openai:x: {in_flight: 8}"
+    )
+    budget: BudgetConfig = BudgetConfig()
     examination: ExaminationConfig = ExaminationConfig()
     adaptation: AdaptationConfig = AdaptationConfig()
     rewriting: RewritingConfig = RewritingConfig()
@@ -208,7 +259,7 @@ def load(path: Path, profile: str | None = None, changes: list[str] | None = Non
     if not isinstance(tree, dict):
         raise UserError(f"{path} must hold keys and values; `elenchus new NAME` writes a template")
     chosen = [] if profile is None else [_profile(tree, profile, path)]
-    return validate(merged(tree, *chosen, *map(_change, changes or [])), str(path))
+    return validate(merged(tree, *chosen, *map(as_change, changes or [])), str(path))
 
 
 def validate(tree: dict[str, Any], where: str) -> DomainConfig:
@@ -218,6 +269,20 @@ def validate(tree: dict[str, Any], where: str) -> DomainConfig:
     except ValidationError as error:
         lines = [_explain(problem) for problem in error.errors()]
         raise UserError(f"{where}: " + "; ".join(lines)) from error
+
+
+def as_change(change: str) -> dict[str, Any]:
+    """A `key=value` of the command line as a tree; UserError where it is none."""
+    key, equals, text = change.partition("=")
+    if not equals or not key:
+        raise UserError(f"this takes key=value, for instance training.rank=8; got {change!r}")
+    try:
+        value: Any = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise UserError(f"{change!r}: the value is not valid YAML") from error
+    for part in reversed(key.split(".")):
+        value = {part: value}
+    return dict(value)
 
 
 def leaf_keys(model: type[BaseModel] = DomainConfig, prefix: str = "") -> list[str]:
@@ -252,19 +317,6 @@ def _profile(tree: dict[str, Any], profile: str, path: Path) -> dict[str, Any]:
     if not isinstance(changes, dict):
         raise UserError(f"{path}: profiles.{profile} must hold keys and values of this tree")
     return changes
-
-
-def _change(change: str) -> dict[str, Any]:
-    key, equals, text = change.partition("=")
-    if not equals or not key:
-        raise UserError(f"--set takes key=value, for instance training.rank=8; got {change!r}")
-    try:
-        value: Any = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise UserError(f"--set {change!r}: the value is not valid YAML") from error
-    for part in reversed(key.split(".")):
-        value = {part: value}
-    return dict(value)
 
 
 def _explain(problem: typing.Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""The one error that reaches a person: something they gave cannot be used."""
+"""What ends a command: something given cannot be used, Ctrl-C, or a run that must stop for now."""
 
 
 class UserError(Exception):
@@ -10,3 +10,10 @@ class UserError(Exception):
 
 class Interrupted(Exception):
     """Ctrl-C while a run was under way; the message is the run's id."""
+
+
+class RunStopped(UserError):
+    """A run cannot go on for now (its budget is used up, a server is gone); all of it is kept.
+
+    The command line prints the message and exits with code 3.
+    """

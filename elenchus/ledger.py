@@ -9,39 +9,58 @@ import sqlite3
 import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
+from elenchus.errors import UserError
 from elenchus.records import RECORD_TYPES, Record
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS records (id TEXT PRIMARY KEY, kind TEXT NOT NULL, body TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS records_by_kind ON records (kind);
 CREATE TABLE IF NOT EXISTS calls (
-    id TEXT PRIMARY KEY, role TEXT NOT NULL, task TEXT NOT NULL, model TEXT NOT NULL,
-    prompt_sha256 TEXT NOT NULL, request TEXT NOT NULL, response TEXT NOT NULL,
-    input_tokens INTEGER NOT NULL, output_tokens INTEGER NOT NULL, seconds REAL NOT NULL
+    id TEXT NOT NULL, attempt INTEGER NOT NULL, role TEXT NOT NULL, task TEXT NOT NULL,
+    model TEXT NOT NULL, prompt_sha256 TEXT NOT NULL, request TEXT NOT NULL,
+    response TEXT NOT NULL, input_tokens INTEGER NOT NULL, output_tokens INTEGER NOT NULL,
+    seconds REAL NOT NULL, adopted INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (id, attempt)
 );
 """
 AnyRecord = TypeVar("AnyRecord", bound=Record)
 
 
 class Call(BaseModel):
-    """One finished model call. `id` is its cache key; `request` is the messages as JSON."""
+    """One model call. `id` is its cache key; `request` is the messages as JSON.
+
+    An answer that could not be used is asked for again: the next `attempt` of the same call.
+    """
 
     model_config = ConfigDict(frozen=True)
     id: str
+    attempt: int = 0
     role: str
     task: str
     model: str
     prompt_sha256: str
     request: str
-    response: str
+    response: str = ""
+    input_tokens: int = 0
+    output_tokens: int = 0
+    seconds: float = 0.0
+
+
+_COLUMNS = ", ".join(Call.model_fields)
+
+
+class Spent(NamedTuple):
+    """What a role's calls of one model came to, without those taken over from another run."""
+
+    role: str
+    model: str
+    calls: int
     input_tokens: int
     output_tokens: int
-    seconds: float
 
 
 class Ledger:
@@ -60,10 +79,12 @@ class Ledger:
             self._db = sqlite3.connect(
                 f"{path.absolute().as_uri()}?{mode}", uri=True, check_same_thread=False
             )
+            self._check_format()
             return
         self._db = sqlite3.connect(
             path.absolute().as_uri(), uri=True, check_same_thread=False, isolation_level=None
         )
+        self._check_format()
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=NORMAL")
         self._db.executescript(SCHEMA)
@@ -73,12 +94,22 @@ class Ledger:
         with self._lock:
             self._db.close()
 
+    def _check_format(self) -> None:
+        ((found,),) = self._query("PRAGMA user_version")
+        if found not in (0, SCHEMA_VERSION):
+            self.close()
+            raise UserError(
+                f"{self.path} was written by another version of Elenchus (its format is {found}, "
+                f"this one's {SCHEMA_VERSION}): use that version for it, or launch a new run"
+            )
+
     def write(self, *records: Record) -> None:
         """Write records, all or none; those already there are left alone."""
         self._insert("records", 3, [(r.id, type(r).__name__, r.model_dump_json()) for r in records])
 
     def write_call(self, call: Call) -> None:
-        self._insert("calls", 10, [tuple(call.model_dump().values())])
+        values = (*call.model_dump().values(), 0)
+        self._insert("calls", len(values), [values])
 
     def get(self, kind: type[AnyRecord], record_id: str) -> AnyRecord:
         """The record of this id; KeyError when there is none."""
@@ -104,8 +135,14 @@ class Ledger:
         for kind, body in self._query(query, len(prefix), prefix):
             yield RECORD_TYPES[kind].model_validate_json(body)
 
-    def call(self, call_id: str) -> Call | None:
-        rows = self._query("SELECT * FROM calls WHERE id=?", call_id)
+    def call(self, call_id: str, attempt: int | None = None) -> Call | None:
+        """A call's attempt, the last one where none is named."""
+        rows = self._query(
+            f"SELECT {_COLUMNS} FROM calls WHERE id=?1 AND (?2 IS NULL OR attempt=?2) "
+            "ORDER BY attempt DESC LIMIT 1",
+            call_id,
+            attempt,
+        )
         return Call(**dict(zip(Call.model_fields, rows[0], strict=True))) if rows else None
 
     def adopt(self, other: Path, searches: bool) -> None:
@@ -114,9 +151,10 @@ class Ledger:
         Args:
             searches: what searches found, too; right only where both runs search the same passages.
         """
+        Ledger(other, read_only=True).close()  # refuses one that it cannot read
         with self._lock:
             self._db.execute("ATTACH ? AS other", (f"{other.absolute().as_uri()}?mode=ro",))
-            self._db.execute("INSERT OR IGNORE INTO calls SELECT * FROM other.calls")
+            self._db.execute(f"INSERT OR IGNORE INTO calls SELECT {_COLUMNS}, 1 FROM other.calls")
             if searches:
                 self._db.execute(
                     "INSERT OR IGNORE INTO records "
@@ -129,6 +167,14 @@ class Ledger:
         query = "SELECT COUNT(*), COALESCE(SUM(input_tokens + output_tokens), 0) FROM calls"
         ((calls, tokens),) = self._query(query)
         return calls, tokens
+
+    def spent(self) -> list[Spent]:
+        """What was paid for in this run, by role and model."""
+        query = (
+            "SELECT role, model, COUNT(*), SUM(input_tokens), SUM(output_tokens) FROM calls "
+            "WHERE adopted=0 GROUP BY role, model ORDER BY role, model"
+        )
+        return [Spent(*row) for row in self._query(query)]
 
     def _select(
         self, what: str, kind: type[Record], equal: dict[str, Any]

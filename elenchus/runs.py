@@ -23,7 +23,7 @@ from typing import Any, Literal
 import yaml
 from filelock import FileLock, Timeout
 
-from elenchus.config import DomainConfig, validate
+from elenchus.config import DomainConfig, merged, validate
 from elenchus.errors import UserError
 
 PACKAGES = ("elenchus", "langgraph", "langchain-core", "chromadb", "torch", "transformers", "peft")
@@ -67,6 +67,13 @@ class RunFolder:
     def manifest(self) -> dict[str, Any]:
         tree: dict[str, Any] = yaml.safe_load((self.path / "run.yaml").read_text(encoding="utf-8"))
         return tree
+
+    def set_budget(self, changes: dict[str, Any]) -> None:
+        """Change caps of the run; UserError where the result is no valid configuration."""
+        manifest = self.manifest()
+        manifest["config"] = merged(manifest["config"], {"budget": changes})
+        validate(manifest["config"], "--budget")
+        write_atomic(self.path / "run.yaml", yaml.safe_dump(manifest, sort_keys=False))
 
     def domain_folder(self) -> Path:
         return Path(self.manifest()["domain_folder"])

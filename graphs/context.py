@@ -11,13 +11,16 @@ from pathlib import Path
 from typing import Protocol
 
 from agents.author import Author
-from agents.calls import Caller
+from agents.budget import Budget
+from agents.calls import Caller, Line
 from agents.examiner import Examiner
 from agents.expert import Expert
 from agents.grader import Grader
-from agents.models import make_model
+from agents.models import Model, make_model
+from agents.pacing import Pace
+from agents.prices import Prices
 from agents.student import Student
-from elenchus.config import DomainConfig, ModelConfig
+from elenchus.config import DomainConfig, LimitsConfig, ModelConfig
 from elenchus.ledger import Ledger
 from elenchus.records import Examination, Passage, Seed
 from elenchus.runs import RunFolder
@@ -27,6 +30,7 @@ from retrieval.search import Search
 from retrieval.store import Store
 
 Advance = Callable[[int, int], None]
+LOCAL = LimitsConfig(in_flight=1024)  # built-in models gather what waits into batches
 
 
 class Progress(Protocol):
@@ -54,6 +58,8 @@ class Context:
         self.started = time.monotonic()
         self.resumed = False
         self._students: dict[str, Student] = {}
+        self._models: list[Model] = []
+        self._lines: dict[tuple[str, str | None], Line] = {}
         self._round = contextlib.ExitStack()
         self._examined: Advance | None = None
 
@@ -70,6 +76,11 @@ class Context:
         """All examinations of a round are in."""
         self._round.close()
         self._examined = None
+
+    async def disconnect(self) -> None:
+        """Close the connections to models, on the event loop that used them."""
+        for model in self._models:
+            await model.close()
 
     def close(self) -> None:
         """Release the store and the ledger."""
@@ -94,6 +105,11 @@ class Context:
         self.store.hold(passages, lambda done, total: None)  # the index may be gone since
         search = Search(passages, self.store, self.config.retrieval)
         return RecordedSearch(search, self.ledger)
+
+    @functools.cached_property
+    def budget(self) -> Budget:
+        prices = Prices(self.config.models)
+        return Budget(self.config.budget, self.ledger.spent(), prices.usd)
 
     @functools.cached_property
     def expert(self) -> Expert:
@@ -128,4 +144,15 @@ class Context:
         return self._students[key]
 
     def _caller(self, settings: ModelConfig, adapter: Path | None = None) -> Caller:
-        return Caller(make_model(settings, adapter), settings, self.ledger)
+        model = make_model(settings, adapter)
+        self._models.append(model)
+        return Caller(model, settings, self.ledger, self._line(settings))
+
+    def _line(self, settings: ModelConfig) -> Line:
+        """The same for all roles that ask one model at one address."""
+        key = (settings.model, settings.base_url)
+        if key not in self._lines:
+            usual = LOCAL if settings.model.startswith("builtin:") else LimitsConfig()
+            limits = self.config.models.get(settings.model, usual)
+            self._lines[key] = Line(Pace(limits), self.budget)
+        return self._lines[key]

@@ -62,29 +62,48 @@ def fresh_failures(ledger: Ledger, round_: int) -> tuple[int, int]:
 
 def curate(context: Context, round_: int) -> Dataset:
     """Turn what was accepted so far into examples, choose the dataset, and write its files."""
+    dataset = _chosen(context, round_)
+    context.ledger.write(dataset)
+    _write_files(context, dataset)
+    return dataset
+
+
+def keep_so_far(context: Context) -> int:
+    """Write the files of a round that was broken off; the number of examples.
+
+    The ledger does not get the dataset: when the round goes on, it will be another.
+    """
+    rounds = [e.round for e in context.ledger.all(Examination)]
+    if not rounds:
+        return 0
+    dataset = _chosen(context, max(rounds))
+    _write_files(context, dataset)
+    return len(dataset.example_ids)
+
+
+def _chosen(context: Context, round_: int) -> Dataset:
     ledger = context.ledger
-    examinations = [e for e in ledger.all(Examination) if e.round <= round_]
-    accepted = _examples(context, examinations)
+    accepted = _examples(context, [e for e in ledger.all(Examination) if e.round <= round_])
     ledger.write(*accepted)
     examples = _short_enough(context, accepted)
-    held_out = ledger.all(ExamItem, exam="held-out")
     encode = context.embedder.encode
-    dataset = datasets.curate(
+    return datasets.curate(
         examples,
         encode([e.prompt[-1].content for e in examples]),
-        encode([i.prompt[-1].content for i in held_out]),
+        encode([i.prompt[-1].content for i in ledger.all(ExamItem, exam="held-out")]),
         context.config.dataset,
         round_,
         context.config.adaptation.examples[round_ - 1],
         too_long=len(accepted) - len(examples),
     )
-    ledger.write(dataset)
-    chosen = chosen_examples(ledger, dataset)
-    folder = context.folder.dataset
-    datasets.write_examples(folder / "train.jsonl", chosen)
-    datasets.write_exam(folder / "held-out.jsonl", held_out)
-    datasets.write_rejected(folder / "rejected.jsonl", [e for e in examinations if e.rejection])
-    return dataset
+
+
+def _write_files(context: Context, dataset: Dataset) -> None:
+    ledger, folder = context.ledger, context.folder.dataset
+    refused = [e for e in ledger.all(Examination) if e.rejection and e.round <= dataset.round]
+    datasets.write_examples(folder / "train.jsonl", chosen_examples(ledger, dataset))
+    datasets.write_exam(folder / "held-out.jsonl", ledger.all(ExamItem, exam="held-out"))
+    datasets.write_rejected(folder / "rejected.jsonl", refused)
 
 
 def size(ledger: Ledger, state: AdaptationState) -> int:

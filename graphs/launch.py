@@ -11,13 +11,15 @@ from typing import Any
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.graph.state import CompiledStateGraph
 
-from agents.models import make_model, weights
+from agents.models import weights
 from elenchus import runs
 from elenchus.config import DomainConfig
-from elenchus.errors import Interrupted, UserError
+from elenchus.errors import Interrupted, RunStopped, UserError
 from elenchus.ledger import Ledger
 from elenchus.records import Document, Point, digest
+from graphs import curation
 from graphs.adaptation import build_graph
+from graphs.checks import check_models
 from graphs.context import Context, Progress
 from graphs.exams import read_hand_exam
 from graphs.rewriting import build_graph as build_rewriting
@@ -55,18 +57,21 @@ def launch(
         if reuse is not None:
             _adopt(run, reuse)
         return resume(run, progress)
+    except RunStopped:
+        raise
     except UserError:
         if not _has_points(run):
             shutil.rmtree(run.path)
         raise
 
 
-def resume(run: runs.RunFolder, progress: Progress) -> Result:
-    """Go on with a run where it stopped.
+def resume(run: runs.RunFolder, progress: Progress, budget: dict[str, Any] | None = None) -> Result:
+    """Go on with a run where it stopped, with other caps where `budget` has some.
 
     Raises:
-        UserError: the run is finished, or another process has it.
-        Interrupted: Ctrl-C; all that was done is kept.
+        UserError: the run is finished, another process has it, or a model cannot be used.
+        RunStopped: the budget is used up, or a server is gone; all that was done is kept.
+        Interrupted: Ctrl-C; likewise.
     """
     with runs.explained(run.path), run.locked():
         if run.result.exists():
@@ -74,13 +79,19 @@ def resume(run: runs.RunFolder, progress: Progress) -> Result:
                 f"run {run.id} is finished; `elenchus trace {run.id}` shows it, "
                 "`elenchus launch` starts another"
             )
+        if budget:
+            run.set_budget(budget)
         if changed := run.changed():
             progress.say(f"changed since the launch: {', '.join(changed)}")
-        context = Context(run, run.config(), run.domain_folder(), Ledger(run.ledger), progress)
+        config = run.config()
+        check_models(config)
+        context = Context(run, config, run.domain_folder(), Ledger(run.ledger), progress)
         try:
             asyncio.run(_go(context))
         except KeyboardInterrupt:
             raise Interrupted(run.id) from None
+        except RunStopped as stopped:
+            raise RunStopped(_how_to_go_on(context, str(stopped))) from None
         finally:
             context.close()
     result: Result = json.loads(run.result.read_text(encoding="utf-8"))
@@ -96,9 +107,8 @@ def check(config: DomainConfig, folder: Path) -> str:
     documents = load_documents(folder, config.corpus.paths)
     if config.exam.hand is not None:
         read_hand_exam(folder / config.exam.hand, documents)
-    for settings in (config.expert, config.examiner, config.grader, config.student):
-        make_model(settings)
     weights(config.student)
+    check_models(config)
     return _fingerprint(documents)
 
 
@@ -130,7 +140,10 @@ async def _go(context: Context) -> None:
         begun = await saver.aget_tuple(thread) is not None
         context.resumed = begun
         start: Any = None if begun else {"round": 0}
-        await graph.ainvoke(start, thread, context=context, durability="sync")
+        try:
+            await graph.ainvoke(start, thread, context=context, durability="sync")
+        finally:
+            await context.disconnect()
 
 
 def _adopt(run: runs.RunFolder, earlier: runs.RunFolder) -> None:
@@ -144,6 +157,15 @@ def _adopt(run: runs.RunFolder, earlier: runs.RunFolder) -> None:
             ledger.adopt(earlier.ledger, searches=same)
         finally:
             ledger.close()
+
+
+def _how_to_go_on(context: Context, reason: str) -> str:
+    """What a run that had to stop leaves behind, and the command that continues it."""
+    kept = curation.keep_so_far(context) if context.config.method == "examination" else 0
+    where = f"; the dataset so far has {kept} examples ({context.folder.dataset})" if kept else ""
+    key = reason.partition(" ")[0].removeprefix("budget.")
+    more = f" --budget {key}=…" if reason.startswith("budget.") else ""
+    return f"{reason}{where}. `elenchus resume {context.folder.id}{more}` goes on"
 
 
 def _has_points(run: runs.RunFolder) -> bool:

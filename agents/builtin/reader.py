@@ -24,6 +24,7 @@ from agents.builtin import answering, asking, grading, writing
 from agents.builtin.blocks import Request, read_request
 
 Reply = dict[str, Any]
+CHARS_A_TOKEN = 4  # as tokenizers of English have them; the reader has none of its own
 
 
 class ReaderChatModel(BaseChatModel):
@@ -54,8 +55,8 @@ class ReaderChatModel(BaseChatModel):
             )
         said = self._erring(request, kwargs.get("seed", 0)) or _TASKS[request.task](request)
         text = json.dumps(said, ensure_ascii=False)
-        read = sum(len(message.text.split()) for message in messages)
-        written = len(text.split())
+        read = sum(len(message.text) for message in messages) // CHARS_A_TOKEN
+        written = len(text) // CHARS_A_TOKEN
         usage = UsageMetadata(input_tokens=read, output_tokens=written, total_tokens=read + written)
         message = AIMessage(content=text, usage_metadata=usage)
         return ChatResult(generations=[ChatGeneration(message=message)])

@@ -39,12 +39,12 @@ def block(tag: str, text: str) -> str:
 # --- protocol ----------------------------------------------------------------------------------
 
 
-def test_usage_counts_words() -> None:
+def test_usage_counts_about_four_characters_a_token() -> None:
     sent = messages("Expert: answer", block("question", "Is it so?") + PASSAGE)
     reply = ReaderChatModel().invoke(sent)
     assert isinstance(reply, AIMessage)
     assert reply.usage_metadata is not None
-    assert reply.usage_metadata["input_tokens"] == sum(len(m.text.split()) for m in sent)
+    assert reply.usage_metadata["input_tokens"] == sum(len(m.text) for m in sent) // 4
     assert reply.usage_metadata["output_tokens"] == len(reply.text.split())
 
 

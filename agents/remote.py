@@ -1,0 +1,141 @@
+"""Chat models behind an API: made through LangChain, and looked at before anything is paid for."""
+
+import difflib
+import os
+from typing import Any
+
+import httpx
+from langchain_core.language_models import BaseChatModel
+
+from elenchus.config import ModelConfig
+from elenchus.errors import UserError
+
+EXTRAS = ("openai", "anthropic", "ollama")  # providers with an extra of their own
+KEYS = {"openai": "OPENAI_API_KEY", "anthropic": "ANTHROPIC_API_KEY"}
+SECRET = ("key", "secret", "password")
+NO_KEY = "none"  # for a server of one's own that asks for none
+LOOK = 10.0  # seconds to wait for a server when it is looked at
+REMEDIES = {
+    401: "the key is not accepted; set the right one in the environment",
+    403: "the key may not use this; set another one in the environment",
+}
+
+
+def make_remote(config: ModelConfig) -> BaseChatModel:
+    """The chat model of a provider, without retries of its own.
+
+    Raises:
+        UserError: the provider is unknown, its package or key is missing, or it has no such option.
+    """
+    from langchain.chat_models import init_chat_model
+
+    provider = config.model.partition(":")[0]
+    settings = {"temperature": config.temperature, **config.options, **_connection(config)}
+    try:
+        made: BaseChatModel = init_chat_model(config.model, **settings)
+    except ImportError as error:
+        extra = provider if provider in EXTRAS else f"langchain-{provider.replace('_', '-')}"
+        package = f"elenchus[{extra}]" if provider in EXTRAS else extra
+        raise UserError(f"{config.model} needs a package: pip install '{package}'") from error
+    except ValueError as error:  # no such provider, or a setting out of range
+        raise UserError(f"cannot use the model {config.model!r}: {_first_line(error)}") from error
+    _check_options(config, made)
+    return made
+
+
+def look(config: ModelConfig) -> int | None:
+    """Ask a server, without paying, whether it serves the model; the context in tokens if it says.
+
+    Raises:
+        UserError: no answer, a wrong address or key, or another model.
+    """
+    provider, _, name = config.model.partition(":")
+    if provider == "openai":
+        base = config.base_url or os.environ.get("OPENAI_BASE_URL") or "https://api.openai.com/v1"
+        key = os.environ.get(KEYS[provider], NO_KEY)
+        served = _served(config, f"{base.rstrip('/')}/models", {"Authorization": f"Bearer {key}"})
+        return _found(config, name, {m["id"]: m.get("max_model_len") for m in served["data"]})
+    if provider == "anthropic":
+        base = config.base_url or "https://api.anthropic.com"
+        headers = {"x-api-key": os.environ[KEYS[provider]], "anthropic-version": "2023-06-01"}
+        _served(config, f"{base.rstrip('/')}/v1/models/{name}", headers)
+    if provider == "ollama":
+        base = config.base_url or os.environ.get("OLLAMA_HOST") or "http://127.0.0.1:11434"
+        served = _served(config, f"{base.rstrip('/')}/api/tags", {})
+        names = dict.fromkeys(m["name"] for m in served["models"])
+        _found(config, name if ":" in name else f"{name}:latest", names)
+    return None
+
+
+def _connection(config: ModelConfig) -> dict[str, Any]:
+    """How to reach the server, in the provider's own words."""
+    provider = config.model.partition(":")[0]
+    address = {"base_url": config.base_url} if config.base_url else {}
+    if provider == "ollama":
+        return {**address, "client_kwargs": {"timeout": config.timeout}}
+    if provider not in KEYS:
+        return address
+    if config.base_url is None and not os.environ.get(KEYS[provider]):
+        raise UserError(f"{config.model} needs a key: set {KEYS[provider]} in the environment")
+    settings = {**address, "max_retries": 0, "timeout": config.timeout}
+    if provider == "openai":
+        if not os.environ.get(KEYS[provider]):
+            settings["api_key"] = NO_KEY
+        settings["http_async_client"] = _fast_client(config)
+    return settings
+
+
+def _fast_client(config: ModelConfig) -> Any:
+    """The openai package's client over aiohttp, which takes a tenth of the default one's time."""
+    try:
+        from openai import DefaultAioHttpClient
+    except ImportError as error:
+        raise UserError(f"{config.model} needs: pip install 'elenchus[openai]'") from error
+    return DefaultAioHttpClient(timeout=config.timeout)
+
+
+def _check_options(config: ModelConfig, made: BaseChatModel) -> None:
+    provider = config.model.partition(":")[0]
+    known = type(made).model_fields
+    names = {*known, *(field.alias for field in known.values() if field.alias)}
+    for option in config.options:
+        if option.endswith(SECRET):
+            raise UserError(
+                f"{config.model}: options.{option} would be written into the run folder; secrets "
+                f"are set in the environment ({KEYS.get(provider, 'as its package says')})"
+            )
+        if option not in names:
+            near = difflib.get_close_matches(option, names, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise UserError(f"{config.model} has no option {option!r}{hint}")
+
+
+def _served(config: ModelConfig, url: str, headers: dict[str, str]) -> Any:
+    try:
+        answer = httpx.get(url, headers=headers, timeout=LOOK)
+        answer.raise_for_status()
+        return answer.json()
+    except httpx.HTTPStatusError as error:
+        status = error.response.status_code
+        remedy = REMEDIES.get(status, "is base_url right? It ends in /v1 for most servers")
+        raise UserError(f"{config.model}: {url} answers {status}: {remedy}") from error
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise UserError(
+            f"{config.model}: nothing answers at {url} ({error}): start the server, or correct "
+            "base_url"
+        ) from error
+    except ValueError as error:
+        raise UserError(f"{config.model}: {url} answers no JSON: is base_url right?") from error
+
+
+def _found(config: ModelConfig, name: str, served: dict[str, int | None]) -> int | None:
+    if name not in served:
+        near = difflib.get_close_matches(name, served, n=1) or sorted(served)[:5]
+        raise UserError(
+            f"{config.model}: the server does not have this model; it has {', '.join(near)}"
+        )
+    return served[name]
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]

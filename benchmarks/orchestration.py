@@ -1,0 +1,314 @@
+"""What calls over HTTP lose to the machinery around them, and what faults and kills cost.
+
+    python -m benchmarks.orchestration            # about half an hour
+    python -m benchmarks.orchestration --quick    # a few minutes
+
+Needs a clone: the server is that of the tests, in a process of its own. Keys of the JSON:
+`share_of_ideal` (by calls in flight, at 200 ms of latency: the call rate of examinations over that
+of a bare aiohttp client on the same server), `checkpoint_growth` and `time_growth` (of a single
+examination, from the fewest to the most), `kills` (how many, calls in flight at them, calls made
+again, and whether the ledger is that of a run never killed), `faults` (by mixture: tasks lost and
+repeated, and the time over that without faults).
+"""
+
+import argparse
+import asyncio
+import itertools
+import json
+import os
+import random
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib import request
+
+import aiohttp
+import yaml
+from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+from langgraph.graph import END, START, StateGraph
+
+from agents.budget import Budget
+from agents.calls import Caller, Line
+from agents.grader import Grader
+from agents.models import make_model
+from agents.pacing import Pace
+from benchmarks import invented
+from elenchus import runs
+from elenchus.cli import settle_environment
+from elenchus.config import DomainConfig, LimitsConfig, ModelConfig, validate
+from elenchus.errors import UserError
+from elenchus.ledger import Ledger
+from elenchus.records import Passage, Point, Retrieval, Verdict
+from elenchus.screen import Screen
+from graphs import adaptation
+from graphs.context import Context
+from graphs.drawing import Past, draw_seeds
+from graphs.state import AdaptationState, SeedState
+
+ROOT = Path(__file__).resolve().parent.parent
+ROLES = ("expert", "examiner", "grader")
+LATENCY = 0.2  # seconds
+IN_FLIGHT = (64, 256)
+MIXTURES = {
+    "5 % of 429 and 500": {"429 with Retry-After": 0.025, "500": 0.025},
+    "20 % of 429 and 500": {"429 with Retry-After": 0.1, "500": 0.1},
+    "5 % of resets and cut bodies": {"connection reset": 0.025, "body cut off": 0.025},
+}
+Figures = dict[str, Any]
+
+
+def main() -> None:
+    """Measure, and print."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--quick", action="store_true", help="fewer of everything")
+    parser.add_argument("--json", action="store_true", help="one JSON object as the last line")
+    options = parser.parse_args()
+    settle_environment()
+    os.environ.setdefault("OPENAI_API_KEY", "none")
+    with tempfile.TemporaryDirectory() as folder, _server() as url:
+        found = measure(Path(folder), url, options.quick)
+    print(json.dumps(found) if options.json else yaml.safe_dump(found, sort_keys=False))
+
+
+def measure(folder: Path, url: str, quick: bool) -> Figures:
+    """All figures."""
+    domain = _domain(folder, url)
+    few, many = (50, 200) if quick else (100, 5000)
+    rate_of = 100 if quick else 1000
+    # Once over all of them without latency: what the server answers, and what searches find.
+    _begin(url, 0.0)
+    warm = _examined(domain, folder / "warm", max(many, rate_of), 64)
+    small = _examined(domain, folder / "small", few, 64, warm)
+    large = _examined(domain, folder / "large", many, 64, warm)
+    return {
+        "share_of_ideal": {
+            str(n): _share(domain, folder / f"at-{n}", url, rate_of, n, warm) for n in IN_FLIGHT
+        },
+        "checkpoint_growth": round(large["bytes"] / many / (small["bytes"] / few), 3),
+        "time_growth": round(large["seconds"] / many / (small["seconds"] / few), 3),
+        "faults": {name: _faults(url, shares, rate_of) for name, shares in MIXTURES.items()},
+        "kills": _kills(domain, folder / "killed", url, 3 if quick else 50),
+    }
+
+
+def _share(
+    domain: Path, folder: Path, url: str, examinations: int, in_flight: int, warm: Figures
+) -> Figures:
+    """The examinations' call rate, and a bare client's with as many calls."""
+    _begin(url, LATENCY)
+    _examined(domain, folder, examinations, in_flight, warm)
+    ours = _counts(url)
+    _begin(url, LATENCY)
+    asyncio.run(_bare(url, ours["received"], in_flight))
+    bare = _counts(url)
+    rates = [counts["received"] / counts["seconds"] for counts in (ours, bare)]
+    return {
+        "calls": ours["received"],
+        "ours_per_second": round(rates[0], 1),
+        "bare_per_second": round(rates[1], 1),
+        "share": round(rates[0] / rates[1], 3),
+    }
+
+
+def _examined(
+    domain: Path, folder: Path, count: int, in_flight: int, warm: Figures | None = None
+) -> Figures:
+    """Examine so many seeds in the adaptation graph's own fan-out, and nothing else."""
+    tree = yaml.safe_load(domain.read_text(encoding="utf-8"))
+    tree["models"] = {
+        name: {"in_flight": in_flight} for name in ("openai:reader", "openai:student")
+    }
+    tree["student"] = {"model": "openai:student", "base_url": tree["expert"]["base_url"]}
+    tree["examination"] = {"concurrency": 2 * in_flight}
+    config = validate(tree, str(domain))
+    run = runs.create(folder, config, domain.parent, None, "")
+    context = Context(run, config, domain.parent, Ledger(run.ledger), Screen(quiet=True))
+    try:
+        if warm:
+            context.ledger.write(*warm["records"])
+        return asyncio.run(_fan_out(context, count, bool(warm)))
+    finally:
+        context.close()
+
+
+async def _fan_out(context: Context, count: int, warm: bool) -> Figures:
+    """The adaptation graph's nodes as far as the examinations of one round, and no further."""
+
+    async def draw(state: AdaptationState) -> dict[str, Any]:
+        points, own = context.ledger.all(Point), context.config.adaptation
+        seeds = draw_seeds(points, Past(), 1, count, own, context.config.seed)
+        context.ledger.write(*seeds)
+        return {"seed_ids": [seed.id for seed in seeds], "adapter": ""}
+
+    async def done(state: AdaptationState) -> dict[str, Any]:
+        return {"stopped": "examined"}
+
+    graph: Any = StateGraph(AdaptationState, context_schema=Context)
+    before = [] if warm else [adaptation.index, adaptation.survey]
+    for node in (*before, draw, done):
+        graph.add_node(node.__name__, node)
+    graph.add_node("examine", adaptation.examine, input_schema=SeedState)
+    for one, next_ in itertools.pairwise([START, *(n.__name__ for n in before), "draw"]):
+        graph.add_edge(one, next_)
+    graph.add_conditional_edges("draw", adaptation.after_draw, ["examine"])
+    graph.add_edge("examine", "done")
+    graph.add_edge("done", END)
+    started = time.perf_counter()
+    async with AsyncSqliteSaver.from_conn_string(str(context.folder.checkpoints)) as saver:
+        thread = {"configurable": {"thread_id": "one"}}
+        await graph.compile(checkpointer=saver).ainvoke(
+            {"round": 0}, thread, context=context, durability="sync"
+        )
+        await context.disconnect()
+    seconds = time.perf_counter() - started
+    size = sum(p.stat().st_size for p in context.folder.path.glob("checkpoints.sqlite*"))
+    kept = (Passage, Point, Retrieval)
+    records = [] if warm else [r for kind in kept for r in context.ledger.all(kind)]
+    return {"seconds": seconds, "bytes": size, "records": records}
+
+
+async def _bare(url: str, calls: int, in_flight: int) -> None:
+    """As many calls by aiohttp alone."""
+    gate = asyncio.Semaphore(in_flight)
+    body = {"model": "student", "messages": [{"role": "user", "content": "?"}] * 2}
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=in_flight)) as session:
+
+        async def one() -> None:
+            async with gate, session.post(f"{url}/chat/completions", json=body) as answer:
+                await answer.json()
+
+        await asyncio.gather(*(one() for _ in range(calls)))
+
+
+def _faults(url: str, shares: dict[str, float], tasks: int) -> Figures:
+    """So many gradings with faults and without."""
+    seconds = []
+    for mixture in ({}, shares):
+        _begin(url, LATENCY, mixture)
+        with tempfile.TemporaryDirectory() as folder:
+            lost = asyncio.run(_gradings(url, Path(folder), tasks))
+        counts = _counts(url)
+        seconds.append(counts["seconds"])
+    return {
+        "tasks": tasks,
+        "failed_responses": sum(counts["faults"].values()),
+        "lost": lost,
+        "repeated": counts["repeated"],
+        "time": round(seconds[1] / seconds[0], 3),
+    }
+
+
+async def _gradings(url: str, folder: Path, tasks: int) -> int:
+    """Grade so many answers, all different; how many had no verdict."""
+    settings = ModelConfig(model="openai:reader", base_url=url)
+    ledger, model = Ledger(folder / "ledger.sqlite"), make_model(settings)
+    caller = Caller(model, settings, ledger, Line(Pace(LimitsConfig(in_flight=64)), Budget()))
+    judge = Grader(caller, DomainConfig(domain="d", title="t"))
+    asked = (judge.grade(f"question {n}", f"So: {n}.", [f"So: {n}."]) for n in range(tasks))
+    found = await asyncio.gather(*asked, return_exceptions=True)
+    await model.close()
+    ledger.close()
+    return sum(not isinstance(verdict, Verdict) for verdict in found)
+
+
+def _kills(domain: Path, folder: Path, url: str, kills: int) -> Figures:
+    """One run killed so many times at random moments, and one that never was."""
+    _begin(url, 0.01)
+    _launched(domain, folder / "whole")
+    calm = _counts(url)
+    _begin(url, 0.01)
+    rng, made, in_flight = random.Random(0), 0, 0
+    for kill in range(kills):
+        # Moments spread over all of the run's calls.
+        after = calm["completions"] * (kill + rng.random()) / (kills + 1)
+        with _started(domain, folder / "killed") as process:
+            while process.poll() is None and _counts(url)["completions"] < after:
+                time.sleep(0.02)
+            in_flight += _counts(url)["in_flight"]
+            made += process.poll() is None
+            process.kill()
+    _launched(domain, folder / "killed")
+    ledgers = [_records(folder / name) for name in ("whole", "killed")]
+    return {
+        "kills": made,
+        "in_flight_at_kills": in_flight,
+        "calls": calm["completions"],
+        "calls_made_again": _counts(url)["completions"] - calm["completions"],
+        "same_ledger": ledgers[0] == ledgers[1],
+    }
+
+
+def _launched(domain: Path, folder: Path) -> None:
+    with _started(domain, folder) as process:
+        if process.wait() != 0:
+            raise UserError("a run failed")
+
+
+@contextmanager
+def _started(domain: Path, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A run of its own process: a new one, or the one in `folder` gone on with."""
+    begun = runs.listed(folder)
+    what = ["resume", begun[0].id] if begun else ["launch", str(domain)]
+    command = [sys.executable, "-m", "elenchus", *what, "--runs", str(folder), "--json"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL) as process:
+        yield process
+
+
+def _records(folder: Path) -> list[tuple[str, str]]:
+    (run,) = runs.listed(folder)
+    ledger = Ledger(run.ledger, read_only=True)
+    try:
+        return [(r.id, r.model_dump_json()) for r in ledger.find("")]
+    finally:
+        ledger.close()
+
+
+def _domain(folder: Path, url: str) -> Path:
+    """An invented code whose roles answer at `url`; the student is trained for a moment only."""
+    path = invented.write(folder, "orchestration", 80)
+    tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+    tree |= {role: {"model": "openai:reader", "base_url": url} for role in ROLES}
+    tree |= {
+        "retrieval": {"index": str(folder / "indexes")},
+        "exam": {"questions": 20, "general": 0},
+        "adaptation": {"examples": [40, 80]},
+        "training": {"epochs": 0.1, "least_steps": 1},
+    }
+    path.write_text(yaml.safe_dump(tree), encoding="utf-8")
+    return path
+
+
+@contextmanager
+def _server() -> Iterator[str]:
+    """The tests' server in a process of its own; its base_url."""
+    command = [sys.executable, "-m", "tests.server", "--port", "0"]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        try:
+            yield process.stdout.readline().split(" at ")[1].partition(";")[0]
+        finally:
+            process.kill()
+
+
+def _begin(url: str, latency: float, shares: dict[str, float] | None = None) -> None:
+    body = json.dumps({"latency": latency, "shares": shares or {}}).encode()
+    request.urlopen(request.Request(_counts_url(url), body)).close()
+
+
+def _counts(url: str) -> Figures:
+    with request.urlopen(_counts_url(url)) as answer:
+        found: Figures = json.load(answer)
+    return found
+
+
+def _counts_url(url: str) -> str:
+    return url.removesuffix("/v1") + "/counts"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,108 @@
+"""What a run will use, before anything is paid for: `elenchus launch --dry-run`.
+
+Documents are read and split, prompts are measured; no model is asked. How often questions are
+accepted or revised, and how long answers are, is not known beforehand: the shares below are those
+of the demonstration, and other domains and models differ.
+"""
+
+from pathlib import Path
+from statistics import fmean
+from typing import NamedTuple
+
+from agents.prices import Prices
+from agents.prompting import render
+from elenchus.config import DomainConfig, ModelConfig
+from graphs.exams import SPARE
+from retrieval.chunking import split
+from retrieval.corpora import load_documents
+
+CHARS_A_TOKEN = 4
+ACCEPTED = 0.93  # of the examinations
+TURNS = 1.15  # questions in an examination
+LOOK_UPS = 0.04  # further searches for an answer
+REFERENCES = 0.4  # of retrieval.references that are found
+QUESTION, ANSWER, QUOTES, GRADING = 110, 130, 270, 180  # characters
+
+
+class Use(NamedTuple):
+    """What a role will use; `usd` is None where its model has no price."""
+
+    role: str
+    model: str
+    calls: int
+    tokens_read: int
+    tokens_written: int
+    usd: float | None
+
+
+class Work(NamedTuple):
+    """How often each thing will be done."""
+
+    surveys: float
+    first: float  # first questions, of examinations and of the exam
+    revised: float
+    taught: float  # questions that an examination puts to the student
+    sat: float  # questions of exams that the student sits
+
+
+def estimate(config: DomainConfig, folder: Path) -> list[Use]:
+    """By role, what a run of the domain in `folder` will use.
+
+    Raises:
+        UserError: the documents cannot be used.
+    """
+    documents = load_documents(folder, config.corpus.paths)
+    passages = [p for d in documents for p in split(d, config.corpus.passage_chars)]
+    # With its tags, as prompts hold it.
+    passage = fmean(len(p.text) + len(" > ".join(p.heading)) + 60 for p in passages)
+    work = _work(config, len(passages))
+    found = config.retrieval.passages + REFERENCES * config.retrieval.references
+    answers = (work.first + work.revised) * config.expert.samples * (1 + LOOK_UPS)
+    to_examiner = (
+        work.surveys * (_template("examiner", "survey") + passage)
+        + work.first * (_template("examiner", "propose") + passage + 3 * QUESTION)
+        + work.revised * (_template("examiner", "revise") + passage + 4 * QUESTION)
+    )
+    examined = work.surveys + work.first + work.revised
+    to_expert = _template("expert", "answer") + QUESTION + found * passage
+    to_grader = _template("grader", "grade") + QUESTION + 2 * ANSWER
+    # The built-in student reads the question alone.
+    builtin = config.student.model == "builtin:nano"
+    to_student = QUESTION + (0 if builtin else _template("student", "answer"))
+    graded = work.sat + work.taught
+    answered = work.sat + work.taught * config.student.samples
+    prices = Prices(config.models)
+    return [
+        _use("expert", config.expert, answers, to_expert, ANSWER + QUOTES, prices),
+        _use("examiner", config.examiner, examined, to_examiner / examined, QUESTION, prices),
+        _use("grader", config.grader, graded, to_grader, GRADING, prices),
+        _use("student", config.student, answered, to_student, ANSWER, prices),
+    ]
+
+
+def _work(config: DomainConfig, passages: int) -> Work:
+    sizes, exam = config.adaptation.examples, config.exam
+    examinations = config.dataset.candidates * sizes[-1] / ACCEPTED
+    turns = TURNS if config.examination.max_turns > 1 else 1.0
+    return Work(
+        surveys=passages,
+        first=exam.questions * SPARE + examinations,
+        revised=examinations * (turns - 1),
+        taught=examinations * turns if config.examination.sighted else 0,
+        sat=(len(sizes) + 1) * exam.questions + 2 * exam.general,
+    )
+
+
+def _use(
+    role: str, settings: ModelConfig, calls: float, read: float, written: float, prices: Prices
+) -> Use:
+    """So many calls of so many characters each, read and written."""
+    into, out = (round(calls * chars / CHARS_A_TOKEN) for chars in (read, written))
+    usd = prices.usd(settings.model, into, out) if prices.known(settings.model) else None
+    return Use(role, settings.model, round(calls), into, out, usd)
+
+
+def _template(role: str, task: str) -> int:
+    """Characters of a prompt before anything is filled in."""
+    sent = render(role, task, "", title="x" * 40, language="English").messages
+    return sum(len(message.content) for message in sent)

@@ -1,0 +1,152 @@
+"""Whole runs whose expert, examiner and grader answer over HTTP, well or badly."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from elenchus import runs
+from elenchus.ledger import Ledger
+from elenchus.records import Failure
+from tests.server.app import MODEL, Server, serving
+from tests.server.faults import UNREADABLE, Plan, evenly
+
+KEY = "sk-test-3b1f0c5e"  # in no file of a run
+
+SMALL = {"exam": {"questions": 8, "general": 0}, "adaptation": {"examples": [5, 9]}}
+
+
+def behind(url: str, pool: Path, **changes: object) -> None:
+    """Let the roles of the small domain answer over HTTP."""
+    path = pool / "domain.yaml"
+    tree = yaml.safe_load(path.read_text("utf-8"))
+    role = {"model": f"openai:{MODEL}", "base_url": url, "timeout": 1}
+    tree |= dict.fromkeys(("expert", "examiner", "grader"), role) | SMALL | changes
+    path.write_text(yaml.safe_dump(tree), encoding="utf-8")
+
+
+def only_run(pool: Path) -> runs.RunFolder:
+    (run,) = runs.listed(pool.parent / "runs")
+    return run
+
+
+def records(run: runs.RunFolder) -> list[tuple]:
+    ledger = Ledger(run.ledger, read_only=True)
+    try:
+        return ledger._query("SELECT * FROM records ORDER BY id")
+    finally:
+        ledger.close()
+
+
+@pytest.fixture
+def key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", KEY)
+
+
+def test_faults_change_neither_dataset_nor_ledger(pool: Path, elenchus, key: None) -> None:
+    """30 % of responses are faulty; what is paid for beyond the calm run could not be read."""
+    found = []
+    for plan in (Plan(), Plan(evenly(0.3), seed=2)):
+        server = Server(plan, retry_after=0, silence=1.5, key=KEY)
+        with serving(server) as url:
+            behind(url, pool)
+            ended = elenchus("launch", pool, "--runs", pool.parent / "runs", "--json")
+        assert ended.code == 0, ended.err
+        run = only_run(pool)
+        found.append(((run.dataset / "train.jsonl").read_bytes(), records(run), server.completions))
+        for path in run.path.rglob("*"):
+            assert path.is_dir() or KEY.encode() not in path.read_bytes()
+        shutil.rmtree(run.path)
+    (calm, calm_ledger, calm_paid), (rough, rough_ledger, rough_paid) = found
+    assert calm == rough
+    assert calm_ledger == rough_ledger
+    drawn = server.plan.drawn
+    assert sum(drawn.values()) > 20
+    assert rough_paid == calm_paid + sum(drawn[fault] for fault in UNREADABLE)
+
+
+def test_a_spent_budget_keeps_the_dataset_and_goes_on(pool: Path, elenchus, key: None) -> None:
+    runs_option = ("--runs", pool.parent / "runs")
+    server = Server(key=KEY)
+    with serving(server) as url:
+        behind(url, pool)
+        whole = elenchus("launch", pool, *runs_option, "--json")
+        run = only_run(pool)
+        wanted = (run.dataset / "train.jsonl").read_bytes(), records(run)
+        shutil.rmtree(run.path)
+        calls = whole.json["calls"]
+        server.completions = 0
+        behind(url, pool, budget={"calls": calls * 2 // 3})
+        stopped = elenchus("launch", pool, *runs_option)
+        run = only_run(pool)
+        assert stopped.code == 3
+        assert f"budget.calls is used up ({calls * 2 // 3} of {calls * 2 // 3})" in stopped.err
+        assert f"elenchus resume {run.id} --budget calls=" in stopped.err
+        kept = (run.dataset / "train.jsonl").read_text("utf-8").splitlines()
+        assert kept and all(json.loads(line)["completion"] for line in kept)
+        again = elenchus("resume", run.id, *runs_option)
+        assert again.code == 3, "it is still used up"
+        ended = elenchus("resume", run.id, "--budget", f"calls={calls}", *runs_option, "--json")
+        assert ended.code == 0, ended.err
+    assert ended.json["calls"] == calls, "nothing was paid for twice"
+    assert ((run.dataset / "train.jsonl").read_bytes(), records(run)) == wanted
+    assert wanted[0].decode().splitlines()[: len(kept)] != [], "the whole run has examples"
+
+
+def test_a_server_that_is_gone_stops_the_run(pool: Path, elenchus, key: None) -> None:
+    server = Server(Plan(evenly(0.0)), key=KEY)
+    with serving(server) as url:
+        behind(url, pool, models={f"openai:{MODEL}": {"retry_minutes": 0}}, budget={"calls": 40})
+        elenchus("launch", pool, "--runs", pool.parent / "runs")
+        run = only_run(pool)
+    gone = elenchus("resume", run.id, "--budget", "calls=900", "--runs", pool.parent / "runs")
+    assert gone.code == 2
+    assert "nothing answers at" in gone.err
+    with serving(Server(Plan(evenly(0.5)), retry_after=0, silence=1.5, key=KEY), port=port(url)):
+        stopped = elenchus("resume", run.id, "--runs", pool.parent / "runs")
+    assert stopped.code == 3
+    assert "failed for 0 minutes" in stopped.err
+    assert f"elenchus resume {run.id}` goes on" in stopped.err
+    with serving(Server(key=KEY), port=port(url)):
+        ended = elenchus("resume", run.id, "--runs", pool.parent / "runs", "--json")
+    assert ended.code == 0, ended.err
+    ledger = Ledger(run.ledger, read_only=True)
+    assert ledger.all(Failure) == []
+    ledger.close()
+
+
+def port(url: str) -> int:
+    return int(url.rpartition(":")[2].removesuffix("/v1"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"budget": {"usd": 5}}, "no price is known for openai:reader"),
+        ({"budget": {"usd": 0}}, "budget.usd: Input should be greater than 0"),
+        ({"budget": {"calls": -1}}, "budget.calls: Input should be greater than 0"),
+        ({"models": {"openai:reader": {"in_flight": -4}}}, "in_flight: Input should be greater"),
+        ({"corpus": {"passage_chars": 9000}}, "reads 32768 tokens, but may be given"),
+        ({"expert": {"model": "openai:raeder"}}, "the server does not have this model"),
+        ({"expert": {"base_url": "http://user:pw@127.0.0.1/v1"}}, "without user and password"),
+        ({"budget": {"roles": {"expret": {"usd": 1}}}}, "budget.roles.expret"),
+    ],
+)
+def test_bad_input_is_found_before_anything_is_paid(
+    changes: dict, says: str, pool: Path, elenchus, key: None
+) -> None:
+    server = Server(key=KEY)
+    with serving(server) as url:
+        behind(url, pool)
+        path = pool / "domain.yaml"
+        tree = yaml.safe_load(path.read_text("utf-8"))
+        for name, change in changes.items():
+            tree[name] = {**tree.get(name, {}), **change}
+        path.write_text(yaml.safe_dump(tree), encoding="utf-8")
+        refused = elenchus("launch", pool, "--runs", pool.parent / "runs")
+    assert refused.code == 2
+    assert says in refused.err
+    assert server.received == 0
+    assert runs.listed(pool.parent / "runs") == []

@@ -1,0 +1,37 @@
+"""Runs the server until Ctrl-C, then says what it did."""
+
+import argparse
+import contextlib
+import json
+import threading
+from urllib import request
+
+from tests.server.app import MODEL, Server, serving
+from tests.server.faults import Fault, Plan, evenly
+
+
+def main() -> None:
+    """Serve on loopback."""
+    about = "builtin:reader over the OpenAI protocol, with faults from a seed."
+    parser = argparse.ArgumentParser("python -m tests.server", description=about)
+    parser.add_argument("--port", type=int, default=8099)
+    parser.add_argument("--latency", type=float, default=0.0, help="seconds until an answer begins")
+    parser.add_argument("--faults", type=float, default=0.0, help="share of faulty responses")
+    parser.add_argument(
+        "--only", action="append", type=Fault, metavar="FAULT", help=", ".join(Fault)
+    )
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--key", default="", help="API key that requests must carry")
+    given = parser.parse_args()
+    shares = evenly(given.faults, *(given.only or ())) if given.faults else {}
+    server = Server(Plan(shares, given.seed), latency=given.latency, key=given.key)
+    with serving(server, given.port) as url:
+        print(f"model {MODEL} at {url}; Ctrl-C ends", flush=True)
+        with contextlib.suppress(KeyboardInterrupt):
+            threading.Event().wait()
+        with request.urlopen(url.replace("/v1", "/counts")) as counts:
+            print("\n" + json.dumps(json.load(counts), indent=2))
+
+
+if __name__ == "__main__":
+    main()

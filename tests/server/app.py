@@ -1,0 +1,237 @@
+"""The server itself: `/v1/models`, `/v1/chat/completions`, and `/counts` of what it did."""
+
+import asyncio
+import contextlib
+import json
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import web
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
+from langchain_core.messages.ai import UsageMetadata
+
+from agents.builtin.reader import ReaderChatModel
+from tests.server.faults import KEPT_BACK, Fault, Plan, spoilt
+
+MODEL, STUDENT = "reader", "student"  # the latter never knows
+ROLES: dict[str, type[BaseMessage]] = {
+    "system": SystemMessage,
+    "user": HumanMessage,
+    "assistant": AIMessage,
+}
+STATUS = {Fault.BUSY: 429, Fault.BUSY_UNTIL: 429, Fault.ERROR: 500, Fault.DOWN: 503}
+DRIP_PIECES = 20
+PROMPT = 2  # messages; asking again adds two more, the unusable answer and what is wrong with it
+
+
+@dataclass
+class Server:
+    """One server's settings and counts.
+
+    Args:
+        latency: seconds until an answer begins.
+        retry_after: seconds that `Retry-After` asks for.
+        silence: seconds that a read timeout keeps silent; more than the client waits.
+        key: the API key that requests must carry; "" for none.
+        refuses: ways of asking for JSON that it does not know.
+        context: tokens that it says it can read.
+        longest: characters of a message that it can read.
+    """
+
+    plan: Plan = field(default_factory=Plan)
+    latency: float = 0.0
+    retry_after: int = 1
+    silence: float = 60.0
+    key: str = ""
+    refuses: tuple[str, ...] = ()
+    context: int = 32_768
+    longest: int = 1_000_000
+    ways: Counter[str] = field(default_factory=Counter)
+    received: int = 0
+    completions: int = 0
+    in_flight: int = 0
+    most_in_flight: int = 0
+    known: dict[str, AIMessage] = field(default_factory=dict)  # replies by prompt
+    prompts: Counter[str] = field(default_factory=Counter)  # completions by whole prompt
+    first: float | None = None
+    last: float = 0.0
+
+    def app(self) -> web.Application:
+        made = web.Application(client_max_size=64 * 1024**2)
+        made.router.add_get("/v1/models", self.models)
+        made.router.add_post("/v1/chat/completions", self.complete)
+        made.router.add_get("/counts", self.counts)
+        made.router.add_post("/counts", self.begin)
+        return made
+
+    async def models(self, request: web.Request) -> web.Response:
+        self._check(request)
+        models = [
+            {"id": name, "object": "model", "max_model_len": self.context}
+            for name in (MODEL, STUDENT)
+        ]
+        return web.json_response({"object": "list", "data": models})
+
+    async def counts(self, request: web.Request) -> web.Response:
+        return web.json_response(
+            {
+                "received": self.received,
+                "completions": self.completions,
+                "repeated": sum(n - 1 for n in self.prompts.values()),
+                "faults": dict(self.plan.drawn),
+                "in_flight": self.in_flight,
+                "most_in_flight": self.most_in_flight,
+                "seconds": self.last - (self.first or self.last),
+            }
+        )
+
+    async def begin(self, request: web.Request) -> web.Response:
+        """Count from nought, with the latency and the faults given; known replies stay known."""
+        given = await request.json()
+        self.latency = given["latency"]
+        self.plan = Plan({Fault(name): share for name, share in given["shares"].items()})
+        self.received = self.completions = self.most_in_flight = 0
+        self.prompts.clear()
+        self.first = None
+        return web.json_response({})
+
+    async def complete(self, request: web.Request) -> web.StreamResponse:
+        self._check(request)
+        self.first = self.first or time.perf_counter()
+        self.received += 1
+        self.in_flight += 1
+        self.most_in_flight = max(self.in_flight, self.most_in_flight)
+        try:
+            return await self._answer(request, await request.json())
+        finally:
+            self.in_flight -= 1
+            self.last = time.perf_counter()
+
+    async def _answer(self, request: web.Request, asked: dict[str, Any]) -> web.StreamResponse:
+        if asked["model"] not in (MODEL, STUDENT):
+            return _error(404, f"The model `{asked['model']}` does not exist.")
+        messages = asked["messages"]
+        if max(len(m["content"]) for m in messages) > self.longest:
+            return _error(400, "This model's maximum context length is exceeded.")
+        if (way := _way(asked)) in self.refuses:
+            return _error(400, f"{way} is not supported.")
+        self.ways[way] += 1
+        fault = self.plan.draw((len(messages) - PROMPT) // 2)
+        await asyncio.sleep(self.silence if fault is Fault.TIMEOUT else self.latency)
+        if fault in STATUS:
+            after = {"Retry-After": str(self.retry_after)} if fault is Fault.BUSY_UNTIL else {}
+            return _error(STATUS[fault], "Please try again.", after)
+        if fault is Fault.RESET:
+            assert request.transport is not None
+            request.transport.abort()
+            return web.Response()
+        body = json.dumps(await self._completion(asked, fault, way)).encode()
+        if fault not in KEPT_BACK:
+            self.completions += 1
+            self.prompts[json.dumps(messages)] += 1
+        if fault is Fault.CUT:
+            return await _in_pieces(request, body, pieces=2, sent=1)
+        if fault is Fault.DRIP:
+            return await _in_pieces(request, body, DRIP_PIECES, DRIP_PIECES)
+        return web.Response(body=body, content_type="application/json")
+
+    async def _completion(
+        self, asked: dict[str, Any], fault: Fault | None, way: str
+    ) -> dict[str, Any]:
+        reply = await self._reply(asked["messages"][:PROMPT], asked["model"])
+        usage = reply.usage_metadata
+        assert usage is not None
+        said: dict[str, Any] = {"role": "assistant", "content": spoilt(reply.text, fault)}
+        if way == "tool":
+            call = {"name": "reply", "arguments": said["content"]}
+            said |= {"tool_calls": [{"id": "1", "type": "function", "function": call}]}
+            said["content"] = None
+        return {
+            "id": "chatcmpl-0",
+            "object": "chat.completion",
+            "created": 0,
+            "model": MODEL,
+            "choices": [
+                {
+                    "index": 0,
+                    "finish_reason": "length" if fault is Fault.TRUNCATED else "stop",
+                    "message": said,
+                }
+            ],
+            "usage": {
+                "prompt_tokens": usage["input_tokens"],
+                "completion_tokens": usage["output_tokens"],
+                "total_tokens": usage["total_tokens"],
+            },
+        }
+
+    async def _reply(self, prompt: list[dict[str, str]], model: str) -> AIMessage:
+        """The same to the same prompt; what comes after it is the client asking again."""
+        if model == STUDENT:
+            usage = UsageMetadata(input_tokens=40, output_tokens=8, total_tokens=48)
+            return AIMessage("I cannot tell. So: unknown.", usage_metadata=usage)
+        key = json.dumps(prompt)
+        if key not in self.known:
+            sent = [ROLES[m["role"]](content=m["content"]) for m in prompt]
+            self.known[key] = await ReaderChatModel().ainvoke(sent)
+        return self.known[key]
+
+    def _check(self, request: web.Request) -> None:
+        if self.key and request.headers.get("Authorization") != f"Bearer {self.key}":
+            said = json.dumps({"error": {"message": "Incorrect API key provided."}})
+            raise web.HTTPUnauthorized(text=said, content_type="application/json")
+
+
+def _way(asked: dict[str, Any]) -> str:
+    """How the request asks for JSON."""
+    if "tools" in asked:
+        return "tool"
+    kind = asked.get("response_format", {}).get("type", "")
+    return {"json_schema": "json_schema", "json_object": "json"}.get(kind, "prompt")
+
+
+def _error(status: int, message: str, headers: dict[str, str] | None = None) -> web.Response:
+    return web.json_response({"error": {"message": message}}, status=status, headers=headers)
+
+
+async def _in_pieces(
+    request: web.Request, body: bytes, pieces: int, sent: int
+) -> web.StreamResponse:
+    """The body piece by piece; the connection is cut where not all are to be sent."""
+    response = web.StreamResponse(headers={"Content-Type": "application/json"})
+    response.content_length = len(body)
+    await response.prepare(request)
+    size = -(-len(body) // pieces)
+    for n in range(sent):
+        await response.write(body[n * size : (n + 1) * size])
+        await asyncio.sleep(0)
+    if sent < pieces and request.transport is not None:
+        request.transport.abort()
+    return response
+
+
+@contextlib.contextmanager
+def serving(server: Server, port: int = 0) -> Iterator[str]:
+    """The server on loopback, in a thread of its own; its base_url."""
+    loop = asyncio.new_event_loop()
+    runner = web.AppRunner(server.app(), shutdown_timeout=0.1)
+
+    async def start() -> int:
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", port).start()
+        return int(runner.addresses[0][1])
+
+    bound = loop.run_until_complete(start())
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{bound}/v1"
+    finally:
+        asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result()
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
