@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from elenchus.config import LimitsConfig
 from elenchus.errors import UserError
 
-# USD a million tokens read and written, as providers published them when this version was made.
-# Prices change: `models.NAME.usd_in` and `usd_out` in domain.yaml go before these.
+# USD a million tokens read and written, as they were reported in 2026. Prices change: look them up;
+# `models.NAME.usd_in` and `usd_out` in domain.yaml go before these.
 PUBLISHED: dict[str, tuple[float, float]] = {
     "openai:gpt-4.1": (2.0, 8.0),
     "openai:gpt-4.1-mini": (0.4, 1.6),
@@ -16,9 +16,14 @@ PUBLISHED: dict[str, tuple[float, float]] = {
     "openai:gpt-5": (1.25, 10.0),
     "openai:gpt-5-mini": (0.25, 2.0),
     "openai:gpt-5-nano": (0.05, 0.4),
+    "openai:gpt-5.4": (2.5, 15.0),
+    "openai:gpt-5.4-mini": (0.75, 4.5),
+    "openai:gpt-5.4-nano": (0.2, 1.25),
+    "openai:gpt-5.5": (5.0, 30.0),
     "anthropic:claude-haiku-4-5": (1.0, 5.0),
     "anthropic:claude-sonnet-4-5": (3.0, 15.0),
     "anthropic:claude-opus-4-5": (5.0, 25.0),
+    "anthropic:claude-sonnet-5": (2.0, 10.0),
 }
 FREE = ("builtin", "hf", "ollama")  # providers that run on your own machine
 

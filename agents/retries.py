@@ -53,7 +53,7 @@ def delay(error: Exception, tried: int) -> float:
     back together.
     """
     asked = _retry_after(error)
-    most = min(FIRST * 2**tried, LONGEST)
+    most = min(FIRST * 2 ** min(tried, 16), LONGEST)
     return random.uniform(0, most) if asked is None else asked
 
 

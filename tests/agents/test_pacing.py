@@ -1,0 +1,143 @@
+"""How fast a model is asked, what is spent, and which errors pass."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from agents import retries
+from agents.pacing import ROW, Pace, Window
+from agents.prices import Prices
+from agents.structured import WAYS, Structure
+from elenchus.config import LimitsConfig, ModelConfig
+from elenchus.errors import UserError
+
+
+def run(most: int, busy: list[bool]) -> Window:
+    """One call after another, each answered or refused."""
+    window = Window(most)
+
+    async def all_() -> None:
+        for refused in busy:
+            window.leave(await window.enter(), refused)
+
+    asyncio.run(all_())
+    return window
+
+
+@given(st.integers(1, 100), st.lists(st.booleans(), max_size=60))
+def test_the_window_stays_within_its_bounds(most: int, busy: list[bool]) -> None:
+    assert 1 <= run(most, busy).size <= most
+
+
+def test_a_busy_server_halves_and_successes_in_a_row_double() -> None:
+    assert run(64, [True]).size == 32
+    assert run(64, [True, True]).size == 16
+    assert run(64, [True, True] + [False] * (ROW - 1)).size == 16
+    assert run(64, [True, True] + [False] * ROW).size == 32
+    assert run(64, [True, True] + [False] * 3 * ROW).size == 64
+
+
+def test_refusals_of_one_burst_count_once() -> None:
+    window = Window(8)
+
+    async def burst() -> None:
+        entries = [await window.enter() for _ in range(8)]
+        for entry in entries:
+            window.leave(entry, busy=True)
+
+    asyncio.run(burst())
+    assert window.size == 4
+
+
+def test_who_waits_and_is_called_off_leaves_no_gap() -> None:
+    window = Window(1)
+
+    async def go() -> None:
+        first = await window.enter()
+        waiting = [asyncio.create_task(window.enter()) for _ in range(3)]
+        await asyncio.sleep(0)
+        waiting[0].cancel()
+        window.leave(first, busy=False)
+        second = await waiting[1]
+        window.leave(second, busy=False)
+        await waiting[2]
+
+    asyncio.run(asyncio.wait_for(go(), 5))
+
+
+def test_tokens_a_minute_hold_calls_back() -> None:
+    pace = Pace(LimitsConfig(tokens_per_minute=100))
+
+    async def go() -> None:
+        pace.leave(await pace.enter(90), busy=False)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(pace.enter(50), 0.05)
+        # The place of the one that gave up is free again.
+        pace.leave(await asyncio.wait_for(pace.enter(5), 5), busy=False)
+
+    asyncio.run(go())
+
+
+def answer(status: int, headers: dict[str, str] | None = None) -> httpx.HTTPStatusError:
+    request = httpx.Request("POST", "http://127.0.0.1/")
+    response = httpx.Response(status, headers=headers, request=request)
+    return httpx.HTTPStatusError("", request=request, response=response)
+
+
+@pytest.mark.parametrize(
+    ("status", "passes"), [(429, True), (503, True), (400, False), (401, False)]
+)
+def test_what_passes_by_itself(status: int, passes: bool) -> None:
+    assert retries.is_transient(answer(status)) is passes
+    assert retries.is_busy(answer(status)) is (status == 429)
+
+
+def test_a_spent_quota_does_not_pass() -> None:
+    error = answer(429)
+    error.code = "insufficient_quota"  # as the openai package has it
+    assert not retries.is_transient(error)
+
+
+def test_retry_after_is_a_number_or_a_date() -> None:
+    assert retries.delay(answer(429, {"Retry-After": "7"}), 0) == 7
+    later = format_datetime(datetime.now(UTC) + timedelta(seconds=60))
+    assert 55 < retries.delay(answer(429, {"Retry-After": later}), 0) <= 60
+    assert retries.delay(answer(429, {"Retry-After": "soon"}), 0) <= retries.FIRST
+
+
+@given(st.integers(0, 100_000))
+def test_pauses_grow_to_a_bound(tried: int) -> None:
+    assert 0 <= retries.delay(ConnectionError(), tried) <= retries.LONGEST
+
+
+def test_own_prices_go_before_published_ones() -> None:
+    own = {"openai:gpt-5": LimitsConfig(usd_in=1, usd_out=2), "openai:x": LimitsConfig()}
+    prices = Prices(own)
+    assert prices.usd("openai:gpt-5", 1_000_000, 1_000_000) == 3
+    assert prices.usd("builtin:nano+abc", 10, 10) == 0
+    with pytest.raises(UserError, match="openai:x"):
+        prices.demand("openai:x")
+
+
+@pytest.mark.parametrize("provider", WAYS)
+def test_the_strictest_way_first_and_the_prompt_last(provider: str) -> None:
+    structure = Structure(ModelConfig(model=f"{provider}:m"))
+    seen = [structure.way]
+    while structure.weaker(structure.way):
+        seen.append(structure.way)
+    assert tuple(seen) == WAYS[provider]
+    assert structure.arguments("R", {}) == {}
+    structure.strictest()
+    assert structure.way == WAYS[provider][0]
+    assert structure.arguments("R", {"type": "object"})
+
+
+def test_a_way_that_is_set_is_kept() -> None:
+    structure = Structure(ModelConfig(model="openai:m", structured="json"))
+    assert structure.way == "json"
+    assert not structure.weaker("json")
