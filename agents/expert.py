@@ -2,7 +2,7 @@
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from pydantic import BaseModel, ConfigDict
 
@@ -11,7 +11,7 @@ from agents.prompting import fence, fence_passages, neutral, render
 from elenchus.config import DomainConfig
 from elenchus.records import Answer, Citation, Passage
 
-Search = Callable[[str], list[Passage]]
+Search = Callable[[str], Awaitable[list[Passage]]]
 
 
 class Reply(BaseModel):
@@ -39,7 +39,7 @@ class Expert:
         Raises:
             CallFailed: a reply could not be parsed.
         """
-        first = await asyncio.to_thread(self._search, question)
+        first = await self._search(question)
         samples = range(self._caller.config.samples)
         made = await asyncio.gather(*(self._answer(question, first, n) for n in samples))
         passages = {p.id: p for _, given in made for p in given}
@@ -55,7 +55,7 @@ class Expert:
             reply, call = await self._caller.parsed(prompt, Reply, sample)
             if not reply.look_up or not look_ups_left:
                 break
-            found = await asyncio.to_thread(self._search, reply.look_up)
+            found = await self._search(reply.look_up)
             passages = list({p.id: p for p in (*passages, *found)}.values())
         answer = Answer(
             text=reply.answer,

@@ -7,6 +7,7 @@ from typing import Any
 
 from langchain_core.language_models import BaseChatModel
 
+from agents.compatible import CompatibleChatModel
 from agents.remote import make_remote
 from elenchus.config import ModelConfig
 from elenchus.errors import UserError
@@ -29,9 +30,8 @@ class Model:
 
     async def close(self) -> None:
         """Close the connections to a server."""
-        client = getattr(self.chat, "http_async_client", None)
-        if client is not None:
-            await client.aclose()
+        if isinstance(self.chat, CompatibleChatModel):
+            await self.chat.aclose()
 
 
 def make_model(config: ModelConfig, adapter: Path | None = None) -> Model:

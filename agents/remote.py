@@ -2,11 +2,14 @@
 
 import difflib
 import os
+from collections.abc import Collection
 from typing import Any
 
 import httpx
 from langchain_core.language_models import BaseChatModel
+from pydantic import SecretStr
 
+from agents.compatible import OPTIONS, CompatibleChatModel
 from elenchus.config import ModelConfig
 from elenchus.errors import UserError
 
@@ -29,7 +32,17 @@ def make_remote(config: ModelConfig) -> BaseChatModel:
     """
     from langchain.chat_models import init_chat_model
 
-    provider = config.model.partition(":")[0]
+    provider, _, name = config.model.partition(":")
+    if provider == "openai" and config.base_url is not None:
+        _check_options(config, OPTIONS)
+        return CompatibleChatModel(
+            model=name,
+            base_url=config.base_url,
+            api_key=SecretStr(os.environ.get(KEYS[provider], NO_KEY)),
+            temperature=config.temperature,
+            timeout=config.timeout,
+            options=config.options,
+        )
     settings = {"temperature": config.temperature, **config.options, **_connection(config)}
     try:
         made: BaseChatModel = init_chat_model(config.model, **settings)
@@ -39,7 +52,8 @@ def make_remote(config: ModelConfig) -> BaseChatModel:
         raise UserError(f"{config.model} needs a package: pip install '{package}'") from error
     except ValueError as error:  # no such provider, or a setting out of range
         raise UserError(f"cannot use the model {config.model!r}: {_first_line(error)}") from error
-    _check_options(config, made)
+    known = type(made).model_fields
+    _check_options(config, {*known, *(field.alias for field in known.values() if field.alias)})
     return made
 
 
@@ -77,27 +91,11 @@ def _connection(config: ModelConfig) -> dict[str, Any]:
         return address
     if config.base_url is None and not os.environ.get(KEYS[provider]):
         raise UserError(f"{config.model} needs a key: set {KEYS[provider]} in the environment")
-    settings = {**address, "max_retries": 0, "timeout": config.timeout}
-    if provider == "openai":
-        if not os.environ.get(KEYS[provider]):
-            settings["api_key"] = NO_KEY
-        settings["http_async_client"] = _fast_client(config)
-    return settings
+    return {**address, "max_retries": 0, "timeout": config.timeout}
 
 
-def _fast_client(config: ModelConfig) -> Any:
-    """The openai package's client over aiohttp, which takes a tenth of the default one's time."""
-    try:
-        from openai import DefaultAioHttpClient
-    except ImportError as error:
-        raise UserError(f"{config.model} needs: pip install 'elenchus[openai]'") from error
-    return DefaultAioHttpClient(timeout=config.timeout)
-
-
-def _check_options(config: ModelConfig, made: BaseChatModel) -> None:
+def _check_options(config: ModelConfig, names: Collection[str]) -> None:
     provider = config.model.partition(":")[0]
-    known = type(made).model_fields
-    names = {*known, *(field.alias for field in known.values() if field.alias)}
     for option in config.options:
         if option.endswith(SECRET):
             raise UserError(

@@ -5,6 +5,7 @@ a small JSON file. A finished cell is read, an interrupted one resumed.
 """
 
 import json
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ from elenchus.screen import Screen
 from training.evaluation import RIGHT
 
 Row = dict[str, Any]
+MANY = 4  # samples about one point, or more
 Changes = dict[str, Any]
 
 
@@ -101,8 +103,9 @@ def distil(folder: runs.RunFolder, sizes: tuple[int, ...]) -> list[Row]:
     """A row for the untouched student, and one for each round.
 
     `data_tokens` counts the dataset once, `seen_tokens` and `steps` all training so far; `wrong` is
-    the share of the dataset's examples whose answer is wrong, which only the reader can tell. The
-    last row has `exams`, the accuracy on every exam, before and after.
+    the share of the dataset's examples whose answer is wrong, which only the reader can tell;
+    `by_samples` has right answers and questions by the samples about their point. The last row
+    has `exams`, the accuracy on every exam, before and after.
     """
     from training import lora
 
@@ -136,6 +139,8 @@ def distil(folder: runs.RunFolder, sizes: tuple[int, ...]) -> list[Row]:
         )
     for round_, row in enumerate(rows):
         right = {s.item_id: s.grade in RIGHT for s in scores if s.round == round_}
+        covered = Counter(examples[i].point_id for i in datasets.get(round_, ()))
+        row["by_samples"] = _by_samples(right, items, covered)
         row["questions"] = len(right)
         row["accuracy"] = sum(right.values()) / len(right)
         row["kinds"] = _kinds(right, items)
@@ -157,6 +162,16 @@ def _is_wrong(ledger: Ledger, example: Example) -> bool:
     sent = [Message(**m) for m in json.loads(call.request)]
     right = ReaderChatModel().invoke([(m.role, m.content) for m in sent]).text
     return bool(json.loads(right)["answer"] != example.completion)
+
+
+def _by_samples(
+    right: dict[str, bool], items: dict[str, ExamItem], covered: Counter[str]
+) -> dict[str, tuple[int, int]]:
+    """Right answers and questions, by how many samples were about the question's point."""
+    found: dict[str, list[bool]] = {}
+    for item, good in sorted(right.items()):
+        found.setdefault(str(min(covered[items[item].point_id or ""], MANY)), []).append(good)
+    return {samples: (sum(some), len(some)) for samples, some in sorted(found.items())}
 
 
 def _kinds(right: dict[str, bool], items: dict[str, ExamItem]) -> dict[str, float]:

@@ -8,11 +8,12 @@ run of its own below `--out`; started again after a kill, it goes on where it st
 names the strategies to compare with the adversarial one, which always runs.
 
 Keys of the JSON: `table` (by strategy and n), `by_domain` (such a table for each),
-`by_domain_minus_random`, `adversarial_minus_random` and
-`adversarial_minus` (of each other strategy), by n; `random_per_adversarial` (samples, by n of the
-adversarial strategy) and `paraphrase_tokens_per_adversarial_token`, with intervals, and null for
-more than was tried; `equal_tokens`, `missed` (a line for each target, of the strategies run, that
-is not reached; exit code 1 where there is one), `rows` (every run).
+`by_domain_minus_random`, `adversarial_minus_random` and `adversarial_minus` (of each other
+strategy), by n; `random_per_adversarial` (samples, by n of the adversarial strategy) and
+`paraphrase_tokens_per_adversarial_token`, with intervals, and null for more than was tried;
+`right_by_samples` (by how many samples were about a question's point), `equal_tokens`, `missed` (a
+line for each target, of the strategies run, that is not reached; exit code 1 where there is one),
+`rows` (every run).
 """
 
 import functools
@@ -91,12 +92,28 @@ def report(rows: list[Row]) -> dict[str, Any]:
         "paraphrase_tokens_per_adversarial_token": comparison.equivalents(
             families, "paraphrase", "data_tokens"
         ),
+        "right_by_samples": _by_samples(rows),
         "equal_tokens": comparison.at_equal_tokens(families),
         "missed": [
             line
             for target in TARGETS
             if target[0] in others and (line := _missed(against, *target))
         ],
+    }
+
+
+def _by_samples(rows: list[Row]) -> dict[str, dict[str, float]]:
+    """By strategy, the share right of the questions on whose point there were so many samples."""
+    counts: dict[str, dict[str, list[tuple[int, int]]]] = {}
+    for row in rows:
+        for samples, pair in row["by_samples"].items() if row["n"] else ():
+            counts.setdefault(row["strategy"], {}).setdefault(samples, []).append(pair)
+    return {
+        strategy: {
+            samples: sum(right for right, _ in pairs) / sum(of for _, of in pairs)
+            for samples, pairs in sorted(found.items())
+        }
+        for strategy, found in counts.items()
     }
 
 

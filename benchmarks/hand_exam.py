@@ -22,6 +22,7 @@ from elenchus.ledger import Ledger
 from graphs.exams import HandQuestion, read_hand_exam
 from retrieval.corpora import load_documents
 from retrieval.embedding import Embedder
+from retrieval.recorded import RecordedSearch
 from retrieval.search import Search
 from retrieval.store import Store
 
@@ -37,7 +38,8 @@ def measure(domain: str, quick: bool, folder: Path) -> dict[str, Any]:
     ledger = Ledger(folder / f"{domain}.sqlite")
     documents = load_documents(home, config.corpus.paths)
     passages = store.update(documents, lambda *_: None)
-    search = Search(passages, store, config.retrieval)
+    ledger.write(*passages)
+    search = RecordedSearch(Search(passages, store, config.retrieval), ledger)
     rows = read_hand_exam(home / str(config.exam.hand), documents)[: QUICK if quick else None]
     results = asyncio.run(_ask(rows, search, ledger, config))
     store.close()
@@ -53,7 +55,7 @@ def measure(domain: str, quick: bool, folder: Path) -> dict[str, Any]:
 
 
 async def _ask(
-    rows: list[HandQuestion], search: Search, ledger: Ledger, config: DomainConfig
+    rows: list[HandQuestion], search: RecordedSearch, ledger: Ledger, config: DomainConfig
 ) -> list[dict[str, Any]]:
     expert = Expert(Caller(make_model(config.expert), config.expert, ledger), search, config)
     grader = Grader(Caller(make_model(config.grader), config.grader, ledger), config)

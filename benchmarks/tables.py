@@ -11,6 +11,7 @@ def show(found: dict[str, Any]) -> None:
     console = Console(highlight=False)
     console.print(_accuracies(found["table"]))
     console.print(_differences(found["adversarial_minus"]))
+    console.print(_by_samples(found["right_by_samples"]))
     for n, times in found["random_per_adversarial"].items():
         console.print(f"one of {n} adversarial samples is worth {_times(times)} random ones")
     for n, times in found["paraphrase_tokens_per_adversarial_token"].items():
@@ -34,6 +35,14 @@ def _differences(against: dict[str, dict[str, Any]]) -> Table:
     shown = Table("adversarial minus", *(f"n = {n}" for n in sizes), box=None)
     for strategy, by_size in against.items():
         shown.add_row(strategy, *(percent(by_size.get(str(n)), "+") for n in sizes))
+    return shown
+
+
+def _by_samples(found: dict[str, dict[str, float]]) -> Table:
+    counts = sorted({samples for shares in found.values() for samples in shares})
+    shown = Table("right, %, by samples on the point", *counts, box=None)
+    for strategy, shares in found.items():
+        shown.add_row(strategy, *(f"{100 * shares[n]:.1f}" if n in shares else "" for n in counts))
     return shown
 
 

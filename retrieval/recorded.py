@@ -5,6 +5,7 @@ near as each other may change places. What was once found is found again, even a
 expert looks the same things up again and again.
 """
 
+import asyncio
 from collections.abc import Callable
 
 from elenchus.ledger import Ledger
@@ -12,7 +13,7 @@ from elenchus.records import Passage, Retrieval
 
 
 class RecordedSearch:
-    """Finds passages of a run. Safe to use from several threads."""
+    """Finds passages of a run, on threads; what was found before costs none."""
 
     def __init__(self, search: Callable[[str], list[Passage]], ledger: Ledger) -> None:
         self._search = search
@@ -20,11 +21,11 @@ class RecordedSearch:
         self._passages = {p.id: p for p in ledger.all(Passage)}
         self._found = {r.query: r for r in ledger.all(Retrieval)}
 
-    def __call__(self, query: str) -> list[Passage]:
+    async def __call__(self, query: str) -> list[Passage]:
         """The best passages for a query, as `Search` gives them."""
         if query not in self._found:
-            ids = tuple(passage.id for passage in self._search(query))
-            new = Retrieval(query=query, passage_ids=ids)
-            if self._found.setdefault(query, new) is new:  # no other thread was faster
+            passages = await asyncio.to_thread(self._search, query)
+            new = Retrieval(query=query, passage_ids=tuple(p.id for p in passages))
+            if self._found.setdefault(query, new) is new:  # no other examination was faster
                 self._ledger.write(new)
         return [self._passages[i] for i in self._found[query].passage_ids]

@@ -35,6 +35,12 @@ QUESTION = Question(
     text=HOSTILE, kind="recall", style="training", point_id="o", passage_ids=(), round=1, call_id=""
 )
 DOMAIN = DomainConfig(domain="d", title="the rules", language="Esperanto")
+
+
+async def found(query: str) -> list[Passage]:
+    return [PASSAGE]
+
+
 Ask = Callable[[Caller], Awaitable[object]]
 ASKED: dict[str, Ask] = {
     "examiner/survey": lambda c: Examiner(c, DOMAIN).survey(PASSAGE),
@@ -42,7 +48,7 @@ ASKED: dict[str, Ask] = {
     "examiner/revise": lambda c: Examiner(c, DOMAIN).revise(
         SEED, POINT, [PASSAGE], QUESTION, HOSTILE
     ),
-    "expert/answer": lambda c: Expert(c, lambda query: [PASSAGE], DOMAIN).answer(HOSTILE),
+    "expert/answer": lambda c: Expert(c, found, DOMAIN).answer(HOSTILE),
     "grader/grade": lambda c: Grader(c, DOMAIN).grade(HOSTILE, HOSTILE, [HOSTILE, HOSTILE]),
     "author/paraphrase": lambda c: Author(c, DOMAIN).paraphrase(PASSAGE, 1),
     "author/entities": lambda c: Author(c, DOMAIN).entities([PASSAGE]),

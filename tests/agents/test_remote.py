@@ -33,7 +33,10 @@ async def grade(judge: Grader, count: int) -> list[object]:
     """Grades of so many answers, all different."""
     tasks = (judge.grade(f"q{n}", f"So: {n}.", [f"So: {n}."]) for n in range(count))
     async with asyncio.timeout(60):
-        return await asyncio.gather(*tasks, return_exceptions=True)
+        try:
+            return await asyncio.gather(*tasks, return_exceptions=True)
+        finally:
+            await judge._caller.model.close()
 
 
 @pytest.mark.parametrize("fault", Fault)
@@ -138,6 +141,23 @@ def test_every_way_of_asking_for_json(way: str, ledger: Ledger) -> None:
     assert server.ways == {way: 1}
 
 
+def test_the_packages_of_providers_go_the_same_way(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without base_url, OpenAI's own package is used, here with the server's address."""
+    server = Server(Plan(evenly(0.3), seed=8), retry_after=0, silence=3)
+    with serving(server) as url:
+        monkeypatch.setenv("OPENAI_BASE_URL", url)
+        monkeypatch.setenv("OPENAI_API_KEY", "any")
+        config = ModelConfig(model=f"openai:{MODEL}", timeout=2)
+        made = make_model(config)
+        assert type(made.chat).__name__ == "ChatOpenAI"
+        judge = Grader(Caller(made, config, ledger), DOMAIN)
+        verdicts = asyncio.run(grade(judge, 15))
+    assert [v.grades for v in verdicts] == [("correct",)] * 15
+    assert len(server.plan.drawn) > 4
+
+
 def test_a_server_that_takes_no_schema_is_asked_in_another_way(ledger: Ledger) -> None:
     server = Server(refuses=("json_schema", "tool"))
     with serving(server) as url:
@@ -166,7 +186,7 @@ def test_a_prompt_that_the_server_refuses_is_a_recorded_failure(ledger: Ledger) 
         ({"model": "nosuch:model"}, "nosuch"),
         ({"model": "openai:gpt-5"}, "set OPENAI_API_KEY in the environment"),
         ({"model": "anthropic:claude"}, "set ANTHROPIC_API_KEY in the environment"),
-        ({"options": {"temprature": 1}}, "no option 'temprature'; did you mean 'temperature'"),
+        ({"options": {"max_tokenz": 1}}, "no option 'max_tokenz'; did you mean 'max_tokens'"),
         ({"options": {"api_key": "x"}}, "secrets are set in the environment"),
     ],
 )

@@ -18,6 +18,7 @@ def row(strategy: str, n: int, accuracy: float, seed: int = 0, tokens: int | Non
     return {
         "domain": "d", "seed": seed, "strategy": strategy, "n": n, "accuracy": accuracy,
         "samples": n, "data_tokens": data, "seen_tokens": 5 * data, "steps": n,
+        "by_samples": {"0": (1, 2), "1": (round(10 * accuracy), 10)},
     }  # fmt: skip
 
 
@@ -95,6 +96,7 @@ def test_the_report_names_what_is_missed() -> None:
     assert found["replicates"] == 3
     assert found["random_per_adversarial"]["100"]["mean"] == pytest.approx(2, rel=0.15)
     assert found["paraphrase_tokens_per_adversarial_token"]["100"]["mean"] is None
+    assert found["right_by_samples"]["random"] == pytest.approx({"0": 0.5, "1": 0.6667}, rel=1e-3)
     missed = "\n".join(found["missed"])
     assert "random at n = 400: +0.060" in missed
     assert "random at n = 200" not in missed

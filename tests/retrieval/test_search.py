@@ -1,5 +1,6 @@
 """Loading, indexing and searching with the real parts: MiniLM, Chroma on disk, BM25."""
 
+import asyncio
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -109,10 +110,10 @@ def test_what_was_found_is_found_again(tmp_path: Path, ledger: Ledger) -> None:
         return passages[len(asked) - 1 :]
 
     first = RecordedSearch(search, ledger)
-    assert first("lift") == first("lift") == passages
+    assert asyncio.run(first("lift")) == asyncio.run(first("lift")) == passages
     again = RecordedSearch(search, ledger)  # as a resumed run makes it
-    assert again("lift") == passages
-    assert again("stairs") == passages[1:]
+    assert asyncio.run(again("lift")) == passages
+    assert asyncio.run(again("stairs")) == passages[1:]
     assert asked == ["lift", "stairs"]
 
 

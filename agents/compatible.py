@@ -1,0 +1,159 @@
+"""Servers of one's own that speak OpenAI's protocol (vLLM, llama.cpp, LM Studio), over aiohttp.
+
+The openai package takes milliseconds of processor time for every call. At hundreds of calls a
+second that is most of what a machine has (`benchmarks/orchestration.py`), so such servers are
+spoken to directly; OpenAI itself is asked through its package.
+"""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import aiohttp
+from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
+from langchain_core.exceptions import (
+    ModelAPIError,
+    ModelAuthenticationError,
+    ModelConnectionError,
+    ModelError,
+    ModelInvalidRequestError,
+    ModelNotFoundError,
+    ModelPermissionDeniedError,
+    ModelRateLimitError,
+    ModelTimeoutError,
+)
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.messages.ai import UsageMetadata
+from langchain_core.outputs import ChatGeneration, ChatResult
+from pydantic import PrivateAttr, SecretStr
+
+ROLES = {"human": "user", "ai": "assistant", "system": "system"}
+ERRORS: dict[int, type[ModelError]] = {
+    401: ModelAuthenticationError,
+    403: ModelPermissionDeniedError,
+    404: ModelNotFoundError,
+    429: ModelRateLimitError,
+}
+# Of the request, beside what the configuration has keys for.
+OPTIONS = (
+    "max_tokens", "max_completion_tokens", "top_p", "stop", "seed", "presence_penalty",
+    "frequency_penalty", "logit_bias", "reasoning_effort", "extra_body",
+)  # fmt: skip
+
+
+class CompatibleChatModel(BaseChatModel):
+    """A model on such a server. Asked asynchronously, on one event loop.
+
+    Attributes:
+        options: further fields of each request; those in `extra_body` are fields too.
+        timeout: seconds for a whole answer.
+    """
+
+    model: str
+    base_url: str
+    api_key: SecretStr
+    temperature: float
+    timeout: float
+    options: dict[str, Any]
+    _session: aiohttp.ClientSession | None = PrivateAttr(None)
+
+    @property
+    def _llm_type(self) -> str:
+        return "openai-compatible"
+
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        raise NotImplementedError("this model is asked asynchronously: use ainvoke")
+
+    async def _agenerate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        fields = {**self.options, **kwargs}
+        fields |= fields.pop("extra_body", {})
+        if stop:
+            fields["stop"] = stop
+        body = {
+            "model": self.model,
+            "messages": [{"role": ROLES[m.type], "content": m.text} for m in messages],
+            "temperature": self.temperature,
+            **fields,
+        }
+        message = _message(await self._post(body))
+        return ChatResult(generations=[ChatGeneration(message=message)])
+
+    async def _post(self, body: dict[str, Any]) -> str:
+        """The body of the answer.
+
+        Raises:
+            ModelError: the kind that LangChain has for what went wrong.
+        """
+        if self._session is None:
+            # How many are in flight is decided elsewhere (`agents.pacing`).
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=0),
+                timeout=aiohttp.ClientTimeout(total=self.timeout),
+                headers={"Authorization": f"Bearer {self.api_key.get_secret_value()}"},
+            )
+        url = f"{self.base_url.rstrip('/')}/chat/completions"
+        try:
+            async with self._session.post(url, json=body) as answer:
+                text = await answer.text()
+        except TimeoutError as error:
+            raise ModelTimeoutError(f"no answer in {self.timeout:g} seconds") from error
+        except aiohttp.ClientError as error:
+            raise ModelConnectionError(f"the connection failed: {error}") from error
+        if answer.status >= 400:
+            raise _refusal(answer, text)
+        return text
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+
+def _message(text: str) -> AIMessage:
+    try:
+        said = json.loads(text)
+        message, usage = said["choices"][0]["message"], said.get("usage") or {}
+    except (ValueError, LookupError, TypeError) as error:
+        raise ModelConnectionError(f"no whole answer: {text[:200]!r}") from error
+    read, written = usage.get("prompt_tokens", 0), usage.get("completion_tokens", 0)
+    return AIMessage(
+        content=_content(message),
+        usage_metadata=UsageMetadata(
+            input_tokens=read, output_tokens=written, total_tokens=read + written
+        ),
+    )
+
+
+def _content(message: dict[str, Any]) -> str:
+    """The text; of a tool that was called, its arguments."""
+    calls: Sequence[Any] = message.get("tool_calls") or ()
+    return str(calls[0]["function"]["arguments"] if calls else message.get("content") or "")
+
+
+def _refusal(answer: aiohttp.ClientResponse, text: str) -> ModelError:
+    """With `status_code`, `code` and `response`, as the openai package's errors have them."""
+    usual = ModelAPIError if answer.status >= 500 else ModelInvalidRequestError
+    code = None
+    try:
+        told = json.loads(text)["error"]
+        text, code = told["message"], told.get("code")
+    except (ValueError, LookupError, TypeError):
+        pass  # not the protocol's form: the text as it is
+    error: Any = ERRORS.get(answer.status, usual)(f"{answer.status}: {text[:500]}")
+    error.status_code, error.code, error.response = answer.status, code, answer
+    found: ModelError = error
+    return found
