@@ -44,7 +44,9 @@ def make_model(config: ModelConfig, adapter: Path | None = None) -> Model:
     if provider == "builtin":
         return _builtin(name, config, adapter)
     if adapter is not None:
-        raise UserError(f"{config.model} cannot take an adapter here: use a local student")
+        raise UserError(f"{config.model} cannot take an adapter here: use builtin:nano")
+    if provider == "hf":
+        return _local(name, config)
     return Model(make_remote(config), config.model, seeded=False)
 
 
@@ -92,6 +94,18 @@ def _builtin(name: str, config: ModelConfig, adapter: Path | None) -> Model:
             raise UserError(str(error)) from error
         return Model(nano, identity, seeded=True)
     raise UserError(f"unknown model {config.model!r}; built in are builtin:reader, builtin:nano")
+
+
+def _local(name: str, config: ModelConfig) -> Model:
+    from agents.local import LocalChatModel
+
+    options = _checked(config, LocalChatModel)
+    try:
+        local = LocalChatModel(model=name, temperature=config.temperature, **options)
+    except ValueError as error:
+        raise UserError(f"{config.model}: {error}") from error
+    local.load()
+    return Model(local, config.model, seeded=False)
 
 
 def _checked(config: ModelConfig, model: type[BaseChatModel]) -> dict[str, Any]:

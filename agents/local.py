@@ -1,0 +1,170 @@
+"""`hf:FOLDER` or `hf:ID`: any chat model that transformers can load, on this machine, in batches.
+
+A model id is looked up in the local cache of the hub first. Weights are safetensors only, and no
+code that comes with a model is run.
+"""
+
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
+from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.messages.ai import UsageMetadata
+from langchain_core.outputs import ChatGeneration, ChatResult
+from pydantic import Field
+
+from agents.batching import Batcher
+from agents.models import PromptTooLong
+from elenchus.errors import UserError
+
+if TYPE_CHECKING:
+    import torch
+
+ROLES = {"human": "user", "ai": "assistant", "system": "system"}
+MAX_BATCH = 16
+
+
+@dataclass(frozen=True)
+class Request:
+    """One prompt in the model's own chat form, and how to go on from it."""
+
+    text: str
+    temperature: float
+    max_new_tokens: int
+
+
+class LocalChatModel(BaseChatModel):
+    """A model of transformers; loaded once a process, however many roles use it.
+
+    Attributes:
+        model: folder or hub id.
+        device: where it runs; "" for a GPU where there is one.
+    """
+
+    model: str
+    temperature: float = Field(default=0.0, ge=0.0)
+    max_new_tokens: int = Field(default=512, ge=1)
+    device: str = ""
+
+    @property
+    def _llm_type(self) -> str:
+        return "transformers"
+
+    def load(self) -> "Loaded":
+        """Load the model now; UserError where there is none that can chat."""
+        return _loaded(self.model, self.device)
+
+    def _generate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: CallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        loaded = self.load()
+        return loaded.batcher.submit(self._request(loaded, messages)).result()
+
+    async def _agenerate(
+        self,
+        messages: list[BaseMessage],
+        stop: list[str] | None = None,
+        run_manager: AsyncCallbackManagerForLLMRun | None = None,
+        **kwargs: Any,
+    ) -> ChatResult:
+        loaded = self.load()
+        return await loaded.batcher.ask(self._request(loaded, messages))
+
+    def _request(self, loaded: "Loaded", messages: list[BaseMessage]) -> Request:
+        text = loaded.prompt([{"role": ROLES[m.type], "content": m.text} for m in messages])
+        read = loaded.length(text)
+        if read + self.max_new_tokens > loaded.context:
+            raise PromptTooLong(
+                f"the prompt has {read} tokens; with max_new_tokens="
+                f"{self.max_new_tokens} it must stay within {loaded.context}: shorten it"
+            )
+        return Request(text, self.temperature, self.max_new_tokens)
+
+
+class Loaded:
+    """A model with its tokenizer, answering batches."""
+
+    def __init__(self, model: Any, tokenizer: Any) -> None:
+        self._model, self._tokenizer = model, tokenizer
+        self.context = int(getattr(model.config, "max_position_embeddings", 0) or 1 << 30)
+        self.batcher: Batcher[Request, ChatResult] = Batcher(self._run, max_batch=MAX_BATCH)
+
+    def prompt(self, chat: list[dict[str, str]]) -> str:
+        """The messages in the model's chat form, up to where its answer begins."""
+        made: str = self._tokenizer.apply_chat_template(
+            chat, tokenize=False, add_generation_prompt=True
+        )
+        return made
+
+    def length(self, text: str) -> int:
+        """Tokens of a prompt."""
+        return len(self._tokenizer(text, add_special_tokens=False).input_ids)
+
+    def _run(self, requests: Sequence[Request]) -> list[ChatResult]:
+        found: dict[Request, list[ChatResult]] = {}
+        for settings in dict.fromkeys((r.temperature, r.max_new_tokens) for r in requests):
+            alike = [r for r in requests if (r.temperature, r.max_new_tokens) == settings]
+            for request, result in zip(alike, self._answers(alike), strict=True):
+                found.setdefault(request, []).append(result)
+        return [found[request].pop() for request in requests]
+
+    def _answers(self, requests: Sequence[Request]) -> list[ChatResult]:
+        import torch
+
+        batch = self._tokenizer(
+            [request.text for request in requests],
+            return_tensors="pt",
+            padding=True,
+            padding_side="left",
+            add_special_tokens=False,
+        ).to(self._model.device)
+        warm = requests[0].temperature > 0
+        with torch.inference_mode():
+            made = self._model.generate(
+                input_ids=batch.input_ids,
+                attention_mask=batch.attention_mask,
+                max_new_tokens=requests[0].max_new_tokens,
+                do_sample=warm,
+                temperature=requests[0].temperature if warm else None,
+                pad_token_id=self._tokenizer.pad_token_id,
+            )
+        read = batch.attention_mask.sum(dim=1).tolist()
+        answers = made[:, batch.input_ids.shape[1] :]
+        return [self._result(n, answer) for n, answer in zip(read, answers, strict=True)]
+
+    def _result(self, read: int, answer: "torch.Tensor") -> ChatResult:
+        text = self._tokenizer.decode(answer, skip_special_tokens=True).strip()
+        written = int((answer != self._tokenizer.pad_token_id).sum())
+        usage = UsageMetadata(input_tokens=read, output_tokens=written, total_tokens=read + written)
+        message = AIMessage(content=text, usage_metadata=usage)
+        return ChatResult(generations=[ChatGeneration(message=message)])
+
+
+@functools.cache
+def _loaded(name: str, device: str) -> Loaded:
+    try:
+        import torch
+        from transformers import AutoModelForCausalLM, AutoTokenizer
+    except ModuleNotFoundError as error:
+        raise UserError(f"hf:{name} needs {error.name}: pip install 'elenchus[train]'") from error
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(name)
+        model = AutoModelForCausalLM.from_pretrained(name, dtype="auto", use_safetensors=True)
+    except (OSError, ValueError) as error:
+        raise UserError(
+            f"hf:{name}: no model can be loaded from there ({str(error).partition(chr(10))[0]}): "
+            "give a folder with safetensors, or the id of a model that the hub has"
+        ) from error
+    if tokenizer.chat_template is None:
+        raise UserError(f"hf:{name} has no chat template: take a model that was tuned to chat")
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token
+    usual = "cuda" if torch.cuda.is_available() else "cpu"
+    return Loaded(model.to(device or usual).eval(), tokenizer)

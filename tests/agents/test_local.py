@@ -1,0 +1,64 @@
+"""Models of transformers by folder, in batches; the built-in student's weights stand in for any."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+from agents.builtin.nano import WEIGHTS
+from agents.calls import Caller, CallFailed
+from agents.models import make_model
+from agents.prompting import render
+from elenchus.config import ModelConfig
+from elenchus.errors import UserError
+from elenchus.ledger import Call, Ledger
+
+NAME = f"hf:{WEIGHTS}"
+
+
+def ask(ledger: Ledger, questions: list[str], **settings: object) -> list[object]:
+    config = ModelConfig(model=NAME, options={"max_new_tokens": 24}, **settings)
+    caller = Caller(make_model(config), config, ledger)
+    prompts = [render("student", "answer", q, title="t", language="English") for q in questions]
+
+    async def all_() -> list[object]:
+        return await asyncio.gather(*map(caller.text, prompts), return_exceptions=True)
+
+    return asyncio.run(all_())
+
+
+def test_a_batch_answers_as_one_by_one(ledger: Ledger, tmp_path: Path) -> None:
+    questions = [
+        f"What is the limit for the {thing}?" for thing in ("green lamp", "toy", "old boat")
+    ]
+    together = ask(ledger, questions)
+    assert all(isinstance(call, Call) and call.response for call in together)
+    assert all(call.input_tokens > 5 and 0 < call.output_tokens <= 24 for call in together)
+    alone = Ledger(tmp_path / "alone.sqlite")
+    assert [ask(alone, [q])[0].response for q in questions] == [c.response for c in together]
+    alone.close()
+
+
+def test_sampling_gives_other_answers(ledger: Ledger) -> None:
+    answers = ask(ledger, [f"What is forbidden{' ' * n}?" for n in range(6)], temperature=5.0)
+    assert len({call.response for call in answers}) > 1
+
+
+def test_a_prompt_that_is_too_long_fails_alone(ledger: Ledger) -> None:
+    long, short = ask(ledger, ["long " * 3000, "short?"])
+    assert isinstance(long, CallFailed)
+    assert "shorten" in str(long)
+    assert isinstance(short, Call)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"model": "hf:/no/such/folder"}, "no model can be loaded from there"),
+        ({"options": {"max_tokens": 5}}, "no option 'max_tokens'"),
+        ({"options": {"max_new_tokens": 0}}, "max_new_tokens"),
+    ],
+)
+def test_what_cannot_be_used(changes: dict, says: str) -> None:
+    with pytest.raises(UserError, match=says):
+        make_model(ModelConfig(**{"model": NAME, **changes}))
