@@ -7,6 +7,7 @@ spoken to directly; OpenAI itself is asked through its package.
 
 import json
 from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import aiohttp
@@ -154,6 +155,7 @@ def _refusal(answer: aiohttp.ClientResponse, text: str) -> ModelError:
     except (ValueError, LookupError, TypeError):
         pass  # not the protocol's form: the text as it is
     error: Any = ERRORS.get(answer.status, usual)(f"{answer.status}: {text[:500]}")
-    error.status_code, error.code, error.response = answer.status, code, answer
+    error.status_code, error.code = answer.status, code
+    error.response = SimpleNamespace(headers=answer.headers)
     found: ModelError = error
     return found

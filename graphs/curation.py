@@ -147,8 +147,10 @@ def _fitted(
 ) -> Adapter:
     """The adapter of a round, trained on samples and their share of replay."""
     config, out = context.config, context.folder.adapter(round_)
-    samples = [*own, *general.replay(config, len(own), round_)]
     base = weights(config.student)
+    replay = general.replay(config, len(own), round_)
+    over = lora.too_long(base, replay, config.training)
+    samples = [*own, *(s for s, long in zip(replay, over, strict=True) if not long)]
     plan = lora.batches(lora.encoded(base, samples), config.training, config.seed)
     if not out.exists():
         start = context.folder.path / previous if previous else None

@@ -36,21 +36,29 @@ async def rewrite(state: AdaptationState, runtime: Runtime[Context]) -> Update:
     context = runtime.context
     jobs, base = await _jobs(context), weights(context.config.student)
     texts: list[Text] = []
-    held, wanted = 0, context.config.rewriting.tokens
+    held, wanted, long = 0, context.config.rewriting.tokens, 0
+    most = context.config.training.max_tokens
     with context.progress.stage("Write texts") as advance:
         while held < wanted and (batch := list(itertools.islice(jobs, BATCH))):
             found = await exams.each(context, batch, lambda job: _text(context, job), _unseen)
             made = [text for text in found if text is not None]
-            if not made:
-                raise UserError(f"{context.config.expert.model} wrote no usable text")
-            for text, row in zip(made, lora.encoded(base, lora.texts(made)), strict=True):
+            sizes = [len(row["input_ids"]) for row in lora.encoded(base, lora.texts(made))]
+            fit_in = [pair for pair in zip(made, sizes, strict=True) if pair[1] <= most]
+            long += len(made) - len(fit_in)
+            if not fit_in:
+                raise UserError(
+                    f"{context.config.expert.model} wrote no usable text; {len(made)} of the last "
+                    f"{len(batch)} are over training.max_tokens ({most})"
+                )
+            for text, size in fit_in:
                 if held < wanted:
                     texts.append(text)
-                    held += len(row["input_ids"])
+                    held += size
             advance(min(held, wanted), wanted)
     context.ledger.write(*texts)
     datasets.write_texts(context.folder.dataset / "texts.jsonl", texts)
-    context.progress.say(f"{len(texts)} texts of {held} tokens")
+    left_out = f"; {long} left out, over training.max_tokens" if long else ""
+    context.progress.say(f"{len(texts)} texts of {held} tokens{left_out}")
     return {"round": 1}
 
 

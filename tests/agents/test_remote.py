@@ -41,8 +41,8 @@ async def grade(judge: Grader, count: int) -> list[object]:
 
 @pytest.mark.parametrize("fault", Fault)
 def test_a_fault_now_and_then_loses_nothing(fault: Fault, ledger: Ledger) -> None:
-    server = Server(Plan(evenly(0.3, fault), seed=1), retry_after=0, silence=2)
-    patience = 0.5 if fault is Fault.TIMEOUT else 10
+    server = Server(Plan(evenly(0.3, fault), seed=1), retry_after=0, silence=4)
+    patience = 1.5 if fault is Fault.TIMEOUT else 20
     with serving(server) as url:
         verdicts = asyncio.run(grade(grader(url, ledger, timeout=patience), 12))
     assert [v.grades for v in verdicts] == [("correct",)] * 12

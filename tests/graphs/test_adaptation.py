@@ -216,6 +216,15 @@ def test_examples_too_long_to_train_on_are_left_out_and_counted(tmp_path: Path, 
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no Ctrl-C for one process there")
+def test_texts_too_long_to_train_on_are_left_out_and_counted(tmp_path: Path, elenchus) -> None:
+    changes = {"method": "rewriting", "rewriting": "{form: entigraph, tokens: 1500}"}
+    changes |= {"training.max_tokens": 110, "exam": "{questions: 6, general: 0}"}
+    sets = [part for key, value in changes.items() for part in ("--set", f"{key}={value}")]
+    ended = elenchus("launch", write_pool(tmp_path), *sets, "--runs", tmp_path / "runs")
+    assert ended.code == 0, ended.err
+    assert "left out, over training.max_tokens" in ended.out + ended.err
+
+
 def test_ctrl_c_ends_training_at_its_next_step(tmp_path: Path) -> None:
     home = write_pool(tmp_path)
     settings = home / "domain.yaml"
