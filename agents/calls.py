@@ -163,7 +163,7 @@ class Caller:
             try:
                 return await self._once(call, messages, schema)
             except retries.FAILED as error:
-                if isinstance(error, retries.REFUSED):
+                if retries.is_final(error):
                     raise await self._gone(error, "") from error
                 if retries.is_transient(error):
                     wait = retries.delay(error, tried)
@@ -184,10 +184,9 @@ class Caller:
             extra |= self._structure.arguments(schema.__name__, _shape(schema))
         sent = [_MESSAGES[m.role](content=m.content) for m in messages]
         pace, budget = self._line.pace, self._line.budget
-        entry, busy = (
-            await pace.enter(sum(len(m.content) for m in messages) // CHARS_A_TOKEN),
-            False,
-        )
+        tokens = sum(len(m.content) for m in messages) // CHARS_A_TOKEN
+        entry = await pace.enter(tokens)
+        busy = False
         try:
             async with budget.spending(call.role) as spend:
                 started = time.perf_counter()

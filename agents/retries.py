@@ -4,6 +4,7 @@ import json
 import random
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from importlib import util
 from typing import Any
 
 import httpx
@@ -15,24 +16,47 @@ from langchain_core.exceptions import (
     ModelRateLimitError,
 )
 
+
+def _of_ollama() -> tuple[type[Exception], ...]:
+    """Its package's own error, which LangChain's integration lets through."""
+    if util.find_spec("ollama") is None:
+        return ()
+    from ollama import ResponseError
+
+    return (ResponseError,)
+
+
 # What LangChain's integrations raise, and what comes through where one does not translate it.
-FAILED = (ModelError, httpx.HTTPError, ConnectionError, TimeoutError, json.JSONDecodeError)
-REFUSED = (ModelAuthenticationError, ModelPermissionDeniedError, ModelNotFoundError)
+FAILED: tuple[type[Exception], ...] = (
+    ModelError,
+    httpx.HTTPError,
+    ConnectionError,
+    TimeoutError,
+    json.JSONDecodeError,
+    *_of_ollama(),
+)
+REFUSED = frozenset((401, 402, 403, 404))  # key, payment, permission, model
 PASSING = frozenset((408, 409, 425, 429, 500, 502, 503, 504, 529))
 QUOTA = frozenset(("insufficient_quota", "billing_hard_limit_reached"))  # a 429 that stays
 FIRST, LONGEST = 0.1, 30.0  # seconds
 
 
+def is_final(error: Exception) -> bool:
+    """Whether no call to the model can succeed until someone has done something about it."""
+    classes = (ModelAuthenticationError, ModelPermissionDeniedError, ModelNotFoundError)
+    spent = getattr(error, "code", None) in QUOTA
+    return spent or isinstance(error, classes) or status(error) in REFUSED
+
+
 def is_transient(error: Exception) -> bool:
     """Whether the same call may succeed in a moment."""
-    if getattr(error, "code", None) in QUOTA:
+    if is_final(error):
         return False
-    if isinstance(error, ModelError):
-        return error.is_retryable or status(error) in PASSING
-    if isinstance(error, httpx.HTTPStatusError):
-        return status(error) in PASSING
-    # A connection that failed or was cut: half a body is no JSON.
-    return True
+    if isinstance(error, ModelError) and error.is_retryable:
+        return True
+    code = status(error)
+    # Without a status it is a connection that failed or was cut: half a body is no JSON.
+    return code in PASSING if code is not None else not isinstance(error, ModelError)
 
 
 def is_busy(error: Exception) -> bool:

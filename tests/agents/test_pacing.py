@@ -1,6 +1,7 @@
 """How fast a model is asked, what is spent, and which errors pass."""
 
 import asyncio
+import json
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
@@ -8,6 +9,7 @@ import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from ollama import ResponseError
 
 from agents import retries
 from agents.pacing import ROW, Pace, Window
@@ -101,6 +103,17 @@ def test_a_spent_quota_does_not_pass() -> None:
     error = answer(429)
     error.code = "insufficient_quota"  # as the openai package has it
     assert not retries.is_transient(error)
+    assert retries.is_final(error)
+    assert not retries.is_final(answer(429))
+    assert retries.is_final(answer(402))
+
+
+def test_errors_that_langchain_lets_through() -> None:
+    assert ResponseError in retries.FAILED
+    assert retries.is_transient(ResponseError("loading", 503))
+    assert retries.is_final(ResponseError("no such model", 404))
+    assert retries.is_transient(httpx.ReadError("cut"))
+    assert retries.is_transient(json.JSONDecodeError("half a body", "{", 1))
 
 
 def test_retry_after_is_a_number_or_a_date() -> None:
