@@ -33,6 +33,7 @@ from elenchus.records import Failure, Message
 
 Schema = TypeVar("Schema", bound=BaseModel)
 Messages = tuple[Message, ...]
+REFUSALS: tuple[type[Exception], ...] = (PromptTooLong, *retries.FAILED)
 ASK_AGAIN = 2
 SHOWN = 2000  # characters of an unusable answer that the model is shown again
 CHARS_A_TOKEN = 3  # rather few
@@ -144,7 +145,7 @@ class Caller:
         )
         try:
             return await self._persistent(call, messages, schema)
-        except (PromptTooLong, *retries.FAILED) as error:
+        except REFUSALS as error:
             raise self._failed(prompt, str(error), call.request[:KEPT], key) from error
 
     async def _persistent(
