@@ -166,12 +166,12 @@ def _is_wrong(ledger: Ledger, example: Example) -> bool:
 
 def _by_samples(
     right: dict[str, bool], items: dict[str, ExamItem], covered: Counter[str]
-) -> dict[str, tuple[int, int]]:
+) -> dict[str, list[int]]:
     """Right answers and questions, by how many samples were about the question's point."""
     found: dict[str, list[bool]] = {}
     for item, good in sorted(right.items()):
         found.setdefault(str(min(covered[items[item].point_id or ""], MANY)), []).append(good)
-    return {samples: (sum(some), len(some)) for samples, some in sorted(found.items())}
+    return {samples: [sum(some), len(some)] for samples, some in sorted(found.items())}
 
 
 def _kinds(right: dict[str, bool], items: dict[str, ExamItem]) -> dict[str, float]:

@@ -104,7 +104,7 @@ def report(rows: list[Row]) -> dict[str, Any]:
 
 def _by_samples(rows: list[Row]) -> dict[str, dict[str, float]]:
     """By strategy, the share right of the questions on whose point there were so many samples."""
-    counts: dict[str, dict[str, list[tuple[int, int]]]] = {}
+    counts: dict[str, dict[str, list[list[int]]]] = {}
     for row in rows:
         for samples, pair in row["by_samples"].items() if row["n"] else ():
             counts.setdefault(row["strategy"], {}).setdefault(samples, []).append(pair)

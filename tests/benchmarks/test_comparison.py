@@ -18,7 +18,7 @@ def row(strategy: str, n: int, accuracy: float, seed: int = 0, tokens: int | Non
     return {
         "domain": "d", "seed": seed, "strategy": strategy, "n": n, "accuracy": accuracy,
         "samples": n, "data_tokens": data, "seen_tokens": 5 * data, "steps": n,
-        "by_samples": {"0": (1, 2), "1": (round(10 * accuracy), 10)},
+        "by_samples": {"0": [1, 2], "1": [round(10 * accuracy), 10]},
     }  # fmt: skip
 
 

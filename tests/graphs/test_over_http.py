@@ -1,11 +1,16 @@
 """Whole runs whose expert, examiner and grader answer over HTTP, well or badly."""
 
+import contextlib
 import json
 import shutil
+import subprocess
+import sys
+import threading
 from pathlib import Path
 
 import pytest
 import yaml
+from conftest import ROOT
 
 from elenchus import runs
 from elenchus.ledger import Ledger
@@ -15,6 +20,7 @@ from tests.server.faults import UNREADABLE, Plan, evenly
 
 KEY = "sk-test-3b1f0c5e"  # in no file of a run
 
+ELENCHUS = (sys.executable, "-m", "elenchus")
 SMALL = {"exam": {"questions": 8, "general": 0}, "adaptation": {"examples": [5, 9]}}
 
 
@@ -93,6 +99,44 @@ def test_a_spent_budget_keeps_the_dataset_and_goes_on(pool: Path, elenchus, key:
     assert ended.json["calls"] == calls, "nothing was paid for twice"
     assert ((run.dataset / "train.jsonl").read_bytes(), records(run)) == wanted
     assert wanted[0].decode().splitlines()[: len(kept)] != [], "the whole run has examples"
+
+
+def test_killed_again_and_again_nothing_is_lost_or_paid_for_twice(
+    pool: Path, elenchus, key: None
+) -> None:
+    """Only what was under way at a kill is asked again."""
+    runs_option = ("--runs", pool.parent / "runs")
+    server = Server(latency=0.01, key=KEY)
+    with serving(server) as url:
+        behind(url, pool)
+        assert elenchus("launch", pool, *runs_option, "--json").code == 0
+        wanted, calm = records(only_run(pool)), server.completions
+        shutil.rmtree(only_run(pool).path)
+        server.completions, lost = 0, 0
+        for share in (0.4, 0.8):
+            begun = runs.listed(pool.parent / "runs")
+            what = ("resume", begun[0].id) if begun else ("launch", pool)
+            with subprocess.Popen([*ELENCHUS, *map(str, (*what, *runs_option))], cwd=ROOT) as run:
+                while run.poll() is None and server.completions < share * calm:
+                    with contextlib.suppress(subprocess.TimeoutExpired):
+                        run.wait(0.005)
+                assert run.poll() is None, "it was over before it was killed"
+                run.kill()
+            while server.in_flight:  # it ends what it has begun
+                threading.Event().wait(0.01)
+            lost = server.completions - paid(only_run(pool))
+        ended = elenchus("resume", only_run(pool).id, *runs_option, "--json")
+    assert ended.code == 0, ended.err
+    assert records(only_run(pool)) == wanted
+    assert server.completions - calm == lost <= 2 * 64
+
+
+def paid(run: runs.RunFolder) -> int:
+    ledger = Ledger(run.ledger, read_only=True)
+    try:
+        return sum(spent.calls for spent in ledger.spent() if spent.role != "student")
+    finally:
+        ledger.close()
 
 
 def test_a_server_that_is_gone_stops_the_run(pool: Path, elenchus, key: None) -> None:
