@@ -17,6 +17,7 @@ from elenchus.errors import UserError
 from elenchus.records import RECORD_TYPES, Record
 
 SCHEMA_VERSION = 2
+LOCK_SECONDS = 60  # to wait for another writer; on a slow disk five, which is usual, are too few
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS records (id TEXT PRIMARY KEY, kind TEXT NOT NULL, body TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS records_by_kind ON records (kind);
@@ -82,7 +83,11 @@ class Ledger:
             self._check_format()
             return
         self._db = sqlite3.connect(
-            path.absolute().as_uri(), uri=True, check_same_thread=False, isolation_level=None
+            path.absolute().as_uri(),
+            uri=True,
+            check_same_thread=False,
+            isolation_level=None,
+            timeout=LOCK_SECONDS,
         )
         self._check_format()
         self._db.execute("PRAGMA journal_mode=WAL")

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import aiosqlite
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.graph.state import CompiledStateGraph
 
@@ -15,7 +16,7 @@ from agents.models import weights
 from elenchus import runs
 from elenchus.config import DomainConfig
 from elenchus.errors import Interrupted, RunStopped, UserError
-from elenchus.ledger import Ledger
+from elenchus.ledger import LOCK_SECONDS, Ledger
 from elenchus.records import Document, Point, digest
 from graphs import curation
 from graphs.adaptation import build_graph
@@ -134,7 +135,8 @@ async def _go(context: Context) -> None:
         "configurable": {"thread_id": context.folder.id},
         "recursion_limit": 20 + STEPS_A_ROUND * len(context.config.adaptation.examples),
     }
-    async with AsyncSqliteSaver.from_conn_string(str(context.folder.checkpoints)) as saver:
+    async with aiosqlite.connect(context.folder.checkpoints, timeout=LOCK_SECONDS) as connection:
+        saver = AsyncSqliteSaver(connection)
         build = GRAPHS[context.config.method]
         graph = build().compile(checkpointer=saver)
         begun = await saver.aget_tuple(thread) is not None
