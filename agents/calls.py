@@ -10,7 +10,6 @@ ledger, so resuming a run repeats only what was under way.
 import asyncio
 import functools
 import hashlib
-import itertools
 import json
 import re
 import time
@@ -159,7 +158,8 @@ class Caller:
         """
         minutes = self._line.pace.limits.retry_minutes
         until = time.monotonic() + 60 * minutes
-        for tried in itertools.count():
+        tried = 0
+        while True:
             way = self._structure.way
             try:
                 return await self._once(call, messages, schema)
@@ -175,8 +175,8 @@ class Caller:
                 else:
                     self._structure.strictest()
                     raise
+            tried += 1
             await asyncio.sleep(wait)
-        raise AssertionError("unreachable")
 
     async def _once(self, call: Call, messages: Messages, schema: type[BaseModel] | None) -> Call:
         """One request to the provider; its answer is in the ledger when this returns."""
@@ -187,7 +187,7 @@ class Caller:
         pace, budget = self._line.pace, self._line.budget
         tokens = sum(len(m.content) for m in messages) // CHARS_A_TOKEN
         entry = await pace.enter(tokens)
-        busy = False
+        busy, written = False, 0
         try:
             async with budget.spending(call.role) as spend:
                 started = time.perf_counter()
@@ -195,12 +195,13 @@ class Caller:
                 done = _done(call, reply, time.perf_counter() - started)
                 self._ledger.write_call(done)
                 spend(done)
+                written = done.output_tokens
                 return done
         except retries.FAILED as error:
             busy = retries.is_busy(error)
             raise
         finally:
-            pace.leave(entry, busy)
+            pace.leave(entry, busy, written)
 
     async def _gone(self, error: Exception, how_long: str) -> RunStopped:
         """What to raise when a server cannot be used any more."""

@@ -24,12 +24,12 @@ from langchain_core.exceptions import (
     ModelTimeoutError,
 )
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, BaseMessage
-from langchain_core.messages.ai import UsageMetadata
-from langchain_core.outputs import ChatGeneration, ChatResult
+from langchain_core.messages import BaseMessage
+from langchain_core.outputs import ChatResult
 from pydantic import PrivateAttr, SecretStr
 
-ROLES = {"human": "user", "ai": "assistant", "system": "system"}
+from agents.messages import as_chat, as_result
+
 ERRORS: dict[int, type[ModelError]] = {
     401: ModelAuthenticationError,
     403: ModelPermissionDeniedError,
@@ -85,12 +85,11 @@ class CompatibleChatModel(BaseChatModel):
             fields["stop"] = stop
         body = {
             "model": self.model,
-            "messages": [{"role": ROLES[m.type], "content": m.text} for m in messages],
+            "messages": as_chat(messages),
             "temperature": self.temperature,
             **fields,
         }
-        message = _message(await self._post(body))
-        return ChatResult(generations=[ChatGeneration(message=message)])
+        return _result(await self._post(body))
 
     async def _post(self, body: dict[str, Any]) -> str:
         """The body of the answer.
@@ -108,7 +107,7 @@ class CompatibleChatModel(BaseChatModel):
         url = f"{self.base_url.rstrip('/')}/chat/completions"
         try:
             async with self._session.post(url, json=body) as answer:
-                text = await answer.text()
+                text = await answer.text(errors="replace")
         except TimeoutError as error:
             raise ModelTimeoutError(f"no answer in {self.timeout:g} seconds") from error
         except aiohttp.ClientError as error:
@@ -124,25 +123,17 @@ class CompatibleChatModel(BaseChatModel):
             self._session = None
 
 
-def _message(text: str) -> AIMessage:
+def _result(text: str) -> ChatResult:
+    """What the body says; of a tool that was called, its arguments."""
     try:
         said = json.loads(text)
         message, usage = said["choices"][0]["message"], said.get("usage") or {}
-    except (ValueError, LookupError, TypeError) as error:
+        calls: Sequence[Any] = message.get("tool_calls") or ()
+        content = calls[0]["function"]["arguments"] if calls else message.get("content")
+        read, written = usage.get("prompt_tokens") or 0, usage.get("completion_tokens") or 0
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise ModelConnectionError(f"no whole answer: {text[:200]!r}") from error
-    read, written = usage.get("prompt_tokens", 0), usage.get("completion_tokens", 0)
-    return AIMessage(
-        content=_content(message),
-        usage_metadata=UsageMetadata(
-            input_tokens=read, output_tokens=written, total_tokens=read + written
-        ),
-    )
-
-
-def _content(message: dict[str, Any]) -> str:
-    """The text; of a tool that was called, its arguments."""
-    calls: Sequence[Any] = message.get("tool_calls") or ()
-    return str(calls[0]["function"]["arguments"] if calls else message.get("content") or "")
+    return as_result(str(content or ""), read, written)
 
 
 def _refusal(answer: aiohttp.ClientResponse, text: str) -> ModelError:

@@ -11,19 +11,18 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, BaseMessage
-from langchain_core.messages.ai import UsageMetadata
-from langchain_core.outputs import ChatGeneration, ChatResult
+from langchain_core.messages import BaseMessage
+from langchain_core.outputs import ChatResult
 from pydantic import Field
 
 from agents.batching import Batcher
+from agents.messages import as_chat, as_result
 from agents.models import PromptTooLong
 from elenchus.errors import UserError
 
 if TYPE_CHECKING:
     import torch
 
-ROLES = {"human": "user", "ai": "assistant", "system": "system"}
 MAX_BATCH = 16
 
 
@@ -78,7 +77,7 @@ class LocalChatModel(BaseChatModel):
         return await loaded.batcher.ask(self._request(loaded, messages))
 
     def _request(self, loaded: "Loaded", messages: list[BaseMessage]) -> Request:
-        text = loaded.prompt([{"role": ROLES[m.type], "content": m.text} for m in messages])
+        text = loaded.prompt(as_chat(messages))
         read = loaded.length(text)
         if read + self.max_new_tokens > loaded.context:
             raise PromptTooLong(
@@ -142,9 +141,7 @@ class Loaded:
     def _result(self, read: int, answer: "torch.Tensor") -> ChatResult:
         text = self._tokenizer.decode(answer, skip_special_tokens=True).strip()
         written = int((answer != self._tokenizer.pad_token_id).sum())
-        usage = UsageMetadata(input_tokens=read, output_tokens=written, total_tokens=read + written)
-        message = AIMessage(content=text, usage_metadata=usage)
-        return ChatResult(generations=[ChatGeneration(message=message)])
+        return as_result(text, read, written)
 
 
 @functools.cache

@@ -12,6 +12,8 @@ from agents.remote import make_remote
 from elenchus.config import ModelConfig
 from elenchus.errors import UserError
 
+OWN_KEYS = ("model", "temperature", "adapter")  # which the configuration has keys for, or none
+
 
 class PromptTooLong(ValueError):
     """A prompt and its answer do not fit into a model's context."""
@@ -41,6 +43,8 @@ def make_model(config: ModelConfig, adapter: Path | None = None) -> Model:
         UserError: the provider is unknown, its package or weights are missing or damaged.
     """
     provider, _, name = config.model.partition(":")
+    if provider in ("builtin", "hf") and config.base_url is not None:
+        raise UserError(f"{config.model} runs in this process: leave base_url out")
     if provider == "builtin":
         return _builtin(name, config, adapter)
     if adapter is not None:
@@ -110,7 +114,7 @@ def _local(name: str, config: ModelConfig) -> Model:
 
 def _checked(config: ModelConfig, model: type[BaseChatModel]) -> dict[str, Any]:
     """The options; UserError for one that the model does not have."""
-    known = model.__annotations__
+    known = [key for key in model.__annotations__ if key not in OWN_KEYS]
     for key in config.options:
         if key not in known:
             raise UserError(f"{config.model} has no option {key!r}; it has: {', '.join(known)}")

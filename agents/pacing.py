@@ -74,22 +74,28 @@ class Pace:
         self._window = Window(limits.in_flight)
         self._requests = _a_minute(limits.requests_per_minute)
         self._tokens = _a_minute(limits.tokens_per_minute)
+        self._usual = 0.0  # tokens that an answer has had of late
 
     async def enter(self, tokens: int) -> int:
-        """Wait until a call of about so many tokens may begin; pass the result to `leave`."""
+        """Wait until a call that sends about so many tokens may begin; pass the result to `leave`.
+
+        Its answer counts as long as those before it were.
+        """
         entry = await self._window.enter()
         try:
             if self._requests:
                 await self._requests.acquire()
             if self._tokens:  # one larger than a minute's share goes alone
-                await self._tokens.acquire(min(tokens, self._tokens.max_rate))
+                await self._tokens.acquire(min(tokens + self._usual, self._tokens.max_rate))
         except asyncio.CancelledError:
             self._window.leave(entry, busy=False)
             raise
         return entry
 
-    def leave(self, entry: int, busy: bool) -> None:
-        """A call has ended, or was refused by a server that is too busy."""
+    def leave(self, entry: int, busy: bool, written: int = 0) -> None:
+        """A call has ended with so many tokens, or was refused by a server that is too busy."""
+        if written:
+            self._usual += (written - self._usual) / ROW
         self._window.leave(entry, busy)
 
 

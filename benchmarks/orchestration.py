@@ -1,6 +1,6 @@
 """What calls over HTTP lose to the machinery around them, and what faults and kills cost.
 
-    python -m benchmarks.orchestration            # about half an hour
+    python -m benchmarks.orchestration            # long
     python -m benchmarks.orchestration --quick    # a few minutes
 
 Needs a clone: the server is that of the tests, in a process of its own. Keys of the JSON:

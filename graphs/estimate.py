@@ -12,6 +12,7 @@ from typing import NamedTuple
 from agents.prices import Prices
 from agents.prompting import render
 from elenchus.config import DomainConfig, ModelConfig
+from elenchus.errors import UserError
 from graphs.exams import SPARE
 from retrieval.chunking import split
 from retrieval.corpora import load_documents
@@ -49,8 +50,10 @@ def estimate(config: DomainConfig, folder: Path) -> list[Use]:
     """By role, what a run of the domain in `folder` will use.
 
     Raises:
-        UserError: the documents cannot be used.
+        UserError: the documents cannot be used, or the run is not one of examinations.
     """
+    if config.method != "examination":
+        raise UserError(f"no estimate is known for method: {config.method}")
     documents = load_documents(folder, config.corpus.paths)
     passages = [p for d in documents for p in split(d, config.corpus.passage_chars)]
     # With its tags, as prompts hold it.

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, BaseMessage
-from langchain_core.messages.ai import UsageMetadata
-from langchain_core.outputs import ChatGeneration, ChatResult
+from langchain_core.messages import BaseMessage
+from langchain_core.outputs import ChatResult
 from pydantic import Field
+
+from agents.messages import ROLES, as_result
 
 if TYPE_CHECKING:
     from agents.builtin.engine import Engine, Reply, Request
 
 WEIGHTS = Path(__file__).parent / "weights"
-_ROLES = {"human": "user", "ai": "assistant", "system": "system"}
 
 
 class NanoChatModel(BaseChatModel):
@@ -88,11 +88,11 @@ class NanoChatModel(BaseChatModel):
     ) -> "Request":
         from agents.builtin.engine import Request
 
-        unknown = sorted({m.type for m in messages} - set(_ROLES))
+        unknown = sorted({m.type for m in messages} - set(ROLES))
         if unknown:
             raise ValueError(f"the nano reads human, ai and system messages, not {unknown}")
         return Request(
-            tuple((_ROLES[m.type], str(m.text)) for m in messages),
+            tuple((ROLES[m.type], str(m.text)) for m in messages),
             self.temperature if temperature is None else temperature,
             max_new_tokens or self.max_new_tokens,
             self.seed if seed is None else seed,
@@ -103,10 +103,4 @@ def _result(reply: "Reply", stop: list[str] | None) -> ChatResult:
     text = reply.text
     for mark in stop or []:
         text = text.partition(mark)[0]
-    usage = UsageMetadata(
-        input_tokens=reply.input_tokens,
-        output_tokens=reply.output_tokens,
-        total_tokens=reply.input_tokens + reply.output_tokens,
-    )
-    message = AIMessage(content=text, usage_metadata=usage)
-    return ChatResult(generations=[ChatGeneration(message=message)])
+    return as_result(text, reply.input_tokens, reply.output_tokens)

@@ -15,13 +15,13 @@ from typing import Any
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import AIMessage, BaseMessage
-from langchain_core.messages.ai import UsageMetadata
-from langchain_core.outputs import ChatGeneration, ChatResult
+from langchain_core.messages import BaseMessage
+from langchain_core.outputs import ChatResult
 from pydantic import Field
 
 from agents.builtin import answering, asking, grading, writing
 from agents.builtin.blocks import Request, read_request
+from agents.messages import as_result
 
 Reply = dict[str, Any]
 CHARS_A_TOKEN = 4  # as tokenizers of English have them; the reader has none of its own
@@ -56,10 +56,7 @@ class ReaderChatModel(BaseChatModel):
         said = self._erring(request, kwargs.get("seed", 0)) or _TASKS[request.task](request)
         text = json.dumps(said, ensure_ascii=False)
         read = sum(len(message.text) for message in messages) // CHARS_A_TOKEN
-        written = len(text) // CHARS_A_TOKEN
-        usage = UsageMetadata(input_tokens=read, output_tokens=written, total_tokens=read + written)
-        message = AIMessage(content=text, usage_metadata=usage)
-        return ChatResult(generations=[ChatGeneration(message=message)])
+        return as_result(text, read, len(text) // CHARS_A_TOKEN)
 
     def _erring(self, request: Request, seed: int) -> Reply | None:
         """A wrong answer, where it is this call's turn to be wrong."""

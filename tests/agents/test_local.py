@@ -57,6 +57,8 @@ def test_a_prompt_that_is_too_long_fails_alone(ledger: Ledger) -> None:
         ({"model": "hf:/no/such/folder"}, "no model can be loaded from there"),
         ({"options": {"max_tokens": 5}}, "no option 'max_tokens'"),
         ({"options": {"max_new_tokens": 0}}, "max_new_tokens"),
+        ({"options": {"temperature": 1}}, "no option 'temperature'"),
+        ({"base_url": "http://127.0.0.1:1/v1"}, "leave base_url out"),
     ],
 )
 def test_what_cannot_be_used(changes: dict, says: str) -> None:

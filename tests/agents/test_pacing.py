@@ -66,8 +66,10 @@ def test_who_waits_and_is_called_off_leaves_no_gap() -> None:
         waiting[0].cancel()
         window.leave(first, busy=False)
         second = await waiting[1]
+        assert not waiting[2].done(), "one place, one inside"
         window.leave(second, busy=False)
         await waiting[2]
+        assert waiting[0].cancelled()
 
     asyncio.run(asyncio.wait_for(go(), 5))
 
@@ -79,8 +81,21 @@ def test_tokens_a_minute_hold_calls_back() -> None:
         pace.leave(await pace.enter(90), busy=False)
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(pace.enter(50), 0.05)
+        assert not pace._window._inside
         # The place of the one that gave up is free again.
         pace.leave(await asyncio.wait_for(pace.enter(5), 5), busy=False)
+
+    asyncio.run(go())
+
+
+def test_answers_count_as_tokens_too() -> None:
+    pace = Pace(LimitsConfig(tokens_per_minute=100))
+
+    async def go() -> None:
+        for _ in range(2):
+            pace.leave(await pace.enter(1), busy=False, written=720)
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(pace.enter(1), 0.05)
 
     asyncio.run(go())
 

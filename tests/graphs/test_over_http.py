@@ -98,7 +98,6 @@ def test_a_spent_budget_keeps_the_dataset_and_goes_on(pool: Path, elenchus, key:
         assert ended.code == 0, ended.err
     assert ended.json["calls"] == calls, "nothing was paid for twice"
     assert ((run.dataset / "train.jsonl").read_bytes(), records(run)) == wanted
-    assert wanted[0].decode().splitlines()[: len(kept)] != [], "the whole run has examples"
 
 
 def test_killed_again_and_again_nothing_is_lost_or_paid_for_twice(
