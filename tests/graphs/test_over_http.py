@@ -19,6 +19,7 @@ from tests.server.app import MODEL, Server, serving
 from tests.server.faults import UNREADABLE, Plan, evenly
 
 KEY = "sk-test-3b1f0c5e"  # in no file of a run
+PATIENCE = 10  # seconds that an answer may take
 
 ELENCHUS = (sys.executable, "-m", "elenchus")
 SMALL = {"exam": {"questions": 8, "general": 0}, "adaptation": {"examples": [5, 9]}}
@@ -28,7 +29,7 @@ def behind(url: str, pool: Path, **changes: object) -> None:
     """Let the roles of the small domain answer over HTTP."""
     path = pool / "domain.yaml"
     tree = yaml.safe_load(path.read_text("utf-8"))
-    role = {"model": f"openai:{MODEL}", "base_url": url, "timeout": 3}
+    role = {"model": f"openai:{MODEL}", "base_url": url, "timeout": PATIENCE}
     tree |= dict.fromkeys(("expert", "examiner", "grader"), role) | SMALL | changes
     path.write_text(yaml.safe_dump(tree), encoding="utf-8")
 
@@ -54,10 +55,11 @@ def key(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_faults_change_neither_dataset_nor_ledger(pool: Path, elenchus, key: None) -> None:
     """30 % of responses are faulty; what is paid for beyond the calm run could not be read."""
     found = []
+    few = {f"openai:{MODEL}": {"in_flight": 8}}  # a loaded machine answers them all in time
     for plan in (Plan(), Plan(evenly(0.3), seed=2)):
-        server = Server(plan, retry_after=0, silence=5, key=KEY)
+        server = Server(plan, retry_after=0, silence=2 * PATIENCE, key=KEY)
         with serving(server) as url:
-            behind(url, pool)
+            behind(url, pool, models=few)
             ended = elenchus("launch", pool, "--runs", pool.parent / "runs", "--json")
         assert ended.code == 0, ended.err
         run = only_run(pool)
@@ -147,7 +149,7 @@ def test_a_server_that_is_gone_stops_the_run(pool: Path, elenchus, key: None) ->
     gone = elenchus("resume", run.id, "--budget", "calls=900", "--runs", pool.parent / "runs")
     assert gone.code == 2
     assert "nothing answers at" in gone.err
-    with serving(Server(Plan(evenly(0.5)), retry_after=0, silence=5, key=KEY), port=port(url)):
+    with serving(Server(Plan(evenly(0.5)), retry_after=0, silence=2 * PATIENCE, key=KEY), port=port(url)):
         stopped = elenchus("resume", run.id, "--runs", pool.parent / "runs")
     assert stopped.code == 3
     assert "failed for 0 minutes" in stopped.err
