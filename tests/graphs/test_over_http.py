@@ -149,7 +149,8 @@ def test_a_server_that_is_gone_stops_the_run(pool: Path, elenchus, key: None) ->
     gone = elenchus("resume", run.id, "--budget", "calls=900", "--runs", pool.parent / "runs")
     assert gone.code == 2
     assert "nothing answers at" in gone.err
-    with serving(Server(Plan(evenly(0.5)), retry_after=0, silence=2 * PATIENCE, key=KEY), port=port(url)):
+    broken = Server(Plan(evenly(0.5)), retry_after=0, silence=2 * PATIENCE, key=KEY)
+    with serving(broken, port=port(url)):
         stopped = elenchus("resume", run.id, "--runs", pool.parent / "runs")
     assert stopped.code == 3
     assert "failed for 0 minutes" in stopped.err
