@@ -61,7 +61,8 @@ def weights(config: ModelConfig) -> Path:
 
         return WEIGHTS
     raise UserError(
-        f"student.model is {config.model}, which has no local weights to train; use builtin:nano"
+        f"student.model is {config.model}, which has no local weights to train; use "
+        "builtin:nano, or training.enabled=false for a dataset to train it on elsewhere"
     )
 
 

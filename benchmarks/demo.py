@@ -4,7 +4,8 @@
     python -m benchmarks.demo --quick    # the profile "quick": seconds, and figures of little worth
 
 Keys of the JSON: `seconds`, `peak_mb`, `questions`, `examples`, `before`, `after`, `gain`,
-`general_gain`, `hand_before`, `hand_after`, `nearest_exam_similarity`, `shared_questions`, and
+`general_gain`, `hand_before`, `hand_after`, `nearest_exam_similarity`, `shared_questions`,
+`calls_estimated` and `tokens_estimated` (by `launch --dry-run`, over what was then used), and
 `under_target`, a line for each figure of a whole run that misses `TARGETS`; exit code 1 where one
 does.
 """
@@ -29,20 +30,33 @@ TARGETS: dict[str, tuple[float, float]] = {
     "after": (0.85, 1),
     "general_gain": (-0.05, 1),
     "shared_questions": (0, 0),
+    "calls_estimated": (0.75, 1.25),
+    "tokens_estimated": (0.75, 1.25),
 }
 
 
 def launch(domain: str, quick: bool, folder: Path, changes: list[str]) -> dict[str, Any]:
-    """Run the command line in a process of its own, as a user would; its result with the time."""
+    """Run the command line in processes of their own, as a user would: the result, with the time
+    and what was estimated."""
     command = [sys.executable, "-m", "elenchus", "launch", domain, "--json"]
     command += ["--runs", str(folder / "runs"), "--set", f"retrieval.index={folder / 'indexes'}"]
     command += [part for change in changes for part in ("--set", change)]
     command += ["--profile", "quick"] if quick else []
+    uses = printed([*command, "--dry-run"])
     started = time.monotonic()
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-    seconds = time.monotonic() - started
-    result: dict[str, Any] = json.loads(done.stdout)
-    return result | {"wall_seconds": round(seconds, 1), "peak_mb": peak_mb()}
+    result: dict[str, Any] = printed(command)
+    return result | {
+        "wall_seconds": round(time.monotonic() - started, 1),
+        "peak_mb": peak_mb(),
+        "calls_estimated": sum(use["calls"] for use in uses) / result["calls"],
+        "tokens_estimated": sum(use["tokens_read"] + use["tokens_written"] for use in uses)
+        / result["tokens"],
+    }
+
+
+def printed(command: list[str]) -> Any:
+    """What a command prints as JSON."""
+    return json.loads(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout)
 
 
 def peak_mb() -> float | None:
@@ -88,6 +102,8 @@ def figures(result: dict[str, Any]) -> dict[str, Any]:
         "rejected": result["rejected"],
         "nearest_exam_similarity": result["nearest_exam_similarity"],
         "shared_questions": shared_questions(Path(result["path"]) / "dataset"),
+        "calls_estimated": round(result["calls_estimated"], 3),
+        "tokens_estimated": round(result["tokens_estimated"], 3),
     }
 
 

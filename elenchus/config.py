@@ -11,7 +11,15 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PositiveInt,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from elenchus.errors import UserError
 
@@ -171,6 +179,7 @@ class DatasetConfig(Section):
 
 
 class TrainingConfig(Section):
+    enabled: bool = Field(True, description="whether to train; if not, a run ends with its dataset")
     rank: int = Field(16, ge=1, description="rank of the LoRA")
     alpha: int = Field(32, ge=1, description="scale of the LoRA, before division by the rank")
     learning_rate: float = Field(4e-3, gt=0, description="peak, after warm-up; linear decay")
@@ -242,6 +251,18 @@ class DomainConfig(Section):
     profiles: dict[str, dict[str, Any]] = Field(
         default_factory=dict, description="named sets of changes to this tree, for --profile"
     )
+
+    @model_validator(mode="after")
+    def _has_something_to_do(self) -> "DomainConfig":
+        if self.method == "rewriting" and not self.training.enabled:
+            raise ValueError("method: rewriting needs training.enabled")
+        return self
+
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """Size of the dataset after each round; without training there is one."""
+        sizes = self.adaptation.examples
+        return sizes if self.training.enabled else sizes[-1:]
 
 
 def load(path: Path, profile: str | None = None, changes: list[str] | None = None) -> DomainConfig:

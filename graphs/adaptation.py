@@ -100,7 +100,7 @@ async def draw(state: AdaptationState, runtime: Runtime[Context]) -> Update:
         curation.past(ledger, round_, config.adaptation.memory),
         round_,
         how_many(
-            config.adaptation.examples[state["round"]] - curation.size(ledger, state),
+            config.sizes[state["round"]] - curation.size(ledger, state),
             len(before),
             sum(e.accepted_turn_id is not None for e in before),
             config.dataset.candidates,
@@ -145,6 +145,8 @@ async def curate(state: AdaptationState, runtime: Runtime[Context]) -> Update:
         long = dataset.too_long and dataset.too_long == dataset.candidates
         nothing = "every accepted answer is over training.max_tokens"
         stopped = nothing if long else "no examination was accepted"
+    elif not context.config.training.enabled:
+        stopped = "the dataset is made, and training.enabled is off"
     shares = {"failed": [failed], "fresh": [fresh]} if sighted else {}
     return {"dataset_id": dataset.id, "stopped": stopped} | shares
 

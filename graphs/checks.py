@@ -8,7 +8,8 @@ from elenchus.errors import UserError
 
 LOCAL = ("builtin", "hf")
 CHARS_A_TOKEN = 4
-PROMPT_TOKENS = 1500  # a template, a question, and the answer to it
+PROMPT_TOKENS = 1500  # a template, a question, and the answers to it
+STUDENT_TOKENS = 500
 
 
 def check_models(config: DomainConfig) -> None:
@@ -43,12 +44,15 @@ def _has_usd_cap(config: DomainConfig, role: str) -> bool:
 def _check_context(
     role: str, settings: ModelConfig, context: int | None, passages: int, config: DomainConfig
 ) -> None:
-    needed = PROMPT_TOKENS + passages * config.corpus.passage_chars // CHARS_A_TOKEN
+    needed = STUDENT_TOKENS if role == "student" else PROMPT_TOKENS
+    needed += passages * config.corpus.passage_chars // CHARS_A_TOKEN
     if context is None or context >= needed:
         return
+    why, remedy = "", "Take a model with a longer context"
+    if passages:
+        why = f", {passages} passages of up to {config.corpus.passage_chars} characters among them"
+        remedy += ", or lower retrieval.passages, retrieval.references or corpus.passage_chars"
     raise UserError(
-        f"{role}.model {settings.model} reads {context} tokens, but may be given {needed}: "
-        f"{passages} passages of up to {config.corpus.passage_chars} characters. Lower "
-        "retrieval.passages, retrieval.references or corpus.passage_chars, or take a model with a "
-        "longer context"
+        f"{role}.model {settings.model} reads {context} tokens, but may be given {needed}{why}. "
+        f"{remedy}"
     )

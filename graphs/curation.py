@@ -93,7 +93,7 @@ def _chosen(context: Context, round_: int) -> Dataset:
         encode([i.prompt[-1].content for i in ledger.all(ExamItem, exam="held-out")]),
         context.config.dataset,
         round_,
-        context.config.adaptation.examples[round_ - 1],
+        context.config.sizes[round_ - 1],
         too_long=len(accepted) - len(examples),
     )
 
@@ -172,6 +172,8 @@ def _samples(examples: list[Example]) -> list[lora.Sample]:
 
 def _short_enough(context: Context, examples: list[Example]) -> list[Example]:
     config = context.config
+    if not config.training.enabled:
+        return examples  # whoever trains has a tokenizer of their own
     over = lora.too_long(weights(config.student), _samples(examples), config.training)
     return [example for example, long in zip(examples, over, strict=True) if not long]
 

@@ -13,7 +13,7 @@ from agents.prices import Prices
 from agents.prompting import render
 from elenchus.config import DomainConfig, ModelConfig
 from elenchus.errors import UserError
-from graphs.exams import SPARE
+from graphs.exams import SPARE, read_hand_exam
 from retrieval.chunking import split
 from retrieval.corpora import load_documents
 
@@ -50,7 +50,8 @@ def estimate(config: DomainConfig, folder: Path) -> list[Use]:
     """By role, what a run of the domain in `folder` will use.
 
     Raises:
-        UserError: the documents cannot be used, or the run is not one of examinations.
+        UserError: the documents or the exam written by hand cannot be used, or the run is not
+            one of examinations.
     """
     if config.method != "examination":
         raise UserError(f"no estimate is known for method: {config.method}")
@@ -58,7 +59,9 @@ def estimate(config: DomainConfig, folder: Path) -> list[Use]:
     passages = [p for d in documents for p in split(d, config.corpus.passage_chars)]
     # With its tags, as prompts hold it.
     passage = fmean(len(p.text) + len(" > ".join(p.heading)) + 60 for p in passages)
-    work = _work(config, len(passages))
+    hand = config.exam.hand
+    by_hand = len(read_hand_exam(folder / hand, documents)) if hand else 0
+    work = _work(config, len(passages), by_hand)
     found = config.retrieval.passages + REFERENCES * config.retrieval.references
     answers = (work.first + work.revised) * config.expert.samples * (1 + LOOK_UPS)
     to_examiner = (
@@ -83,16 +86,18 @@ def estimate(config: DomainConfig, folder: Path) -> list[Use]:
     ]
 
 
-def _work(config: DomainConfig, passages: int) -> Work:
-    sizes, exam = config.adaptation.examples, config.exam
+def _work(config: DomainConfig, passages: int, by_hand: int) -> Work:
+    sizes, exam = config.sizes, config.exam
     examinations = config.dataset.candidates * sizes[-1] / ACCEPTED
+    rounds = len(sizes) if config.training.enabled else 0
+    sat = (rounds + 1) * exam.questions + (1 + (rounds > 0)) * (exam.general + by_hand)
     turns = TURNS if config.examination.max_turns > 1 else 1.0
     return Work(
         surveys=passages,
         first=exam.questions * SPARE + examinations,
         revised=examinations * (turns - 1),
         taught=examinations * turns if config.examination.sighted else 0,
-        sat=(len(sizes) + 1) * exam.questions + 2 * exam.general,
+        sat=sat,
     )
 
 

@@ -108,7 +108,8 @@ def check(config: DomainConfig, folder: Path) -> str:
     documents = load_documents(folder, config.corpus.paths)
     if config.exam.hand is not None:
         read_hand_exam(folder / config.exam.hand, documents)
-    weights(config.student)
+    if config.training.enabled:
+        weights(config.student)
     check_models(config)
     return _fingerprint(documents)
 
@@ -133,7 +134,7 @@ def make_graph() -> CompiledStateGraph[AdaptationState, Context, AdaptationState
 async def _go(context: Context) -> None:
     thread: Any = {
         "configurable": {"thread_id": context.folder.id},
-        "recursion_limit": 20 + STEPS_A_ROUND * len(context.config.adaptation.examples),
+        "recursion_limit": 20 + STEPS_A_ROUND * len(context.config.sizes),
     }
     async with aiosqlite.connect(context.folder.checkpoints, timeout=LOCK_SECONDS) as connection:
         saver = AsyncSqliteSaver(connection)

@@ -119,6 +119,7 @@ def _reasons(examinations: list[Examination]) -> dict[str, int]:
 def _card(context: Context, result: dict[str, Any]) -> str:
     adapters = context.ledger.all(Adapter)
     steps = max(adapters, key=lambda a: a.round).steps if adapters else 0
+    trained = f"trained for {steps} steps" if steps else "not trained"
     rejected = "".join(f"- {count} × {reason}\n" for reason, count in result["rejected"].items())
     return f"""# Dataset of run {result["run"]}
 
@@ -133,7 +134,7 @@ Domain: {context.config.title}
 
 Answers come from {context.config.expert.model}, grounded on cited passages; questions from
 {context.config.examiner.model}; grades from {context.config.grader.model}; the student is
-{context.config.student.model}, trained for {steps} steps.
+{context.config.student.model}, {trained}.
 The nearest pair of a training question and a held-out one has cosine
 {result["nearest_exam_similarity"]}.
 

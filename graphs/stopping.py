@@ -69,5 +69,5 @@ def stopping_rule(config: DomainConfig) -> StoppingRule:
     return first_of(
         failures_below(settings.stop_failure_share),
         no_gain(settings.stop_patience),
-        rounds_reached(len(settings.examples)),
+        rounds_reached(len(config.sizes)),
     )

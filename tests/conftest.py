@@ -13,12 +13,17 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 from elenchus import cli
 from elenchus.ledger import Ledger
 
 ROOT = Path(__file__).resolve().parent.parent
+
+# How long an example takes depends on the machine, and is no property of the code.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 # A small domain: two documents, eight rules, every kind of question.
 BYELAWS = """# Part 1. The pool

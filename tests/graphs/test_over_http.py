@@ -15,7 +15,7 @@ from conftest import ROOT
 from elenchus import runs
 from elenchus.ledger import Ledger
 from elenchus.records import Failure
-from tests.server.app import MODEL, Server, serving
+from tests.server.app import MODEL, STUDENT, Server, serving
 from tests.server.faults import UNREADABLE, Plan, evenly
 
 KEY = "sk-test-3b1f0c5e"  # in no file of a run
@@ -73,6 +73,31 @@ def test_faults_change_neither_dataset_nor_ledger(pool: Path, elenchus, key: Non
     drawn = server.plan.drawn
     assert sum(drawn.values()) > 20
     assert rough_paid == calm_paid + sum(drawn[fault] for fault in UNREADABLE)
+
+
+def test_a_student_on_a_server_gets_a_dataset(pool: Path, elenchus, key: None) -> None:
+    server = Server(key=KEY)
+    runs_option = ("--runs", pool.parent / "runs", "--json")
+    with serving(server) as url:
+        student = {"model": f"openai:{STUDENT}", "base_url": url, "samples": 1}
+        behind(url, pool, student=student)
+        refused = elenchus("launch", pool, *runs_option)
+        assert refused.code == 2
+        assert "training.enabled=false" in refused.err
+        estimated = elenchus(
+            "launch", pool, "--set", "training.enabled=false", "--dry-run", "--json"
+        )
+        ended = elenchus("launch", pool, "--set", "training.enabled=false", *runs_option)
+    assert ended.code == 0, ended.err
+    assert (ended.json["examples"], ended.json["rounds"], ended.json["adapter"]) == (9, 1, "")
+    run = only_run(pool)
+    assert len((run.dataset / "train.jsonl").read_text("utf-8").splitlines()) == 9
+    assert "not trained" in (run.dataset / "card.md").read_text("utf-8")
+    (used,) = [use["calls"] for use in estimated.json if use["role"] == "student"]
+    ledger = Ledger(run.ledger, read_only=True)
+    asked = sum(spent.calls for spent in ledger.spent() if spent.role == "student")
+    ledger.close()
+    assert 0.75 < used / asked < 1.25
 
 
 def test_a_spent_budget_keeps_the_dataset_and_goes_on(pool: Path, elenchus, key: None) -> None:
