@@ -59,22 +59,8 @@ class Screen:
 def show_result(result: dict[str, Any], run_path: str, console: Console | None = None) -> None:
     """The final screen: before and after, where things lie, what to do next."""
     console = console or Console(highlight=False, width=80)
-    table = Table(title=f"{result['domain']}: before and after", title_justify="left")
-    for name, align in (("", "left"), ("n", "right"), ("before", "right"), ("after", "right"),
-                        ("gain, 95 % interval", "right")):  # fmt: skip
-        table.add_column(name, justify=align)  # type: ignore[arg-type]
-    for exam, name in EXAM_NAMES.items():
-        if (row := result["exams"][exam]) is not None:
-            gain = row["gain"]
-            table.add_row(
-                name,
-                str(row["questions"]),
-                f"{row['before']['value']:.1%}",
-                f"{row['after']['value']:.1%}",
-                f"{100 * gain['value']:+.1f} [{100 * gain['low']:+.1f}, {100 * gain['high']:+.1f}]",
-            )
     console.print()
-    console.print(table)
+    console.print(_exams(result))
     for exam, name in EXAM_NAMES.items():
         if (row := result["exams"][exam]) is not None and row["ungraded"]:
             console.print(f"{name}: {row['ungraded']} answers had no usable grade, left out.")
@@ -96,3 +82,22 @@ def show_result(result: dict[str, Any], run_path: str, console: Console | None =
         ("elenchus new NAME", "a domain of your own"),
     ):
         console.print(f"  {command:<46} {why}", markup=False, soft_wrap=True)
+
+
+def _exams(result: dict[str, Any]) -> Table:
+    """Every exam before and after; where nothing was trained, before alone."""
+    trained = bool(result["adapter"])
+    what = "before and after" if trained else "the student, not trained"
+    table = Table(title=f"{result['domain']}: {what}", title_justify="left")
+    table.add_column("")
+    for name in ("n", "before", "after", "gain, 95 % interval")[: 4 if trained else 2]:
+        table.add_column(name, justify="right")
+    for exam, name in EXAM_NAMES.items():
+        if (row := result["exams"][exam]) is None:
+            continue
+        cells = [name, str(row["questions"]), f"{row['before']['value']:.1%}"]
+        if trained:
+            gain, low, high = (100 * row["gain"][key] for key in ("value", "low", "high"))
+            cells += [f"{row['after']['value']:.1%}", f"{gain:+.1f} [{low:+.1f}, {high:+.1f}]"]
+        table.add_row(*cells)
+    return table
