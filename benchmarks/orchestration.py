@@ -5,10 +5,11 @@
 
 Needs a clone: the server is that of the tests, in a process of its own. Keys of the JSON:
 `share_of_ideal` (by calls in flight, at 200 ms of latency: the call rate of examinations over that
-of a bare aiohttp client on the same server), `checkpoint_growth` and `time_growth` (of a single
-examination, from the fewest to the most), `kills` (how many, calls in flight at them, calls made
-again, and whether the ledger is that of a run never killed), `faults` (by mixture: tasks lost and
-repeated, and the time over that without faults).
+of a bare aiohttp client on the same server; with the processor time of a call, which bounds the
+rate that one process can have), `checkpoint_growth` and `time_growth` (of a single examination,
+from the fewest to the most), `kills` (how many, calls in flight at them, calls made again, and
+whether the ledger is that of a run never killed), `faults` (by mixture: tasks lost and repeated,
+and the time over that without faults).
 """
 
 import argparse
@@ -101,7 +102,9 @@ def _share(
 ) -> Figures:
     """The examinations' call rate, and a bare client's with as many calls."""
     _begin(url, LATENCY)
+    started = time.process_time()
     _examined(domain, folder, examinations, in_flight, warm)
+    busy = time.process_time() - started
     ours = _counts(url)
     _begin(url, LATENCY)
     asyncio.run(_bare(url, ours["received"], in_flight))
@@ -112,6 +115,7 @@ def _share(
         "ours_per_second": round(rates[0], 1),
         "bare_per_second": round(rates[1], 1),
         "share": round(rates[0] / rates[1], 3),
+        "processor_ms_a_call": round(1000 * busy / ours["received"], 2),
     }
 
 
