@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from elenchus.config import AdaptationConfig
 from elenchus.records import KINDS, Point, QuestionKind, Seed
 
+STRAIGHT = ("recall", "apply")  # kinds that ask for the rule itself, or for a plain use of it
 MOST = 3  # examinations at most for one example still missing
 PRIOR = (9, 10)  # accepted, of so many, before anything is known
 Counts = defaultdict[tuple[str, QuestionKind], float]
@@ -120,9 +121,14 @@ def _kinds(
     by_kind: Counter[QuestionKind],
     depth: int,
 ) -> list[QuestionKind]:
-    """Kinds to ask a point about in a row, all different."""
-    others = [kind for kind in point.kinds if kind != first]
-    return [first, *_behind(others, rates, by_kind)][:depth]
+    """Kinds to ask a point about in a row, all different; a straight one and another first.
+
+    Of two samples about a point, such a pair teaches most (docs/method.md).
+    """
+    others = _behind([kind for kind in point.kinds if kind != first], rates, by_kind)
+    unlike = [kind for kind in others if (kind in STRAIGHT) != (first in STRAIGHT)]
+    alike = [kind for kind in others if kind not in unlike]
+    return [first, *unlike, *alike][:depth]
 
 
 def _behind(

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from elenchus.config import AdaptationConfig
 from elenchus.records import KINDS, Point
-from graphs.drawing import Past, draw_seeds, how_many
+from graphs.drawing import STRAIGHT, Past, draw_seeds, how_many
 
 CONFIG = AdaptationConfig()
 COUNT = 60
@@ -38,6 +38,13 @@ def test_a_point_is_asked_about_in_a_row_by_different_kinds(depth: int, count: i
     for row in rows:
         assert len({s.point_id for s in row}) == 1
         assert len({s.kind for s in row}) == len(row)
+
+
+@given(st.integers(0, 5), st.integers(1, 20))
+def test_of_two_questions_in_a_row_one_is_straight(seed: int, pairs: int) -> None:
+    seeds = draw_seeds(points(20), Past(), 1, 2 * pairs, CONFIG, seed)
+    for one, other in zip(seeds[::2], seeds[1::2], strict=True):
+        assert (one.kind in STRAIGHT) != (other.kind in STRAIGHT)
 
 
 def test_kinds_that_fail_more_are_drawn_more() -> None:
