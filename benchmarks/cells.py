@@ -104,8 +104,9 @@ def distil(folder: runs.RunFolder, sizes: tuple[int, ...]) -> list[Row]:
 
     `data_tokens` counts the dataset once, `seen_tokens` and `steps` all training so far; `wrong` is
     the share of the dataset's examples whose answer is wrong, which only the reader can tell;
-    `by_samples` has right answers and questions by the samples about their point. The last row
-    has `exams`, the accuracy on every exam, before and after.
+    `learnt` is the share right of the questions that the untouched student failed; `by_samples` has
+    right answers and questions by the samples about their point. The last row has `exams`, the
+    accuracy on every exam, before and after.
     """
     from training import lora
 
@@ -137,12 +138,15 @@ def distil(folder: runs.RunFolder, sizes: tuple[int, ...]) -> list[Row]:
                 "wrong": len(wrong.intersection(kept)) / len(kept) if kept else 0.0,
             }
         )
+    before = {s.item_id for s in scores if s.round == 0 and s.grade in RIGHT}
     for round_, row in enumerate(rows):
         right = {s.item_id: s.grade in RIGHT for s in scores if s.round == round_}
         covered = Counter(examples[i].point_id for i in datasets.get(round_, ()))
         row["by_samples"] = _by_samples(right, items, covered)
         row["questions"] = len(right)
         row["accuracy"] = sum(right.values()) / len(right)
+        failed = [good for item, good in right.items() if item not in before]
+        row["learnt"] = sum(failed) / len(failed) if failed else 0.0
         row["kinds"] = _kinds(right, items)
     rows[-1]["exams"] = {
         name: {when: exam[when]["value"] for when in ("before", "after")}

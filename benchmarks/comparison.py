@@ -42,7 +42,7 @@ def table(rows: Iterable[Row]) -> dict[str, dict[str, Row]]:
             str(n): interval([row["accuracy"] for row in some])
             | {
                 key: float(np.mean([row[key] for row in some]))
-                for key in ("samples", "data_tokens", "seen_tokens", "steps")
+                for key in ("learnt", "samples", "data_tokens", "seen_tokens", "steps")
             }
             for n, some in sorted(by_size.items())
         }
@@ -50,11 +50,13 @@ def table(rows: Iterable[Row]) -> dict[str, dict[str, Row]]:
     }
 
 
-def differences(rows: Iterable[Row], one: str, two: str) -> dict[str, Interval]:
-    """Paired difference of accuracy, `one` minus `two`, by size."""
+def differences(
+    rows: Iterable[Row], one: str, two: str, of: str = "accuracy"
+) -> dict[str, Interval]:
+    """Paired difference of accuracy or `learnt`, `one` minus `two`, by size."""
     found: dict[tuple[str, int, int], dict[str, float]] = defaultdict(dict)
     for row in rows:
-        found[row["domain"], row["seed"], row["n"]][row["strategy"]] = row["accuracy"]
+        found[row["domain"], row["seed"], row["n"]][row["strategy"]] = row[of]
     by_size: dict[int, list[float]] = defaultdict(list)
     for (_, _, n), both in found.items():
         if n and one in both and two in both:

@@ -11,6 +11,7 @@ Keys of the JSON: `table` (by strategy and n), `by_domain` (such a table for eac
 `by_domain_minus_random`, `adversarial_minus_random` and `adversarial_minus` (of each other
 strategy), by n; `random_per_adversarial` (samples, by n of the adversarial strategy) and
 `paraphrase_tokens_per_adversarial_token`, with intervals, and null for more than was tried;
+`learnt_minus` (as `adversarial_minus`, of the questions that the untouched student failed),
 `right_by_samples` (by how many samples were about a question's point), `equal_tokens`, `missed` (a
 line for each target, of the strategies run, that is not reached; exit code 1 where there is one),
 `rows` (every run).
@@ -88,6 +89,9 @@ def report(rows: list[Row]) -> dict[str, Any]:
         },
         "adversarial_minus_random": against.get("random", {}),
         "adversarial_minus": against,
+        "learnt_minus": {
+            name: comparison.differences(rows, "adversarial", name, "learnt") for name in others
+        },
         "random_per_adversarial": comparison.equivalents(rows, "random", "samples"),
         "paraphrase_tokens_per_adversarial_token": comparison.equivalents(
             families, "paraphrase", "data_tokens"

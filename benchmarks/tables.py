@@ -10,7 +10,8 @@ def show(found: dict[str, Any]) -> None:
     """Print the comparison: accuracy by strategy and size, differences, the headline numbers."""
     console = Console(highlight=False)
     console.print(_accuracies(found["table"]))
-    console.print(_differences(found["adversarial_minus"]))
+    console.print(_differences("adversarial minus", found["adversarial_minus"]))
+    console.print(_differences("of what was failed before", found["learnt_minus"]))
     console.print(_by_samples(found["right_by_samples"]))
     for n, times in found["random_per_adversarial"].items():
         console.print(f"one of {n} adversarial samples is worth {_times(times)} random ones")
@@ -30,9 +31,9 @@ def _accuracies(cells: dict[str, dict[str, Any]]) -> Table:
     return shown
 
 
-def _differences(against: dict[str, dict[str, Any]]) -> Table:
+def _differences(name: str, against: dict[str, dict[str, Any]]) -> Table:
     sizes = sorted({int(n) for by_size in against.values() for n in by_size})
-    shown = Table("adversarial minus", *(f"n = {n}" for n in sizes), box=None)
+    shown = Table(name, *(f"n = {n}" for n in sizes), box=None)
     for strategy, by_size in against.items():
         shown.add_row(strategy, *(percent(by_size.get(str(n)), "+") for n in sizes))
     return shown

@@ -12,6 +12,7 @@ from elenchus.config import merged, validate
 def row(name: str, n: int, accuracy: float, seed: int = 0, wrong: float = 0.0) -> dict:
     return {
         "domain": "d", "seed": seed, "strategy": name, "n": n, "accuracy": accuracy, "wrong": wrong,
+        "learnt": accuracy,
         "samples": n, "data_tokens": n, "seen_tokens": n, "steps": n, "examined": n,
         "exams": {"general": {"before": 0.9, "after": 0.8}},
     }  # fmt: skip

@@ -18,6 +18,7 @@ def row(strategy: str, n: int, accuracy: float, seed: int = 0, tokens: int | Non
     return {
         "domain": "d", "seed": seed, "strategy": strategy, "n": n, "accuracy": accuracy,
         "samples": n, "data_tokens": data, "seen_tokens": 5 * data, "steps": n,
+        "learnt": accuracy / 2,
         "by_samples": {"0": [1, 2], "1": [round(10 * accuracy), 10]},
     }  # fmt: skip
 
@@ -38,6 +39,8 @@ def test_differences_are_paired() -> None:
     assert found.keys() == {"100"}
     assert found["100"]["low"] == pytest.approx(0.1)
     assert found["100"]["high"] == pytest.approx(0.1)
+    found = comparison.differences(rows, "adversarial", "random", "learnt")
+    assert found["100"]["mean"] == pytest.approx(0.05)
 
 
 @given(st.floats(0.3, 0.9))

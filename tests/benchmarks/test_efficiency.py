@@ -49,6 +49,7 @@ def test_cells_run_once_and_give_a_row_a_size(
     out = tmp_path / "out"
     rows = cells.run(cell(domain, "adversarial", []), out)
     assert [r["n"] for r in rows] == [0, 4, 8]
+    assert rows[0]["learnt"] == 0 <= rows[2]["learnt"] <= 1
     assert rows[1]["samples"] <= 4 < rows[2]["seen_tokens"]
     assert rows[2]["steps"] > rows[1]["steps"] > 0
     assert cells.run(cell(domain, "adversarial", []), out) == rows
