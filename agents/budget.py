@@ -86,7 +86,7 @@ class Budget:
             yield spend
         finally:
             for total in both:
-                total.calls -= not answered  # one without an answer cost nothing
+                total.calls -= not answered  # what such a call cost, if anything, is not known
             self._under_way -= 1
             if not self._under_way:
                 self._idle.set()

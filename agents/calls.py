@@ -15,14 +15,16 @@ import re
 import time
 from dataclasses import dataclass
 from typing import Any, TypeVar
+from weakref import WeakValueDictionary
 
+from langchain_core.exceptions import ModelInvalidRequestError
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 from pydantic import BaseModel, ValidationError
 
 from agents import retries
 from agents.budget import Budget
 from agents.models import Model, PromptTooLong
-from agents.pacing import Pace
+from agents.pacing import Pace, Turn
 from agents.prompting import Prompt
 from agents.structured import Structure, text_of
 from elenchus.config import LimitsConfig, ModelConfig
@@ -34,10 +36,12 @@ Schema = TypeVar("Schema", bound=BaseModel)
 Messages = tuple[Message, ...]
 REFUSALS: tuple[type[Exception], ...] = (PromptTooLong, *retries.FAILED)
 ASK_AGAIN = 2
+ENOUGH = 3  # times that a prompt failed before it is thought to be what fails, not the server
 SHOWN = 2000  # characters of an unusable answer that the model is shown again
 CHARS_A_TOKEN = 3  # rather few
 KEPT = 20_000  # characters of an answer that are kept
-_THINK = re.compile(r"<think>.*?(?:</think>|\Z)", re.DOTALL)
+# Some models' prompts open the block for them.
+_THINK = re.compile(r"\A(?:(?!<think>).)*</think>|<think>.*?(?:</think>|\Z)", re.DOTALL)
 _MESSAGES: dict[str, type[BaseMessage]] = {
     "system": SystemMessage,
     "user": HumanMessage,
@@ -72,6 +76,7 @@ class Caller:
         self._ledger = ledger
         self._line = line or Line(Pace(LimitsConfig()), Budget())
         self._structure = Structure(config)
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def text(self, prompt: Prompt, sample: int = 0) -> Call:
         """The model's answer as text, with any reasoning removed.
@@ -130,9 +135,19 @@ class Caller:
         attempt: int,
     ) -> Call:
         """The answer to one attempt: from the ledger, or from the model and then in the ledger."""
-        known = self._ledger.call(key, attempt)
-        if known is not None:
-            return known
+        # Of equal calls at the same time, the others wait for the first one's answer.
+        async with self._locks.setdefault(key, asyncio.Lock()):
+            known = self._ledger.call(key, attempt)
+            return known or await self._asked(prompt, messages, schema, key, attempt)
+
+    async def _asked(
+        self,
+        prompt: Prompt,
+        messages: Messages,
+        schema: type[BaseModel] | None,
+        key: str,
+        attempt: int,
+    ) -> Call:
         call = Call(
             id=key,
             attempt=attempt,
@@ -156,19 +171,25 @@ class Caller:
             RunStopped: the server did not answer for `retry_minutes`, or refuses every call.
             PromptTooLong, retries.FAILED: the server takes everything but this prompt.
         """
-        minutes = self._line.pace.limits.retry_minutes
-        until = time.monotonic() + 60 * minutes
-        tried = 0
+        pace, tokens = self._line.pace, sum(len(m.content) for m in messages) // CHARS_A_TOKEN
+        minutes, failing = pace.limits.retry_minutes, 0.0
+        begun, tried = time.monotonic(), 0
         while True:
             way = self._structure.way
             try:
-                return await self._once(call, messages, schema)
+                async with pace.turn(tokens) as turn:
+                    entered = time.monotonic()
+                    return await self._once(call, messages, schema, turn)
             except retries.FAILED as error:
                 if retries.is_final(error):
                     raise await self._gone(error, "") from error
                 if retries.is_transient(error):
                     wait = retries.delay(error, tried)
-                    if time.monotonic() + wait > until:
+                    # Without what was spent waiting for a turn.
+                    failing += time.monotonic() - entered + wait
+                    if failing > 60 * minutes:
+                        if tried >= ENOUGH and pace.answered_at > begun:
+                            raise  # others are answered
                         raise await self._gone(error, f"for {minutes:g} minutes, last ") from error
                 elif schema and self._structure.weaker(way):
                     wait = 0
@@ -178,30 +199,34 @@ class Caller:
             tried += 1
             await asyncio.sleep(wait)
 
-    async def _once(self, call: Call, messages: Messages, schema: type[BaseModel] | None) -> Call:
+    async def _once(
+        self, call: Call, messages: Messages, schema: type[BaseModel] | None, turn: Turn
+    ) -> Call:
         """One request to the provider; its answer is in the ledger when this returns."""
         extra: dict[str, Any] = {"seed": int(call.id[2:10], 16)} if self.model.seeded else {}
         if schema:
             extra |= self._structure.arguments(schema.__name__, _shape(schema))
         sent = [_MESSAGES[m.role](content=m.content) for m in messages]
-        pace, budget = self._line.pace, self._line.budget
-        tokens = sum(len(m.content) for m in messages) // CHARS_A_TOKEN
-        entry = await pace.enter(tokens)
-        busy, written = False, 0
         try:
-            async with budget.spending(call.role) as spend:
+            async with self._line.budget.spending(call.role) as spend:
                 started = time.perf_counter()
-                reply = await self.model.chat.ainvoke(sent, **extra)
+                reply = await self._reply(sent, extra)
                 done = _done(call, reply, time.perf_counter() - started)
                 self._ledger.write_call(done)
                 spend(done)
-                written = done.output_tokens
-                return done
         except retries.FAILED as error:
-            busy = retries.is_busy(error)
+            turn.busy = retries.is_busy(error)
             raise
-        finally:
-            pace.leave(entry, busy, written)
+        turn.answered, turn.written = True, done.output_tokens
+        return done
+
+    async def _reply(self, sent: list[BaseMessage], extra: dict[str, Any]) -> AIMessage:
+        try:
+            return await self.model.chat.ainvoke(sent, **extra)
+        except REFUSALS:
+            raise
+        except ValueError as error:  # some packages so refuse a setting that a model does not take
+            raise ModelInvalidRequestError(str(error)) from error
 
     async def _gone(self, error: Exception, how_long: str) -> RunStopped:
         """What to raise when a server cannot be used any more."""
@@ -212,6 +237,8 @@ class Caller:
         shape = _shape(schema) if schema else None
         sampling = [self.config.temperature, self.config.options, sample]
         parts = [self.model.identity, _request(messages), shape, sampling]
+        if self.config.base_url is not None:  # another server may have another model of the name
+            parts.append(self.config.base_url)
         text = json.dumps(parts, sort_keys=True)
         return "m-" + hashlib.sha256(text.encode()).hexdigest()[:24]
 
@@ -220,12 +247,17 @@ def _done(call: Call, reply: AIMessage, seconds: float) -> Call:
     usage = reply.usage_metadata
     return call.model_copy(
         update={
-            "response": _THINK.sub("", text_of(reply)).strip()[:KEPT],
+            "response": _THINK.sub("", _storable(text_of(reply))).strip()[:KEPT],
             "input_tokens": usage["input_tokens"] if usage else 0,
             "output_tokens": usage["output_tokens"] if usage else 0,
             "seconds": seconds,
         }
     )
+
+
+def _storable(text: str) -> str:
+    """Half a character, as a model may write, is no UTF-8."""
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _request(messages: Messages) -> str:

@@ -54,7 +54,7 @@ class CompatibleChatModel(BaseChatModel):
     model: str
     base_url: str
     api_key: SecretStr
-    temperature: float
+    temperature: float | None
     timeout: float
     options: dict[str, Any]
     _session: aiohttp.ClientSession | None = PrivateAttr(None)
@@ -80,13 +80,14 @@ class CompatibleChatModel(BaseChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         fields = {**self.options, **kwargs}
-        fields |= fields.pop("extra_body", {})
+        fields |= fields.pop("extra_body", None) or {}
+        if self.temperature is not None:
+            fields["temperature"] = self.temperature
         if stop:
             fields["stop"] = stop
         body = {
             "model": self.model,
             "messages": as_chat(messages),
-            "temperature": self.temperature,
             **fields,
         }
         return _result(await self._post(body))
@@ -130,7 +131,7 @@ def _result(text: str) -> ChatResult:
         message, usage = said["choices"][0]["message"], said.get("usage") or {}
         calls: Sequence[Any] = message.get("tool_calls") or ()
         content = calls[0]["function"]["arguments"] if calls else message.get("content")
-        read, written = usage.get("prompt_tokens") or 0, usage.get("completion_tokens") or 0
+        read, written = (int(usage.get(f"{k}_tokens") or 0) for k in ("prompt", "completion"))
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise ModelConnectionError(f"no whole answer: {text[:200]!r}") from error
     return as_result(str(content or ""), read, written)
@@ -142,8 +143,8 @@ def _refusal(answer: aiohttp.ClientResponse, text: str) -> ModelError:
     code = None
     try:
         told = json.loads(text)["error"]
-        text, code = told["message"], told.get("code")
-    except (ValueError, LookupError, TypeError):
+        text, code = str(told["message"]), told.get("code")
+    except (ValueError, LookupError, TypeError, AttributeError):
         pass  # not the protocol's form: the text as it is
     error: Any = ERRORS.get(answer.status, usual)(f"{answer.status}: {text[:500]}")
     error.status_code, error.code = answer.status, code

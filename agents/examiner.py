@@ -3,7 +3,7 @@
 from pydantic import BaseModel, ConfigDict
 
 from agents.calls import Caller
-from agents.prompting import Prompt, fence, fence_passages, render
+from agents.prompting import Prompt, fence, fence_passages, flat, neutral, render
 from elenchus.config import DomainConfig
 from elenchus.records import Passage, Point, Question, QuestionKind, Seed, Style
 
@@ -40,17 +40,21 @@ class Examiner:
         self._settings = {"title": config.title, "language": config.language}
 
     async def survey(self, passage: Passage) -> list[Point]:
-        """The points of a passage; a quote that does not occur in it is left out.
+        """The points of a passage; one whose quote does not occur in it is a recorded failure.
 
         Raises:
             CallFailed: the reply could not be parsed.
         """
         prompt = render("examiner", "survey", fence_passages([passage]), **self._settings)
-        reply, _ = await self._caller.parsed(prompt, Survey)
+        reply, call = await self._caller.parsed(prompt, Survey)
+        text = flat(neutral(passage.text))
+        found = [p for p in reply.points if p.quote.strip() and flat(p.quote) in text]
+        if len(found) < len(reply.points):
+            self._caller.failed(prompt, "a quote does not occur in the passage", call)
         return [
             Point(passage_id=passage.id, quote=p.quote, topic=p.topic, kinds=tuple(p.kinds))
-            for p in reply.points
-            if p.kinds and p.quote in passage.text
+            for p in found
+            if p.kinds
         ]
 
     async def propose(

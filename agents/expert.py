@@ -1,13 +1,12 @@
 """The expert: answers from retrieved passages, cites them, and abstains when they do not decide."""
 
 import asyncio
-import re
 from collections.abc import Awaitable, Callable
 
 from pydantic import BaseModel, ConfigDict
 
 from agents.calls import Caller
-from agents.prompting import fence, fence_passages, neutral, render
+from agents.prompting import fence, fence_passages, flat, neutral, render
 from elenchus.config import DomainConfig
 from elenchus.records import Answer, Citation, Passage
 
@@ -70,16 +69,12 @@ class Expert:
 
 def false_citation(answer: Answer, passages: list[Passage]) -> str | None:
     """Why an answer's citations do not hold, or None: each quote must occur where it says."""
-    texts = {passage.id: _flat(neutral(passage.text)) for passage in passages}
+    texts = {passage.id: flat(neutral(passage.text)) for passage in passages}
     if not answer.citations:
         return "the answer cites nothing"
     for citation in answer.citations:
         if citation.passage_id not in texts:
             return f"passage {citation.passage_id} was not among those given"
-        if not citation.quote.strip() or _flat(citation.quote) not in texts[citation.passage_id]:
+        if not citation.quote.strip() or flat(citation.quote) not in texts[citation.passage_id]:
             return f"the quote does not occur in passage {citation.passage_id}"
     return None
-
-
-def _flat(text: str) -> str:
-    return re.sub(r"\s+", " ", text).strip()

@@ -93,7 +93,7 @@ def _builtin(name: str, config: ModelConfig, adapter: Path | None) -> Model:
             identity += "+" + file_hash(adapter / "adapter_model.safetensors")[:16]
         try:
             options = _checked(config, NanoChatModel)
-            nano = NanoChatModel(adapter=adapter, temperature=config.temperature, **options)
+            nano = NanoChatModel(adapter=adapter, temperature=config.temperature or 0.0, **options)
             nano.load()
         except ValueError as error:
             raise UserError(str(error)) from error
@@ -106,11 +106,14 @@ def _local(name: str, config: ModelConfig) -> Model:
 
     options = _checked(config, LocalChatModel)
     try:
-        local = LocalChatModel(model=name, temperature=config.temperature, **options)
+        local = LocalChatModel(model=name, temperature=config.temperature or 0.0, **options)
     except ValueError as error:
         raise UserError(f"{config.model}: {error}") from error
     local.load()
-    return Model(local, config.model, seeded=False)
+    # Weights in a folder may change under its name.
+    files = sorted(Path(name).glob("*.safetensors"))
+    hashes = [hashlib.sha256(" ".join(map(file_hash, files)).encode()).hexdigest()[:16]]
+    return Model(local, "+".join([config.model, *(hashes if files else [])]), seeded=False)
 
 
 def _checked(config: ModelConfig, model: type[BaseChatModel]) -> dict[str, Any]:

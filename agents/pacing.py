@@ -1,12 +1,16 @@
 """How fast one model is asked, over all roles and examinations that use it.
 
-Calls in flight, and calls and tokens a minute, stay below what is configured. A server that is busy
-(429) halves the calls in flight, as congestion control of networks does; successes in a row bring
-them back.
+Calls in flight, and calls and tokens in any minute, stay below what is configured. A server that is
+busy (429) halves the calls in flight, as congestion control of networks does; successes in a row
+bring them back.
 """
 
 import asyncio
+import contextlib
+import time
 from collections import deque
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
 
 from aiolimiter import AsyncLimiter
 
@@ -15,6 +19,16 @@ from elenchus.config import LimitsConfig
 # A busy server keeps refusing, and few successes come in a row. One that refuses a call now and
 # then, at random, soon has all of its calls back.
 ROW = 8
+BURST = 10  # of a minute's calls or tokens, one in so many may go at once
+
+
+@dataclass
+class Turn:
+    """How a call went, told by whoever makes it."""
+
+    answered: bool = False
+    busy: bool = False  # the server was too busy to answer
+    written: int = 0  # tokens of the answer
 
 
 class Window:
@@ -46,14 +60,14 @@ class Window:
         self._entered += 1
         return self._entered
 
-    def leave(self, entry: int, busy: bool) -> None:
-        """Give the place back, saying whether the server was too busy to answer."""
+    def leave(self, entry: int, turn: Turn) -> None:
+        """Give the place back, saying how the call went."""
         self._inside -= 1
-        if not busy:
+        if turn.answered:
             self._row += 1
             if self._row >= ROW and self.size < self._most:
                 self.size, self._row = min(2 * self.size, self._most), 0
-        elif entry > self._halved_at:
+        elif turn.busy and entry > self._halved_at:
             self.size, self._row = max(self.size // 2, 1), 0
             self._halved_at = self._entered
         self._admit()
@@ -71,33 +85,45 @@ class Pace:
 
     def __init__(self, limits: LimitsConfig) -> None:
         self.limits = limits
+        self.answered_at = 0.0  # when the last answer came, by time.monotonic()
         self._window = Window(limits.in_flight)
         self._requests = _a_minute(limits.requests_per_minute)
         self._tokens = _a_minute(limits.tokens_per_minute)
         self._usual = 0.0  # tokens that an answer has had of late
 
-    async def enter(self, tokens: int) -> int:
-        """Wait until a call that sends about so many tokens may begin; pass the result to `leave`.
-
-        Its answer counts as long as those before it were.
+    @contextlib.asynccontextmanager
+    async def turn(self, tokens: int) -> AsyncIterator[Turn]:
+        """Wait until a call that sends about so many tokens may begin; its answer counts as long as
+        those before it were.
         """
-        entry = await self._window.enter()
+        entry, turn = await self._window.enter(), Turn()
         try:
             if self._requests:
                 await self._requests.acquire()
-            if self._tokens:  # one larger than a minute's share goes alone
-                await self._tokens.acquire(min(tokens + self._usual, self._tokens.max_rate))
-        except asyncio.CancelledError:
-            self._window.leave(entry, busy=False)
-            raise
-        return entry
-
-    def leave(self, entry: int, busy: bool, written: int = 0) -> None:
-        """A call has ended with so many tokens, or was refused by a server that is too busy."""
-        if written:
-            self._usual += (written - self._usual) / ROW
-        self._window.leave(entry, busy)
+            if self._tokens:
+                await _in_parts(self._tokens, tokens + self._usual)
+            yield turn
+            if turn.answered:
+                self.answered_at = time.monotonic()
+            if turn.written:
+                self._usual += (turn.written - self._usual) / ROW
+        finally:
+            self._window.leave(entry, turn)
 
 
 def _a_minute(count: int | None) -> AsyncLimiter | None:
-    return AsyncLimiter(count, 60) if count else None
+    """No more than `count` in any minute: what goes at once, and what comes back in a minute."""
+    if count is None:
+        return None
+    if count == 1:
+        return AsyncLimiter(1, 60)
+    at_once = max(count / BURST, 1)
+    return AsyncLimiter(at_once, 60 * at_once / (count - at_once))
+
+
+async def _in_parts(limiter: AsyncLimiter, amount: float) -> None:
+    """Take an amount that may be more than goes at once."""
+    while amount > 0:
+        part = min(amount, limiter.max_rate)
+        await limiter.acquire(part)
+        amount -= part

@@ -49,6 +49,11 @@ def neutral(text: str) -> str:
     return _OUR_TAG.sub("‹", text)
 
 
+def flat(text: str) -> str:
+    """The text with each run of white space as one space: quotes are compared so."""
+    return " ".join(text.split())
+
+
 def fence_passages(passages: list[Passage]) -> str:
     """One block for each passage, with its id and heading path."""
     return "\n".join(

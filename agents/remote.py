@@ -15,7 +15,7 @@ from elenchus.errors import UserError
 
 EXTRAS = ("openai", "anthropic", "ollama")  # providers with an extra of their own
 KEYS = {"openai": "OPENAI_API_KEY", "anthropic": "ANTHROPIC_API_KEY"}
-SECRET = ("key", "secret", "password")
+SECRET = ("key", "secret", "password", "token", "headers", "authorization")
 NO_KEY = "none"  # for a server of one's own that asks for none
 LOOK = 10.0  # seconds to wait for a server when it is looked at
 REMEDIES = {
@@ -38,12 +38,14 @@ def make_remote(config: ModelConfig) -> BaseChatModel:
         return CompatibleChatModel(
             model=name,
             base_url=config.base_url,
-            api_key=SecretStr(os.environ.get(KEYS[provider], NO_KEY)),
+            api_key=SecretStr(_key(provider)),
             temperature=config.temperature,
             timeout=config.timeout,
             options=config.options,
         )
-    settings = {"temperature": config.temperature, **config.options, **_connection(config)}
+    settings = {**config.options, **_connection(config)}
+    if config.temperature is not None:
+        settings["temperature"] = config.temperature
     try:
         made: BaseChatModel = init_chat_model(config.model, **settings)
     except ImportError as error:
@@ -66,18 +68,18 @@ def look(config: ModelConfig) -> int | None:
     provider, _, name = config.model.partition(":")
     if provider == "openai":
         base = config.base_url or os.environ.get("OPENAI_BASE_URL") or "https://api.openai.com/v1"
-        key = os.environ.get(KEYS[provider], NO_KEY)
-        served = _served(config, f"{base.rstrip('/')}/models", {"Authorization": f"Bearer {key}"})
-        return _found(config, name, {m["id"]: m.get("max_model_len") for m in served["data"]})
+        url, headers = f"{base.rstrip('/')}/models", {"Authorization": f"Bearer {_key(provider)}"}
+        return _found(config, name, _served(config, url, headers, "data", "id"))
     if provider == "anthropic":
-        base = config.base_url or "https://api.anthropic.com"
-        headers = {"x-api-key": os.environ[KEYS[provider]], "anthropic-version": "2023-06-01"}
-        _served(config, f"{base.rstrip('/')}/v1/models/{name}", headers)
+        address = config.base_url or os.environ.get("ANTHROPIC_BASE_URL")
+        base = address or "https://api.anthropic.com"
+        headers = {"x-api-key": _key(provider), "anthropic-version": "2023-06-01"}
+        _answer(config, f"{base.rstrip('/')}/v1/models/{name}", headers)
     if provider == "ollama":
-        base = config.base_url or os.environ.get("OLLAMA_HOST") or "http://127.0.0.1:11434"
-        served = _served(config, f"{base.rstrip('/')}/api/tags", {})
-        names = dict.fromkeys(m["name"] for m in served["models"])
-        _found(config, name if ":" in name else f"{name}:latest", names)
+        base = config.base_url or os.environ.get("OLLAMA_HOST") or "127.0.0.1:11434"
+        base = base if "://" in base else f"http://{base}"
+        served = _served(config, f"{base.rstrip('/')}/api/tags", {}, "models", "name")
+        _found(config, name if ":" in name else f"{name}:latest", served)
     return None
 
 
@@ -91,15 +93,16 @@ def _connection(config: ModelConfig) -> dict[str, Any]:
         return address
     if config.base_url is None and not os.environ.get(KEYS[provider]):
         raise UserError(f"{config.model} needs a key: set {KEYS[provider]} in the environment")
-    return {**address, "max_retries": 0, "timeout": config.timeout}
+    key = SecretStr(_key(provider))
+    return {**address, "api_key": key, "max_retries": 0, "timeout": config.timeout}
 
 
 def _check_options(config: ModelConfig, names: Collection[str]) -> None:
     provider = config.model.partition(":")[0]
     for option in config.options:
-        if option.endswith(SECRET):
+        if secret := _secret({option: config.options[option]}):
             raise UserError(
-                f"{config.model}: options.{option} would be written into the run folder; secrets "
+                f"{config.model}: options.{secret} would be written into the run folder; secrets "
                 f"are set in the environment ({KEYS.get(provider, 'as its package says')})"
             )
         if option not in names:
@@ -108,7 +111,35 @@ def _check_options(config: ModelConfig, names: Collection[str]) -> None:
             raise UserError(f"{config.model} has no option {option!r}{hint}")
 
 
-def _served(config: ModelConfig, url: str, headers: dict[str, str]) -> Any:
+def _secret(options: Any) -> str:
+    """The name of an option, however deep, that sounds like a secret; "" where none does."""
+    if not isinstance(options, dict):
+        return ""
+    for name, value in options.items():
+        if str(name).lower().endswith(SECRET):
+            return str(name)
+        if found := _secret(value):
+            return f"{name}.{found}"
+    return ""
+
+
+def _key(provider: str) -> str:
+    """The key in the environment; a line's end that was copied along is no part of it."""
+    return os.environ.get(KEYS[provider], "").strip() or NO_KEY
+
+
+def _served(
+    config: ModelConfig, url: str, headers: dict[str, str], models: str, name: str
+) -> dict[str, int | None]:
+    """The models that a server lists, with their context where it tells."""
+    answer = _answer(config, url, headers)
+    try:
+        return {str(m[name]): m.get("max_model_len") for m in answer[models]}
+    except (LookupError, TypeError, AttributeError) as error:
+        raise UserError(f"{config.model}: {url} lists no models: is base_url right?") from error
+
+
+def _answer(config: ModelConfig, url: str, headers: dict[str, str]) -> Any:
     try:
         answer = httpx.get(url, headers=headers, timeout=LOOK)
         answer.raise_for_status()
@@ -117,6 +148,9 @@ def _served(config: ModelConfig, url: str, headers: dict[str, str]) -> Any:
         status = error.response.status_code
         remedy = REMEDIES.get(status, "is base_url right? It ends in /v1 for most servers")
         raise UserError(f"{config.model}: {url} answers {status}: {remedy}") from error
+    except httpx.LocalProtocolError:  # whose text may hold the key
+        key = KEYS.get(config.model.partition(":")[0])
+        raise UserError(f"{config.model}: {key} cannot be sent: set it again") from None
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         raise UserError(
             f"{config.model}: nothing answers at {url} ({error}): start the server, or correct "

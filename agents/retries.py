@@ -71,14 +71,14 @@ def status(error: Exception) -> int | None:
 
 
 def delay(error: Exception, tried: int) -> float:
-    """Seconds to wait after so many tries: what the server asks for, or twice as long each time.
+    """Seconds to wait after so many tries: twice as long each time, and what the server asks for.
 
-    The latter is drawn from the whole interval, so that calls which failed together do not come
+    The former is drawn from the whole interval, so that calls which failed together do not come
     back together.
     """
     asked = _retry_after(error)
     most = min(FIRST * 2 ** min(tried, 16), LONGEST)
-    return random.uniform(0, most) if asked is None else asked
+    return max(random.uniform(0, most), asked or 0.0)
 
 
 def _retry_after(error: Exception) -> float | None:

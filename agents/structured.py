@@ -21,7 +21,7 @@ class Structure:
     def __init__(self, config: ModelConfig) -> None:
         self._provider = config.model.partition(":")[0]
         ways = WAYS.get(self._provider, ("prompt",))
-        self._extra: dict[str, Any] = config.options.get("extra_body", {})
+        self._extra: dict[str, Any] = config.options.get("extra_body") or {}
         self._ways = ways if config.structured == "auto" else (config.structured,)
         self._at = 0
 

@@ -149,7 +149,7 @@ def distil(folder: runs.RunFolder, sizes: tuple[int, ...]) -> list[Row]:
         row["learnt"] = sum(failed) / len(failed) if failed else 0.0
         row["kinds"] = _kinds(right, items)
     rows[-1]["exams"] = {
-        name: {when: exam[when]["value"] for when in ("before", "after")}
+        name: {when: (exam[when] or exam["before"])["value"] for when in ("before", "after")}
         for name, exam in json.loads(folder.result.read_text(encoding="utf-8"))["exams"].items()
         if exam
     }

@@ -34,14 +34,15 @@ def interval(values: Sequence[float]) -> Interval:
 
 def table(rows: Iterable[Row]) -> dict[str, dict[str, Row]]:
     """By strategy and size: accuracy with its interval, and means of what it took."""
-    cells: dict[str, dict[int, list[Row]]] = defaultdict(lambda: defaultdict(list))
+    # A strategy with a run for each size has the untouched student in each; it counts once.
+    cells: dict[str, dict[int, dict[tuple[str, int], Row]]] = defaultdict(lambda: defaultdict(dict))
     for row in rows:
-        cells[row["strategy"]][row["n"]].append(row)
+        cells[row["strategy"]][row["n"]][row["domain"], row["seed"]] = row
     return {
         strategy: {
-            str(n): interval([row["accuracy"] for row in some])
+            str(n): interval([row["accuracy"] for row in some.values()])
             | {
-                key: float(np.mean([row[key] for row in some]))
+                key: float(np.mean([row[key] for row in some.values()]))
                 for key in ("learnt", "samples", "data_tokens", "seen_tokens", "steps")
             }
             for n, some in sorted(by_size.items())
@@ -67,11 +68,13 @@ def differences(
 def curve(rows: Iterable[Row], strategy: str, by: str) -> Curve:
     """Mean accuracy of a strategy against the mean of `by`: "n", "samples" or a kind of tokens.
 
-    Without sizes that only some replicates have: means of different ones make no curve.
+    Without sizes that only some replicates have: means of different ones make no curve. Without
+    the untouched student: it has no place on a log scale, and several rows where sizes have runs
+    of their own.
     """
     by_size: dict[int, list[Row]] = defaultdict(list)
     for row in rows:
-        if row["strategy"] == strategy:
+        if row["strategy"] == strategy and row["n"]:
             by_size[row["n"]].append(row)
     most = max(map(len, by_size.values()), default=0)
     return [

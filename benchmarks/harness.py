@@ -1,6 +1,7 @@
 """What comparisons share: their options, and processes that work on one domain and seed each."""
 
 import argparse
+import hashlib
 import os
 import sys
 import threading
@@ -11,10 +12,12 @@ from multiprocessing import get_context, parent_process
 from pathlib import Path
 
 from benchmarks.cells import Row
+from elenchus import runs
 from elenchus.cli import settle_environment
 from elenchus.errors import Interrupted, UserError
 
 ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = ("agents", "benchmarks", "elenchus", "graphs", "retrieval", "training")
 Job = Callable[[Path, int], list[Row]]  # of a domain and a seed
 
 
@@ -31,7 +34,7 @@ def parser(name: str, about: str, seeds: int) -> argparse.ArgumentParser:
 
 
 def parsed(made: argparse.ArgumentParser, arguments: list[str] | None) -> argparse.Namespace:
-    """The arguments as options, with their defaults."""
+    """The arguments as options, with their defaults; `--out` is kept for this program alone."""
     found = made.parse_args(arguments)
     for package in ("matplotlib", "pyarrow", "torch"):
         if util.find_spec(package) is None:
@@ -39,7 +42,35 @@ def parsed(made: argparse.ArgumentParser, arguments: list[str] | None) -> argpar
     name = f"{found.name}-quick" if found.quick else found.name
     found.out = found.out or Path("runs") / "bench" / name
     found.seeds = found.seeds or (1 if found.quick else found.usual_seeds)
+    claim(found.out)
     return found
+
+
+def claim(out: Path) -> None:
+    """Keep a folder for one version of the program, since rows of two cannot be compared.
+
+    Raises:
+        UserError: the folder was made by another version, or cannot be written to.
+    """
+    file, own = out / "program", program()
+    with runs.explained(out, "--out"):
+        known = file.read_text(encoding="utf-8") if file.exists() else ""
+        # Versions that made runs without the file are other ones, too.
+        if known != own and (known or (out / "runs").exists()):
+            raise UserError(f"{out} was made by another version of the program: give another --out")
+        if not known:
+            out.mkdir(parents=True, exist_ok=True)
+            runs.write_atomic(file, own)
+
+
+def program() -> str:
+    """SHA-256 over the paths and contents of this program's sources and prompts."""
+    sources = [path for name in PACKAGES for path in (ROOT / name).rglob("*.py")]
+    whole = hashlib.sha256()
+    for path in sorted([*sources, *(ROOT / "prompts").rglob("*.md")]):
+        content = hashlib.sha256(path.read_bytes()).hexdigest()
+        whole.update(f"{path.relative_to(ROOT).as_posix()} {content}\n".encode())
+    return whole.hexdigest()
 
 
 def _count(text: str) -> int:

@@ -5,9 +5,9 @@
 A folder of tasks has one folder for each, as a clone of LegalBench has them: `base_prompt.txt`,
 whose first line is the question, and `test.tsv` with the columns `answer` (or `label`) and `text`;
 without the latter, the questions are downloaded from the hub. With `--documents` (whole contracts)
-only clauses that stand in them are asked about, and the contracts are what the expert reads;
-without, it reads the clauses themselves, without their labels. The student never sees a label or a
-question of the exam, and is given the clause with each question.
+only clauses that stand in them, however their lines are broken, are asked about, and the contracts
+are what the expert reads; without, it reads the clauses themselves, without their labels. The
+student never sees a label or a question of the exam, and is given the clause with each question.
 
 Keys of the JSON: `questions`, `chance` (share of the commonest answer), `table` (by strategy:
 accuracy over seeds), `over_base`, `over_entity_pairs` and `over_chance` (paired differences of the
@@ -19,6 +19,7 @@ import csv
 import functools
 import json
 import random
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -55,8 +56,9 @@ class Question:
 
     task: str
     asked: str
-    clause: str
+    clause: str  # in one line
     answer: str
+    quote: str  # the clause as it stands in the documents
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -97,16 +99,14 @@ def read_tasks(folder: Path, match: str = "*") -> list[Question]:
 def write_domain(root: Path, asked: Sequence[Question], count: int, documents: Path | None) -> Path:
     """The domain.yaml of the clauses asked about, with `count` questions as its exam by hand.
 
-    Its folder is named after them, so that other questions are another domain.
+    Its folder is named after them, so that other questions are another domain. How many clauses
+    stand in no document is told.
 
     Raises:
         UserError: no clause stands in the documents.
     """
     corpus = "documents" if documents is None else str(documents.resolve())
-    known = None if documents is None else load_documents(root, [corpus])
-    held = [q for q in asked if known is None or any(q.clause in d.text for d in known)]
-    if not held:
-        raise UserError(f"--documents: no clause of the tasks stands in {documents}")
+    held = asked if documents is None else _held(asked, documents)
     chosen = random.Random("legalbench").sample(held, min(count, len(held)))
     folder = root / f"contracts-{digest(json.dumps([corpus, *map(astuple, chosen)]))}"
     (folder / "documents").mkdir(parents=True, exist_ok=True)
@@ -115,10 +115,11 @@ def write_domain(root: Path, asked: Sequence[Question], count: int, documents: P
         text = "\n\n".join([f"# {task.replace('_', ' ').capitalize()}", *clauses]) + "\n"
         runs.write_atomic(folder / "documents" / f"{task}.md", text)
     lines = [
-        {"question": f"{q.asked} Clause: {q.clause}", "answer": q.answer, "quote": q.clause}
+        {"question": f"{q.asked} Clause: {q.clause}", "answer": q.answer, "quote": q.quote}
         for q in chosen
     ]
-    questions = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
+    # In ASCII: some of the line breaks that a quote may have would end the line otherwise.
+    questions = "".join(json.dumps(line) + "\n" for line in lines)
     runs.write_atomic(folder / "questions.jsonl", questions)
     tree = {"domain": "contracts", "title": "clauses of contracts", "corpus": {"paths": [corpus]}}
     runs.write_atomic(folder / "domain.yaml", yaml.safe_dump(tree))
@@ -193,6 +194,30 @@ def show(found: dict[str, Any]) -> None:
             console.print(f"{name} is not above {what}")
 
 
+def _held(asked: Sequence[Question], documents: Path) -> list[Question]:
+    """The questions whose clauses stand in the documents, with the words as they stand there."""
+    texts = [d.text for d in load_documents(documents, ["."])]
+    known = [(text, " ".join(text.split())) for text in texts]
+    quotes = {clause: _quote(clause, known) for clause in {q.clause for q in asked}}
+    held = [replace(q, quote=quote) for q in asked if (quote := quotes[q.clause])]
+    if not held:
+        raise UserError(f"--documents: no clause of the tasks stands in {documents}")
+    if missing := sum(not quote for quote in quotes.values()):
+        left_out = f"{missing} of {len(quotes)} clauses stand in none of {documents}"
+        print(f"{left_out}: they are not asked about", file=sys.stderr)
+    return held
+
+
+def _quote(clause: str, known: Sequence[tuple[str, str]]) -> str | None:
+    """Where a clause stands, but for white space, in one of the texts, each given flat as well."""
+    words = r"\s+".join(map(re.escape, clause.split()))
+    for text, flat in known:
+        # The plain look is fast, and spares most texts the other.
+        if clause in flat and (found := re.search(words, text)):
+            return found[0]
+    return None
+
+
 def _read_task(folder: Path) -> Iterator[Question]:
     asked = (folder / "base_prompt.txt").read_text(encoding="utf-8").partition("\n")[0].strip()
     path = folder / "test.tsv"
@@ -201,7 +226,8 @@ def _read_task(folder: Path) -> Iterator[Question]:
         answer = row.get("answer") or row.get("label")
         if not answer or not row.get("text"):
             raise UserError(f"{path}, row {number}: the columns are answer (or label) and text")
-        yield Question(folder.name, asked, " ".join(row["text"].split()), answer)
+        clause = " ".join(row["text"].split())
+        yield Question(folder.name, asked, clause, answer, quote=clause)
 
 
 def _rows(path: Path) -> list[dict[str, str]]:

@@ -97,11 +97,11 @@ def list_runs(root: RunsOption = RUNS, as_json: JsonOption = False) -> None:
             row["id"],
             row["domain"],
             row["state"],
-            *(f"{row[k]:.1%}" if row[k] is not None else "" for k in ("before", "after")),
-            f"[{100 * interval[0]:+.0f}, {100 * interval[1]:+.0f}]" if interval else "",
-            *(str(row[k] if row[k] is not None else "") for k in ("examples", "calls")),
+            *(f"{row[k]:.1%}" if row[k] is not None else "–" for k in ("before", "after")),
+            f"[{100 * interval[0]:+.0f}, {100 * interval[1]:+.0f}]" if interval else "–",
+            *(str(row[k] if row[k] is not None else "–") for k in ("examples", "calls")),
         )
-    Console(highlight=False).print(table if rows else f"no runs below {root} yet")
+    Console(highlight=False, markup=False).print(table if rows else f"no runs below {root} yet")
 
 
 @app.command()
@@ -208,7 +208,7 @@ def _show_estimate(config: DomainConfig, folder: Path, as_json: bool) -> None:
         cost = "no price known" if use.usd is None else f"{use.usd:.2f}"
         amounts = (f"{n:,}" for n in (use.calls, use.tokens_read, use.tokens_written))
         table.add_row(use.role, use.model, *amounts, cost)
-    console = Console(highlight=False)
+    console = Console(highlight=False, markup=False)
     console.print(table)
     console.print("An estimate for a run that goes to its last round; nothing was asked or paid.")
 
@@ -233,8 +233,8 @@ def _row(run: runs.RunFolder) -> dict[str, Any]:
         exam = result["exams"]["held-out"]
         row |= {key: result[key] for key in ("examples", "seconds", "calls", "tokens")}
         row |= {"questions": exam["questions"]}
-        row |= {key: exam[key]["value"] for key in ("before", "after")}
-        row |= {"interval": [exam["gain"]["low"], exam["gain"]["high"]]}
+        row |= {key: exam[key]["value"] for key in ("before", "after") if exam[key]}
+        row |= {"interval": [exam["gain"]["low"], exam["gain"]["high"]] if exam["gain"] else None}
     return {"id": run.id, "domain": run.path.parent.name, "state": state} | row
 
 

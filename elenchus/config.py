@@ -63,7 +63,9 @@ class ModelConfig(Section):
     base_url: str | None = Field(
         None, description="where an OpenAI-compatible server (or Ollama) answers; default: official"
     )
-    temperature: float = Field(0.0, ge=0, description="sampling temperature")
+    temperature: float | None = Field(
+        0.0, ge=0, description="sampling temperature; null for a model that takes none"
+    )
     samples: int = Field(1, ge=1, description="answers asked for, a question")
     structured: Literal["auto", "json_schema", "tool", "json", "prompt"] = Field(
         "auto", description="how JSON is asked for; auto: the strictest way that the server takes"
@@ -85,12 +87,18 @@ class ModelConfig(Section):
 
 
 class ExpertConfig(ModelConfig):
+    # Two answers at 0 would be one answer twice, and agree whatever they say.
+    temperature: float | None = Field(
+        0.5, ge=0, description="sampling temperature; null for a model that takes none"
+    )
     samples: int = Field(2, ge=1, description="answers asked for, a question; they must agree")
 
 
 class StudentConfig(ModelConfig):
     model: str = Field("builtin:nano", description='"provider:model"')
-    temperature: float = Field(0.7, ge=0, description="sampling temperature; 0 in exams")
+    temperature: float | None = Field(
+        0.7, ge=0, description="sampling temperature; 0 in exams; null for a model that takes none"
+    )
     samples: int = Field(3, ge=1, description="answers asked for, a question")
 
 
@@ -252,6 +260,18 @@ class DomainConfig(Section):
         default_factory=dict, description="named sets of changes to this tree, for --profile"
     )
 
+    @field_validator("models")
+    @classmethod
+    def _providers(cls, models: dict[str, LimitsConfig]) -> dict[str, LimitsConfig]:
+        for name in models:
+            provider, _, model = name.partition(":")
+            if not provider or not model:
+                raise ValueError(
+                    f"{name!r} is not provider:model; write, for instance, "
+                    '"openai:gpt-5.4": {in_flight: 8}'
+                )
+        return models
+
     @model_validator(mode="after")
     def _has_something_to_do(self) -> "DomainConfig":
         if self.method == "rewriting" and not self.training.enabled:
@@ -301,7 +321,7 @@ def as_change(change: str) -> dict[str, Any]:
         value: Any = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise UserError(f"{change!r}: the value is not valid YAML") from error
-    for part in reversed(key.split(".")):
+    for part in reversed(_parts(key, value)):
         value = {part: value}
     return dict(value)
 
@@ -319,14 +339,24 @@ def leaf_keys(model: type[BaseModel] = DomainConfig, prefix: str = "") -> list[s
 
 
 def merged(*trees: dict[str, Any]) -> dict[str, Any]:
-    """Nested keys and values, later ones over earlier ones."""
+    """Nested keys and values, later ones over earlier ones; an empty mapping clears its key."""
     found: dict[str, Any] = {}
     for tree in trees:
         for key, value in tree.items():
             old = found.get(key)
-            nested = isinstance(value, dict)
+            nested = isinstance(value, dict) and bool(value)
             found[key] = merged(old if isinstance(old, dict) else {}, value) if nested else value
     return found
+
+
+def _parts(key: str, value: Any) -> list[str]:
+    """The parts of a dotted key. Below `models` stands a model's name, which may hold dots."""
+    section, _, rest = key.partition(".")
+    if section != "models" or not rest:
+        return key.split(".")
+    name, _, setting = rest.rpartition(".")
+    # Only a single setting is no mapping; `models.openai:gpt-5.4={in_flight: 8}` names the model.
+    return [section, rest] if isinstance(value, dict) or not name else [section, name, setting]
 
 
 def _profile(tree: dict[str, Any], profile: str, path: Path) -> dict[str, Any]:
@@ -343,7 +373,11 @@ def _profile(tree: dict[str, Any], profile: str, path: Path) -> dict[str, Any]:
 def _explain(problem: typing.Mapping[str, Any]) -> str:
     key = ".".join(str(part) for part in problem["loc"])
     if problem["type"] != "extra_forbidden":
-        return f"{key}: {problem['msg']} (got {problem['input']!r})"
+        message = problem["msg"].removeprefix("Value error, ")
+        message = f"{key}: {message}" if key else message
+        # What is wrong with a whole section, or missing in it, is not told by printing it all.
+        whole = problem["type"] in ("value_error", "missing") and isinstance(problem["input"], dict)
+        return message if whole else f"{message} (got {problem['input']!r})"
     known = leaf_keys() + list(DomainConfig.model_fields)
     near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
     hint = f"; did you mean {near[0]!r}?" if near else "; `elenchus new NAME` lists all keys"

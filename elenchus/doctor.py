@@ -42,9 +42,9 @@ def _tried(what: str, attempt: Callable[[], str]) -> Finding:
 
 
 def _embedding() -> str:
-    from retrieval.embedding import minilm_folder
+    from retrieval.embedding import check_embedding
 
-    minilm_folder()
+    check_embedding("minilm")
     return "MiniLM, weights as published"
 
 

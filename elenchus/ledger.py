@@ -168,8 +168,11 @@ class Ledger:
             self._db.execute("DETACH other")
 
     def usage(self) -> tuple[int, int]:
-        """Number of calls, and tokens in and out together."""
-        query = "SELECT COUNT(*), COALESCE(SUM(input_tokens + output_tokens), 0) FROM calls"
+        """Number of calls made in this run, and tokens in and out together."""
+        query = (
+            "SELECT COUNT(*), COALESCE(SUM(input_tokens + output_tokens), 0) FROM calls "
+            "WHERE adopted=0"
+        )
         ((calls, tokens),) = self._query(query)
         return calls, tokens
 
@@ -194,12 +197,6 @@ class Ledger:
 
     def _insert(self, table: str, width: int, rows: Iterable[tuple[Any, ...]]) -> None:
         slots = ", ".join("?" * width)
-        with self._lock:
+        with self._lock, self._db:  # commits, or rolls back whatever the error
             self._db.execute("BEGIN")
-            try:
-                self._db.executemany(f"INSERT OR IGNORE INTO {table} VALUES ({slots})", rows)
-            except sqlite3.Error:
-                if self._db.in_transaction:  # a full disk has rolled back already
-                    self._db.execute("ROLLBACK")
-                raise
-            self._db.execute("COMMIT")
+            self._db.executemany(f"INSERT OR IGNORE INTO {table} VALUES ({slots})", rows)

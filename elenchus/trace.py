@@ -47,7 +47,8 @@ def show_overview(rows: list[dict[str, Any]], run_id: str) -> None:
     for row in rows:
         gap = "" if row["gap"] is None else f"{row['gap']:.2f}"
         cells = (row["examination"][:10], row["round"], row["kind"], row["topic"], row["turns"])
-        table.add_row(*map(str, cells), gap, row["outcome"].split(":")[0])
+        # As texts: what models and documents say may look like markup.
+        table.add_row(*(Text(str(cell)) for cell in (*cells, gap, row["outcome"].split(":")[0])))
     console.print(table)
     if rows:
         console.print(f"\nOne of them whole: elenchus trace {run_id} {rows[0]['examination'][:10]}")

@@ -14,6 +14,7 @@ import contextlib
 import functools
 import threading
 import warnings
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -22,7 +23,7 @@ from langgraph.runtime import Runtime
 from langgraph.types import RetryPolicy, Send
 
 from elenchus.errors import UserError
-from elenchus.records import Adapter, Dataset, Document, Examination, Passage, Point
+from elenchus.records import Adapter, Dataset, Document, Examination, Failure, Passage, Point
 from graphs import curation, exams, report
 from graphs.context import Advance, Context
 from graphs.drawing import draw_seeds, how_many
@@ -58,12 +59,16 @@ async def survey(state: AdaptationState, runtime: Runtime[Context]) -> Update:
         found = await exams.survey(context, passages, advance)
     context.ledger.write(*found)
     readable = len({point.passage_id for point in found})
+    failures = context.ledger.all(Failure, role="examiner", task="survey")
+    reasons = Counter(failure.reason for failure in failures).most_common(1)
+    failed = "".join(f"; {len(failures)} surveys failed, most with: {r}" for r, _ in reasons)
     if not found:
         raise UserError(
             f"{context.config.examiner.model} found no rule, limit or definition in any of the "
-            f"{len(passages)} passages: use documents that lay something down, or another examiner"
+            f"{len(passages)} passages{failed}. Use documents that lay something down, or another "
+            "examiner"
         )
-    context.progress.say(f"{len(found)} points in {readable} of {len(passages)} passages")
+    context.progress.say(f"{len(found)} points in {readable} of {len(passages)} passages{failed}")
     return {}
 
 

@@ -27,7 +27,7 @@ def check_models(config: DomainConfig) -> None:
     }
     for role, (settings, _) in roles.items():
         make_model(settings)
-        if _has_usd_cap(config, role):
+        if _has_usd_cap(config, role) or (role == "expert" and _has_usd_cap(config, "author")):
             Prices(config.models).demand(settings.model)
     for role, (settings, passages) in roles.items():
         if settings.model.partition(":")[0] in LOCAL:

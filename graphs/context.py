@@ -133,7 +133,9 @@ class Context:
 
     def examinee(self, adapter: str) -> Student:
         """The student that sits exams: one answer a question, without sampling."""
-        settings = self.config.student.model_copy(update={"temperature": 0.0, "samples": 1})
+        student = self.config.student
+        cold = None if student.temperature is None else 0.0
+        settings = student.model_copy(update={"temperature": cold, "samples": 1})
         return self._student(adapter, settings)
 
     def _student(self, adapter: str, settings: ModelConfig) -> Student:

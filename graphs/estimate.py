@@ -22,6 +22,7 @@ ACCEPTED = 0.93  # of the examinations
 TURNS = 1.15  # questions in an examination
 LOOK_UPS = 0.04  # further searches for an answer
 REFERENCES = 0.4  # of retrieval.references that are found
+KEPT = 0.85  # of the answers in the general exam that training leaves as they were
 QUESTION, ANSWER, QUOTES, GRADING = 110, 130, 270, 180  # characters
 
 
@@ -44,6 +45,8 @@ class Work(NamedTuple):
     revised: float
     taught: float  # questions that an examination puts to the student
     sat: float  # questions of exams that the student sits
+    kept: float  # answers in exams that were given before: none is graded twice
+    compared: float  # questions whose answers by the expert are compared with each other
 
 
 def estimate(config: DomainConfig, folder: Path) -> list[Use]:
@@ -57,6 +60,9 @@ def estimate(config: DomainConfig, folder: Path) -> list[Use]:
         raise UserError(f"no estimate is known for method: {config.method}")
     documents = load_documents(folder, config.corpus.paths)
     passages = [p for d in documents for p in split(d, config.corpus.passage_chars)]
+    if not passages:
+        paths = ", ".join(config.corpus.paths)
+        raise UserError(f"corpus.paths: nothing but headings in {paths} below {folder}")
     # With its tags, as prompts hold it.
     passage = fmean(len(p.text) + len(" > ".join(p.heading)) + 60 for p in passages)
     hand = config.exam.hand
@@ -75,7 +81,7 @@ def estimate(config: DomainConfig, folder: Path) -> list[Use]:
     # The built-in student reads the question alone.
     builtin = config.student.model == "builtin:nano"
     to_student = QUESTION + (0 if builtin else _template("student", "answer"))
-    graded = work.sat + work.taught
+    graded = work.sat - work.kept + work.taught + work.compared
     answered = work.sat + work.taught * config.student.samples
     prices = Prices(config.models)
     return [
@@ -90,14 +96,19 @@ def _work(config: DomainConfig, passages: int, by_hand: int) -> Work:
     sizes, exam = config.sizes, config.exam
     examinations = config.dataset.candidates * sizes[-1] / ACCEPTED
     rounds = len(sizes) if config.training.enabled else 0
-    sat = (rounds + 1) * exam.questions + (1 + (rounds > 0)) * (exam.general + by_hand)
+    general = exam.general if config.student.model == "builtin:nano" else 0  # no other has one
     turns = TURNS if config.examination.max_turns > 1 else 1.0
+    first, revised = exam.questions * SPARE + examinations, examinations * (turns - 1)
+    # Of answers that differ; without options the reader says the same each time.
+    same = config.expert.model == "builtin:reader" and not config.expert.options
     return Work(
         surveys=passages,
-        first=exam.questions * SPARE + examinations,
-        revised=examinations * (turns - 1),
+        first=first,
+        revised=revised,
         taught=examinations * turns if config.examination.sighted else 0,
-        sat=sat,
+        sat=(rounds + 1) * exam.questions + (1 + (rounds > 0)) * (general + by_hand),
+        kept=KEPT * general if rounds else 0,
+        compared=first + revised if config.expert.samples > 1 and not same else 0,
     )
 
 

@@ -17,7 +17,7 @@ from elenchus import runs
 from elenchus.config import DomainConfig
 from elenchus.errors import Interrupted, RunStopped, UserError
 from elenchus.ledger import LOCK_SECONDS, Ledger
-from elenchus.records import Document, Point, digest
+from elenchus.records import Document, Failure, Point, digest
 from graphs import curation
 from graphs.adaptation import build_graph
 from graphs.checks import check_models
@@ -26,6 +26,7 @@ from graphs.exams import read_hand_exam
 from graphs.rewriting import build_graph as build_rewriting
 from graphs.state import AdaptationState
 from retrieval.corpora import load_documents
+from retrieval.embedding import check_embedding
 
 GRAPHS = {"examination": build_graph, "rewriting": build_rewriting}
 STEPS_A_ROUND = 5  # evaluate, draw, examine, curate, train
@@ -61,7 +62,7 @@ def launch(
     except RunStopped:
         raise
     except UserError:
-        if not _has_points(run):
+        if not _worth_keeping(run):
             shutil.rmtree(run.path)
         raise
 
@@ -111,6 +112,7 @@ def check(config: DomainConfig, folder: Path) -> str:
     if config.training.enabled:
         weights(config.student)
     check_models(config)
+    check_embedding(config.retrieval.embedding)
     return _fingerprint(documents)
 
 
@@ -171,12 +173,14 @@ def _how_to_go_on(context: Context, reason: str) -> str:
     return f"{reason}{where}. `elenchus resume {context.folder.id}{more}` goes on"
 
 
-def _has_points(run: runs.RunFolder) -> bool:
+def _worth_keeping(run: runs.RunFolder) -> bool:
+    """Whether a run that cannot go on has anything to look at, or anything that was paid for."""
     if not run.ledger.exists():
         return False
     ledger = Ledger(run.ledger, read_only=True)
     try:
-        return ledger.count(Point) > 0
+        paid = any(not spent.model.startswith("builtin:") for spent in ledger.spent())
+        return paid or ledger.count(Point) > 0 or ledger.count(Failure) > 0
     except sqlite3.DatabaseError:  # not even its tables could be made
         return False
     finally:

@@ -72,35 +72,36 @@ def result_of(context: Context, state: AdaptationState) -> dict[str, Any]:
 
 
 def _exam(context: Context, exam: str, state: AdaptationState) -> dict[str, Any] | None:
-    """Before, after and the paired gain on one exam; None where there is no such exam."""
+    """Before, after and the paired gain on one exam; None where there is no such exam.
+
+    Without training there is neither "after" nor "gain": both are None.
+    """
     asked = context.ledger.all(ExamItem, exam=exam)
     if not asked:
         return None
     before = context.ledger.all(Score, exam=exam, round=0)
-    after = (
-        context.ledger.all(Score, exam=exam, round=trained_rounds(state))
-        if state["adapter"]
-        else before
-    )
-    items = evaluation.graded(asked, before, after)
+    after = context.ledger.all(Score, exam=exam, round=trained_rounds(state))
+    sittings = (before, after) if state["adapter"] else (before,)
+    items = evaluation.graded(asked, *sittings)
+    trained: dict[str, Any] = {"after": None, "gain": None}
+    if state["adapter"]:
+        trained["after"] = dataclasses.asdict(evaluation.accuracy(items, after))
+        trained["gain"] = dataclasses.asdict(evaluation.gain(items, before, after))
     return {
         "questions": len(items),
         "ungraded": len(asked) - len(items),
         "before": dataclasses.asdict(evaluation.accuracy(items, before)),
-        "after": dataclasses.asdict(evaluation.accuracy(items, after)),
-        "gain": dataclasses.asdict(evaluation.gain(items, before, after)),
-        "kinds": _by_kind(items, before, after),
+        **trained,
+        "kinds": _by_kind(items, *sittings),
     }
 
 
-def _by_kind(
-    items: list[ExamItem], before: list[Score], after: list[Score]
-) -> dict[str, list[float]]:
-    """For each kind of question: share right before and after."""
+def _by_kind(items: list[ExamItem], *sittings: list[Score]) -> dict[str, list[float]]:
+    """For each kind of question: share right before and, where something was trained, after."""
     kinds = {}
     for kind in sorted({i.kind for i in items}):
         some = [i for i in items if i.kind == kind]
-        kinds[kind] = [round(evaluation.share(some, scores), 4) for scores in (before, after)]
+        kinds[kind] = [round(evaluation.share(some, scores), 4) for scores in sittings]
     return kinds
 
 

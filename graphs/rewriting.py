@@ -71,6 +71,14 @@ async def fit(state: AdaptationState, runtime: Runtime[Context]) -> Update:
     return {"adapter": adapter.path, "stopped": "the texts are learnt"}
 
 
+async def evaluate(state: AdaptationState, runtime: Runtime[Context]) -> Update:
+    """Sit the held-out exam. There is one round, so no rule decides about another."""
+    context = runtime.context
+    share = await exams.sit(context, "held-out", state["round"], state["adapter"])
+    context.progress.say(f"round {state['round']}: {share:.1%} right on the held-out exam")
+    return {"accuracies": [share]}
+
+
 def after_evaluate(state: AdaptationState) -> str:
     return "conclude" if state["round"] else "rewrite"
 
@@ -78,8 +86,8 @@ def after_evaluate(state: AdaptationState) -> str:
 def build_graph() -> StateGraph[AdaptationState, Context, AdaptationState, AdaptationState]:
     """The graph without a checkpointer: the command line compiles it with the run's own."""
     graph = StateGraph(AdaptationState, context_schema=Context)
-    taken = (adaptation.index, adaptation.survey, adaptation.write_exam, adaptation.evaluate)
-    for node in (*taken, rewrite, fit, adaptation.conclude):
+    taken = (adaptation.index, adaptation.survey, adaptation.write_exam, adaptation.conclude)
+    for node in (*taken, evaluate, rewrite, fit):
         graph.add_node(node.__name__, node, retry_policy=TRANSIENT)
     graph.add_edge(START, "index")
     graph.add_edge("index", "survey")

@@ -36,7 +36,7 @@ def failures_below(share: float) -> StoppingRule:
 
 
 def no_gain(patience: int) -> StoppingRule:
-    """Stop when for `patience` rounds the failure share fell by less than its noise.
+    """Stop when for `patience` rounds the failure share fell by no more than its noise.
 
     The noise is two standard errors of the difference of the two shares.
     """
@@ -47,7 +47,7 @@ def no_gain(patience: int) -> StoppingRule:
             return None
         (best, n), (recent, m) = min(rounds[:-patience]), min(rounds[-patience:])
         noise = 2 * math.sqrt(best * (1 - best) / n + recent * (1 - recent) / m)
-        if best - recent < noise:
+        if best - recent <= noise:  # both are 0 for a student that always fails
             return f"no significant gain in {patience} rounds"
         return None
 

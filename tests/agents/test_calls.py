@@ -1,17 +1,23 @@
 """The one call path: cached once, parsed or asked again, failures recorded with the raw text."""
 
 import asyncio
+from typing import Any
 
 import pytest
+from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
-from pydantic import BaseModel
+from langchain_core.outputs import ChatResult
+from pydantic import BaseModel, Field
 from scripted import Scripted
 
-from agents.calls import Caller, CallFailed
+from agents.budget import Budget
+from agents.calls import Caller, CallFailed, Line
 from agents.grader import Grader
+from agents.messages import as_result
 from agents.models import Model, make_model
-from agents.prompting import fence, render
-from elenchus.config import DomainConfig, ModelConfig
+from agents.pacing import Pace
+from agents.prompting import Prompt, fence, render
+from elenchus.config import DomainConfig, LimitsConfig, ModelConfig
 from elenchus.errors import UserError
 from elenchus.ledger import Call, Ledger
 from elenchus.records import Failure
@@ -48,14 +54,104 @@ def test_sampling_is_part_of_the_key(ledger: Ledger) -> None:
     assert asyncio.run(cold.text(PROMPT)).id != asyncio.run(warm.text(PROMPT)).id
 
 
+class Broken(BaseChatModel):
+    """Never answers a question with "never" in it; the others slowly, or after failing once."""
+
+    seconds: float = 0.0
+    fails: set[str] = Field(default_factory=set)
+
+    @property
+    def _llm_type(self) -> str:
+        return "broken"
+
+    def _generate(self, *_: Any, **__: Any) -> ChatResult:
+        raise NotImplementedError
+
+    async def _agenerate(self, messages: list[BaseMessage], *_: Any, **__: Any) -> ChatResult:
+        await asyncio.sleep(self.seconds)
+        text = messages[-1].text
+        if "never" in text or text in self.fails:
+            self.fails.discard(text)
+            raise TimeoutError("no answer")
+        return as_result(f"answer to {text}", 1, 1)
+
+
+def broken(ledger: Ledger, limits: LimitsConfig, **settings: Any) -> Caller:
+    model = Model(Broken(**settings), "broken", seeded=False)
+    return Caller(model, ModelConfig(model="broken"), ledger, Line(Pace(limits), Budget()))
+
+
+def question(text: str) -> Prompt:
+    return render("student", "answer", text, title="tests", language="English")
+
+
+def test_waiting_for_a_turn_is_not_failing(ledger: Ledger) -> None:
+    """The last of them waits longer than a call may fail, fails once, and is answered."""
+    limits = LimitsConfig(in_flight=1, retry_minutes=0.005)
+    made = broken(ledger, limits, seconds=0.02, fails={"q29"})
+
+    async def go() -> list[Call]:
+        return await asyncio.gather(*(made.text(question(f"q{n}")) for n in range(30)))
+
+    assert len(asyncio.run(go())) == 30
+
+
+def test_a_prompt_that_nobody_can_answer_is_a_failure_not_the_end(ledger: Ledger) -> None:
+    made = broken(ledger, LimitsConfig(retry_minutes=0.01))
+
+    async def go() -> None:
+        hopeless = asyncio.create_task(made.text(question("never")))
+        n = 0
+        while not hopeless.done():
+            await made.text(question(f"q{(n := n + 1)}"))
+            await asyncio.sleep(0.01)
+        await hopeless
+
+    with pytest.raises(CallFailed):
+        asyncio.run(go())
+    (failure,) = ledger.all(Failure)
+    assert "never" in failure.raw
+
+
+def test_equal_calls_at_the_same_time_are_one(ledger: Ledger) -> None:
+    made = caller(ledger, "one", "two")
+
+    async def go() -> list[Call]:
+        return await asyncio.gather(made.text(PROMPT), made.text(PROMPT))
+
+    first, second = asyncio.run(go())
+    assert first == second
+    assert len(asked(made)) == 1
+
+
+def test_half_a_character_is_no_end(ledger: Ledger) -> None:
+    call = asyncio.run(caller(ledger, "a \ud83d b").text(PROMPT))
+    assert ledger.call(call.id) == call
+    assert call.response == "a ? b"
+
+
+def test_another_server_is_another_model(ledger: Ledger) -> None:
+    def on(url: str) -> Caller:
+        model = Model(Scripted(lines=["here"], asked=[]), "openai:m", seeded=False)
+        return Caller(model, ModelConfig(model="openai:m", base_url=url), ledger)
+
+    one, other = (asyncio.run(on(f"http://127.0.0.1:{n}").text(PROMPT)) for n in (1, 2))
+    assert one.id != other.id
+
+
 @pytest.mark.parametrize(
     "raw",
-    ['{"n": 3}', '<think>{"n": 4}</think>{"n": 3}', 'Sure:\n```json\n{"n": 3}\n```\nMore?'],
+    [
+        '{"n": 3}',
+        'So three. {"n": 4}</think>{"n": 3}',
+        '<think>{"n": 4}</think>{"n": 3}',
+        'Sure:\n```json\n{"n": 3}\n```\nMore?',
+    ],
 )
 def test_json_is_found_in_what_models_say(ledger: Ledger, raw: str) -> None:
     parsed, call = asyncio.run(caller(ledger, raw).parsed(PROMPT, Number))
     assert parsed.n == 3
-    assert "<think>" not in call.response
+    assert "think>" not in call.response
 
 
 def test_an_unusable_answer_is_shown_its_error(ledger: Ledger) -> None:

@@ -12,11 +12,13 @@ from hypothesis import strategies as st
 from ollama import ResponseError
 
 from agents import retries
-from agents.pacing import ROW, Pace, Window
+from agents.pacing import BURST, ROW, Pace, Turn, Window, _a_minute
 from agents.prices import Prices
 from agents.structured import WAYS, Structure
 from elenchus.config import LimitsConfig, ModelConfig
 from elenchus.errors import UserError
+
+ANSWERED, BUSY, BROKEN = Turn(answered=True), Turn(busy=True), Turn()
 
 
 def run(most: int, busy: list[bool]) -> Window:
@@ -25,7 +27,7 @@ def run(most: int, busy: list[bool]) -> Window:
 
     async def all_() -> None:
         for refused in busy:
-            window.leave(await window.enter(), refused)
+            window.leave(await window.enter(), BUSY if refused else ANSWERED)
 
     asyncio.run(all_())
     return window
@@ -50,7 +52,7 @@ def test_refusals_of_one_burst_count_once() -> None:
     async def burst() -> None:
         entries = [await window.enter() for _ in range(8)]
         for entry in entries:
-            window.leave(entry, busy=True)
+            window.leave(entry, BUSY)
 
     asyncio.run(burst())
     assert window.size == 4
@@ -64,26 +66,43 @@ def test_who_waits_and_is_called_off_leaves_no_gap() -> None:
         waiting = [asyncio.create_task(window.enter()) for _ in range(3)]
         await asyncio.sleep(0)
         waiting[0].cancel()
-        window.leave(first, busy=False)
+        window.leave(first, ANSWERED)
         second = await waiting[1]
         assert not waiting[2].done(), "one place, one inside"
-        window.leave(second, busy=False)
+        window.leave(second, ANSWERED)
         await waiting[2]
         assert waiting[0].cancelled()
 
     asyncio.run(asyncio.wait_for(go(), 5))
 
 
+def test_a_broken_connection_is_no_success() -> None:
+    window = Window(64)
+
+    async def go() -> None:
+        for turn in [BUSY] + [BROKEN] * 3 * ROW:
+            window.leave(await window.enter(), turn)
+
+    asyncio.run(go())
+    assert window.size == 32
+
+
+async def taken(pace: Pace, tokens: int, written: int = 0, within: float = 5.0) -> None:
+    """One call that is answered; TimeoutError where its turn does not come."""
+    async with asyncio.timeout(within), pace.turn(tokens) as turn:
+        turn.answered, turn.written = True, written
+
+
 def test_tokens_a_minute_hold_calls_back() -> None:
     pace = Pace(LimitsConfig(tokens_per_minute=100))
 
     async def go() -> None:
-        pace.leave(await pace.enter(90), busy=False)
+        await taken(pace, 9)
         with pytest.raises(TimeoutError):
-            await asyncio.wait_for(pace.enter(50), 0.05)
+            await taken(pace, 5, within=0.05)
         assert not pace._window._inside
         # The place of the one that gave up is free again.
-        pace.leave(await asyncio.wait_for(pace.enter(5), 5), busy=False)
+        await taken(pace, 0)
 
     asyncio.run(go())
 
@@ -92,12 +111,21 @@ def test_answers_count_as_tokens_too() -> None:
     pace = Pace(LimitsConfig(tokens_per_minute=100))
 
     async def go() -> None:
-        for _ in range(2):
-            pace.leave(await pace.enter(1), busy=False, written=720)
+        await taken(pace, 1, written=720)
         with pytest.raises(TimeoutError):
-            await asyncio.wait_for(pace.enter(1), 0.05)
+            await taken(pace, 1, within=0.05)
 
     asyncio.run(go())
+
+
+@given(st.integers(1, 5000))
+def test_no_minute_has_more_than_its_share(count: int) -> None:
+    """What goes at once and what comes back in a minute, together."""
+    limiter = _a_minute(count)
+    assert limiter is not None
+    back = 60 * limiter.max_rate / limiter.time_period if count > 1 else 0
+    assert limiter.max_rate + back == pytest.approx(count)
+    assert limiter.max_rate <= max(count / BURST, 1)
 
 
 def answer(status: int, headers: dict[str, str] | None = None) -> httpx.HTTPStatusError:
@@ -136,6 +164,8 @@ def test_retry_after_is_a_number_or_a_date() -> None:
     later = format_datetime(datetime.now(UTC) + timedelta(seconds=60))
     assert 55 < retries.delay(answer(429, {"Retry-After": later}), 0) <= 60
     assert retries.delay(answer(429, {"Retry-After": "soon"}), 0) <= retries.FIRST
+    none = [retries.delay(answer(429, {"Retry-After": "0"}), 9) for _ in range(9)]
+    assert max(none) > 1, "nought seconds do not stop the pauses from growing"
 
 
 @given(st.integers(0, 100_000))

@@ -54,10 +54,11 @@ def test_a_fault_now_and_then_loses_nothing(fault: Fault, ledger: Ledger) -> Non
 
 def test_whatever_goes_wrong_the_answers_are_the_same(ledger: Ledger, tmp_path: Path) -> None:
     calm = Ledger(tmp_path / "calm.sqlite")
-    with serving(Server()) as url:
+    server = Server(retry_after=0, silence=3)
+    with serving(server) as url:
         wanted = asyncio.run(grade(grader(url, calm), 30))
-    calm.close()
-    with serving(Server(Plan(evenly(0.3), seed=5), retry_after=0, silence=3)) as url:
+        calm.close()
+        server.plan = Plan(evenly(0.3), seed=5)
         assert asyncio.run(grade(grader(url, ledger, timeout=2), 30)) == wanted
 
 

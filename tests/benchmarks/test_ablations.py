@@ -1,5 +1,6 @@
 """Ablations: wrong answers are counted, a trend is found, and what is missed is said."""
 
+import functools
 import json
 from pathlib import Path
 
@@ -48,9 +49,22 @@ def test_the_report_names_what_is_missed() -> None:
     found = ablations.report(rows)
     assert found["minus_unchanged"].keys() == {"kinds evenly"}, "the others' exam is their own"
     assert found["minus_unchanged"]["kinds evenly"]["200"]["mean"] == pytest.approx(-0.1)
-    wrong, trend = found["missed"]
+    (wrong,) = found["missed"]
     assert "5.0 %" in wrong
-    assert "not measured" in trend
+    rows += [row(name, 200, 0.7) for name in ablations.REFINEMENTS]
+    assert "not measured" in ablations.report(rows)["missed"][1], "one replicate makes no trend"
+
+
+def test_only_what_was_asked_for_is_judged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def rows(job: functools.partial, *_: object) -> list[dict]:
+        return [row(name, n, 0.7) for name in job.args[0] for n in (0, 200)]
+
+    monkeypatch.setattr(ablations.harness, "in_processes", rows)
+    out = ["--out", str(tmp_path), "--seeds", "1"]
+    erring = [part for name in ablations.ERRING for part in ("--only", name)]
+    assert ablations.main([*erring, *out]) == 0
+    assert ablations.main(["--only", "3 refinements", *out]) == 0
+    assert ablations.main(out) == 1, "one replicate makes no trend"
 
 
 def test_wrong_examples_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

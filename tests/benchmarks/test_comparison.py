@@ -2,6 +2,7 @@
 
 import json
 import math
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from benchmarks import comparison, efficiency, harness, strategies
 from elenchus.config import merged, validate
+from elenchus.errors import UserError
 
 SHARES = st.floats(0, 1)
 
@@ -88,6 +90,25 @@ def test_the_multiples_of_a_text_are_sizes_of_one_curve() -> None:
     assert 10 < found["mean"] < 40, "half way between 30 and 60 %, so between x10 and x40"
 
 
+def test_the_untouched_student_counts_once_a_replicate() -> None:
+    """A run for each size has it in each, and so has each multiple of a text."""
+    rows = [row("adversarial", 100, 0.5, seed, tokens=7000) for seed in range(2)]
+    for seed in range(2):
+        for n in (100, 200):
+            rows += [row("plain", 0, 0.1 + 0.1 * seed, seed), row("plain", n, 0.4, seed)]
+        for times in (1, 10, 40, 70):
+            rows.append(row(f"paraphrase x{times}", 0, 0.1, seed))
+            rows.append(row(f"paraphrase x{times}", 100, times / 100, seed, 7000 * times))
+    families = strategies.families(rows)
+    found = comparison.table(families)
+    assert found["plain"]["0"].items() >= comparison.interval([0.1, 0.2]).items()
+    assert {n: cell["replicates"] for n, cell in found["paraphrase"].items()} == dict.fromkeys(
+        ("0", "100", "1000", "4000", "7000"), 2
+    )
+    assert len(comparison.curve(families, "paraphrase", "data_tokens")) == 4
+    assert len(comparison.curve(rows, "plain", "samples")) == 2
+
+
 def test_the_report_names_what_is_missed() -> None:
     rows = []
     for seed in range(3):
@@ -114,3 +135,27 @@ def test_every_strategy_is_a_valid_configuration() -> None:
             tree = {"domain": "d", "title": "t"}
             config = validate(merged(tree, json.loads(cell.changes)), name)
             assert config.adaptation.examples == cell.sizes
+
+
+def test_a_comparison_is_of_one_version_of_the_program(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "program"
+    (program / "agents").mkdir(parents=True)
+    (program / "prompts").mkdir()
+    (program / "agents" / "expert.py").write_text("one", "utf-8")
+    monkeypatch.setattr(harness, "ROOT", program)
+    parser = harness.parser("efficiency", "", seeds=1)
+    out = tmp_path / "out"
+    for _ in range(2):
+        harness.parsed(parser, ["--out", str(out)])
+    for place in ("agents/expert.py", "prompts/ask.md"):
+        (program / place).write_text("another", "utf-8")
+        with pytest.raises(UserError, match="another version of the program"):
+            harness.parsed(parser, ["--out", str(out)])
+        (out / "program").unlink()
+        harness.parsed(parser, ["--out", str(out)])
+    (out / "runs").mkdir()
+    (out / "program").unlink()
+    with pytest.raises(UserError, match="another version of the program"):
+        harness.parsed(parser, ["--out", str(out)])

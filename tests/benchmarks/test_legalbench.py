@@ -10,6 +10,8 @@ from pyarrow import parquet
 from benchmarks import legalbench, strategies
 from elenchus.config import merged
 from elenchus.errors import UserError
+from graphs.exams import read_hand_exam
+from retrieval.corpora import load_documents
 
 CLAUSES = [
     "The Buyer must pay each invoice within 30 days of receipt.",
@@ -62,6 +64,22 @@ def test_only_clauses_of_the_contracts_are_asked_about(tmp_path: Path) -> None:
     assert [row["quote"] for row in rows] == [CLAUSES[0]]
     with pytest.raises(UserError, match="no clause of the tasks"):
         legalbench.write_domain(tmp_path / "none", asked[1:], 9, tmp_path / "contracts")
+
+
+def test_a_clause_is_found_across_line_breaks(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_task(tmp_path / "tasks", "late_fees", CLAUSES[:3])
+    stands = [CLAUSES[0].replace("each ", "each\n   "), CLAUSES[1].replace("for ", "for\u2028")]
+    (tmp_path / "contracts").mkdir()
+    (tmp_path / "contracts" / "one.txt").write_text("1. " + "\n2. ".join(stands), "utf-8")
+    asked = legalbench.read_tasks(tmp_path / "tasks")
+    path = legalbench.write_domain(tmp_path / "domain", asked, 9, tmp_path / "contracts")
+    documents = load_documents(tmp_path / "contracts", ["."])
+    rows = read_hand_exam(path.parent / "questions.jsonl", documents)
+    assert {row.quote for row in rows} == set(stands), "as they stand, so that they are found"
+    assert all("\n" not in row.question for row in rows)
+    assert "1 of 3 clauses" in capsys.readouterr().err
 
 
 def test_what_is_no_task_is_told(tmp_path: Path) -> None:

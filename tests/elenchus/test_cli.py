@@ -144,6 +144,18 @@ def test_runs_of_an_empty_folder(elenchus, tmp_path: Path) -> None:
     assert "no runs" in elenchus("runs", "--runs", tmp_path).out
 
 
+def test_a_run_without_training_has_no_gain(elenchus, pool: Path, tmp_path: Path) -> None:
+    root = tmp_path / "runs"
+    run = runs.create(root, load(pool / "domain.yaml"), pool, None, "c")
+    exam = {"questions": 9, "before": {"value": 0.5}, "after": None, "gain": None}
+    result = {"examples": 4, "seconds": 1, "calls": 7, "tokens": 70, "exams": {"held-out": exam}}
+    runs.write_json(run.result, result)
+    (row,) = elenchus("runs", "--runs", root, "--json").json
+    assert (row["before"], row["after"], row["interval"]) == (0.5, None, None)
+    shown = elenchus("runs", "--runs", root).out.splitlines()[-1]
+    assert shown.split()[-5:] == ["50.0%", "–", "–", "4", "7"]
+
+
 def test_doctor_finds_everything_in_place(elenchus, tmp_path: Path) -> None:
     findings = elenchus("doctor", "--runs", tmp_path, "--json").json
     assert {f["what"] for f in findings} >= {"torch", "embedding model", "builtin:nano", "disk"}

@@ -35,3 +35,30 @@ def test_what_is_asked_for_more_often_costs_more(pool: Path, elenchus) -> None:
     assert more["grader"]["calls"] > usual["grader"]["calls"]
     blind = uses(elenchus, pool, "examination.sighted=false")
     assert blind["student"]["calls"] < usual["student"]["calls"]
+
+
+def test_answers_that_may_differ_are_compared(pool: Path, elenchus) -> None:
+    """The reader's never do; those of other experts cost the grader a call a question."""
+    reader = uses(elenchus, pool)
+    twice = uses(elenchus, pool, "expert.model=openai:mine")
+    once = uses(elenchus, pool, "expert.model=openai:mine", "expert.samples=1")
+    assert once["grader"]["calls"] == reader["grader"]["calls"]
+    questions = once["expert"]["calls"] / 1.04  # without look-ups
+    assert abs(twice["grader"]["calls"] - once["grader"]["calls"] - questions) < 2
+
+
+def test_only_the_built_in_student_sits_the_general_exam(pool: Path, elenchus) -> None:
+    def calls(model: str, general: int) -> int:
+        changes = (f"student.model={model}", f"exam.general={general}", "training.enabled=false")
+        return uses(elenchus, pool, *changes)["student"]["calls"]
+
+    assert calls("builtin:nano", 300) == calls("builtin:nano", 0) + 300
+    assert calls("openai:mine", 300) == calls("openai:mine", 0)
+
+
+def test_documents_of_headings_alone_are_refused(pool: Path, elenchus) -> None:
+    for path in (pool / "documents").iterdir():
+        path.write_text("# Part 1\n\n## 1.1 Ladders\n", encoding="utf-8")
+    ended = elenchus("launch", pool, "--dry-run")
+    assert ended.code == 2
+    assert "nothing but headings" in ended.err

@@ -56,17 +56,18 @@ def test_faults_change_neither_dataset_nor_ledger(pool: Path, elenchus, key: Non
     """30 % of responses are faulty; what is paid for beyond the calm run could not be read."""
     found = []
     few = {f"openai:{MODEL}": {"in_flight": 8}}  # a loaded machine answers them all in time
-    for plan in (Plan(), Plan(evenly(0.3), seed=2)):
-        server = Server(plan, retry_after=0, silence=2 * PATIENCE, key=KEY)
-        with serving(server) as url:
-            behind(url, pool, models=few)
+    server = Server(retry_after=0, silence=2 * PATIENCE, key=KEY)
+    with serving(server) as url:
+        behind(url, pool, models=few)
+        for plan in (Plan(), Plan(evenly(0.3), seed=2)):
+            server.plan, server.completions = plan, 0
             ended = elenchus("launch", pool, "--runs", pool.parent / "runs", "--json")
-        assert ended.code == 0, ended.err
-        run = only_run(pool)
-        found.append(((run.dataset / "train.jsonl").read_bytes(), records(run), server.completions))
-        for path in run.path.rglob("*"):
-            assert path.is_dir() or KEY.encode() not in path.read_bytes()
-        shutil.rmtree(run.path)
+            assert ended.code == 0, ended.err
+            run, paid_for = only_run(pool), server.completions
+            found.append(((run.dataset / "train.jsonl").read_bytes(), records(run), paid_for))
+            for path in run.path.rglob("*"):
+                assert path.is_dir() or KEY.encode() not in path.read_bytes()
+            shutil.rmtree(run.path)
     (calm, calm_ledger, calm_paid), (rough, rough_ledger, rough_paid) = found
     assert calm == rough
     assert calm_ledger == rough_ledger
@@ -98,6 +99,17 @@ def test_a_student_on_a_server_gets_a_dataset(pool: Path, elenchus, key: None) -
     asked = sum(spent.calls for spent in ledger.spent() if spent.role == "student")
     ledger.close()
     assert 0.75 < used / asked < 1.25
+
+
+def test_where_every_survey_is_refused_the_reason_is_told_and_kept(
+    pool: Path, elenchus, key: None
+) -> None:
+    with serving(Server(key=KEY, longest=50)) as url:
+        behind(url, pool)
+        ended = elenchus("launch", pool, "--runs", pool.parent / "runs")
+    assert ended.code == 2
+    assert "surveys failed, most with: 400: This model's maximum context" in ended.err
+    assert records(only_run(pool))
 
 
 def test_a_spent_budget_keeps_the_dataset_and_goes_on(pool: Path, elenchus, key: None) -> None:

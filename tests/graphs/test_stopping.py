@@ -1,8 +1,12 @@
 """Stopping rules: functions of the state alone."""
 
+import asyncio
+from types import SimpleNamespace
+
 import pytest
 
 from elenchus.config import DomainConfig
+from graphs import exams, rewriting
 from graphs.stopping import failures_below, first_of, no_gain, rounds_reached, stopping_rule
 
 
@@ -23,6 +27,8 @@ def state(*shares: float, fresh: int = 100) -> dict:
         (no_gain(2), (0.7, 0.69, 0.68), True),
         (no_gain(2), (0.7, 0.7, 0.5), False),
         (no_gain(2), (0.7, 0.3, 0.3), False),
+        (no_gain(2), (1.0, 1.0), False),
+        (no_gain(2), (1.0, 1.0, 1.0), True),
     ],
 )
 def test_rules(rule, shares: tuple[float, ...], stops: bool) -> None:
@@ -44,3 +50,14 @@ def test_the_first_reason_counts() -> None:
 def test_the_configuration_decides() -> None:
     config = DomainConfig(domain="d", title="t", adaptation={"examples": [10]})
     assert stopping_rule(config)(state(0.9)) == "all 1 rounds are done"
+
+
+def test_no_rule_decides_about_texts(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def sit(*_: object) -> float:
+        return 0.5
+
+    monkeypatch.setattr(exams, "sit", sit)
+    context = SimpleNamespace(progress=SimpleNamespace(say=lambda text: None))
+    learnt = {"round": 1, "adapter": "a", "stopped": "the texts are learnt"}
+    update = asyncio.run(rewriting.evaluate(learnt, SimpleNamespace(context=context)))
+    assert (learnt | update)["stopped"] == "the texts are learnt"

@@ -1,6 +1,7 @@
 """Loading, indexing and searching with the real parts: MiniLM, Chroma on disk, BM25."""
 
 import asyncio
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -127,6 +128,24 @@ def test_a_query_has_the_vector_that_it_has_among_others(embedder: Embedder) -> 
 def test_references_are_read_from_text() -> None:
     text = "See sections 4.1 to 4.3 and 9, part 2, or rule 7.2; within 30 days of section 1.1."
     assert references(text) == ["4.1", "4.2", "4.3", "9", "2", "7.2", "1.1"]
+
+
+@pytest.mark.parametrize("package", ["sentence_transformers", embedding.MINILM_PACKAGE])
+def test_a_missing_package_is_named_with_its_remedy(
+    monkeypatch: pytest.MonkeyPatch, package: str
+) -> None:
+    there = embedding.util.find_spec
+    monkeypatch.setattr(embedding.util, "find_spec", lambda n: None if n == package else there(n))
+    with pytest.raises(
+        UserError, match=rf"minilm needs {package}: pip install 'elenchus\[train\]'"
+    ):
+        embedding.check_embedding("minilm")
+
+
+def test_an_embedding_without_its_package_is_one_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "sentence_transformers", None)
+    with pytest.raises(UserError, match="mine needs sentence_transformers: pip install"):
+        Embedder("mine").encode(["x"])
 
 
 def test_damaged_embedding_weights_are_refused(

@@ -35,7 +35,8 @@ class Server:
     Args:
         latency: seconds until an answer begins.
         retry_after: seconds that `Retry-After` asks for.
-        silence: seconds that a read timeout keeps silent; more than the client waits.
+        silence: seconds that a read timeout keeps silent; more than the client waits, by default
+            120 seconds.
         key: the API key that requests must carry; "" for none.
         refuses: ways of asking for JSON that it does not know.
         context: tokens that it says it can read.
@@ -45,7 +46,7 @@ class Server:
     plan: Plan = field(default_factory=Plan)
     latency: float = 0.0
     retry_after: int = 1
-    silence: float = 60.0
+    silence: float = 150.0
     key: str = ""
     refuses: tuple[str, ...] = ()
     context: int = 32_768

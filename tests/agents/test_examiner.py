@@ -1,0 +1,36 @@
+"""The survey of a passage: what it finds, and what of it cannot be used."""
+
+import asyncio
+import json
+
+from scripted import Scripted
+
+from agents.calls import Caller
+from agents.examiner import Examiner
+from agents.models import Model
+from elenchus.config import DomainConfig, ModelConfig
+from elenchus.ledger import Ledger
+from elenchus.records import Failure, Passage, Point
+
+PASSAGE = Passage(
+    document_id="d", source="s", start=0, end=1, heading=(), text="Pay within 14\ndays of entry."
+)
+
+
+def survey(ledger: Ledger, *quotes: str) -> list[Point]:
+    points = [{"quote": quote, "topic": "t", "kinds": ["recall"]} for quote in quotes]
+    model = Model(Scripted(lines=[json.dumps({"points": points})], asked=[]), "m", seeded=False)
+    caller = Caller(model, ModelConfig(model="m"), ledger)
+    return asyncio.run(Examiner(caller, DomainConfig(domain="d", title="t")).survey(PASSAGE))
+
+
+def test_a_quote_may_run_over_the_end_of_a_line(ledger: Ledger) -> None:
+    assert len(survey(ledger, "within 14 days")) == 1
+    assert ledger.all(Failure) == []
+
+
+def test_a_quote_that_does_not_occur_is_on_record(ledger: Ledger) -> None:
+    (point,) = survey(ledger, "within 40 days", "of entry", " ")
+    assert point.quote == "of entry"
+    (failure,) = ledger.all(Failure)
+    assert "within 40 days" in failure.raw
