@@ -87,17 +87,17 @@ def question(text: str) -> Prompt:
 
 def test_waiting_for_a_turn_is_not_failing(ledger: Ledger) -> None:
     """The last of them waits longer than a call may fail, fails once, and is answered."""
-    limits = LimitsConfig(in_flight=1, retry_minutes=0.005)
-    made = broken(ledger, limits, seconds=0.02, fails={"q29"})
+    limits = LimitsConfig(in_flight=1, retry_minutes=0.02)
+    made = broken(ledger, limits, seconds=0.05, fails={"q39"})
 
     async def go() -> list[Call]:
-        return await asyncio.gather(*(made.text(question(f"q{n}")) for n in range(30)))
+        return await asyncio.gather(*(made.text(question(f"q{n}")) for n in range(40)))
 
-    assert len(asyncio.run(go())) == 30
+    assert len(asyncio.run(go())) == 40
 
 
 def test_a_prompt_that_nobody_can_answer_is_a_failure_not_the_end(ledger: Ledger) -> None:
-    made = broken(ledger, LimitsConfig(retry_minutes=0.01))
+    made = broken(ledger, LimitsConfig(retry_minutes=0.05))
 
     async def go() -> None:
         hopeless = asyncio.create_task(made.text(question("never")))
