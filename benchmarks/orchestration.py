@@ -77,24 +77,37 @@ def main() -> None:
 
 
 def measure(folder: Path, url: str, quick: bool) -> Figures:
-    """All figures."""
+    """All figures; each is told on stderr as soon as it is known."""
     domain = _domain(folder, url)
-    few, many = (50, 200) if quick else (100, 5000)
     rate_of = 100 if quick else 1000
-    # Once over all of them without latency: what the server answers, and what searches find.
+    found: Figures = {}
+
+    def tell(name: str, value: Any) -> None:
+        found[name] = value
+        print(f"{name}: {json.dumps(value)}", file=sys.stderr, flush=True)
+
+    warm = _warm(domain, folder / "warm", url, rate_of)
+    shares = {str(n): _share(domain, folder / f"at-{n}", url, rate_of, n, warm) for n in IN_FLIGHT}
+    tell("share_of_ideal", shares)
+    tell("faults", {name: _faults(url, shares, rate_of) for name, shares in MIXTURES.items()})
+    tell("kills", _kills(domain, folder / "killed", url, 3 if quick else 50))
+    for name, ratio in _growth(domain, folder, url, *((50, 200) if quick else (100, 5000))).items():
+        tell(name, ratio)
+    return found
+
+
+def _warm(domain: Path, folder: Path, url: str, count: int) -> Figures:
+    """Once over all of them without latency: what the server answers, and what searches find."""
     _begin(url, 0.0)
-    warm = _examined(domain, folder / "warm", max(many, rate_of), 64)
-    small = _examined(domain, folder / "small", few, 64, warm)
-    large = _examined(domain, folder / "large", many, 64, warm)
-    return {
-        "share_of_ideal": {
-            str(n): _share(domain, folder / f"at-{n}", url, rate_of, n, warm) for n in IN_FLIGHT
-        },
-        "checkpoint_growth": round(large["bytes"] / many / (small["bytes"] / few), 3),
-        "time_growth": round(large["seconds"] / many / (small["seconds"] / few), 3),
-        "faults": {name: _faults(url, shares, rate_of) for name, shares in MIXTURES.items()},
-        "kills": _kills(domain, folder / "killed", url, 3 if quick else 50),
-    }
+    return _examined(domain, folder, count, 64)
+
+
+def _growth(domain: Path, folder: Path, url: str, few: int, many: int) -> Figures:
+    """What a single examination takes of the checkpoint file and of time, many over few."""
+    warm = _warm(domain, folder / "warm-many", url, many)
+    small, large = (_examined(domain, folder / f"growth-{n}", n, 64, warm) for n in (few, many))
+    of = {"checkpoint_growth": "bytes", "time_growth": "seconds"}
+    return {name: round(large[k] / many / (small[k] / few), 3) for name, k in of.items()}
 
 
 def _share(
@@ -124,8 +137,11 @@ def _examined(
 ) -> Figures:
     """Examine so many seeds in the adaptation graph's own fan-out, and nothing else."""
     tree = yaml.safe_load(domain.read_text(encoding="utf-8"))
+    # Together as many as the bare client has: of seven calls, the student has three.
+    student = round(3 / 7 * in_flight)
     tree["models"] = {
-        name: {"in_flight": in_flight} for name in ("openai:reader", "openai:student")
+        "openai:reader": {"in_flight": in_flight - student},
+        "openai:student": {"in_flight": student},
     }
     tree["student"] = {"model": "openai:student", "base_url": tree["expert"]["base_url"]}
     tree["examination"] = {"concurrency": 2 * in_flight}
