@@ -40,8 +40,8 @@ ENOUGH = 3  # times that a prompt failed before it is thought to be what fails, 
 SHOWN = 2000  # characters of an unusable answer that the model is shown again
 CHARS_A_TOKEN = 3  # rather few
 KEPT = 20_000  # characters of an answer that are kept
-# Some models' prompts open the block for them.
-_THINK = re.compile(r"\A(?:(?!<think>).)*</think>|<think>.*?(?:</think>|\Z)", re.DOTALL)
+_OPENS, _CLOSES = "<think>", "</think>"
+_THINK = re.compile(rf"{_OPENS}.*?(?:{_CLOSES}|\Z)", re.DOTALL)
 _MESSAGES: dict[str, type[BaseMessage]] = {
     "system": SystemMessage,
     "user": HumanMessage,
@@ -137,30 +137,21 @@ class Caller:
         """The answer to one attempt: from the ledger, or from the model and then in the ledger."""
         # Of equal calls at the same time, the others wait for the first one's answer.
         async with self._locks.setdefault(key, asyncio.Lock()):
-            known = self._ledger.call(key, attempt)
-            return known or await self._asked(prompt, messages, schema, key, attempt)
-
-    async def _asked(
-        self,
-        prompt: Prompt,
-        messages: Messages,
-        schema: type[BaseModel] | None,
-        key: str,
-        attempt: int,
-    ) -> Call:
-        call = Call(
-            id=key,
-            attempt=attempt,
-            role=prompt.role,
-            task=prompt.task,
-            model=self.model.identity,
-            prompt_sha256=prompt.sha256,
-            request=_request(messages),
-        )
-        try:
-            return await self._persistent(call, messages, schema)
-        except REFUSALS as error:
-            raise self._failed(prompt, str(error), call.request[:KEPT], key) from error
+            if known := self._ledger.call(key, attempt):
+                return known
+            call = Call(
+                id=key,
+                attempt=attempt,
+                role=prompt.role,
+                task=prompt.task,
+                model=self.model.identity,
+                prompt_sha256=prompt.sha256,
+                request=_request(messages),
+            )
+            try:
+                return await self._persistent(call, messages, schema)
+            except REFUSALS as error:
+                raise self._failed(prompt, str(error), call.request[:KEPT], key) from error
 
     async def _persistent(
         self, call: Call, messages: Messages, schema: type[BaseModel] | None
@@ -247,12 +238,19 @@ def _done(call: Call, reply: AIMessage, seconds: float) -> Call:
     usage = reply.usage_metadata
     return call.model_copy(
         update={
-            "response": _THINK.sub("", _storable(text_of(reply))).strip()[:KEPT],
+            "response": _storable(_without_reasoning(text_of(reply)))[:KEPT],
             "input_tokens": usage["input_tokens"] if usage else 0,
             "output_tokens": usage["output_tokens"] if usage else 0,
             "seconds": seconds,
         }
     )
+
+
+def _without_reasoning(text: str) -> str:
+    """What is said beside `<think>` blocks; the first may lack its opening, where the model's own
+    prompt form has written it."""
+    before, closing, after = text.partition(_CLOSES)
+    return _THINK.sub("", after if closing and _OPENS not in before else text).strip()
 
 
 def _storable(text: str) -> str:

@@ -7,6 +7,7 @@ code that comes with a model is run.
 import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
@@ -17,8 +18,9 @@ from pydantic import Field
 
 from agents.batching import Batcher
 from agents.messages import as_chat, as_result
-from agents.models import PromptTooLong
+from agents.models import PromptTooLong, file_hash
 from elenchus.errors import UserError
+from elenchus.records import digest
 
 if TYPE_CHECKING:
     import torch
@@ -88,10 +90,14 @@ class LocalChatModel(BaseChatModel):
 
 
 class Loaded:
-    """A model with its tokenizer, answering batches."""
+    """A model with its tokenizer, answering batches.
 
-    def __init__(self, model: Any, tokenizer: Any) -> None:
-        self._model, self._tokenizer = model, tokenizer
+    `weights` is a hash of what was loaded from a folder, whose files may change under its name; ""
+    for a model of the hub.
+    """
+
+    def __init__(self, model: Any, tokenizer: Any, weights: str) -> None:
+        self._model, self._tokenizer, self.weights = model, tokenizer, weights
         self.context = int(getattr(model.config, "max_position_embeddings", 0) or 1 << 30)
         self.batcher: Batcher[Request, ChatResult] = Batcher(self._run, max_batch=MAX_BATCH)
 
@@ -164,4 +170,6 @@ def _loaded(name: str, device: str) -> Loaded:
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     usual = "cuda" if torch.cuda.is_available() else "cpu"
-    return Loaded(model.to(device or usual).eval(), tokenizer)
+    hashes = map(file_hash, sorted(Path(name).glob("*.safetensors")))
+    weights = digest(joined) if (joined := " ".join(hashes)) else ""
+    return Loaded(model.to(device or usual).eval(), tokenizer, weights)

@@ -109,11 +109,8 @@ def _local(name: str, config: ModelConfig) -> Model:
         local = LocalChatModel(model=name, temperature=config.temperature or 0.0, **options)
     except ValueError as error:
         raise UserError(f"{config.model}: {error}") from error
-    local.load()
-    # Weights in a folder may change under its name.
-    files = sorted(Path(name).glob("*.safetensors"))
-    hashes = [hashlib.sha256(" ".join(map(file_hash, files)).encode()).hexdigest()[:16]]
-    return Model(local, "+".join([config.model, *(hashes if files else [])]), seeded=False)
+    identity = "+".join(filter(None, (config.model, local.load().weights)))
+    return Model(local, identity, seeded=False)
 
 
 def _checked(config: ModelConfig, model: type[BaseChatModel]) -> dict[str, Any]:

@@ -42,9 +42,10 @@ def _tried(what: str, attempt: Callable[[], str]) -> Finding:
 
 
 def _embedding() -> str:
-    from retrieval.embedding import check_embedding
+    from retrieval.embedding import check_embedding, minilm_folder
 
     check_embedding("minilm")
+    minilm_folder()
     return "MiniLM, weights as published"
 
 

@@ -61,7 +61,7 @@ async def survey(state: AdaptationState, runtime: Runtime[Context]) -> Update:
     readable = len({point.passage_id for point in found})
     failures = context.ledger.all(Failure, role="examiner", task="survey")
     reasons = Counter(failure.reason for failure in failures).most_common(1)
-    failed = "".join(f"; {len(failures)} surveys failed, most with: {r}" for r, _ in reasons)
+    failed = "".join(f"; {len(failures)} failures, most: {reason}" for reason, _ in reasons)
     if not found:
         raise UserError(
             f"{context.config.examiner.model} found no rule, limit or definition in any of the "

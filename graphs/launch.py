@@ -58,7 +58,8 @@ def launch(
     try:
         if reuse is not None:
             _adopt(run, reuse)
-        return resume(run, progress)
+        with runs.explained(run.path), run.locked():
+            return _see_through(run, progress)
     except RunStopped:
         raise
     except UserError:
@@ -85,17 +86,21 @@ def resume(run: runs.RunFolder, progress: Progress, budget: dict[str, Any] | Non
             run.set_budget(budget)
         if changed := run.changed():
             progress.say(f"changed since the launch: {', '.join(changed)}")
-        config = run.config()
-        check_models(config)
-        context = Context(run, config, run.domain_folder(), Ledger(run.ledger), progress)
-        try:
-            asyncio.run(_go(context))
-        except KeyboardInterrupt:
-            raise Interrupted(run.id) from None
-        except RunStopped as stopped:
-            raise RunStopped(_how_to_go_on(context, str(stopped))) from None
-        finally:
-            context.close()
+        check_models(run.config())
+        return _see_through(run, progress)
+
+
+def _see_through(run: runs.RunFolder, progress: Progress) -> Result:
+    """Run the graph to its end; the run is locked and its models are known to be there."""
+    context = Context(run, run.config(), run.domain_folder(), Ledger(run.ledger), progress)
+    try:
+        asyncio.run(_go(context))
+    except KeyboardInterrupt:
+        raise Interrupted(run.id) from None
+    except RunStopped as stopped:
+        raise RunStopped(_how_to_go_on(context, str(stopped))) from None
+    finally:
+        context.close()
     result: Result = json.loads(run.result.read_text(encoding="utf-8"))
     return result
 

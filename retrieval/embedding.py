@@ -64,15 +64,10 @@ def minilm_folder() -> Path:
 
 
 def check_embedding(name: str) -> None:
-    """Find what is missing for an embedding without loading it.
-
-    Raises:
-        UserError: a package is missing, or the weights in it are damaged.
-    """
-    if util.find_spec("sentence_transformers") is None:
-        raise _missing(name, "sentence_transformers")
-    if name == "minilm":
-        minilm_folder()
+    """Find a package that an embedding lacks without loading it; UserError names it."""
+    for package in ("sentence_transformers", *((MINILM_PACKAGE,) if name == "minilm" else ())):
+        if util.find_spec(package) is None:
+            raise _missing(name, package)
 
 
 def _missing(name: str, package: str | None) -> UserError:

@@ -55,7 +55,8 @@ def test_sampling_is_part_of_the_key(ledger: Ledger) -> None:
 
 
 class Broken(BaseChatModel):
-    """Never answers a question with "never" in it; the others slowly, or after failing once."""
+    """Never answers a question with "never" in it, refuses one with "refused" before it is sent;
+    answers the others slowly, or after failing once."""
 
     seconds: float = 0.0
     fails: set[str] = Field(default_factory=set)
@@ -70,6 +71,8 @@ class Broken(BaseChatModel):
     async def _agenerate(self, messages: list[BaseMessage], *_: Any, **__: Any) -> ChatResult:
         await asyncio.sleep(self.seconds)
         text = messages[-1].text
+        if "refused" in text:
+            raise ValueError("this model takes no temperature")
         if "never" in text or text in self.fails:
             self.fails.discard(text)
             raise TimeoutError("no answer")
@@ -111,6 +114,12 @@ def test_a_prompt_that_nobody_can_answer_is_a_failure_not_the_end(ledger: Ledger
         asyncio.run(go())
     (failure,) = ledger.all(Failure)
     assert "never" in failure.raw
+
+
+def test_what_a_package_refuses_to_send_is_a_recorded_failure(ledger: Ledger) -> None:
+    with pytest.raises(CallFailed, match="takes no temperature"):
+        asyncio.run(broken(ledger, LimitsConfig()).text(question("refused")))
+    assert len(ledger.all(Failure)) == 1
 
 
 def test_equal_calls_at_the_same_time_are_one(ledger: Ledger) -> None:

@@ -1,9 +1,11 @@
 """Models of transformers by folder, in batches; the built-in student's weights stand in for any."""
 
 import asyncio
+import shutil
 from pathlib import Path
 
 import pytest
+from safetensors.torch import load_file, save_file
 
 from agents.builtin.nano import WEIGHTS
 from agents.calls import Caller, CallFailed
@@ -37,6 +39,15 @@ def test_a_batch_answers_as_one_by_one(ledger: Ledger, tmp_path: Path) -> None:
     alone = Ledger(tmp_path / "alone.sqlite")
     assert [ask(alone, [q])[0].response for q in questions] == [c.response for c in together]
     alone.close()
+
+
+def test_other_weights_are_another_model(tmp_path: Path) -> None:
+    same, other = (Path(shutil.copytree(WEIGHTS, tmp_path / name)) for name in ("same", "other"))
+    tensors = load_file(other / "model.safetensors")
+    save_file({k: v * 2 for k, v in tensors.items()}, other / "model.safetensors", {"format": "pt"})
+    found = [make_model(ModelConfig(model=f"hf:{p}")).identity for p in (WEIGHTS, same, other)]
+    hashes = [identity.rpartition("+")[2] for identity in found]
+    assert hashes[0] == hashes[1] != hashes[2]
 
 
 def test_sampling_gives_other_answers(ledger: Ledger) -> None:

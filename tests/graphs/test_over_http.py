@@ -108,7 +108,7 @@ def test_where_every_survey_is_refused_the_reason_is_told_and_kept(
         behind(url, pool)
         ended = elenchus("launch", pool, "--runs", pool.parent / "runs")
     assert ended.code == 2
-    assert "surveys failed, most with: 400: This model's maximum context" in ended.err
+    assert "failures, most: 400: This model's maximum context" in ended.err
     assert records(only_run(pool))
 
 
