@@ -1,17 +1,18 @@
 """Servers of one's own that speak OpenAI's protocol (vLLM, llama.cpp, LM Studio), over aiohttp.
 
-The openai package takes milliseconds of processor time for every call. At hundreds of calls a
-second that is most of what a machine has (`benchmarks/orchestration.py`), so such servers are
-spoken to directly; OpenAI itself is asked through its package.
+The openai package takes milliseconds of processor time for every call, and LangChain's chat models
+with their callbacks almost one. At hundreds of calls a second that is most of what a machine has
+(`benchmarks/orchestration.py`), so such servers are spoken to directly; OpenAI itself is asked
+through its package.
 """
 
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
 
 import aiohttp
-from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.exceptions import (
     ModelAPIError,
     ModelAuthenticationError,
@@ -23,12 +24,11 @@ from langchain_core.exceptions import (
     ModelRateLimitError,
     ModelTimeoutError,
 )
-from langchain_core.language_models import BaseChatModel
-from langchain_core.messages import BaseMessage
-from langchain_core.outputs import ChatResult
-from pydantic import PrivateAttr, SecretStr
+from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.runnables import Runnable, RunnableConfig
+from pydantic import SecretStr
 
-from agents.messages import as_chat, as_result
+from agents.messages import as_chat, as_reply
 
 ERRORS: dict[int, type[ModelError]] = {
     401: ModelAuthenticationError,
@@ -43,7 +43,8 @@ OPTIONS = (
 )  # fmt: skip
 
 
-class CompatibleChatModel(BaseChatModel):
+@dataclass
+class CompatibleModel(Runnable[list[BaseMessage], AIMessage]):
     """A model on such a server. Asked asynchronously, on one event loop.
 
     Attributes:
@@ -57,40 +58,22 @@ class CompatibleChatModel(BaseChatModel):
     temperature: float | None
     timeout: float
     options: dict[str, Any]
-    _session: aiohttp.ClientSession | None = PrivateAttr(None)
+    _session: aiohttp.ClientSession | None = field(default=None, init=False)
 
-    @property
-    def _llm_type(self) -> str:
-        return "openai-compatible"
-
-    def _generate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> ChatResult:
+    def invoke(
+        self, input: list[BaseMessage], config: RunnableConfig | None = None, **kwargs: Any
+    ) -> AIMessage:
         raise NotImplementedError("this model is asked asynchronously: use ainvoke")
 
-    async def _agenerate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> ChatResult:
+    async def ainvoke(
+        self, input: list[BaseMessage], config: RunnableConfig | None = None, **kwargs: Any
+    ) -> AIMessage:
         fields = {**self.options, **kwargs}
         fields |= fields.pop("extra_body", None) or {}
         if self.temperature is not None:
             fields["temperature"] = self.temperature
-        if stop:
-            fields["stop"] = stop
-        body = {
-            "model": self.model,
-            "messages": as_chat(messages),
-            **fields,
-        }
-        return _result(await self._post(body))
+        body = {"model": self.model, "messages": as_chat(input), **fields}
+        return _reply(await self._post(body))
 
     async def _post(self, body: dict[str, Any]) -> str:
         """The body of the answer.
@@ -124,7 +107,7 @@ class CompatibleChatModel(BaseChatModel):
             self._session = None
 
 
-def _result(text: str) -> ChatResult:
+def _reply(text: str) -> AIMessage:
     """What the body says; of a tool that was called, its arguments."""
     try:
         said = json.loads(text)
@@ -134,7 +117,7 @@ def _result(text: str) -> ChatResult:
         read, written = (int(usage.get(f"{k}_tokens") or 0) for k in ("prompt", "completion"))
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise ModelConnectionError(f"no whole answer: {text[:200]!r}") from error
-    return as_result(str(content or ""), read, written)
+    return as_reply(str(content or ""), read, written)
 
 
 def _refusal(answer: aiohttp.ClientResponse, text: str) -> ModelError:

@@ -14,8 +14,12 @@ def as_chat(messages: Iterable[BaseMessage]) -> list[dict[str, str]]:
     return [{"role": ROLES[m.type], "content": str(m.text)} for m in messages]
 
 
-def as_result(text: str, read: int, written: int) -> ChatResult:
+def as_reply(text: str, read: int, written: int) -> AIMessage:
     """A reply, with the tokens that it took."""
     usage = UsageMetadata(input_tokens=read, output_tokens=written, total_tokens=read + written)
-    message = AIMessage(content=text, usage_metadata=usage)
-    return ChatResult(generations=[ChatGeneration(message=message)])
+    return AIMessage(content=text, usage_metadata=usage)
+
+
+def as_result(text: str, read: int, written: int) -> ChatResult:
+    """A reply as LangChain's chat models give it."""
+    return ChatResult(generations=[ChatGeneration(message=as_reply(text, read, written))])

@@ -6,8 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage
+from langchain_core.runnables import Runnable
 
-from agents.compatible import CompatibleChatModel
+from agents.compatible import CompatibleModel
 from agents.remote import make_remote
 from elenchus.config import ModelConfig
 from elenchus.errors import UserError
@@ -26,13 +28,13 @@ class Model:
     `seeded` models take a `seed` with each call and answer the same to the same seed.
     """
 
-    chat: BaseChatModel
+    chat: Runnable[Any, AIMessage]
     identity: str
     seeded: bool
 
     async def close(self) -> None:
         """Close the connections to a server."""
-        if isinstance(self.chat, CompatibleChatModel):
+        if isinstance(self.chat, CompatibleModel):
             await self.chat.aclose()
 
 

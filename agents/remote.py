@@ -7,9 +7,11 @@ from typing import Any
 
 import httpx
 from langchain_core.language_models import BaseChatModel
+from langchain_core.messages import AIMessage
+from langchain_core.runnables import Runnable
 from pydantic import SecretStr
 
-from agents.compatible import OPTIONS, CompatibleChatModel
+from agents.compatible import OPTIONS, CompatibleModel
 from elenchus.config import ModelConfig
 from elenchus.errors import UserError
 
@@ -24,7 +26,7 @@ REMEDIES = {
 }
 
 
-def make_remote(config: ModelConfig) -> BaseChatModel:
+def make_remote(config: ModelConfig) -> Runnable[Any, AIMessage]:
     """The chat model of a provider, without retries of its own.
 
     Raises:
@@ -35,7 +37,7 @@ def make_remote(config: ModelConfig) -> BaseChatModel:
     provider, _, name = config.model.partition(":")
     if provider == "openai" and config.base_url is not None:
         _check_options(config, OPTIONS)
-        return CompatibleChatModel(
+        return CompatibleModel(
             model=name,
             base_url=config.base_url,
             api_key=SecretStr(_key(provider)),

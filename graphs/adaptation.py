@@ -120,12 +120,12 @@ async def draw(state: AdaptationState, runtime: Runtime[Context]) -> Update:
 async def examine(state: SeedState, runtime: Runtime[Context]) -> Update:
     """One examination; our own semaphore holds back the fan-out (see docs/design.md)."""
     async with runtime.context.turnstile:
-        end = await _examination().ainvoke(
+        await _examination().ainvoke(
             {"seed_id": state["seed_id"], "adapter": state["adapter"]},
             context=runtime.context,
             durability="async",
         )
-    runtime.context.count_examination(end["round"])
+    runtime.context.count_examination(state["seed_id"])
     return {}
 
 

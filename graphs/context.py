@@ -62,15 +62,21 @@ class Context:
         self._lines: dict[tuple[str, str | None], Line] = {}
         self._round = contextlib.ExitStack()
         self._examined: Advance | None = None
+        self._done: set[str] = set()
+        self._to_do = 0
 
-    def count_examination(self, round_: int) -> None:
+    def count_examination(self, seed_id: str) -> None:
         """Move the bar of a round's fan-out, which no single node of the graph spans."""
         if self._examined is None:
+            round_ = self.ledger.get(Seed, seed_id).round
             self._examined = self._round.enter_context(
                 self.progress.stage(f"Examine round {round_}")
             )
-        done = self.ledger.count(Examination, round=round_)
-        self._examined(done, self.ledger.count(Seed, round=round_))
+            # Those before a kill too; to count them all each time would take ever longer.
+            self._done = {e.seed_id for e in self.ledger.all(Examination, round=round_)}
+            self._to_do = self.ledger.count(Seed, round=round_)
+        self._done.add(seed_id)
+        self._examined(len(self._done), self._to_do)
 
     def end_round(self) -> None:
         """All examinations of a round are in."""

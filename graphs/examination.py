@@ -49,7 +49,7 @@ async def propose(state: ExaminationState, runtime: Runtime[Context]) -> Update:
         question = await runtime.context.examiner.propose(seed, point, passages, "training")
     except CallFailed as failed:
         return _rejected("the examiner's reply could not be used", failed)
-    return {"question": question, "flat": 0, "round": seed.round}
+    return {"question": question, "flat": 0}
 
 
 async def answer(state: ExaminationState, runtime: Runtime[Context]) -> Update:

@@ -54,7 +54,6 @@ class ExaminationState(TypedDict, total=False):
 
     seed_id: str
     adapter: str
-    round: int
     question: Question
     turns: Annotated[list[Turn], operator.add]
     flat: int

@@ -12,9 +12,10 @@ import pytest
 import yaml
 from conftest import ROOT
 
+from agents.prompting import fence
 from elenchus import runs
 from elenchus.ledger import Ledger
-from elenchus.records import Failure
+from elenchus.records import Examination, Failure
 from tests.server.app import MODEL, STUDENT, Server, serving
 from tests.server.faults import UNREADABLE, Plan, evenly
 
@@ -137,6 +138,20 @@ def test_a_spent_budget_keeps_the_dataset_and_goes_on(pool: Path, elenchus, key:
         assert ended.code == 0, ended.err
     assert ended.json["calls"] == calls, "nothing was paid for twice"
     assert ((run.dataset / "train.jsonl").read_bytes(), records(run)) == wanted
+
+
+def test_questions_that_a_server_filters_are_failures_and_the_run_goes_on(
+    pool: Path, elenchus, key: None
+) -> None:
+    with serving(Server(key=KEY, filtered=fence("kind", "except"))) as url:
+        behind(url, pool)
+        ended = elenchus("launch", pool, "--runs", pool.parent / "runs", "--json")
+    assert ended.code == 0, ended.err
+    ledger = Ledger(only_run(pool).ledger, read_only=True)
+    refused = [e.rejection.reason for e in ledger.all(Examination) if not e.turn_ids]
+    ledger.close()
+    assert refused
+    assert all("examiner" in reason and "was filtered" in reason for reason in refused)
 
 
 def test_killed_again_and_again_nothing_is_lost_or_paid_for_twice(

@@ -41,6 +41,7 @@ class Server:
         refuses: ways of asking for JSON that it does not know.
         context: tokens that it says it can read.
         longest: characters of a message that it can read.
+        filtered: text of a message that it answers nothing to; "" for none.
     """
 
     plan: Plan = field(default_factory=Plan)
@@ -51,6 +52,7 @@ class Server:
     refuses: tuple[str, ...] = ()
     context: int = 32_768
     longest: int = 1_000_000
+    filtered: str = ""
     ways: Counter[str] = field(default_factory=Counter)
     received: int = 0
     completions: int = 0
@@ -118,6 +120,8 @@ class Server:
         messages = asked["messages"]
         if max(len(m["content"]) for m in messages) > self.longest:
             return _error(400, "This model's maximum context length is exceeded.")
+        if self.filtered and any(self.filtered in m["content"] for m in messages):
+            return _error(400, "This prompt was filtered.")
         if (way := _way(asked)) in self.refuses:
             return _error(400, f"{way} is not supported.")
         self.ways[way] += 1
