@@ -13,7 +13,7 @@ import hashlib
 import json
 import re
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 from weakref import WeakValueDictionary
 
@@ -33,7 +33,6 @@ from elenchus.ledger import Call, Ledger
 from elenchus.records import Failure, Message
 
 Schema = TypeVar("Schema", bound=BaseModel)
-Messages = tuple[Message, ...]
 REFUSALS: tuple[type[Exception], ...] = (PromptTooLong, *retries.FAILED)
 ASK_AGAIN = 2
 ENOUGH = 3  # times that a prompt failed before it is thought to be what fails, not the server
@@ -55,6 +54,28 @@ class CallFailed(Exception):
     def __init__(self, failure: Failure) -> None:
         super().__init__(failure.reason)
         self.failure = failure
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """One attempt's messages, and the schema that the answer is to have."""
+
+    prompt: Prompt
+    messages: tuple[Message, ...]
+    schema: type[BaseModel] | None = None
+
+    @functools.cached_property
+    def request(self) -> str:
+        """The messages as JSON."""
+        return json.dumps([m.model_dump() for m in self.messages], ensure_ascii=False)
+
+    def again(self, said: str, reason: str) -> "_Asked":
+        """After an unusable answer, which is shown with the reason."""
+        more = (
+            Message(role="assistant", content=said or "(nothing)"),
+            Message(role="user", content=f"That was not usable: {reason}. Answer again."),
+        )
+        return replace(self, messages=(*self.messages, *more))
 
 
 @dataclass(frozen=True)
@@ -85,8 +106,8 @@ class Caller:
             CallFailed: the model refused the prompt; recorded.
             RunStopped: the budget is used up, or the server is gone.
         """
-        key = self._key(prompt.messages, None, sample)
-        return await self._answered(prompt, prompt.messages, None, key, 0)
+        asked = _Asked(prompt, prompt.messages)
+        return await self._answered(asked, self._key(asked, sample), 0)
 
     async def parsed(
         self, prompt: Prompt, schema: type[Schema], sample: int = 0
@@ -99,20 +120,15 @@ class Caller:
             CallFailed: no answer fitted; the last one is recorded with its raw text.
             RunStopped: the budget is used up, or the server is gone.
         """
-        messages = prompt.messages
-        key = self._key(messages, schema, sample)
+        asked = _Asked(prompt, prompt.messages, schema)
+        key = self._key(asked, sample)
         for attempt in range(1 + ASK_AGAIN):
-            call = await self._answered(prompt, messages, schema, key, attempt)
+            call = await self._answered(asked, key, attempt)
             try:
                 return schema.model_validate_json(_json_part(call.response)), call
             except ValidationError as error:
                 reason = _reason(error)
-                said = call.response[:SHOWN] or "(nothing)"
-                messages = (
-                    *messages,
-                    Message(role="assistant", content=said),
-                    Message(role="user", content=f"That was not usable: {reason}. Answer again."),
-                )
+                asked = asked.again(call.response[:SHOWN], reason)
         raise self.failed(prompt, reason, call)
 
     def failed(self, prompt: Prompt, reason: str, call: Call) -> CallFailed:
@@ -126,14 +142,7 @@ class Caller:
         self._ledger.write(failure)
         return CallFailed(failure)
 
-    async def _answered(
-        self,
-        prompt: Prompt,
-        messages: Messages,
-        schema: type[BaseModel] | None,
-        key: str,
-        attempt: int,
-    ) -> Call:
+    async def _answered(self, asked: _Asked, key: str, attempt: int) -> Call:
         """The answer to one attempt: from the ledger, or from the model and then in the ledger."""
         # Of equal calls at the same time, the others wait for the first one's answer.
         async with self._locks.setdefault(key, asyncio.Lock()):
@@ -142,27 +151,25 @@ class Caller:
             call = Call(
                 id=key,
                 attempt=attempt,
-                role=prompt.role,
-                task=prompt.task,
+                role=asked.prompt.role,
+                task=asked.prompt.task,
                 model=self.model.identity,
-                prompt_sha256=prompt.sha256,
-                request=_request(messages),
+                prompt_sha256=asked.prompt.sha256,
+                request=asked.request,
             )
             try:
-                return await self._persistent(call, messages, schema)
+                return await self._persistent(call, asked)
             except REFUSALS as error:
-                raise self._failed(prompt, str(error), call.request[:KEPT], key) from error
+                raise self._failed(asked.prompt, str(error), asked.request[:KEPT], key) from error
 
-    async def _persistent(
-        self, call: Call, messages: Messages, schema: type[BaseModel] | None
-    ) -> Call:
+    async def _persistent(self, call: Call, asked: _Asked) -> Call:
         """The call with its answer; errors that pass are waited out.
 
         Raises:
             RunStopped: the server did not answer for `retry_minutes`, or refuses every call.
             PromptTooLong, retries.FAILED: the server takes everything but this prompt.
         """
-        pace, tokens = self._line.pace, sum(len(m.content) for m in messages) // CHARS_A_TOKEN
+        pace, tokens = self._line.pace, sum(len(m.content) for m in asked.messages) // CHARS_A_TOKEN
         minutes, failing = pace.limits.retry_minutes, 0.0
         begun, tried = time.monotonic(), 0
         while True:
@@ -170,7 +177,7 @@ class Caller:
             try:
                 async with pace.turn(tokens) as turn:
                     entered = time.monotonic()
-                    return await self._once(call, messages, schema, turn)
+                    return await self._once(call, asked, turn)
             except retries.FAILED as error:
                 if retries.is_final(error):
                     raise await self._gone(error, "") from error
@@ -182,7 +189,7 @@ class Caller:
                         if tried >= ENOUGH and pace.answered_at > begun:
                             raise  # others are answered
                         raise await self._gone(error, f"for {minutes:g} minutes, last ") from error
-                elif schema and self._structure.weaker(way):
+                elif asked.schema and self._structure.weaker(way):
                     wait = 0
                 else:
                     self._structure.strictest()
@@ -190,14 +197,12 @@ class Caller:
             tried += 1
             await asyncio.sleep(wait)
 
-    async def _once(
-        self, call: Call, messages: Messages, schema: type[BaseModel] | None, turn: Turn
-    ) -> Call:
+    async def _once(self, call: Call, asked: _Asked, turn: Turn) -> Call:
         """One request to the provider; its answer is in the ledger when this returns."""
         extra: dict[str, Any] = {"seed": int(call.id[2:10], 16)} if self.model.seeded else {}
-        if schema:
-            extra |= self._structure.arguments(schema.__name__, _shape(schema))
-        sent = [_MESSAGES[m.role](content=m.content) for m in messages]
+        if asked.schema:
+            extra |= self._structure.arguments(asked.schema.__name__, _shape(asked.schema))
+        sent = [_MESSAGES[m.role](content=m.content) for m in asked.messages]
         try:
             async with self._line.budget.spending(call.role) as spend:
                 started = time.perf_counter()
@@ -224,10 +229,10 @@ class Caller:
         reason = f"{self.config.model} failed {how_long}with: {error}"
         return await self._line.budget.stopped(reason)
 
-    def _key(self, messages: Messages, schema: type[BaseModel] | None, sample: int) -> str:
-        shape = _shape(schema) if schema else None
+    def _key(self, asked: _Asked, sample: int) -> str:
+        shape = _shape(asked.schema) if asked.schema else None
         sampling = [self.config.temperature, self.config.options, sample]
-        parts = [self.model.identity, _request(messages), shape, sampling]
+        parts = [self.model.identity, asked.request, shape, sampling]
         if self.config.base_url is not None:  # another server may have another model of the name
             parts.append(self.config.base_url)
         text = json.dumps(parts, sort_keys=True)
@@ -256,10 +261,6 @@ def _without_reasoning(text: str) -> str:
 def _storable(text: str) -> str:
     """Half a character, as a model may write, is no UTF-8."""
     return text.encode("utf-8", "replace").decode("utf-8")
-
-
-def _request(messages: Messages) -> str:
-    return json.dumps([m.model_dump() for m in messages], ensure_ascii=False)
 
 
 @functools.cache

@@ -137,14 +137,9 @@ def _examined(
 ) -> Figures:
     """Examine so many seeds in the adaptation graph's own fan-out, and nothing else."""
     tree = yaml.safe_load(domain.read_text(encoding="utf-8"))
-    # Together as many as the bare client has: of seven calls, the student has three.
-    student = round(3 / 7 * in_flight)
-    tree["models"] = {
-        "openai:reader": {"in_flight": in_flight - student},
-        "openai:student": {"in_flight": student},
-    }
-    tree["student"] = {"model": "openai:student", "base_url": tree["expert"]["base_url"]}
-    tree["examination"] = {"concurrency": 2 * in_flight}
+    role = {"model": "openai:reader", "base_url": tree["expert"]["base_url"]}
+    tree |= {"models": {"openai:reader": {"in_flight": in_flight}}, "student": role}
+    tree["examination"] = {"concurrency": 3 * in_flight // 2}
     config = validate(tree, str(domain))
     run = runs.create(folder, config, domain.parent, None, "")
     context = Context(run, config, domain.parent, Ledger(run.ledger), Screen(quiet=True))
@@ -195,7 +190,8 @@ async def _fan_out(context: Context, count: int, warm: bool) -> Figures:
 async def _bare(url: str, calls: int, in_flight: int) -> None:
     """As many calls by aiohttp alone."""
     gate = asyncio.Semaphore(in_flight)
-    body = {"model": "student", "messages": [{"role": "user", "content": "?"}] * 2}
+    prompt = [{"role": "system", "content": "# Student"}, {"role": "user", "content": "?"}]
+    body = {"model": "reader", "messages": prompt}
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=in_flight)) as session:
 
         async def one() -> None:

@@ -16,7 +16,7 @@ from agents.prompting import fence
 from elenchus import runs
 from elenchus.ledger import Ledger
 from elenchus.records import Examination, Failure
-from tests.server.app import MODEL, STUDENT, Server, serving
+from tests.server.app import MODEL, Server, serving
 from tests.server.faults import UNREADABLE, Plan, evenly
 
 KEY = "sk-test-3b1f0c5e"  # in no file of a run
@@ -81,7 +81,7 @@ def test_a_student_on_a_server_gets_a_dataset(pool: Path, elenchus, key: None) -
     server = Server(key=KEY)
     runs_option = ("--runs", pool.parent / "runs", "--json")
     with serving(server) as url:
-        student = {"model": f"openai:{STUDENT}", "base_url": url, "samples": 1}
+        student = {"model": f"openai:{MODEL}", "base_url": url, "samples": 1}
         behind(url, pool, student=student)
         refused = elenchus("launch", pool, *runs_option)
         assert refused.code == 2
