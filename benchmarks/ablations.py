@@ -25,7 +25,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.console import Console
 from rich.table import Table
 from scipy import stats
 
@@ -147,7 +146,7 @@ def refinement_trend(rows: Sequence[Row]) -> dict[str, Any] | None:
 
 def show(found: dict[str, Any]) -> None:
     """Print a line for each change."""
-    console, sizes = Console(highlight=False), list(found["table"][UNCHANGED])[1:]
+    console, sizes = tables.wide(), list(found["table"][UNCHANGED])[1:]
     heads = [f"right, n = {n}" for n in sizes] + [f"minus unchanged, n = {sizes[-1]}"]
     table = Table("%", *heads, "examined", "wrong", "general exam", box=None)
     for name, costs in found["costs"].items():

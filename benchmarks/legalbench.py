@@ -28,7 +28,6 @@ from pathlib import Path
 from typing import Any
 
 import yaml
-from rich.console import Console
 from rich.table import Table
 
 from agents.models import weights
@@ -177,7 +176,7 @@ def report(rows: Sequence[Row], answers: Sequence[str]) -> dict[str, Any]:
 
 def show(found: dict[str, Any]) -> None:
     """Print the accuracies, and the differences beside the published ones."""
-    console = Console(highlight=False)
+    console = tables.wide()
     table = Table("", "right, %", "tokens of the data", box=None)
     for name, cell in found["table"].items():
         table.add_row(name, tables.percent(cell), str(found["tokens"].get(name, "")))

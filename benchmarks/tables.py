@@ -6,9 +6,15 @@ from rich.console import Console
 from rich.table import Table
 
 
+def wide() -> Console:
+    """A console whose tables are not broken where they are written to a file."""
+    console = Console(highlight=False)
+    return console if console.is_terminal else Console(highlight=False, width=200)
+
+
 def show(found: dict[str, Any]) -> None:
     """Print the comparison: accuracy by strategy and size, differences, the headline numbers."""
-    console = Console(highlight=False)
+    console = wide()
     console.print(_accuracies(found["table"]))
     console.print(_differences("adversarial minus", found["adversarial_minus"]))
     console.print(_differences("of what was failed before", found["learnt_minus"]))
