@@ -1,9 +1,8 @@
 """Servers of one's own that speak OpenAI's protocol (vLLM, llama.cpp, LM Studio), over aiohttp.
 
-The openai package takes milliseconds of processor time for every call, and LangChain's chat models
-with their callbacks almost one. At hundreds of calls a second that is most of what a machine has
-(`benchmarks/orchestration.py`), so such servers are spoken to directly; OpenAI itself is asked
-through its package.
+At hundreds of calls a second, processor time bounds their rate (`benchmarks/orchestration.py`), and
+the openai package and the callbacks of LangChain's chat models take much of it. So such servers are
+spoken to directly; OpenAI itself is asked through its package.
 """
 
 import json

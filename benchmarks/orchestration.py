@@ -139,6 +139,7 @@ def _examined(
     tree = yaml.safe_load(domain.read_text(encoding="utf-8"))
     role = {"model": "openai:reader", "base_url": tree["expert"]["base_url"]}
     tree |= {"models": {"openai:reader": {"in_flight": in_flight}}, "student": role}
+    # Enough that a call always waits for its turn, few enough that they do not all end at once.
     tree["examination"] = {"concurrency": 3 * in_flight // 2}
     config = validate(tree, str(domain))
     run = runs.create(folder, config, domain.parent, None, "")

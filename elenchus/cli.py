@@ -246,8 +246,8 @@ def settle_environment() -> None:
     os.environ.setdefault("GOMP_SPINCOUNT", "0")
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     os.environ.setdefault("LANGSMITH_TRACING", "false")
-    # Examinations under way are many objects, and to look through them all for cycles as often as
-    # Python does by itself takes a tenth of the time.
+    # Examinations under way are many objects; to look through them all for cycles as often as
+    # Python does by itself costs calls a second.
     gc.set_threshold(20_000, 20, 20)
     # Libraries' own bars and warnings would break ours.
     os.environ.setdefault("HF_HUB_DISABLE_PROGRESS_BARS", "1")
