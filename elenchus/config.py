@@ -52,9 +52,12 @@ class RetrievalConfig(Section):
         2, ge=0, description="further searches that the expert may ask for, a question"
     )
     candidates: int = Field(24, ge=1, description="passages each ranking hands to the fusion")
-    rrf_k: int = Field(10, ge=0, description="constant of reciprocal rank fusion, in ranks")
     lexical_weight: float = Field(
-        0.6, ge=0, le=1, description="share of the lexical ranking in the fusion; the rest is dense"
+        0.4, ge=0, le=1, description="share of the lexical scores in the fusion; the rest is dense"
+    )
+    neighbours: tuple[float, ...] = Field(
+        (0.25, 0.1),
+        description="share of a passage's score that those next to it get, next but one, and so on",
     )
 
 

@@ -5,6 +5,7 @@ what makes resuming exact. Records refer to one another by id, and hold no time 
 """
 
 import hashlib
+import json
 from functools import cached_property
 from typing import Any, ClassVar, Literal
 
@@ -44,7 +45,11 @@ class Document(Record):
 
 
 class Passage(Record):
-    """A piece of a document: `document.text[start:end] == text`, in characters."""
+    """A piece of a document: `document.text[start:end] == text`, in characters.
+
+    Its id comes from its source, headings and text alone: where a document changes elsewhere, its
+    other passages stay what they are, and so does all that was made from them.
+    """
 
     prefix = "p"
     document_id: str
@@ -53,6 +58,10 @@ class Passage(Record):
     end: int
     heading: tuple[str, ...]
     text: str
+
+    @cached_property
+    def id(self) -> str:
+        return f"{self.prefix}-{digest(json.dumps((self.source, self.heading, self.text)))}"
 
 
 class Point(Record):

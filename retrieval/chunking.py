@@ -17,7 +17,10 @@ _SEPARATORS = ["\n\n", "\n", ". ", "; ", ", ", " ", ""]
 
 
 def split(document: Document, longest: int) -> list[Passage]:
-    """The passages of a document, none longer than `longest` characters, in reading order."""
+    """The passages of a document, none longer than `longest` characters, in reading order.
+
+    What stands twice under one heading, word for word, is one passage, where it stands first.
+    """
     splitter = RecursiveCharacterTextSplitter(
         chunk_size=longest,
         chunk_overlap=0,
@@ -26,22 +29,21 @@ def split(document: Document, longest: int) -> list[Passage]:
         add_start_index=True,
         strip_whitespace=True,
     )
-    passages = []
+    passages: dict[str, Passage] = {}
     for heading, start, end in _sections(document.text):
         for piece in splitter.create_documents([document.text[start:end]]):
             text = piece.page_content
             first = start + piece.metadata["start_index"]
-            passages.append(
-                Passage(
-                    document_id=document.id,
-                    source=document.source,
-                    start=first,
-                    end=first + len(text),
-                    heading=heading,
-                    text=text,
-                )
+            passage = Passage(
+                document_id=document.id,
+                source=document.source,
+                start=first,
+                end=first + len(text),
+                heading=heading,
+                text=text,
             )
-    return passages
+            passages.setdefault(passage.id, passage)
+    return list(passages.values())
 
 
 def _sections(text: str) -> Iterator[tuple[tuple[str, ...], int, int]]:

@@ -1,12 +1,14 @@
-"""Hybrid search: dense and lexical rankings fused by weighted reciprocal rank.
+"""Hybrid search: dense and lexical scores, each brought to one scale, added with a weight.
 
-Passages joined to a found one by a section reference ("see section 9.2"), in either direction,
+Passages beside a good one gain by it: what decides a question often stands a paragraph further on.
+Those joined to a found one by a section reference ("see section 9.2"), in either direction,
 come along: rules and their consequences often stand in different parts of a document.
 """
 
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from statistics import pstdev
 
 import bm25s
 import Stemmer
@@ -29,8 +31,11 @@ class Search:
     """Finds passages for a query. The lexical index lives in memory, built from the passages."""
 
     def __init__(self, passages: Sequence[Passage], store: Store, config: RetrievalConfig) -> None:
+        # In reading order, whatever order they come in.
+        passages = sorted(passages, key=lambda p: (p.source, p.start))
         self._passages = {p.id: p for p in passages}
-        self._ids = [p.id for p in passages]
+        self._ids = list(self._passages)
+        self._place = {passage_id: place for place, passage_id in enumerate(self._ids)}
         self._store = store
         self._config = config
         self._stemmer = Stemmer.Stemmer("english")
@@ -51,28 +56,42 @@ class Search:
         return [*found, *self._related(found)]
 
     def ranked(self, query: str) -> list[Passage]:
-        """All candidates of both rankings, fused, best first."""
-        rank, weight = self._config.rrf_k, self._config.lexical_weight
+        """All candidates of both rankings and the passages beside them, fused, best first."""
+        weight = self._config.lexical_weight
         scores: dict[str, float] = defaultdict(float)
-        for share, ids in ((weight, self.lexical(query)), (1 - weight, self.dense(query))):
-            for place, passage_id in enumerate(ids, 1):
-                scores[passage_id] += share / (rank + place)
+        for share, found in ((weight, self.lexical(query)), (1 - weight, self.dense(query))):
+            for passage_id, score in _scaled(found).items():
+                scores[passage_id] += share * score
+        for passage_id, score in list(scores.items()):
+            for neighbour, share in self._beside(self._place[passage_id]):
+                scores[neighbour] += share * score
         best = sorted(scores, key=lambda i: (-scores[i], i))
         return [self._passages[i] for i in best]
 
-    def dense(self, query: str) -> list[str]:
-        """Passage ids by cosine, best first."""
+    def dense(self, query: str) -> dict[str, float]:
+        """Passage ids with their cosines, best first."""
         return self._store.nearest(query, self._config.candidates, self._ids)
 
-    def lexical(self, query: str) -> list[str]:
-        """Passage ids by BM25, best first; those that share no word with the query are left out."""
+    def lexical(self, query: str) -> dict[str, float]:
+        """Passage ids with their BM25 scores, best first; 0 where no word is shared."""
         tokens = self._tokens([query])
         if not tokens.vocab:
-            return []
+            return {}
         count = min(self._config.candidates, len(self._ids))
         found, scores = self._lexical.retrieve(tokens, k=count, show_progress=False)
-        pairs = zip(found[0], scores[0], strict=True)
-        return [self._ids[place] for place, score in pairs if score > 0]
+        return {
+            self._ids[place]: float(score)
+            for place, score in zip(found[0], scores[0], strict=True)
+        }
+
+    def _beside(self, place: int) -> Iterator[tuple[str, float]]:
+        """Passages of the same document near a place in reading order, with their shares."""
+        source = self._passages[self._ids[place]].source
+        for distance, share in enumerate(self._config.neighbours, 1):
+            for near in (place - distance, place + distance):
+                inside = 0 <= near < len(self._ids)
+                if inside and self._passages[self._ids[near]].source == source:
+                    yield self._ids[near], share
 
     def _tokens(self, texts: list[str]) -> bm25s.tokenization.Tokenized:
         return bm25s.tokenize(texts, stopwords="en", stemmer=self._stemmer, show_progress=False)
@@ -87,6 +106,14 @@ class Search:
         for passage in found:
             related.pop(passage.id, None)
         return list(related.values())[: self._config.references]
+
+
+def _scaled(found: dict[str, float]) -> dict[str, float]:
+    """Scores in standard deviations above the worst found, so that rankings can be added."""
+    if not found:
+        return {}
+    worst, deviation = min(found.values()), pstdev(found.values()) or 1.0
+    return {i: (score - worst) / deviation for i, score in found.items()}
 
 
 def references(text: str) -> list[str]:

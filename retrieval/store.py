@@ -69,17 +69,21 @@ class Store:
                 self._add(new[start : start + BATCH])
                 progress(min(start + BATCH, len(new)), len(new))
 
-    def nearest(self, query: str, count: int, among: Sequence[str]) -> list[str]:
-        """Ids of those passages of `among`, all of them held, that are nearest to a query."""
+    def nearest(self, query: str, count: int, among: Sequence[str]) -> dict[str, float]:
+        """Those passages of `among`, all of them held, that are nearest to a query, with cosines.
+
+        Nearest first.
+        """
         vectors: Any = self._embedder.query(query)[None]
         found = self._collection.query(
             query_embeddings=vectors,
             n_results=min(count, len(among)),
             # Naming all ids is slow; where the store holds no others, it is not needed.
             ids=list(among) if self._collection.count() > len(among) else None,
-            include=[],
+            include=["distances"],
         )
-        return found["ids"][0]
+        pairs = zip(found["ids"][0], found["distances"][0], strict=True)
+        return {passage_id: 1 - float(distance) for passage_id, distance in pairs}
 
     def _add(self, passages: Sequence[Passage]) -> None:
         # The headings say what a passage is about, often in the words of a question.

@@ -95,7 +95,7 @@ def test_search_finds_and_follows_references(tmp_path: Path, embedder: Embedder)
     assert [p.heading[-1] for p in found] == ["1.1 Ladders", "2.1 Grave breaches"]
     backward = [p.heading[-1] for p in search("What does a grave breach cost, in crowns?")]
     assert backward == ["2.1 Grave breaches", "1.1 Ladders"]
-    assert search.lexical("the of and") == []
+    assert search.lexical("the of and") == {}
     assert len(search("zzz qqq")) >= 1
     store.close()
 
