@@ -31,8 +31,8 @@ from scipy import stats
 from benchmarks import cells, comparison, harness, invented, strategies, tables
 from benchmarks.cells import Cell, Changes, Row
 from elenchus import runs
-from elenchus.config import merged
 from elenchus.errors import UserError
+from elenchus.loading import merged
 
 SIZES, QUICK_SIZES = (100, 200), (25, 50)
 UNCHANGED = "unchanged"

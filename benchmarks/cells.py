@@ -13,9 +13,10 @@ from typing import Any
 import yaml
 
 from elenchus import runs
-from elenchus.config import DomainConfig, merged, validate
+from elenchus.config import DomainConfig
 from elenchus.errors import UserError
 from elenchus.ledger import Ledger
+from elenchus.loading import merged, validate
 from elenchus.records import (
     Adapter,
     Dataset,

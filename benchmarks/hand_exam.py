@@ -16,15 +16,15 @@ from agents.calls import Caller
 from agents.expert import Expert, false_citation
 from agents.grader import Grader
 from agents.models import make_model
-from elenchus.config import DomainConfig, load
+from elenchus.config import DomainConfig
 from elenchus.domains import SHIPPED
 from elenchus.ledger import Ledger
+from elenchus.loading import load
 from graphs.exams import HandQuestion, read_hand_exam
-from retrieval.corpora import load_documents
 from retrieval.embedding import Embedder
+from retrieval.index import Index
 from retrieval.recorded import RecordedSearch
 from retrieval.search import Search
-from retrieval.store import Store
 
 DOMAINS = ("harbour", "market")
 QUICK = 30  # questions
@@ -34,15 +34,19 @@ def measure(domain: str, quick: bool, folder: Path) -> dict[str, Any]:
     """Index a domain's documents and put its hand-written exam to the expert."""
     home = SHIPPED / domain
     config = load(home / "domain.yaml")
-    store = Store(folder / domain, Embedder("minilm"), config.corpus.passage_chars)
+    place = config.retrieval.model_copy(update={"index": str(folder)})
+    index = Index(config.model_copy(update={"retrieval": place}), home)
+    store = index.store(Embedder("minilm"))
     ledger = Ledger(folder / f"{domain}.sqlite")
-    documents = load_documents(home, config.corpus.paths)
-    passages = store.update(documents, lambda *_: None)
+    index.read(lambda *_: None)
+    index.embed(store, lambda *_: None)
+    documents, passages = list(index.catalogue.documents()), list(index.catalogue.passages())
     ledger.write(*passages)
     search = RecordedSearch(Search(passages, store, config.retrieval), ledger)
     rows = read_hand_exam(home / str(config.exam.hand), documents)[: QUICK if quick else None]
     results = asyncio.run(_ask(rows, search, ledger, config))
     store.close()
+    index.close()
     ledger.close()
     right = sum(r["right"] for r in results)
     return {

@@ -34,10 +34,11 @@ from agents.models import weights
 from benchmarks import cells, comparison, harness, strategies, tables
 from benchmarks.cells import Changes, Row
 from elenchus import runs
-from elenchus.config import ModelConfig, merged
+from elenchus.config import ModelConfig
 from elenchus.errors import UserError
+from elenchus.loading import merged, validate
 from elenchus.records import digest
-from retrieval.corpora import load_documents
+from retrieval.index import contents
 
 # arXiv 2602.18137, as reported: points of accuracy with Llama-3-8B on 491 questions on three
 # contracts, and how many times fewer training tokens than EntiGraph.
@@ -120,7 +121,7 @@ def write_domain(root: Path, asked: Sequence[Question], count: int, documents: P
     # In ASCII: some of the line breaks that a quote may have would end the line otherwise.
     questions = "".join(json.dumps(line) + "\n" for line in lines)
     runs.write_atomic(folder / "questions.jsonl", questions)
-    tree = {"domain": "contracts", "title": "clauses of contracts", "corpus": {"paths": [corpus]}}
+    tree = {"domain": "contracts", "title": "clauses of contracts", "corpus": {"sources": [corpus]}}
     runs.write_atomic(folder / "domain.yaml", yaml.safe_dump(tree))
     return folder / "domain.yaml"
 
@@ -195,7 +196,10 @@ def show(found: dict[str, Any]) -> None:
 
 def _held(asked: Sequence[Question], documents: Path) -> list[Question]:
     """The questions whose clauses stand in the documents, with the words as they stand there."""
-    texts = [d.text for d in load_documents(documents, ["."])]
+    whole = validate(
+        {"domain": "contracts", "title": "contracts", "corpus": {"sources": ["."]}}, ""
+    )
+    texts = [d.text for d in contents(whole, documents)[0]]
     known = [(text, " ".join(text.split())) for text in texts]
     quotes = {clause: _quote(clause, known) for clause in {q.clause for q in asked}}
     held = [replace(q, quote=quote) for q in asked if (quote := quotes[q.clause])]

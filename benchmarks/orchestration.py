@@ -41,9 +41,10 @@ from agents.pacing import Pace
 from benchmarks import invented
 from elenchus import runs
 from elenchus.cli import settle_environment
-from elenchus.config import DomainConfig, LimitsConfig, ModelConfig, validate
+from elenchus.config import DomainConfig, LimitsConfig, ModelConfig
 from elenchus.errors import UserError
 from elenchus.ledger import Ledger
+from elenchus.loading import validate
 from elenchus.records import Passage, Point, Retrieval, Verdict
 from elenchus.screen import Screen
 from graphs import adaptation

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks.cells import Cell, Changes, Row
-from elenchus.config import merged
 from elenchus.errors import UserError
+from elenchus.loading import merged
 
 SIZES = (25, 50, 100, 200, 400, 800)
 # The last size only shows how chance catches up: some strategies reach it, with some seeds.

@@ -1,4 +1,4 @@
-"""The command line: launch, resume, runs, trace, new, doctor, bench."""
+"""The command line: launch, resume, update, corpus, runs, trace, new, doctor, bench."""
 
 import gc
 import importlib
@@ -13,9 +13,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from elenchus import __version__, domains, runs
-from elenchus.config import DomainConfig, as_change, load, merged
-from elenchus.errors import Interrupted, RunStopped, UserError
+from elenchus import __version__, corpus, domains, runs
+from elenchus.config import DomainConfig
+from elenchus.errors import Interrupted, NothingLoaded, RunStopped, UserError
+from elenchus.loading import as_change, load, merged
 
 app = typer.Typer(
     help="Adapt a small model to a domain by questioning it.",
@@ -28,6 +29,7 @@ RunsOption = Annotated[
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="one JSON value, and nothing else")]
 RUNS = Path("runs")
+app.add_typer(corpus.app, name="corpus")
 COMPARISONS = ("efficiency", "ablations", "legalbench")
 
 
@@ -178,8 +180,8 @@ def bench(
 
 
 def main() -> None:
-    """Entry point: one message and exit code 2 for bad input, 3 for a run that must stop, 130 for
-    Ctrl-C."""
+    """Entry point: one message and exit code 2 for bad input (1 where no document could be loaded),
+    3 for a run that must stop, 130 for Ctrl-C."""
     settle_environment()
     try:
         _check_neighbours()
@@ -189,7 +191,7 @@ def main() -> None:
         sys.exit(3)
     except UserError as error:
         print(f"elenchus: {error}", file=sys.stderr)
-        sys.exit(2)
+        sys.exit(1 if isinstance(error, NothingLoaded) else 2)
     except Interrupted as stopped:
         print(f"elenchus: stopped; `elenchus resume {stopped}` goes on", file=sys.stderr)
         sys.exit(130)

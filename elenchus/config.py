@@ -1,27 +1,21 @@
 """The configuration: one pydantic tree, with the same names in YAML, `--set` and Python.
 
-Every default states its unit. Unknown keys are errors that name the nearest right key. Secrets
-are never part of it: they come from the environment.
+Every default states its unit. Secrets are never part of it: they come from the environment. It is
+read by `elenchus.loading`.
 """
 
-import difflib
 import itertools
-import typing
-from pathlib import Path
 from typing import Any, Literal
 
-import yaml
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
     PositiveInt,
-    ValidationError,
     field_validator,
+    model_serializer,
     model_validator,
 )
-
-from elenchus.errors import UserError
 
 Role = Literal["expert", "examiner", "grader", "student", "author"]
 
@@ -32,19 +26,75 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class SourceConfig(Section):
+    """One source of documents: a path, a dataset of a hub, or a loader of an installed package."""
+
+    path: str | None = Field(
+        None, description="a file, a folder, or a pattern such as docs/**/*.pdf"
+    )
+    hf: str | None = Field(None, description="a dataset of the Hugging Face hub, or its folder")
+    loader: str | None = Field(None, description="a loader that an installed package offers")
+    text: str | None = Field(None, description="tables: the column that holds the text")
+    title: str | None = Field(None, description="tables: the column that holds the title")
+    id: str | None = Field(None, description="tables: a column that names the row; else its number")
+    encoding: str | None = Field(None, description="of text files; UTF-8 where none is given")
+    name: str | None = Field(None, description="hf: the configuration of the dataset")
+    split: str = Field("train", description="hf: the split")
+    options: dict[str, Any] = Field(default_factory=dict, description="loader: what it is given")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _short(cls, value: Any) -> Any:
+        """A text alone is a path, or after `hf:` a dataset."""
+        if not isinstance(value, str):
+            return value
+        return {"hf": value.removeprefix("hf:")} if value.startswith("hf:") else {"path": value}
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> "SourceConfig":
+        if sum(kind is not None for kind in (self.path, self.hf, self.loader)) != 1:
+            raise ValueError("a source has one of path, hf and loader")
+        return self
+
+    @model_serializer(mode="wrap")
+    def _shortened(self, handler: Any) -> Any:
+        """As it is written in a domain.yaml: what is not the default, a path alone as a text."""
+        tree = {key: value for key, value in handler(self).items() if value not in (None, {})}
+        tree = {k: v for k, v in tree.items() if k != "split" or self.hf is not None}
+        return self.path if tree.keys() == {"path"} else tree
+
+
 class CorpusConfig(Section):
-    paths: list[str] = Field(
-        ["documents"], description="files or folders, relative to domain.yaml; .md and .txt"
+    sources: list[SourceConfig] = Field(
+        [SourceConfig(path="documents")],
+        min_length=1,
+        description="files, folders, patterns, tables, hf: datasets, loaders; see docs/corpora.md",
     )
     passage_chars: int = Field(1200, ge=200, description="longest passage, in characters")
+    file_mb: float = Field(50, gt=0, description="largest file that is read, in MB; tables stream")
+    expanded_mb: float = Field(200, gt=0, description="most that an archive may unpack to, in MB")
 
 
 class RetrievalConfig(Section):
     embedding: str = Field(
         "minilm", description='"minilm" (ships as a package) or a sentence-transformers id'
     )
-    index: str = Field("indexes", description="folder of the Chroma stores, from where you launch")
+    index: str = Field("indexes", description="folder of the indexes, from where you launch")
+    chroma: str | None = Field(
+        None, description="a Chroma server, http://host:port; else Chroma keeps to the index"
+    )
+    tenant: str = Field("default_tenant", description="of the Chroma server")
+    database: str = Field("default_database", description="of the Chroma server")
     passages: int = Field(6, ge=1, description="passages given to the expert for a question")
+    reranker: str | None = Field(
+        None, description="a cross-encoder that judges the candidates again; its id or folder"
+    )
+    diversity: float = Field(
+        0.0,
+        ge=0,
+        le=1,
+        description="how far unlike each other the passages should be; 0: no matter",
+    )
     references: int = Field(
         8, ge=0, description="passages added at most because references join them to those found"
     )
@@ -286,102 +336,3 @@ class DomainConfig(Section):
         """Size of the dataset after each round; without training there is one."""
         sizes = self.adaptation.examples
         return sizes if self.training.enabled else sizes[-1:]
-
-
-def load(path: Path, profile: str | None = None, changes: list[str] | None = None) -> DomainConfig:
-    """Read a domain.yaml, apply a profile, then `key=value` changes, and validate.
-
-    Raises:
-        UserError: the file cannot be read, a key is unknown, or a value has the wrong type.
-    """
-    try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"cannot read {path}: {error}") from error
-    except yaml.YAMLError as error:
-        raise UserError(f"{path} is not valid YAML: {error}") from error
-    if not isinstance(tree, dict):
-        raise UserError(f"{path} must hold keys and values; `elenchus new NAME` writes a template")
-    chosen = [] if profile is None else [_profile(tree, profile, path)]
-    return validate(merged(tree, *chosen, *map(as_change, changes or [])), str(path))
-
-
-def validate(tree: dict[str, Any], where: str) -> DomainConfig:
-    """The tree as a `DomainConfig`; UserError with one line for each mistake."""
-    try:
-        return DomainConfig.model_validate(tree)
-    except ValidationError as error:
-        lines = [_explain(problem) for problem in error.errors()]
-        raise UserError(f"{where}: " + "; ".join(lines)) from error
-
-
-def as_change(change: str) -> dict[str, Any]:
-    """A `key=value` of the command line as a tree; UserError where it is none."""
-    key, equals, text = change.partition("=")
-    if not equals or not key:
-        raise UserError(f"this takes key=value, for instance training.rank=8; got {change!r}")
-    try:
-        value: Any = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise UserError(f"{change!r}: the value is not valid YAML") from error
-    for part in reversed(_parts(key, value)):
-        value = {part: value}
-    return dict(value)
-
-
-def leaf_keys(model: type[BaseModel] = DomainConfig, prefix: str = "") -> list[str]:
-    """All dotted keys of the tree, leaves only."""
-    found = []
-    for name, field in model.model_fields.items():
-        kind = field.annotation
-        if isinstance(kind, type) and issubclass(kind, Section):
-            found += leaf_keys(kind, f"{prefix}{name}.")
-        else:
-            found.append(prefix + name)
-    return found
-
-
-def merged(*trees: dict[str, Any]) -> dict[str, Any]:
-    """Nested keys and values, later ones over earlier ones; an empty mapping clears its key."""
-    found: dict[str, Any] = {}
-    for tree in trees:
-        for key, value in tree.items():
-            old = found.get(key)
-            nested = isinstance(value, dict) and bool(value)
-            found[key] = merged(old if isinstance(old, dict) else {}, value) if nested else value
-    return found
-
-
-def _parts(key: str, value: Any) -> list[str]:
-    """The parts of a dotted key. Below `models` stands a model's name, which may hold dots."""
-    section, _, rest = key.partition(".")
-    if section != "models" or not rest:
-        return key.split(".")
-    name, _, setting = rest.rpartition(".")
-    # Only a single setting is no mapping; `models.openai:gpt-5.4={in_flight: 8}` names the model.
-    return [section, rest] if isinstance(value, dict) or not name else [section, name, setting]
-
-
-def _profile(tree: dict[str, Any], profile: str, path: Path) -> dict[str, Any]:
-    profiles = tree.get("profiles") or {}
-    if not isinstance(profiles, dict) or profile not in profiles:
-        known = ", ".join(map(str, profiles)) if isinstance(profiles, dict) else ""
-        raise UserError(f"{path} has no profile {profile!r}; it has: {known or 'none'}")
-    changes = profiles[profile]
-    if not isinstance(changes, dict):
-        raise UserError(f"{path}: profiles.{profile} must hold keys and values of this tree")
-    return changes
-
-
-def _explain(problem: typing.Mapping[str, Any]) -> str:
-    key = ".".join(str(part) for part in problem["loc"])
-    if problem["type"] != "extra_forbidden":
-        message = problem["msg"].removeprefix("Value error, ")
-        message = f"{key}: {message}" if key else message
-        # What is wrong with a whole section, or missing in it, is not told by printing it all.
-        whole = problem["type"] in ("value_error", "missing") and isinstance(problem["input"], dict)
-        return message if whole else f"{message} (got {problem['input']!r})"
-    known = leaf_keys() + list(DomainConfig.model_fields)
-    near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
-    hint = f"; did you mean {near[0]!r}?" if near else "; `elenchus new NAME` lists all keys"
-    return f"unknown key {key!r}{hint}"

@@ -8,8 +8,9 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
-from elenchus.config import DomainConfig, Section, validate
+from elenchus.config import DomainConfig, Section
 from elenchus.errors import UserError
+from elenchus.loading import validate
 from elenchus.runs import explained, write_atomic
 
 SHIPPED = Path(__file__).resolve().parent.parent / "domains"
@@ -62,6 +63,7 @@ def template(name: str) -> str:
 
 
 def _lines(section: BaseModel, skip: tuple[str, ...] = (), indent: str = "") -> Iterator[str]:
+    plain = section.model_dump(mode="json")
     for key, field in type(section).model_fields.items():
         value: Any = getattr(section, key)
         if key in skip:
@@ -70,5 +72,5 @@ def _lines(section: BaseModel, skip: tuple[str, ...] = (), indent: str = "") -> 
             yield f"\n# {key}:"
             yield from _lines(value, indent=indent + "  ")
         else:
-            shown = yaml.safe_dump(value, default_flow_style=True).replace("...", "").strip()
+            shown = yaml.safe_dump(plain[key], default_flow_style=True).replace("...", "").strip()
             yield f"# {indent}{key}: {shown}  # {field.description}"

@@ -8,6 +8,13 @@ class UserError(Exception):
     """
 
 
+class NothingLoaded(UserError):
+    """The sources of a corpus gave no document at all.
+
+    The command line prints the message and exits with code 1.
+    """
+
+
 class Interrupted(Exception):
     """Ctrl-C while a run was under way; the message is the run's id."""
 

@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict
 
 QuestionKind = Literal["recall", "apply", "except", "multi", "counter"]
+PAGE_BREAK = "\f"  # stands between the pages of a document's text
 KINDS: tuple[QuestionKind, ...] = ("recall", "apply", "except", "multi", "counter")
 Style = Literal["training", "exam"]
 Grade = Literal["correct", "partial", "incorrect", "abstained"]
@@ -42,6 +43,10 @@ class Document(Record):
     source: str
     title: str
     text: str
+
+    def page(self, place: int) -> int | None:
+        """The page, from 1, that a character stands on; None where there are no pages."""
+        return self.text.count(PAGE_BREAK, 0, place) + 1 if PAGE_BREAK in self.text else None
 
 
 class Passage(Record):

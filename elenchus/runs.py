@@ -23,8 +23,9 @@ from typing import Any, Literal
 import yaml
 from filelock import FileLock, Timeout
 
-from elenchus.config import DomainConfig, merged, validate
+from elenchus.config import DomainConfig
 from elenchus.errors import UserError
+from elenchus.loading import merged, validate
 
 PACKAGES = ("elenchus", "langgraph", "langchain-core", "chromadb", "torch", "transformers", "peft")
 PAGE = 65_536  # bytes; with less than this free, whatever fails fails for want of room

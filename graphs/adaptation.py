@@ -23,14 +23,13 @@ from langgraph.runtime import Runtime
 from langgraph.types import RetryPolicy, Send
 
 from elenchus.errors import UserError
-from elenchus.records import Adapter, Dataset, Document, Examination, Failure, Passage, Point
+from elenchus.records import Adapter, Dataset, Examination, Failure, Passage, Point
 from graphs import curation, exams, report
 from graphs.context import Advance, Context
 from graphs.drawing import draw_seeds, how_many
 from graphs.examination import build as build_examination
 from graphs.state import AdaptationState, SeedState, trained_rounds
 from graphs.stopping import stopping_rule
-from retrieval.corpora import load_documents
 
 Update = dict[str, Any]
 # LangGraph 1.2.22 hands the outer graph's durability "sync" down to a subgraph without a
@@ -43,11 +42,18 @@ TRANSIENT = RetryPolicy(max_attempts=3, retry_on=(ConnectionError, TimeoutError)
 async def index(state: AdaptationState, runtime: Runtime[Context]) -> Update:
     """Load, split and embed the corpus; unchanged documents cost nothing."""
     context = runtime.context
-    documents: list[Document] = load_documents(context.domain_folder, context.config.corpus.paths)
-    with context.progress.stage("Index passages") as advance:
-        passages: list[Passage] = await asyncio.to_thread(context.store.update, documents, advance)
+    own = context.index
+    with context.progress.stage("Read documents") as advance:
+        await asyncio.to_thread(own.read, advance)
+    with context.progress.stage("Embed passages") as advance:
+        await asyncio.to_thread(own.embed, context.store, advance)
+    documents, passages = list(own.catalogue.documents()), list(own.catalogue.passages())
     context.ledger.write(*documents, *passages)
-    context.progress.say(f"{len(documents)} documents, {len(passages)} passages")
+    refused = own.catalogue.count()["refused"]
+    context.progress.say(
+        f"{len(documents)} documents, {len(passages)} passages"
+        + (f"; {refused} refused: `elenchus corpus stats` says why" if refused else "")
+    )
     return {"round": 0, "adapter": "", "stopped": ""}
 
 
@@ -174,7 +180,7 @@ def training_stage(context: Context, name: str) -> Iterator[Advance]:
     called_off = threading.Event()
     with context.progress.stage(name) as advance:
 
-        def step(done: int, total: int) -> None:
+        def step(done: int, total: int | None) -> None:
             if called_off.is_set():
                 raise InterruptedError("training was called off")
             advance(done, total)

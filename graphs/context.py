@@ -25,11 +25,12 @@ from elenchus.ledger import Ledger
 from elenchus.records import Examination, Passage, Seed
 from elenchus.runs import RunFolder
 from retrieval.embedding import Embedder
+from retrieval.index import Index
 from retrieval.recorded import RecordedSearch
 from retrieval.search import Search
 from retrieval.store import Store
 
-Advance = Callable[[int, int], None]
+Advance = Callable[[int, int | None], None]
 LOCAL = LimitsConfig(in_flight=1024)  # built-in models gather what waits into batches
 
 
@@ -91,8 +92,9 @@ class Context:
     def close(self) -> None:
         """Release the store and the ledger."""
         self._round.close()
-        if "store" in self.__dict__:
-            self.store.close()
+        for part in ("store", "index"):
+            if part in self.__dict__:
+                getattr(self, part).close()
         self.ledger.close()
 
     @functools.cached_property
@@ -100,9 +102,13 @@ class Context:
         return Embedder(self.config.retrieval.embedding)
 
     @functools.cached_property
+    def index(self) -> Index:
+        """What the domain's sources hold, shared by all runs of the domain."""
+        return Index(self.config, self.domain_folder)
+
+    @functools.cached_property
     def store(self) -> Store:
-        folder = Path(self.config.retrieval.index) / self.config.domain
-        return Store(folder, self.embedder, self.config.corpus.passage_chars)
+        return self.index.store(self.embedder)
 
     @functools.cached_property
     def search(self) -> RecordedSearch:

@@ -14,8 +14,7 @@ from agents.prompting import render
 from elenchus.config import DomainConfig, ModelConfig
 from elenchus.errors import UserError
 from graphs.exams import SPARE, read_hand_exam
-from retrieval.chunking import split
-from retrieval.corpora import load_documents
+from retrieval.index import contents
 
 CHARS_A_TOKEN = 4
 ACCEPTED = 0.93  # of the examinations
@@ -58,11 +57,9 @@ def estimate(config: DomainConfig, folder: Path) -> list[Use]:
     """
     if config.method != "examination":
         raise UserError(f"no estimate is known for method: {config.method}")
-    documents = load_documents(folder, config.corpus.paths)
-    passages = [p for d in documents for p in split(d, config.corpus.passage_chars)]
+    documents, passages = contents(config, folder)
     if not passages:
-        paths = ", ".join(config.corpus.paths)
-        raise UserError(f"corpus.paths: nothing but headings in {paths} below {folder}")
+        raise UserError(f"corpus.sources: nothing but headings in the documents of {folder}")
     # With its tags, as prompts hold it.
     passage = fmean(len(p.text) + len(" > ".join(p.heading)) + 60 for p in passages)
     hand = config.exam.hand

@@ -4,7 +4,6 @@ import asyncio
 import json
 import shutil
 import sqlite3
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +16,7 @@ from elenchus import runs
 from elenchus.config import DomainConfig
 from elenchus.errors import Interrupted, RunStopped, UserError
 from elenchus.ledger import LOCK_SECONDS, Ledger
-from elenchus.records import Document, Failure, Point, digest
+from elenchus.records import Failure, Point
 from graphs import curation
 from graphs.adaptation import build_graph
 from graphs.checks import check_models
@@ -25,8 +24,8 @@ from graphs.context import Context, Progress
 from graphs.exams import read_hand_exam
 from graphs.rewriting import build_graph as build_rewriting
 from graphs.state import AdaptationState
-from retrieval.corpora import load_documents
 from retrieval.embedding import check_embedding
+from retrieval.index import Index
 
 GRAPHS = {"examination": build_graph, "rewriting": build_rewriting}
 STEPS_A_ROUND = 5  # evaluate, draw, examine, curate, train
@@ -111,26 +110,31 @@ def check(config: DomainConfig, folder: Path) -> str:
     Raises:
         UserError: documents, models, weights or the hand-written exam cannot be used.
     """
-    documents = load_documents(folder, config.corpus.paths)
-    if config.exam.hand is not None:
-        read_hand_exam(folder / config.exam.hand, documents)
+    index = Index(config, folder)
+    try:
+        index.read(lambda done, total: None)
+        if config.exam.hand is not None:
+            read_hand_exam(folder / config.exam.hand, list(index.catalogue.documents()))
+        corpus = index.fingerprint()
+    finally:
+        index.close()
     if config.training.enabled:
         weights(config.student)
     check_models(config)
     check_embedding(config.retrieval.embedding)
-    return _fingerprint(documents)
+    return corpus
 
 
 def is_same(run: runs.RunFolder, config: DomainConfig, folder: Path) -> bool:
     """Whether a run has exactly these settings, and the documents as they are now."""
+    index = Index(config, folder)
+    try:
+        index.read(lambda done, total: None)
+        wanted = (config.model_dump(mode="json", exclude={"profiles"}), index.fingerprint())
+    finally:
+        index.close()
     manifest = run.manifest()
-    corpus = _fingerprint(load_documents(folder, config.corpus.paths))
-    wanted = (config.model_dump(mode="json", exclude={"profiles"}), corpus)
     return wanted == (manifest["config"], manifest["corpus"])
-
-
-def _fingerprint(documents: Sequence[Document]) -> str:
-    return digest(" ".join(document.id for document in documents))
 
 
 def make_graph() -> CompiledStateGraph[AdaptationState, Context, AdaptationState, AdaptationState]:

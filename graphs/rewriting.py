@@ -11,7 +11,6 @@ import asyncio
 import itertools
 import random
 from collections.abc import Iterator
-from typing import Any
 
 from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
@@ -167,5 +166,5 @@ async def _text(context: Context, job: Job) -> Text | None:
         return None
 
 
-def _unseen(done: int, total: int) -> Any:
+def _unseen(done: int, total: int | None) -> None:
     """Progress that nobody looks at."""

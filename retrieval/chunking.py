@@ -1,9 +1,10 @@
 """Splits documents into passages with exact character spans and their heading path.
 
 A passage never crosses a heading; a section too long for one passage is cut at paragraphs, then
-sentences, then words.
+lines, sentences, and words. Where a table is cut, the names of its columns join the heading path.
 """
 
+import itertools
 import re
 from collections.abc import Iterator
 
@@ -13,6 +14,8 @@ from elenchus.records import Document, Passage
 
 _HEADING = re.compile(r"^(#{1,6})[ \t]+(.+?)[ \t]*#*[ \t]*$", re.MULTILINE)
 _FENCED = re.compile(r"^(```|~~~).*?^\1[ \t]*$", re.MULTILINE | re.DOTALL)
+_TABLE_ROW = re.compile(r"^\|.*\|[ \t]*$")
+CELLS = " | "  # stands between the names of a table's columns, in a heading path
 _SEPARATORS = ["\n\n", "\n", ". ", "; ", ", ", " ", ""]
 
 
@@ -39,7 +42,7 @@ def split(document: Document, longest: int) -> list[Passage]:
                 source=document.source,
                 start=first,
                 end=first + len(text),
-                heading=heading,
+                heading=(*heading, *_columns(document.text, start, first)),
                 text=text,
             )
             passages.setdefault(passage.id, passage)
@@ -63,3 +66,15 @@ def _headings(text: str) -> Iterator[re.Match[str]]:
     for mark in _HEADING.finditer(text):
         if not any(start <= mark.start() < end for start, end in fenced):
             yield mark
+
+
+def _columns(text: str, start: int, first: int) -> tuple[str, ...]:
+    """The names of a table's columns, for a passage that begins with a later row of it."""
+    line, _, _ = text[first:].partition("\n") if text[first] == "|" else ("", "", "")
+    if not _TABLE_ROW.match(line):
+        return ()
+    above = text[start:first].rstrip("\n").split("\n")
+    rows = list(itertools.takewhile(_TABLE_ROW.match, reversed(above)))
+    if len(rows) < 2:  # names and the rule below them
+        return ()
+    return (CELLS.join(cell.strip() for cell in rows[-1].strip().strip("|").split("|")),)

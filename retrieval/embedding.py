@@ -44,6 +44,28 @@ class Embedder:
         return self._queries.submit(text).result()
 
 
+class Reranker:
+    """Judges how well passages answer a query, reading both together: slower, and often better."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._model: Any = None
+        self._lock = Lock()
+
+    def __call__(self, query: str, texts: Sequence[str]) -> list[float]:
+        """A score for each text; only those of one query compare.
+
+        Raises:
+            UserError: the model cannot be loaded.
+        """
+        with self._lock:
+            if self._model is None:
+                self._model = _load_reranker(self.name)
+            pairs = [(query, text) for text in texts]
+            scores = self._model.predict(pairs, show_progress_bar=False) if pairs else []
+        return [float(score) for score in scores]
+
+
 def minilm_folder() -> Path:
     """Where the installed package keeps MiniLM.
 
@@ -86,3 +108,16 @@ def _load(name: str) -> Any:
         return SentenceTransformer(name)
     except (OSError, ValueError) as error:
         raise UserError(f"retrieval.embedding: cannot load {name!r}: {error}") from error
+
+
+def _load_reranker(name: str) -> Any:
+    try:
+        from sentence_transformers import CrossEncoder
+
+        return CrossEncoder(name)
+    except ModuleNotFoundError as error:
+        raise UserError(
+            f"retrieval.reranker: {name} needs {error.name}: pip install 'elenchus[train]'"
+        ) from error
+    except (OSError, ValueError) as error:
+        raise UserError(f"retrieval.reranker: cannot load {name!r}: {error}") from error

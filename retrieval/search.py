@@ -9,12 +9,16 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from statistics import pstdev
+from typing import NamedTuple
 
 import bm25s
+import numpy as np
 import Stemmer
 
 from elenchus.config import RetrievalConfig
 from elenchus.records import Passage
+from retrieval.chunking import CELLS
+from retrieval.embedding import Reranker
 from retrieval.store import Store
 
 _REFERENCE = re.compile(
@@ -25,6 +29,13 @@ _REFERENCE = re.compile(
 _NUMBER = re.compile(r"\d+(?:\.\d+)*")
 _RANGE = re.compile(r"((?:\d+\.)*)(\d+)\s+to\s+\1(\d+)")
 _LONGEST_RANGE = 50
+
+
+class Hit(NamedTuple):
+    """A passage found, with its score; only the scores of one query compare."""
+
+    passage: Passage
+    score: float
 
 
 class Search:
@@ -38,6 +49,7 @@ class Search:
         self._place = {passage_id: place for place, passage_id in enumerate(self._ids)}
         self._store = store
         self._config = config
+        self._reranker = Reranker(config.reranker) if config.reranker else None
         self._stemmer = Stemmer.Stemmer("english")
         self._lexical = bm25s.BM25()
         texts = ["\n".join((*p.heading, p.text)) for p in passages]
@@ -52,37 +64,81 @@ class Search:
 
     def __call__(self, query: str) -> list[Passage]:
         """The best passages for a query, best first, then those that references join to them."""
-        found = self.ranked(query)[: self._config.passages]
+        found = [hit.passage for hit in self.ranked(query)[: self._config.passages]]
         return [*found, *self._related(found)]
 
-    def ranked(self, query: str) -> list[Passage]:
-        """All candidates of both rankings and the passages beside them, fused, best first."""
+    def ranked(self, query: str, source: str | None = None) -> list[Hit]:
+        """What both rankings and the passages beside them come to, best first.
+
+        With a reranker the best of them are judged again; with `retrieval.diversity` they are put
+        in an order in which one adds to those before it. `source` looks in one document only.
+        """
+        scores = self._fused(query, source)
+        best = sorted(scores, key=lambda i: (-scores[i], i))
+        hits = [Hit(self._passages[i], scores[i]) for i in best]
+        most = self._config.candidates
+        if self._reranker is not None:
+            judged = self._reranker(query, [hit.passage.text for hit in hits[:most]])
+            again = [Hit(hit.passage, score) for hit, score in zip(hits, judged, strict=False)]
+            hits[:most] = sorted(again, key=lambda hit: -hit.score)
+        if self._config.diversity and hits:
+            hits[:most] = self._diverse(hits[:most])
+        return hits
+
+    def dense(self, query: str, source: str | None = None) -> dict[str, float]:
+        """Passage ids with their cosines, best first."""
+        return self._store.nearest(query, self._config.candidates, self._ids, source)
+
+    def lexical(self, query: str, source: str | None = None) -> dict[str, float]:
+        """Passage ids with their BM25 scores, best first; 0 where no word is shared."""
+        tokens = self._tokens([query])
+        if not tokens.vocab:
+            return {}
+        mask, among = None, len(self._ids)
+        if source is not None:
+            mask = np.array([self._passages[i].source == source for i in self._ids])
+            among = int(mask.sum())
+        count = min(self._config.candidates, among)
+        if not count:
+            return {}
+        found, scores = self._lexical.retrieve(
+            tokens, k=count, show_progress=False, weight_mask=mask
+        )
+        return {
+            self._ids[place]: float(score)
+            for place, score in zip(found[0], scores[0], strict=True)
+            if mask is None or mask[place]  # of zeros, the mask leaves any
+        }
+
+    def _fused(self, query: str, source: str | None) -> dict[str, float]:
+        """Weighted sum of both scores, on one scale, with what those beside a passage lend it."""
         weight = self._config.lexical_weight
         scores: dict[str, float] = defaultdict(float)
-        for share, found in ((weight, self.lexical(query)), (1 - weight, self.dense(query))):
+        for share, found in (
+            (weight, self.lexical(query, source)),
+            (1 - weight, self.dense(query, source)),
+        ):
             for passage_id, score in _scaled(found).items():
                 scores[passage_id] += share * score
         for passage_id, score in list(scores.items()):
             for neighbour, share in self._beside(self._place[passage_id]):
                 scores[neighbour] += share * score
-        best = sorted(scores, key=lambda i: (-scores[i], i))
-        return [self._passages[i] for i in best]
+        return scores
 
-    def dense(self, query: str) -> dict[str, float]:
-        """Passage ids with their cosines, best first."""
-        return self._store.nearest(query, self._config.candidates, self._ids)
-
-    def lexical(self, query: str) -> dict[str, float]:
-        """Passage ids with their BM25 scores, best first; 0 where no word is shared."""
-        tokens = self._tokens([query])
-        if not tokens.vocab:
-            return {}
-        count = min(self._config.candidates, len(self._ids))
-        found, scores = self._lexical.retrieve(tokens, k=count, show_progress=False)
-        return {
-            self._ids[place]: float(score)
-            for place, score in zip(found[0], scores[0], strict=True)
-        }
+    def _diverse(self, hits: Sequence[Hit]) -> list[Hit]:
+        """Maximal marginal relevance (Carbonell and Goldstein 1998): each next passage is good, and
+        unlike those before it."""
+        share = self._config.diversity
+        held = self._store.vectors([hit.passage.id for hit in hits])
+        vectors = np.stack([held[hit.passage.id] for hit in hits])
+        alike = vectors @ vectors.T
+        scores = np.array([hit.score for hit in hits])
+        worth = (scores - scores.min()) / (np.ptp(scores) or 1.0)
+        chosen, left = [0], list(range(1, len(hits)))
+        while left:
+            values = (1 - share) * worth[left] - share * alike[np.ix_(left, chosen)].max(axis=1)
+            chosen.append(left.pop(int(values.argmax())))
+        return [hits[i] for i in chosen]
 
     def _beside(self, place: int) -> Iterator[tuple[str, float]]:
         """Passages of the same document near a place in reading order, with their shares."""
@@ -129,5 +185,6 @@ def references(text: str) -> list[str]:
 
 def _own_number(passage: Passage) -> str:
     """The number in a passage's innermost heading ("3.2 Mooring lines", "Part 9"), or ""."""
-    number = _NUMBER.search(passage.heading[-1]) if passage.heading else None
+    sections = [heading for heading in passage.heading if CELLS not in heading]
+    number = _NUMBER.search(sections[-1]) if sections else None
     return number[0] if number else ""

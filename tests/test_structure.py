@@ -10,7 +10,9 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("elenchus", "agents", "graphs", "retrieval", "training")
 # What each package may import of the others. The command line stands above all of them.
-VOCABULARY = {"elenchus.records", "elenchus.config", "elenchus.errors", "elenchus.ledger"}
+VOCABULARY = {
+    "elenchus.records", "elenchus.config", "elenchus.loading", "elenchus.errors", "elenchus.ledger",
+}  # fmt: skip
 ALLOWED = {
     "elenchus": set(),
     "agents": set(),
@@ -18,7 +20,11 @@ ALLOWED = {
     "training": {"agents"},
     "graphs": {"agents", "retrieval", "training"},
 }
-ABOVE = {"elenchus/cli.py": {"graphs"}, "elenchus/doctor.py": {"agents", "retrieval"}}
+ABOVE = {
+    "elenchus/cli.py": {"graphs"},
+    "elenchus/corpus.py": {"retrieval"},
+    "elenchus/doctor.py": {"agents", "retrieval"},
+}
 
 
 def sources() -> list[Path]:

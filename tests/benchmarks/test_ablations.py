@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks import ablations, invented, strategies
-from elenchus.config import merged, validate
+from elenchus.loading import merged, validate
 
 
 def row(name: str, n: int, accuracy: float, seed: int = 0, wrong: float = 0.0) -> dict:

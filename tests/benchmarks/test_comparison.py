@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchmarks import comparison, efficiency, harness, strategies
-from elenchus.config import merged, validate
 from elenchus.errors import UserError
+from elenchus.loading import merged, validate
 
 SHARES = st.floats(0, 1)
 

@@ -9,9 +9,8 @@ import pytest
 from agents.builtin import codes
 from benchmarks import cells, invented, strategies
 from benchmarks.figure import draw
-from elenchus.config import merged
 from elenchus.errors import UserError
-from retrieval.corpora import load_documents
+from elenchus.loading import merged
 
 SIZES = (4, 8)
 SMALL = {
@@ -26,19 +25,24 @@ def cell(domain: Path, name: str, known: list, **more: dict) -> cells.Cell:
     return cells.Cell(domain, 0, made.strategy, changes, made.sizes, made.key)
 
 
+def texts_of(domain: Path) -> list[str]:
+    return [path.read_text("utf-8") for path in sorted((domain.parent / "documents").iterdir())]
+
+
 def test_an_invented_code_reads_as_it_was_made(tmp_path: Path) -> None:
     path = invented.write(tmp_path, "test", rules=12)
     again = invented.write(tmp_path / "again", "test", rules=12)
-    texts = [d.text for d in load_documents(path.parent, ["documents"])]
-    assert texts == [d.text for d in load_documents(again.parent, ["documents"])]
+    texts = texts_of(path)
+    assert texts == texts_of(again)
     assert sum(text.count("\n## ") for text in texts) == 12
     mixed = invented.write(tmp_path / "mixed", "test", rules=12, known=6)
-    text = "".join(d.text for d in load_documents(mixed.parent, ["documents"]))
+    text = "".join(texts_of(mixed))
     assert text.count("\n## ") == 18
     assert sum(rule.topic.capitalize() in text for rule in codes.known_codes()[0].rules) <= 6
     fewer = invented.write(tmp_path, "test", rules=2)
-    texts = [d.text for d in load_documents(fewer.parent, ["documents"])]
-    assert sum(text.count("\n## ") for text in texts) == 2, "nothing of the longer code is left"
+    assert sum(text.count("\n## ") for text in texts_of(fewer)) == 2, (
+        "nothing of the longer code is left"
+    )
 
 
 def test_cells_run_once_and_give_a_row_a_size(

@@ -8,10 +8,10 @@ import pytest
 from pyarrow import parquet
 
 from benchmarks import legalbench, strategies
-from elenchus.config import merged
 from elenchus.errors import UserError
+from elenchus.loading import merged, validate
 from graphs.exams import read_hand_exam
-from retrieval.corpora import load_documents
+from retrieval.index import contents
 
 CLAUSES = [
     "The Buyer must pay each invoice within 30 days of receipt.",
@@ -75,7 +75,8 @@ def test_a_clause_is_found_across_line_breaks(
     (tmp_path / "contracts" / "one.txt").write_text("1. " + "\n2. ".join(stands), "utf-8")
     asked = legalbench.read_tasks(tmp_path / "tasks")
     path = legalbench.write_domain(tmp_path / "domain", asked, 9, tmp_path / "contracts")
-    documents = load_documents(tmp_path / "contracts", ["."])
+    tree = {"domain": "x", "title": "x", "corpus": {"sources": ["."]}}
+    documents, _ = contents(validate(tree, "test"), tmp_path / "contracts")
     rows = read_hand_exam(path.parent / "questions.jsonl", documents)
     assert {row.quote for row in rows} == set(stands), "as they stand, so that they are found"
     assert all("\n" not in row.question for row in rows)

@@ -6,7 +6,7 @@ import pytest
 
 from agents.builtin import nano
 from elenchus import runs
-from elenchus.config import load
+from elenchus.loading import load
 
 
 def made(root: Path) -> list[Path]:
@@ -20,7 +20,7 @@ def made(root: Path) -> list[Path]:
         (["launch", "harbor"], "did you mean 'harbour'"),
         (["launch", "POOL", "--set", "training.rnak=3"], "did you mean 'training.rank'"),
         (["launch", "POOL", "--set", "training.rank=lots"], "training.rank"),
-        (["launch", "POOL", "--set", "corpus.paths=[elsewhere]"], "does not exist"),
+        (["launch", "POOL", "--set", "corpus.sources=[elsewhere]"], "does not exist"),
         (["launch", "POOL", "--set", "expert.model=builtin:sage"], "builtin:sage"),
         (["launch", "POOL", "--set", "student.model=builtin:reader"], "no local weights"),
         (["launch", "POOL", "--set", "exam.hand=none.jsonl"], "cannot read"),
@@ -74,16 +74,16 @@ def test_an_index_that_cannot_be_written_is_named(elenchus, pool: Path, tmp_path
 
 
 @pytest.mark.parametrize(
-    ("text", "says"),
-    [("", "no text"), ("# Poems\n\nThe sea is wide and grey.", "found no rule")],
+    ("text", "code", "says"),
+    [("", 1, "the file is empty"), ("# Poems\n\nThe sea is wide and grey.", 2, "found no rule")],
 )
 def test_corpora_without_anything_to_ask(
-    elenchus, pool: Path, tmp_path: Path, text: str, says: str
+    elenchus, pool: Path, tmp_path: Path, text: str, code: int, says: str
 ) -> None:
     for path in (pool / "documents").iterdir():
         path.write_text(text, encoding="utf-8")
     end = elenchus("launch", pool, "--runs", tmp_path / "runs")
-    assert end.code == 2
+    assert end.code == code
     assert says in end.err
     assert made(tmp_path / "runs") == []
 
@@ -133,8 +133,8 @@ def test_new_domain_launches_as_soon_as_it_has_documents(
     assert elenchus("new", "mine").code == 0
     assert (tmp_path / "domains" / "mine" / "domain.yaml").exists()
     end = elenchus("launch", "mine")
-    assert end.code == 2
-    assert "no text in documents" in end.err
+    assert end.code == 1
+    assert "nothing could be loaded" in end.err
     assert elenchus("new", "mine").code == 2
     assert elenchus("new", "Not a name").code == 2
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from elenchus import config, domains
+from elenchus import config, domains, loading
 from elenchus.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -21,9 +21,9 @@ def write(folder: Path, tree: object) -> Path:
 
 def test_changes_come_after_the_profile(tmp_path: Path) -> None:
     path = write(tmp_path, MINIMAL | {"profiles": {"p": {"training": {"rank": 4, "alpha": 5}}}})
-    loaded = config.load(path, "p", ["training.rank=7", "corpus.paths=[a, b]"])
+    loaded = loading.load(path, "p", ["training.rank=7", "corpus.sources=[a, b]"])
     assert (loaded.training.rank, loaded.training.alpha) == (7, 5)
-    assert loaded.corpus.paths == ["a", "b"]
+    assert [source.path for source in loaded.corpus.sources] == ["a", "b"]
 
 
 @pytest.mark.parametrize(
@@ -43,7 +43,7 @@ def test_changes_come_after_the_profile(tmp_path: Path) -> None:
 )
 def test_mistakes_are_named(tmp_path: Path, tree: dict, changes: list[str], says: str) -> None:
     with pytest.raises(UserError, match=says.replace("(", r"\(")):
-        config.load(write(tmp_path, MINIMAL | tree), None, changes)
+        loading.load(write(tmp_path, MINIMAL | tree), None, changes)
 
 
 @pytest.mark.parametrize("text", ["a: [", "- 1", "", "\x00"])
@@ -51,27 +51,27 @@ def test_files_that_are_no_configuration(tmp_path: Path, text: str) -> None:
     path = tmp_path / "domain.yaml"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(UserError):
-        config.load(path)
+        loading.load(path)
 
 
 @pytest.mark.parametrize("profiles", [{"quick": None}, ["quick"], {"quick": 3}])
 def test_profiles_that_are_none(tmp_path: Path, profiles: object) -> None:
     with pytest.raises(UserError, match="profile"):
-        config.load(write(tmp_path, MINIMAL | {"profiles": profiles}), "quick")
+        loading.load(write(tmp_path, MINIMAL | {"profiles": profiles}), "quick")
 
 
 def test_an_empty_mapping_clears_what_was_there(tmp_path: Path) -> None:
     path = write(tmp_path, MINIMAL | {"expert": {"samples": 3, "options": {"num_ctx": 16384}}})
-    assert config.load(path, None, ["expert.options.seed=1"]).expert.options["num_ctx"] == 16384
-    cleared = config.load(path, None, ["expert.options={}"]).expert
+    assert loading.load(path, None, ["expert.options.seed=1"]).expert.options["num_ctx"] == 16384
+    cleared = loading.load(path, None, ["expert.options={}"]).expert
     assert (cleared.samples, cleared.options) == (3, {})
-    assert config.merged({"a": {"b": 1}}, {}) == {"a": {"b": 1}}
+    assert loading.merged({"a": {"b": 1}}, {}) == {"a": {"b": 1}}
 
 
 @pytest.mark.parametrize("model", ["openai:gpt-5.4", "openai:Qwen/Qwen3-0.6B", "openai:mine"])
 def test_names_of_models_may_hold_dots(tmp_path: Path, model: str) -> None:
     changes = [f"models.{model}.in_flight=8", f"models.{model}={{usd_in: 2, usd_out: 3}}"]
-    (name, limits), *others = config.load(write(tmp_path, MINIMAL), None, changes).models.items()
+    (name, limits), *others = loading.load(write(tmp_path, MINIMAL), None, changes).models.items()
     assert (name, limits.in_flight, limits.usd_in, others) == (model, 8, 2, [])
 
 
@@ -93,7 +93,7 @@ def test_a_mistake_of_the_whole_does_not_print_the_whole(tree: dict, says: str) 
 
 def test_a_role_keeps_its_other_defaults(tmp_path: Path) -> None:
     changes = ["expert.model=openai:gpt-5", "student.temperature=0.5"]
-    loaded = config.load(write(tmp_path, MINIMAL), None, changes)
+    loaded = loading.load(write(tmp_path, MINIMAL), None, changes)
     assert (loaded.expert.model, loaded.expert.samples) == ("openai:gpt-5", 2)
     assert (loaded.student.model, loaded.student.samples) == ("builtin:nano", 3)
 
@@ -101,7 +101,7 @@ def test_a_role_keeps_its_other_defaults(tmp_path: Path) -> None:
 def test_unknown_profile_lists_the_known_ones(tmp_path: Path) -> None:
     path = write(tmp_path, MINIMAL | {"profiles": {"quick": {}}})
     with pytest.raises(UserError, match="it has: quick"):
-        config.load(path, "slow")
+        loading.load(path, "slow")
 
 
 def test_every_key_is_read_somewhere() -> None:

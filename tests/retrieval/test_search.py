@@ -2,7 +2,9 @@
 
 import asyncio
 import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +13,11 @@ import pytest
 from elenchus.config import RetrievalConfig
 from elenchus.errors import UserError
 from elenchus.ledger import Ledger
+from elenchus.loading import validate
 from elenchus.records import Passage
 from retrieval import embedding
-from retrieval.corpora import load_documents
 from retrieval.embedding import Embedder
+from retrieval.index import Index
 from retrieval.recorded import RecordedSearch
 from retrieval.search import Search, references
 from retrieval.store import Store
@@ -32,6 +35,16 @@ def embedder() -> Embedder:
     return Embedder("minilm")
 
 
+def silent(*counts: int | None) -> None:
+    """Progress that nobody looks at."""
+
+
+def an_index(folder: Path) -> Index:
+    tree = {"domain": "x", "title": "x", "corpus": {"sources": ["docs"]},
+            "retrieval": {"index": str(folder / "index")}}  # fmt: skip
+    return Index(validate(tree, "test"), folder)
+
+
 def fill(folder: Path, texts: dict[str, str] = DOCUMENTS) -> Path:
     folder.mkdir(exist_ok=True)
     for name, text in texts.items():
@@ -39,65 +52,125 @@ def fill(folder: Path, texts: dict[str, str] = DOCUMENTS) -> Path:
     return folder
 
 
-def test_documents_are_loaded_in_order_with_titles(tmp_path: Path) -> None:
+@pytest.fixture
+def opened(tmp_path: Path, embedder: Embedder) -> Iterator[tuple[Index, Store]]:
+    """The three documents, in an index."""
     fill(tmp_path / "docs")
-    loaded = load_documents(tmp_path, ["docs", "docs/one.md"])
-    assert [d.source for d in loaded] == ["docs/notes.txt", "docs/one.md", "docs/two.md"]
-    assert [d.title for d in loaded] == ["notes", "Part 1", "Part 2"]
-
-
-@pytest.mark.parametrize(
-    ("files", "says"),
-    [
-        ({}, "no text"),
-        ({"a.md": " \n"}, "no text"),
-        ({"a.pdf": "x"}, "files ending in"),
-        ({"a.md": b"\xff\xfe\xfa"}, "not UTF-8"),
-        (None, "does not exist"),
-    ],
-)
-def test_corpora_that_cannot_be_used(
-    tmp_path: Path, files: dict[str, str | bytes] | None, says: str
-) -> None:
-    if files is not None:
-        (tmp_path / "docs").mkdir()
-        for name, content in files.items():
-            data = content if isinstance(content, bytes) else content.encode()
-            (tmp_path / "docs" / name).write_bytes(data)
-    with pytest.raises(UserError, match=says):
-        load_documents(tmp_path, ["docs"])
-
-
-def test_unchanged_documents_are_not_embedded_again(tmp_path: Path, embedder: Embedder) -> None:
-    folder = fill(tmp_path / "docs")
-    counts = []
-    store = Store(tmp_path / "index", embedder, 1200)
-    store.update(load_documents(tmp_path, ["docs"]), lambda done, total: counts.append(total))
-    first = store.update(load_documents(tmp_path, ["docs"]), lambda *_: counts.append(-1))
-    assert counts == [4]
-    (folder / "two.md").write_text("# Part 2\n\nNothing is graded.", encoding="utf-8")
-    second = store.update(load_documents(tmp_path, ["docs"]), lambda _, n: counts.append(n))
-    assert counts == [4, 1]
-    assert len(second) == len(first)
-    now = [p.id for p in second]
-    assert set(store.nearest("grave breach", 10, now)) == set(now)
-    before = [p.id for p in first]  # an earlier run still finds what it indexed
-    assert set(store.nearest("grave breach", 10, before)) == set(before)
+    index = an_index(tmp_path)
+    store = index.store(embedder)
+    index.read(silent)
+    index.embed(store, silent)
+    yield index, store
     store.close()
+    index.close()
 
 
-def test_search_finds_and_follows_references(tmp_path: Path, embedder: Embedder) -> None:
-    fill(tmp_path / "docs")
-    store = Store(tmp_path / "index", embedder, 1200)
-    passages = store.update(load_documents(tmp_path, ["docs"]), lambda *_: None)
-    search = Search(passages, store, RetrievalConfig(passages=1))
+def test_a_run_finds_what_its_documents_once_said(opened, tmp_path: Path) -> None:
+    index, store = opened
+    first = list(index.catalogue.passages())
+    (tmp_path / "docs" / "two.md").write_text("# Part 2\n\nNothing is graded.", encoding="utf-8")
+    index.read(silent)
+    index.embed(store, silent)
+    counts: list[int] = []
+    store.hold(first, lambda done, total: counts.append(total))
+    assert counts == [1]
+    before = [p.id for p in first]
+    assert set(store.nearest("grave breach", 10, before)) == set(before)
+    now = [p.id for p in index.catalogue.passages()]
+    assert set(store.nearest("grave breach", 10, now)) == set(now)
+    index.embed(store, silent)  # what no document says any more is forgotten
+    assert store.ids() == set(now)
+
+
+def test_search_finds_and_follows_references(opened) -> None:
+    index, store = opened
+    search = Search(list(index.catalogue.passages()), store, RetrievalConfig(passages=1))
     found = search("Must a ladder be tied?")
     assert [p.heading[-1] for p in found] == ["1.1 Ladders", "2.1 Grave breaches"]
     backward = [p.heading[-1] for p in search("What does a grave breach cost, in crowns?")]
     assert backward == ["2.1 Grave breaches", "1.1 Ladders"]
     assert search.lexical("the of and") == {}
     assert len(search("zzz qqq")) >= 1
-    store.close()
+
+
+def test_search_within_one_document(opened) -> None:
+    index, store = opened
+    search = Search(list(index.catalogue.passages()), store, RetrievalConfig())
+    for query in ("What does a grave breach cost?", "zzz qqq"):
+        assert {hit.passage.source for hit in search.ranked(query, "docs/one.md")} == {
+            "docs/one.md"
+        }
+    assert search.ranked("ladder", "docs/nowhere.md") == []
+
+
+def test_passages_beside_a_good_one_gain(tmp_path: Path, embedder: Embedder) -> None:
+    paragraphs = [f"On matter {word}, see the office." for word in ("boats", "cranes", "nets")]
+    middle = "Whoever moors a yacht at the pontoon without a ticket pays the harbour due twice."
+    parts = (*paragraphs[:2], middle, *paragraphs[2:], "Fish may be sold from seven.")
+    passages = [
+        Passage(document_id="d", source="a", start=n, end=n + 1, heading=(), text=text)
+        for n, text in enumerate(parts)
+    ]
+    with closing(Store("beside", tmp_path / "index", RetrievalConfig(), embedder)) as store:
+        store.hold(passages, silent)
+        query = "mooring a yacht at the pontoon without a ticket"
+        lent = Search(passages, store, RetrievalConfig(neighbours=(0.5,))).ranked(query)
+        alone = Search(passages, store, RetrievalConfig(neighbours=())).ranked(query)
+    assert lent[0].passage.text == alone[0].passage.text == middle
+    assert {hit.passage.start for hit in lent[1:3]} == {1, 3}
+    gained = {hit.passage.start: hit.score for hit in lent}
+    plain = {hit.passage.start: hit.score for hit in alone}
+    assert gained[1] - plain[1] == pytest.approx(0.5 * (plain[0] + plain[2]))
+
+
+def test_diverse_passages_do_not_repeat_each_other(tmp_path: Path, embedder: Embedder) -> None:
+    texts = ["A berth costs 40 crowns a night.", "A berth costs 40 crowns a night, always.",
+             "A berth is booked at the harbour office before noon."]  # fmt: skip
+    passages = [
+        Passage(document_id="d", source=f"{n}", start=0, end=1, heading=(), text=text)
+        for n, text in enumerate(texts)
+    ]
+    with closing(Store("diverse", tmp_path / "index", RetrievalConfig(), embedder)) as store:
+        store.hold(passages, silent)
+        near = Search(passages, store, RetrievalConfig()).ranked("What does a berth cost?")
+        wide = Search(passages, store, RetrievalConfig(diversity=0.7)).ranked(
+            "What does a berth cost?"
+        )
+    assert {hit.passage.source for hit in near[:2]} == {"0", "1"}
+    assert wide[1].passage.source == "2"
+    assert {hit.passage.id for hit in wide} == {hit.passage.id for hit in near}
+
+
+def test_a_reranker_has_the_last_word(opened, cross_encoder: Path) -> None:
+    index, store = opened
+    passages = list(index.catalogue.passages())
+    config = RetrievalConfig(reranker=str(cross_encoder))
+    hits = Search(passages, store, config).ranked("Must a ladder be tied?")
+    texts = [hit.passage.text for hit in hits]
+    judged = embedding.Reranker(str(cross_encoder))("Must a ladder be tied?", texts)
+    assert judged == pytest.approx([hit.score for hit in hits], abs=1e-5)
+    assert judged == sorted(judged, reverse=True)
+    with pytest.raises(UserError, match="cannot load"):
+        embedding.Reranker(str(cross_encoder / "nothing"))("a", ["b"])
+
+
+@pytest.fixture(scope="module")
+def cross_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A real cross-encoder, tiny and untrained: it judges, though not well."""
+    from tokenizers import Tokenizer, models, pre_tokenizers
+    from transformers import BertConfig, BertForSequenceClassification, PreTrainedTokenizerFast
+
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "a", "ladder", "must", "be", "tied", "paint",
+             "grave", "breach", "costs", "office"]  # fmt: skip
+    made = Tokenizer(models.WordLevel({w: n for n, w in enumerate(words)}, unk_token="[UNK]"))
+    made.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    folder = tmp_path_factory.mktemp("cross-encoder")
+    fast = PreTrainedTokenizerFast(tokenizer_object=made, pad_token="[PAD]", unk_token="[UNK]")
+    fast.save_pretrained(folder)
+    sizes = {"vocab_size": len(words), "hidden_size": 8, "num_hidden_layers": 1,
+             "num_attention_heads": 1, "intermediate_size": 8, "num_labels": 1}  # fmt: skip
+    BertForSequenceClassification(BertConfig(**sizes)).save_pretrained(folder)
+    return folder
 
 
 def test_what_was_found_is_found_again(tmp_path: Path, ledger: Ledger) -> None:

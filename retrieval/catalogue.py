@@ -1,0 +1,237 @@
+"""What a corpus holds: its documents and passages, and what was refused, in one SQLite file.
+
+The catalogue says what is to be embedded and what is to go, so an ingest that was killed goes on
+where it was.
+"""
+
+import contextlib
+import json
+import sqlite3
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from elenchus.ledger import LOCK_SECONDS
+from elenchus.records import Document, Passage, digest
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS documents (
+    source TEXT PRIMARY KEY, content TEXT NOT NULL, words TEXT NOT NULL, id TEXT NOT NULL,
+    title TEXT NOT NULL, text TEXT, language TEXT NOT NULL, reason TEXT, seen INTEGER NOT NULL
+);
+CREATE TABLE IF NOT EXISTS passages (
+    id TEXT PRIMARY KEY, source TEXT NOT NULL, document_id TEXT NOT NULL, start INTEGER NOT NULL,
+    end INTEGER NOT NULL, heading TEXT NOT NULL, text TEXT NOT NULL,
+    embedded INTEGER NOT NULL DEFAULT 0
+);
+CREATE INDEX IF NOT EXISTS passages_by_source ON passages (source, start);
+CREATE INDEX IF NOT EXISTS passages_to_embed ON passages (embedded, length(text));
+CREATE TABLE IF NOT EXISTS gone (id TEXT PRIMARY KEY);
+"""
+_PASSAGE = "document_id, source, start, end, heading, text"
+SAMPLED, TELLING = 2000, 60  # characters that tell a document's language, at most and at least
+
+
+class Known(NamedTuple):
+    """What is known of a source: hashes of its raw content and of its text, and whether it is in.
+
+    `content` and `words` are "" for what was refused, other than for repeating another's text.
+    """
+
+    content: str
+    words: str
+    kept: bool
+
+
+class Entry(NamedTuple):
+    """A line of `elenchus corpus list`. `reason` says why a document was refused."""
+
+    source: str
+    title: str
+    language: str
+    characters: int
+    passages: int
+    reason: str | None
+
+
+class Catalogue:
+    """Typed access to the file. Not shared between threads."""
+
+    def __init__(self, path: Path | None) -> None:
+        """None keeps it in memory."""
+        self._db = sqlite3.connect(
+            path or ":memory:", timeout=LOCK_SECONDS, check_same_thread=False, isolation_level=None
+        )
+        self._db.execute("PRAGMA journal_mode=WAL")
+        self._db.execute("PRAGMA synchronous=NORMAL")
+        self._db.executescript(SCHEMA)
+
+    def close(self) -> None:
+        self._db.close()
+
+    def begin(self) -> int:
+        """The number of a new pass over the sources; what it does not meet, `end` takes out."""
+        return int(self._value("SELECT COALESCE(MAX(seen), 0) + 1 FROM documents"))
+
+    def end(self, number: int) -> int:
+        """Take out what a pass did not meet; how many documents that were."""
+        old = self._db.execute(
+            "SELECT source, text IS NOT NULL FROM documents WHERE seen < ?", (number,)
+        ).fetchall()
+        for source, _ in old:
+            with self._transaction():
+                self._drop_passages(source)
+                self._db.execute("DELETE FROM documents WHERE source = ?", (source,))
+        return sum(kept for _, kept in old)
+
+    def known(self, source: str) -> Known | None:
+        row = self._db.execute(
+            "SELECT content, words, text IS NOT NULL FROM documents WHERE source = ?", (source,)
+        ).fetchone()
+        return Known(row[0], row[1], bool(row[2])) if row else None
+
+    def keep(self, source: str, number: int) -> None:
+        """A pass met a source that is as it was."""
+        self._db.execute("UPDATE documents SET seen = ? WHERE source = ?", (number, source))
+
+    def put(
+        self, document: Document, passages: Sequence[Passage], content: str, number: int
+    ) -> None:
+        """A new or changed document; passages that it had before, and has, stay embedded."""
+        ids = {p.id for p in passages}
+        with self._transaction():
+            self._drop_passages(document.source, but=ids)
+            self._write(
+                document.source, content, digest(document.text), document.id, document.title,
+                document.text, _language(document.text), None, number,
+            )  # fmt: skip
+            self._db.executemany(
+                f"INSERT INTO passages (id, {_PASSAGE}) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT "
+                "DO UPDATE SET document_id = excluded.document_id, start = excluded.start, "
+                "end = excluded.end",
+                [
+                    (p.id, p.document_id, p.source, p.start, p.end, json.dumps(p.heading), p.text)
+                    for p in passages
+                ],
+            )
+            self._db.executemany("DELETE FROM gone WHERE id = ?", [(i,) for i in ids])
+
+    def refuse(
+        self, source: str, reason: str, number: int, content: str = "", words: str = ""
+    ) -> None:
+        """A source that gives no document, with the reason."""
+        with self._transaction():
+            self._drop_passages(source)
+            self._write(source, content, words, "", "", None, "", reason, number)
+
+    def documents(self) -> Iterator[Document]:
+        """All documents, by source."""
+        for source, title, text in self._db.execute(
+            "SELECT source, title, text FROM documents WHERE text IS NOT NULL ORDER BY source"
+        ):
+            yield Document(source=source, title=title, text=text)
+
+    def document(self, source: str) -> Document | None:
+        row = self._db.execute(
+            "SELECT source, title, text FROM documents WHERE source = ? AND text IS NOT NULL",
+            (source,),
+        ).fetchone()
+        return Document(source=row[0], title=row[1], text=row[2]) if row else None
+
+    def passages(self, source: str | None = None) -> Iterator[Passage]:
+        """All passages, or those of a document, in reading order."""
+        yield from self._passages("(?1 IS NULL OR source = ?1) ORDER BY source, start", source)
+
+    def unembedded(self, count: int) -> list[Passage]:
+        """Some passages to embed. Of like length, which costs least; the longest come first, so
+        that the time left is never more than it seems."""
+        return list(self._passages("embedded = 0 ORDER BY length(text) DESC LIMIT ?1", count))
+
+    def to_embed(self) -> int:
+        return int(self._value("SELECT COUNT(*) FROM passages WHERE embedded = 0"))
+
+    def set_embedded(self, ids: Sequence[str]) -> None:
+        with self._transaction():
+            self._db.executemany(
+                "UPDATE passages SET embedded = 1 WHERE id = ?", [(i,) for i in ids]
+            )
+
+    def embedded(self) -> set[str]:
+        return {i for (i,) in self._db.execute("SELECT id FROM passages WHERE embedded = 1")}
+
+    def reconcile(self, held: set[str]) -> None:
+        """The store holds just these passages: mark what it lacks, and what it should not hold."""
+        known = {i for (i,) in self._db.execute("SELECT id FROM passages")}
+        with self._transaction():
+            self._db.execute("UPDATE passages SET embedded = 0")
+            self._db.executemany(
+                "UPDATE passages SET embedded = 1 WHERE id = ?", [(i,) for i in held & known]
+            )
+            self._db.execute("DELETE FROM gone")
+            self._db.executemany("INSERT INTO gone VALUES (?)", [(i,) for i in held - known])
+
+    def gone(self) -> list[str]:
+        """Ids that the store is to forget."""
+        return [i for (i,) in self._db.execute("SELECT id FROM gone ORDER BY id")]
+
+    def forgotten(self) -> None:
+        self._db.execute("DELETE FROM gone")
+
+    def entries(self) -> list[Entry]:
+        """Every document and everything refused, by source."""
+        return [
+            Entry(*row)
+            for row in self._db.execute(
+                "SELECT source, title, language, COALESCE(length(text), 0), (SELECT COUNT(*) FROM "
+                "passages WHERE passages.source = documents.source), reason FROM documents "
+                "ORDER BY source"
+            )
+        ]
+
+    def ids(self) -> list[str]:
+        """The documents' ids, by source."""
+        query = "SELECT id FROM documents WHERE text IS NOT NULL ORDER BY source"
+        return [i for (i,) in self._db.execute(query)]
+
+    def count(self) -> Counter[str]:
+        """How many documents, passages, and sources refused there are."""
+        return Counter(
+            documents=int(self._value("SELECT COUNT(*) FROM documents WHERE text IS NOT NULL")),
+            passages=int(self._value("SELECT COUNT(*) FROM passages")),
+            refused=int(self._value("SELECT COUNT(*) FROM documents WHERE text IS NULL")),
+        )
+
+    def _passages(self, where: str, value: Any) -> Iterator[Passage]:
+        rows = self._db.execute(f"SELECT {_PASSAGE} FROM passages WHERE {where}", (value,))
+        for document_id, source, start, end, heading, text in rows:
+            yield Passage(
+                document_id=document_id, source=source, start=start, end=end,
+                heading=tuple(json.loads(heading)), text=text,
+            )  # fmt: skip
+
+    def _write(self, *values: Any) -> None:
+        slots = ", ".join("?" * len(values))
+        self._db.execute(f"INSERT OR REPLACE INTO documents VALUES ({slots})", values)
+
+    def _drop_passages(self, source: str, but: set[str] | frozenset[str] = frozenset()) -> None:
+        rows = self._db.execute("SELECT id FROM passages WHERE source = ?", (source,)).fetchall()
+        old = [row for row in rows if row[0] not in but]
+        self._db.executemany("DELETE FROM passages WHERE id = ?", old)
+        self._db.executemany("INSERT OR IGNORE INTO gone VALUES (?)", old)
+
+    def _value(self, query: str) -> Any:
+        return self._db.execute(query).fetchone()[0]
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with self._db:  # commits, or rolls back whatever the error
+            self._db.execute("BEGIN IMMEDIATE")
+            yield
+
+
+def _language(text: str) -> str:
+    """ISO 639 code of the language of a text's beginning; "und" where that is too short to tell."""
+    import py3langid
+
+    return str(py3langid.classify(text[:SAMPLED])[0]) if len(text) >= TELLING else "und"

@@ -1,0 +1,149 @@
+"""Text from files of many formats: Markdown and text as they stand, the rest as Markdown.
+
+A form feed divides the pages of a format that has them. What cannot be read is told with a reason.
+"""
+
+import codecs
+import io
+import re
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import util
+from pathlib import PurePath
+from typing import Any
+
+from elenchus.records import PAGE_BREAK
+
+TEXT = (".md", ".markdown", ".txt", ".text", ".rst")
+ZIPPED = (".docx", ".pptx", ".xlsx", ".epub")  # archives, which may unpack to any size
+MARKED_UP = (".html", ".htm", ".xhtml")
+SUFFIXES = (*TEXT, *MARKED_UP, *ZIPPED, ".pdf")
+_SLIDE = re.compile(r"\s*<!-- Slide number: \d+ -->\s*")
+_NEXT_PAGE = f"\n\n{PAGE_BREAK}\n"  # a heading may stand first on it
+_BOMS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+
+
+class Unreadable(Exception):
+    """A file that gives no text; the message is the reason, in a line."""
+
+
+@dataclass(frozen=True)
+class Refused:
+    """Something of a corpus that could not be used: what it is, and why, in a line."""
+
+    source: str
+    reason: str
+
+
+def extract(name: str, content: bytes, expanded: int, encoding: str | None = None) -> str:
+    """The text of a file.
+
+    Args:
+        expanded: bytes that an archive may unpack to.
+        encoding: of text files; UTF-8, or UTF-16 with a mark, where none is given.
+
+    Raises:
+        Unreadable: the file is empty, damaged, encrypted, too large, or of no known format.
+    """
+    suffix = PurePath(name).suffix.lower()
+    if not content:
+        raise Unreadable("the file is empty")
+    if suffix in TEXT:
+        text = _decoded(content, encoding)
+    elif suffix == ".pdf":
+        text = _pdf(content)
+    elif suffix in (*ZIPPED, *MARKED_UP):
+        if suffix in ZIPPED:
+            _check_archive(content, expanded)
+        text = _converted(content, suffix)
+    else:
+        raise Unreadable(f"no reader for {suffix or 'files without a suffix'}")
+    if not text.strip():
+        hint = " (scanned pages hold pictures of text)" if suffix == ".pdf" else ""
+        raise Unreadable(f"there is no text in it{hint}")
+    return text
+
+
+def _decoded(content: bytes, encoding: str | None) -> str:
+    known = encoding or next((e for mark, e in _BOMS.items() if content.startswith(mark)), None)
+    try:
+        text = content.decode(known or "utf-8-sig")
+    except (UnicodeDecodeError, LookupError) as error:
+        if isinstance(error, LookupError):
+            raise Unreadable(f"no encoding is named {encoding!r}") from error
+        if b"\0" in content:
+            raise Unreadable("it is no text, whatever its name says") from error
+        raise Unreadable(
+            f"it is not {known or 'UTF-8'} (byte {error.start}): save it as UTF-8, or name its "
+            "encoding: {path: …, encoding: cp1252}"
+        ) from error
+    if "\0" in text:
+        raise Unreadable("it is no text, whatever its name says")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _pdf(content: bytes) -> str:
+    """The text of all pages, read in order, with a form feed between them."""
+    pdfium: Any = _package("pypdfium2", lambda: __import__("pypdfium2"))
+    try:
+        document = pdfium.PdfDocument(content)
+        try:
+            pages = [_page(document, number) for number in range(len(document))]
+        finally:
+            document.close()
+    except pdfium.PdfiumError as error:
+        encrypted = "password" in str(error).lower()
+        reason = "it is encrypted: save it without a password" if encrypted else str(error)
+        raise Unreadable(f"PDF: {reason}") from error
+    return _NEXT_PAGE.join(pages)
+
+
+def _page(document: Any, number: int) -> str:
+    page = document[number]
+    text: str = page.get_textpage().get_text_bounded()
+    page.close()
+    return text.replace("\r\n", "\n").replace("\r", "\n").replace(PAGE_BREAK, "\n").strip()
+
+
+def _check_archive(content: bytes, expanded: int) -> None:
+    """Refuse an archive that unpacks to more; no more than it declares is ever unpacked."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            size = sum(entry.file_size for entry in archive.infolist())
+    except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
+        raise Unreadable(f"it is damaged: {error}") from error
+    if size > expanded:
+        raise Unreadable(
+            f"it unpacks to {size / 1e6:,.0f} MB, and corpus.expanded_mb allows "
+            f"{expanded / 1e6:,.0f}"
+        )
+
+
+def _converted(content: bytes, suffix: str) -> str:
+    """Markdown, with its tables, of a format that markitdown knows."""
+    library: Any = _package("markitdown", lambda: __import__("markitdown"))
+    info = library.StreamInfo(extension=suffix)
+    try:
+        found = library.MarkItDown(enable_plugins=False).convert_stream(
+            io.BytesIO(content), stream_info=info
+        )
+    except library.MissingDependencyException as error:
+        raise Unreadable(_remedy(suffix)) from error
+    except library.MarkItDownException as error:
+        last = str(error).strip().splitlines()[-1:] or ["it cannot be converted"]
+        raise Unreadable(f"it is damaged: {last[0][:200]}") from error
+    text = str(found.text_content).replace("\r\n", "\n").replace(PAGE_BREAK, "\n")
+    if suffix == ".pptx":  # slides are pages; the first needs no mark before it
+        text = _SLIDE.sub(_NEXT_PAGE, text).removeprefix(_NEXT_PAGE)
+    return text
+
+
+def _package(name: str, load: Callable[[], Any]) -> Any:
+    if util.find_spec(name) is None:
+        raise Unreadable(_remedy(name))
+    return load()
+
+
+def _remedy(what: str) -> str:
+    return f"{what} needs more packages: pip install 'elenchus[documents]'"

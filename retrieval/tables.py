@@ -1,0 +1,136 @@
+"""Documents from the rows of tables: CSV, TSV, JSON lines, Parquet, and datasets of a hub.
+
+Rows are read one after another, so a table may be larger than memory.
+"""
+
+import csv
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from importlib import util
+from pathlib import Path
+from typing import Any
+
+from elenchus.config import SourceConfig
+from elenchus.errors import UserError
+from elenchus.records import Document
+from retrieval.formats import Refused
+
+SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
+LONGEST_LINE = 50_000_000  # bytes
+TEXT = "text"  # the column taken where none is named
+Row = dict[str, Any]
+
+
+def rows(path: Path, name: str, source: SourceConfig) -> Iterator[Document | Refused]:
+    """A document for each row of a file; a row that cannot be used is refused with its number."""
+    kind = path.suffix.lower()
+    read = {".csv": _separated, ".tsv": _separated, ".parquet": _parquet}.get(kind, _lines)
+    try:
+        yield from _documents(read(path, source.encoding), name, source)
+    except (OSError, csv.Error, UnicodeDecodeError, ValueError) as error:
+        yield Refused(name, _reason(error))
+
+
+def hub(source: SourceConfig, folder: Path) -> Iterator[Document | Refused]:
+    """A document for each row of a dataset of the hub, or of one in a folder, as it streams in.
+
+    Raises:
+        UserError: the dataset cannot be had.
+    """
+    if util.find_spec("datasets") is None:
+        raise UserError("corpus.sources: hf needs datasets: pip install 'elenchus[hub]'")
+    import datasets
+
+    here = folder / str(source.hf)
+    place = str(here) if here.is_dir() else str(source.hf)
+    try:
+        loaded = datasets.load_dataset(place, source.name, split=source.split, streaming=True)
+    except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
+        raise UserError(f"corpus.sources: hf: cannot load {source.hf}: {error}") from error
+    yield from _documents(enumerate(loaded, 1), f"hf:{source.hf}/{source.split}", source)
+
+
+def _documents(
+    numbered: Iterable[tuple[int, Row | str]], name: str, source: SourceConfig
+) -> Iterator[Document | Refused]:
+    column = source.text or TEXT
+    for number, row in numbered:
+        place = f"{name}#{number}"
+        if isinstance(row, str):
+            yield Refused(place, row)
+            continue
+        wanted = [c for c in (column, source.title, source.id) if c is not None]
+        if missing := [c for c in wanted if c not in row]:
+            known = ", ".join(map(str, row))
+            yield Refused(
+                name if number == 1 else place,
+                f"no column {missing[0]!r} among {known}: name it: {{path: …, text: COLUMN}}",
+            )
+            if number == 1:  # the others lack it as well
+                return
+            continue
+        text = "" if row[column] is None else str(row[column])
+        if source.id is not None:
+            place = f"{name}#{row[source.id]}"
+        if not text.strip():
+            yield Refused(place, f"nothing in the column {column!r}")
+            continue
+        title = str(row[source.title]) if source.title and row[source.title] else place
+        yield Document(source=place, title=title, text=text.replace("\r\n", "\n"))
+
+
+def _separated(path: Path, encoding: str | None) -> Iterator[tuple[int, Row | str]]:
+    csv.field_size_limit(min(sys.maxsize, LONGEST_LINE))
+    with path.open(encoding=encoding or "utf-8-sig", newline="") as file:
+        dialect: Any = "excel-tab" if path.suffix.lower() == ".tsv" else "excel"
+        reader = csv.DictReader(file, dialect=dialect)
+        for number, row in enumerate(reader, 1):
+            whole = None not in row and None not in row.values()
+            yield number, row if whole else "it has not as many cells as the first line"
+
+
+def _lines(path: Path, encoding: str | None) -> Iterator[tuple[int, Row | str]]:
+    with path.open("rb") as file:
+        number = 0
+        while line := file.readline(LONGEST_LINE):
+            number += 1
+            if len(line) == LONGEST_LINE:
+                yield number, f"a line of over {LONGEST_LINE / 1e6:.0f} MB"
+                while (rest := file.readline(LONGEST_LINE)) and not rest.endswith(b"\n"):
+                    pass
+            elif line.strip():
+                yield number, _parsed(line, encoding)
+
+
+def _parsed(line: bytes, encoding: str | None) -> Row | str:
+    try:
+        row = json.loads(line.decode(encoding or "utf-8-sig"))
+    except UnicodeDecodeError as error:
+        return f"it is not {encoding or 'UTF-8'} (byte {error.start} of the line)"
+    except (json.JSONDecodeError, RecursionError) as error:
+        return f"it is not JSON: {error}"
+    return row if isinstance(row, dict) else "it is no JSON object"
+
+
+def _parquet(path: Path, encoding: str | None) -> Iterator[tuple[int, Row | str]]:
+    if util.find_spec("pyarrow") is None:
+        raise ValueError("Parquet needs pyarrow: pip install 'elenchus[documents]'")
+    from pyarrow import parquet
+
+    with parquet.ParquetFile(path) as file:  # pyarrow's errors are ValueError and OSError
+        number = 0
+        for batch in file.iter_batches(batch_size=256):
+            for row in batch.to_pylist():
+                number += 1
+                yield number, row
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, UnicodeDecodeError):
+        return (
+            "it is not UTF-8: save it as UTF-8, or name its encoding: {path: …, encoding: cp1252}"
+        )
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return f"it is damaged: {error}"

@@ -1,0 +1,129 @@
+"""`elenchus corpus`, as a person or a script uses it."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+
+ROOT = Path(__file__).resolve().parents[2]
+PAINT = "Paint must dry for 9 hours. The harbour master may ask for more in wet weather"
+MAIL = """From office Thu Jan  1 00:00:00 2026
+Message-ID: <1@port>
+Subject: Ruling on ladders
+Content-Type: text/plain; charset=utf-8
+
+A ladder must be tied whenever a vessel lies alongside.
+
+From office Thu Jan  2 00:00:00 2026
+Message-ID: <2@port>
+Subject: A picture
+Content-Type: image/png
+
+iVBORw0KGgo=
+"""
+
+
+@pytest.fixture
+def fresh(elenchus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A new domain without documents, the folder that commands are typed in, and two documents
+    elsewhere."""
+    monkeypatch.chdir(tmp_path)
+    assert elenchus("new", "port").code == 0
+    (tmp_path / "rules").mkdir()
+    (tmp_path / "rules" / "ladders.md").write_text("# Ladders\n\nA ladder must be tied.", "utf-8")
+    (tmp_path / "rules" / "paint.txt").write_text(f"{PAINT}.", "utf-8")
+    (tmp_path / "rules" / "empty.md").write_text("", "utf-8")
+    return tmp_path / "domains" / "port" / "domain.yaml"
+
+
+def test_from_a_folder_to_a_first_search(elenchus, fresh: Path) -> None:
+    before = fresh.read_text("utf-8")
+    end = elenchus("corpus", "add", "port", "rules", "--json")
+    assert (end.code, end.json["documents"], end.json["embedded"]) == (0, 2, 2)
+    assert end.json["refused"] == {"rules/empty.md": "the file is empty"}
+    text = fresh.read_text("utf-8")
+    assert text.startswith(before), "comments stay"
+    assert yaml.safe_load(text)["corpus"]["sources"] == ["../../rules"]
+    hits = elenchus("corpus", "search", "port", "Must a ladder be tied?", "--json").json
+    assert hits[0]["text"] == "A ladder must be tied."
+    assert (hits[0]["heading"], hits[0]["start"]) == (["Ladders"], 11)
+    assert hits[0]["score"] > hits[1]["score"]
+    end = elenchus("corpus", "search", "port", "ladder", "--count", "1")
+    assert "A ladder must be tied." in end.out
+    assert "Ladders [11:33]" in end.out
+    paint = "rules/paint.txt"
+    inside = elenchus("corpus", "search", "port", "ladder", "--in", paint, "--json")
+    assert [hit["source"] for hit in inside.json] == [paint]
+
+
+def test_documents_can_be_listed_and_shown(elenchus, fresh: Path) -> None:
+    elenchus("corpus", "add", "port", "rules")
+    rows = elenchus("corpus", "list", "port", "--json").json
+    assert [(row["source"], row["title"], row["passages"]) for row in rows] == [
+        ("rules/ladders.md", "Ladders", 1),
+        ("rules/paint.txt", "paint", 1),
+    ]
+    assert "source  ../../rules" in elenchus("corpus", "list", "port").out
+    shown = elenchus("corpus", "show", "port", "paint.txt", "--json").json
+    (passage,) = shown["passages"]
+    assert shown["text"][passage["start"] : passage["end"]] == passage["text"]
+    assert PAINT[:27] in elenchus("corpus", "show", "port", "paint.txt").out
+    end = elenchus("corpus", "show", "port", "rope.txt")
+    assert (end.code, "no document ends in 'rope.txt'" in end.err) == (2, True)
+    stats = elenchus("corpus", "stats", "port", "--json").json
+    assert (stats["documents"], stats["passages"]) == (2, 2)
+    assert stats["languages"] == {"und": 1, "en": 1}
+    assert "the file is empty" in elenchus("corpus", "stats", "port").out
+
+
+def test_a_source_can_be_taken_out_again(elenchus, fresh: Path) -> None:
+    elenchus("corpus", "add", "port", "rules/ladders.md")
+    end = elenchus("corpus", "remove", "port", "rules/ladders.md")
+    assert (end.code, "the only source" in end.err) == (2, True)
+    elenchus("corpus", "add", "port", "rules/paint.txt")
+    end = elenchus("corpus", "remove", "port", "rules/ladders.md", "--json")
+    assert (end.json["documents"], end.json["removed"]) == (1, 1)
+    assert yaml.safe_load(fresh.read_text("utf-8"))["corpus"]["sources"] == [
+        "../../rules/paint.txt"
+    ]
+    end = elenchus("corpus", "remove", "port", "elsewhere")
+    assert (end.code, "it has: ../../rules/paint.txt" in end.err) == (2, True)
+
+
+def test_nothing_loaded_is_a_failure(elenchus, fresh: Path) -> None:
+    end = elenchus("corpus", "add", "port", "rules/empty.md")
+    assert end.code == 1
+    assert "empty.md: the file is empty" in end.err
+
+
+@pytest.mark.parametrize("source", ["nowhere", "{path: a, hf: b}", "{paths: a}", "{path: ["])
+def test_what_is_no_source_changes_nothing(elenchus, fresh: Path, source: str) -> None:
+    before = fresh.read_text("utf-8")
+    end = elenchus("corpus", "add", "port", source)
+    assert (end.code, end.err.count("\n")) == (2, 1)
+    assert fresh.read_text("utf-8") == before
+
+
+def test_a_loader_of_another_package(fresh: Path, tmp_path: Path) -> None:
+    """The example of docs/corpora.md, installed as a package of its own."""
+    site = tmp_path / "site"
+    subprocess.run(
+        [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--no-index",
+         "--no-build-isolation", "--disable-pip-version-check", "--target", site,
+         ROOT / "docs" / "example-loader"],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    (tmp_path / "rulings.mbox").write_text(MAIL, "utf-8")
+    source = "{loader: mbox, options: {path: rulings.mbox}}"
+    end = subprocess.run(
+        [sys.executable, "-m", "elenchus", "corpus", "add", "port", source, "--json"],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join((str(site), str(ROOT)))},
+        cwd=tmp_path, check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    found = json.loads(end.stdout)
+    assert found["documents"] == 1
+    assert found["refused"] == {"rulings.mbox#<2@port>": "no plain text in it"}
