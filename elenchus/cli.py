@@ -84,6 +84,20 @@ def resume(
     _finish(graph.resume(folder, Screen(quiet=as_json), caps), root, as_json)
 
 
+@app.command()
+def update(
+    run: Annotated[str, typer.Argument(help="a finished run's id, or the start of it")],
+    root: RunsOption = RUNS,
+    as_json: JsonOption = False,
+) -> None:
+    """After documents changed: examine what changed, keep the rest, and train again."""
+    earlier = runs.find(root, run)
+    from elenchus.screen import Screen
+    from graphs import launch as graph
+
+    _finish(graph.update(earlier, root, Screen(quiet=as_json)), root, as_json)
+
+
 @app.command("runs")
 def list_runs(root: RunsOption = RUNS, as_json: JsonOption = False) -> None:
     """All runs, with their figures."""

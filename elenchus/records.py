@@ -276,6 +276,26 @@ class Adapter(Record):
     tokens: int
 
 
+class Update(Record):
+    """What a run that goes on from a finished one took over, after its documents changed.
+
+    `round` is the last one of that run, `adapter` the path of what it ended with. `kept` and
+    `retired` are ids of its examples: those that cite no passage that is gone, in order, and the
+    others. `examples_a_point` is what that run had, and what the new passages should give.
+    """
+
+    prefix = "u"
+    run: str
+    round: int
+    adapter: str
+    passages_gone: tuple[str, ...]
+    passages_new: tuple[str, ...]
+    kept: tuple[str, ...]
+    retired: tuple[str, ...]
+    items_retired: int
+    examples_a_point: float
+
+
 class Retrieval(Record):
     """What a search found for a query: what the expert was given, best first."""
 
@@ -299,7 +319,7 @@ RECORD_TYPES: dict[str, type[Record]] = {
     kind.__name__: kind
     for kind in (
         Document, Passage, Point, Seed, Question, Turn, Examination, Example,
-        Text, Dataset, ExamItem, Score, Adapter, Retrieval, Failure,
+        Text, Dataset, ExamItem, Score, Adapter, Update, Retrieval, Failure,
     )
 }  # fmt: skip
 

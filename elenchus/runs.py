@@ -76,6 +76,18 @@ class RunFolder:
         validate(manifest["config"], "--budget")
         write_atomic(self.path / "run.yaml", yaml.safe_dump(manifest, sort_keys=False))
 
+    def set_corpus(self, fingerprint: str) -> None:
+        """The run takes the documents as they are now."""
+        write_atomic(
+            self.path / "run.yaml",
+            yaml.safe_dump(self.manifest() | {"corpus": fingerprint}, sort_keys=False),
+        )
+
+    def updates(self) -> "RunFolder | None":
+        """The run that this one goes on from, where it is an update."""
+        earlier = self.manifest().get("updates")
+        return RunFolder(self.path.parent / earlier) if earlier else None
+
     def domain_folder(self) -> Path:
         return Path(self.manifest()["domain_folder"])
 
@@ -118,9 +130,16 @@ class RunFolder:
 
 
 def create(
-    root: Path, config: DomainConfig, domain_folder: Path, profile: str | None, corpus: str
+    root: Path,
+    config: DomainConfig,
+    domain_folder: Path,
+    profile: str | None,
+    corpus: str,
+    updates: str | None = None,
 ) -> RunFolder:
     """Make the folder of a new run below `root`; `corpus` is the fingerprint of its documents.
+
+    `updates` is the run that it goes on from, for changed documents.
 
     Raises:
         UserError: the place cannot be written to, or the disk is nearly full.
@@ -143,6 +162,7 @@ def create(
             "domain_folder": str(domain_folder.resolve()),
             "profile": profile,
             "corpus": corpus,
+            "updates": updates,
             "python": sys.version.split()[0],
             "versions": versions(),
             "prompts": prompt_hashes(),

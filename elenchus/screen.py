@@ -71,6 +71,8 @@ def show_result(result: dict[str, Any], run_path: str, console: Console | None =
         f"{result['calls']:,} calls, {result['tokens']:,} tokens, {result['seconds']:.0f} s"
         + (" since it was last resumed." if result["resumed"] else ".")
     )
+    if update := result["update"]:
+        console.print(_update(update), markup=False)
     console.print(f"Stopped: {result['stopped']}.\n", markup=False)
     console.print(f"dataset  {run_path}/dataset/", markup=False, soft_wrap=True)
     if result["adapter"]:
@@ -82,6 +84,22 @@ def show_result(result: dict[str, Any], run_path: str, console: Console | None =
         ("elenchus new NAME", "a domain of your own"),
     ):
         console.print(f"  {command:<46} {why}", markup=False, soft_wrap=True)
+
+
+def _update(update: dict[str, Any]) -> str:
+    """What moved since the run that this one goes on from."""
+    lines = [
+        f"Since {update['run']}: {update['passages_gone']} passages gone, "
+        f"{update['passages_new']} new; {update['examples_kept']} examples kept, "
+        f"{update['examples_retired']} retired; {update['questions_retired']} exam questions "
+        "retired."
+    ]
+    for key, what in (("new_passages", "new passages"), ("other_passages", "other passages")):
+        if exam := update[key]:
+            after = f" -> {exam['after']['value']:.1%}" if exam["after"] else ""
+            questions = f"{exam['questions']} questions on {what}"
+            lines.append(f"{questions}: {exam['before']['value']:.1%}{after} right.")
+    return "\n".join(lines)
 
 
 def _exams(result: dict[str, Any]) -> Table:

@@ -28,7 +28,7 @@ from graphs import curation, exams, report
 from graphs.context import Advance, Context
 from graphs.drawing import draw_seeds, how_many
 from graphs.examination import build as build_examination
-from graphs.state import AdaptationState, SeedState, trained_rounds
+from graphs.state import AdaptationState, SeedState, is_trained, trained_rounds
 from graphs.stopping import stopping_rule
 
 Update = dict[str, Any]
@@ -40,8 +40,14 @@ TRANSIENT = RetryPolicy(max_attempts=3, retry_on=(ConnectionError, TimeoutError)
 
 
 async def index(state: AdaptationState, runtime: Runtime[Context]) -> Update:
-    """Load, split and embed the corpus; unchanged documents cost nothing."""
+    """Read, split and embed the corpus; what did not change costs nothing.
+
+    A run that was killed right after keeps to the passages that it wrote down.
+    """
     context = runtime.context
+    begin = {"round": 0, "adapter": "", "stopped": ""}
+    if context.ledger.count(Passage):
+        return begin
     own = context.index
     with context.progress.stage("Read documents") as advance:
         await asyncio.to_thread(own.read, advance)
@@ -54,7 +60,7 @@ async def index(state: AdaptationState, runtime: Runtime[Context]) -> Update:
         f"{len(documents)} documents, {len(passages)} passages"
         + (f"; {refused} refused: `elenchus corpus stats` says why" if refused else "")
     )
-    return {"round": 0, "adapter": "", "stopped": ""}
+    return begin
 
 
 async def survey(state: AdaptationState, runtime: Runtime[Context]) -> Update:
@@ -83,7 +89,8 @@ async def write_exam(state: AdaptationState, runtime: Runtime[Context]) -> Updat
     context = runtime.context
     points = context.ledger.all(Point)
     with context.progress.stage("Write the held-out exam") as advance:
-        items = await exams.held_out(context, points, advance)
+        wanted = context.config.exam.questions
+        items = await exams.held_out(context, points, advance, wanted)
     others = exams.given(context)
     context.ledger.write(*items, *others)
     return {}
@@ -195,8 +202,8 @@ async def conclude(state: AdaptationState, runtime: Runtime[Context]) -> Update:
     """Sit the other exams with the last adapter, and write the dataset folder and the result."""
     context = runtime.context
     for exam in ("general", "hand"):
-        await exams.sit(context, exam, 0, "")
-        if state["adapter"]:
+        await exams.sit(context, exam, state.get("first", 0), state.get("start", ""))
+        if is_trained(state):
             await exams.sit(context, exam, trained_rounds(state), state["adapter"])
     report.write(context, state)
     return {}

@@ -14,6 +14,7 @@ from elenchus.records import (
     Seed,
     Text,
     Turn,
+    Update,
     Verdict,
 )
 from graphs.context import Advance, Context
@@ -81,21 +82,46 @@ def keep_so_far(context: Context) -> int:
     return len(dataset.example_ids)
 
 
+def update(ledger: Ledger) -> Update | None:
+    """What the run took over from an earlier one, where it is an update."""
+    return next(iter(ledger.all(Update)), None)
+
+
+def new_points(ledger: Ledger) -> list[Point]:
+    """The points of passages that an update found new; none in any other run."""
+    over = update(ledger)
+    new = set(over.passages_new) if over else set()
+    return [point for point in ledger.all(Point) if point.passage_id in new]
+
+
+def wanted(context: Context) -> int:
+    """How many examples an update should get from its new points."""
+    over = update(context.ledger)
+    return math.ceil(over.examples_a_point * len(new_points(context.ledger))) if over else 0
+
+
 def _chosen(context: Context, round_: int) -> Dataset:
+    """The dataset of a round; in an update, what was kept and the choice among what is new."""
     ledger = context.ledger
-    accepted = _examples(context, [e for e in ledger.all(Examination) if e.round <= round_])
+    over = update(ledger)
+    begun = over.round if over else 0
+    most = wanted(context) if over else context.config.sizes[round_ - 1]
+    among = [e for e in ledger.all(Examination) if begun < e.round <= round_]
+    accepted = _examples(context, among)
     ledger.write(*accepted)
     examples = _short_enough(context, accepted)
     encode = context.embedder.encode
-    return datasets.curate(
+    chosen = datasets.curate(
         examples,
         encode([e.prompt[-1].content for e in examples]),
         encode([i.prompt[-1].content for i in ledger.all(ExamItem, exam="held-out")]),
         context.config.dataset,
         round_,
-        context.config.sizes[round_ - 1],
+        most,
         too_long=len(accepted) - len(examples),
     )
+    kept = over.kept if over else ()
+    return chosen.model_copy(update={"example_ids": (*kept, *chosen.example_ids)})
 
 
 def _write_files(context: Context, dataset: Dataset) -> None:
@@ -118,13 +144,15 @@ def chosen_examples(ledger: Ledger, dataset: Dataset) -> list[Example]:
     return [by_id[i] for i in dataset.example_ids]
 
 
-def train(context: Context, dataset: Dataset, previous: str, advance: Advance) -> Adapter:
+def train(
+    context: Context, dataset: Dataset, previous: str, advance: Advance, steps: int = 0
+) -> Adapter:
     """Fit the adapter of a round, from that of the round before; a finished one is taken as it is.
 
-    `previous` is a path below the run folder, "" in the first round.
+    `previous` is a path below the run folder, "" in the first round; `steps` are taken at least.
     """
     own = _samples(chosen_examples(context.ledger, dataset))
-    return _fitted(context, own, dataset.round, dataset.id, previous, advance)
+    return _fitted(context, own, dataset.round, dataset.id, previous, advance, steps)
 
 
 def train_on_texts(context: Context, advance: Advance) -> Adapter:
@@ -144,17 +172,20 @@ def _fitted(
     dataset_id: str,
     previous: str,
     advance: Advance,
+    steps: int = 0,
 ) -> Adapter:
     """The adapter of a round, trained on samples and their share of replay."""
     config, out = context.config, context.folder.adapter(round_)
+    least = max(steps, config.training.least_steps)
+    training = config.training.model_copy(update={"least_steps": least})
     base = weights(config.student)
     replay = general.replay(config, len(own), round_)
-    over = lora.too_long(base, replay, config.training)
+    over = lora.too_long(base, replay, training)
     samples = [*own, *(s for s, long in zip(replay, over, strict=True) if not long)]
-    plan = lora.batches(lora.encoded(base, samples), config.training, config.seed)
+    plan = lora.batches(lora.encoded(base, samples), training, config.seed)
     if not out.exists():
         start = context.folder.path / previous if previous else None
-        lora.train(base, plan, config.training, config.seed, out, advance, start)
+        lora.train(base, plan, training, config.seed, out, advance, start)
     return Adapter(
         round=round_,
         path=out.relative_to(context.folder.path).as_posix(),

@@ -16,7 +16,7 @@ from elenchus import runs
 from elenchus.config import DomainConfig
 from elenchus.errors import Interrupted, RunStopped, UserError
 from elenchus.ledger import LOCK_SECONDS, Ledger
-from elenchus.records import Failure, Point
+from elenchus.records import Failure, Passage, Point
 from graphs import curation
 from graphs.adaptation import build_graph
 from graphs.checks import check_models
@@ -24,10 +24,11 @@ from graphs.context import Context, Progress
 from graphs.exams import read_hand_exam
 from graphs.rewriting import build_graph as build_rewriting
 from graphs.state import AdaptationState
+from graphs.updating import build_graph as build_updating
 from retrieval.embedding import check_embedding
 from retrieval.index import Index
 
-GRAPHS = {"examination": build_graph, "rewriting": build_rewriting}
+GRAPHS = {"examination": build_graph, "rewriting": build_rewriting, "update": build_updating}
 STEPS_A_ROUND = 5  # evaluate, draw, examine, curate, train
 Result = dict[str, Any]
 
@@ -53,7 +54,30 @@ def launch(
     index = str(Path(config.retrieval.index).resolve())
     retrieval = config.retrieval.model_copy(update={"index": index})
     config = config.model_copy(update={"retrieval": retrieval})
-    run = runs.create(root, config, folder, profile, corpus)
+    return _begun(runs.create(root, config, folder, profile, corpus), progress, reuse)
+
+
+def update(earlier: runs.RunFolder, root: Path, progress: Progress) -> Result:
+    """Go on from a finished run, in a new one, where the documents have changed since.
+
+    Raises:
+        UserError: the run is not finished, nothing has changed, or something it needs is gone.
+    """
+    if not earlier.result.exists():
+        raise UserError(f"run {earlier.id} is not finished: `elenchus resume {earlier.id}` first")
+    config, folder = earlier.config(), earlier.domain_folder()
+    if config.method != "examination":
+        raise UserError(f"runs of method {config.method} cannot be updated: launch another one")
+    corpus = check(config, folder, strict=False)
+    if corpus == earlier.manifest()["corpus"]:
+        raise UserError(f"the documents are as they were for run {earlier.id}: nothing to update")
+    profile = earlier.manifest()["profile"]
+    run = runs.create(root, config, folder, profile, corpus, updates=earlier.id)
+    return _begun(run, progress, earlier)
+
+
+def _begun(run: runs.RunFolder, progress: Progress, reuse: runs.RunFolder | None) -> Result:
+    """See a new run to its end; without a trace where it could not even begin."""
     try:
         if reuse is not None:
             _adopt(run, reuse)
@@ -86,7 +110,39 @@ def resume(run: runs.RunFolder, progress: Progress, budget: dict[str, Any] | Non
         if changed := run.changed():
             progress.say(f"changed since the launch: {', '.join(changed)}")
         check_models(run.config())
+        _look_at_corpus(run, progress)
         return _see_through(run, progress)
+
+
+def _look_at_corpus(run: runs.RunFolder, progress: Progress) -> None:
+    """Say so where the documents are not what they were when the run was launched."""
+    index = Index(run.config(), run.domain_folder())
+    try:
+        index.read(lambda done, total: None)
+        corpus = index.fingerprint()
+    except UserError as error:
+        progress.say(f"the documents cannot be read any more: {error}")
+        return
+    finally:
+        index.close()
+    if corpus == run.manifest()["corpus"]:
+        return
+    if _has_passages(run):
+        then = "this run goes on with what they said; afterwards, `elenchus update` takes them up"
+    else:
+        run.set_corpus(corpus)
+        then = "this run had not read them yet, and takes them as they are"
+    progress.say(f"the documents have changed since the launch: {then}")
+
+
+def _has_passages(run: runs.RunFolder) -> bool:
+    if not run.ledger.exists():
+        return False
+    ledger = Ledger(run.ledger, read_only=True)
+    try:
+        return ledger.count(Passage) > 0
+    finally:
+        ledger.close()
 
 
 def _see_through(run: runs.RunFolder, progress: Progress) -> Result:
@@ -104,8 +160,10 @@ def _see_through(run: runs.RunFolder, progress: Progress) -> Result:
     return result
 
 
-def check(config: DomainConfig, folder: Path) -> str:
+def check(config: DomainConfig, folder: Path, strict: bool = True) -> str:
     """Find what can be known to be wrong before anything is made; the corpus's fingerprint.
+
+    Not strict, hand-written questions may quote what no document says any more.
 
     Raises:
         UserError: documents, models, weights or the hand-written exam cannot be used.
@@ -114,7 +172,8 @@ def check(config: DomainConfig, folder: Path) -> str:
     try:
         index.read(lambda done, total: None)
         if config.exam.hand is not None:
-            read_hand_exam(folder / config.exam.hand, list(index.catalogue.documents()))
+            documents = list(index.catalogue.documents())
+            read_hand_exam(folder / config.exam.hand, documents, strict)
         corpus = index.fingerprint()
     finally:
         index.close()
@@ -149,7 +208,8 @@ async def _go(context: Context) -> None:
     }
     async with aiosqlite.connect(context.folder.checkpoints, timeout=LOCK_SECONDS) as connection:
         saver = AsyncSqliteSaver(connection)
-        build = GRAPHS[context.config.method]
+        updates = context.folder.updates() is not None
+        build = GRAPHS["update" if updates else context.config.method]
         graph = build().compile(checkpointer=saver)
         begun = await saver.aget_tuple(thread) is not None
         context.resumed = begun

@@ -15,9 +15,10 @@ from elenchus.records import (
     Point,
     Score,
 )
+from graphs import curation
 from graphs.context import Context
 from graphs.curation import chosen_examples
-from graphs.state import AdaptationState, failure_shares, trained_rounds
+from graphs.state import AdaptationState, failure_shares, is_trained, trained_rounds
 from training import evaluation
 
 EXAMS = ("held-out", "general", "hand")
@@ -63,6 +64,7 @@ def result_of(context: Context, state: AdaptationState) -> dict[str, Any]:
         "nearest_exam_similarity": dataset.nearest_exam_similarity if dataset else None,
         "points_covered": _covered(context, dataset),
         "adapter": state["adapter"],
+        "update": _update(context, state),
         "calls": calls,
         "tokens": tokens,
         # Of the process that finished the run: how long those before it took is not known.
@@ -71,20 +73,25 @@ def result_of(context: Context, state: AdaptationState) -> dict[str, Any]:
     }
 
 
-def _exam(context: Context, exam: str, state: AdaptationState) -> dict[str, Any] | None:
+def _exam(
+    context: Context, exam: str, state: AdaptationState, among: set[str] | None = None
+) -> dict[str, Any] | None:
     """Before, after and the paired gain on one exam; None where there is no such exam.
 
-    Without training there is neither "after" nor "gain": both are None.
+    Without training there is neither "after" nor "gain": both are None. `among` are points whose
+    questions alone count.
     """
     asked = context.ledger.all(ExamItem, exam=exam)
+    if among is not None:
+        asked = [item for item in asked if item.point_id in among]
     if not asked:
         return None
-    before = context.ledger.all(Score, exam=exam, round=0)
+    before = context.ledger.all(Score, exam=exam, round=state.get("first", 0))
     after = context.ledger.all(Score, exam=exam, round=trained_rounds(state))
-    sittings = (before, after) if state["adapter"] else (before,)
+    sittings = (before, after) if is_trained(state) else (before,)
     items = evaluation.graded(asked, *sittings)
     trained: dict[str, Any] = {"after": None, "gain": None}
-    if state["adapter"]:
+    if is_trained(state):
         trained["after"] = dataclasses.asdict(evaluation.accuracy(items, after))
         trained["gain"] = dataclasses.asdict(evaluation.gain(items, before, after))
     return {
@@ -93,6 +100,24 @@ def _exam(context: Context, exam: str, state: AdaptationState) -> dict[str, Any]
         "before": dataclasses.asdict(evaluation.accuracy(items, before)),
         **trained,
         "kinds": _by_kind(items, *sittings),
+    }
+
+
+def _update(context: Context, state: AdaptationState) -> dict[str, Any] | None:
+    """What moved since the run that this one goes on from; None where there is none."""
+    if (update := curation.update(context.ledger)) is None:
+        return None
+    new = {point.id for point in curation.new_points(context.ledger)}
+    others = {point.id for point in context.ledger.all(Point)} - new
+    return {
+        "run": update.run,
+        "passages_gone": len(update.passages_gone),
+        "passages_new": len(update.passages_new),
+        "examples_kept": len(update.kept),
+        "examples_retired": len(update.retired),
+        "questions_retired": update.items_retired,
+        "new_passages": _exam(context, "held-out", state, new),
+        "other_passages": _exam(context, "held-out", state, others),
     }
 
 

@@ -15,6 +15,7 @@ class AdaptationState(TypedDict, total=False):
         failed, fresh: for each round, how many fresh questions the student failed, and of how many.
         accuracies: on the held-out exam, before the first round and after each.
         dataset_id, adapter: the newest; `adapter` is a path below the run folder.
+        first, start: the round and the adapter to begin with; 0 and "" but for an update.
         stopped: why the loop ended, "" while it goes on.
     """
 
@@ -25,6 +26,8 @@ class AdaptationState(TypedDict, total=False):
     accuracies: Annotated[list[float], operator.add]
     dataset_id: str
     adapter: str
+    first: int
+    start: str
     stopped: str
 
 
@@ -35,8 +38,13 @@ def failure_shares(state: AdaptationState) -> list[float]:
 
 
 def trained_rounds(state: AdaptationState) -> int:
-    """Rounds that ended in an adapter; a last one may have stopped before."""
-    return len(state["accuracies"]) - 1
+    """The last round that ended in an adapter; a later one may have stopped before."""
+    return state.get("first", 0) + len(state["accuracies"]) - 1
+
+
+def is_trained(state: AdaptationState) -> bool:
+    """Whether the run trained an adapter of its own."""
+    return state["adapter"] != state.get("start", "")
 
 
 class SeedState(TypedDict):

@@ -1,0 +1,130 @@
+"""After documents change: what is kept, what is examined anew, and what the student then says."""
+
+import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from elenchus import runs
+from elenchus.errors import UserError
+from elenchus.ledger import Ledger
+from elenchus.records import ExamItem, Example, Passage, Score, Update
+
+
+@pytest.fixture
+def finished(elenchus, pool: Path, tmp_path: Path) -> runs.RunFolder:
+    end = elenchus("launch", pool, "--runs", tmp_path / "runs", "--json")
+    assert end.code == 0, end.err
+    return runs.find(tmp_path / "runs", end.json["run"])
+
+
+def change(pool: Path) -> None:
+    file = pool / "documents" / "01-pool.md"
+    text = file.read_text("utf-8")
+    assert "within 12 days" in text
+    file.write_text(text.replace("within 12 days", "within 31 days"), "utf-8")
+
+
+def test_what_changed_is_examined_anew_and_the_rest_is_kept(
+    elenchus, finished: runs.RunFolder, pool: Path, tmp_path: Path
+) -> None:
+    end = elenchus("update", finished.id, "--runs", tmp_path / "runs")
+    assert (end.code, "nothing to update" in end.err) == (2, True)
+    change(pool)
+    end = elenchus("update", finished.id, "--runs", tmp_path / "runs", "--json")
+    assert end.code == 0, end.err
+    before, after = (
+        Ledger(folder.ledger, read_only=True)
+        for folder in (finished, runs.find(tmp_path / "runs", end.json["run"]))
+    )
+    (account,) = after.all(Update)
+    (gone,), (new,) = (
+        [ledger.get(Passage, i) for i in ids]
+        for ledger, ids in ((before, account.passages_gone), (after, account.passages_new))
+    )
+    assert new.text == gone.text.replace("12", "31")
+    assert set(account.retired) == {e.id for e in before.all(Example) if e.id in account.retired}
+    for example in before.all(Example):
+        if example.id in account.retired:
+            assert gone.id in example.passage_ids
+        elif example.id in account.kept:
+            assert gone.id not in example.passage_ids
+    lines = (Path(end.json["path"]) / "dataset" / "train.jsonl").read_text("utf-8").splitlines()
+    dataset = [json.loads(line) for line in lines]
+    assert [d["provenance"]["example_id"] for d in dataset][: len(account.kept)] == list(
+        account.kept
+    )
+    assert not any(gone.id in d["provenance"]["passage_ids"] for d in dataset)
+    fresh = [i for i in after.all(ExamItem, exam="held-out") if new.id in i.passage_ids]
+    assert fresh
+    assert any("31" in item.gold for item in fresh)
+    scored = {s.item_id for s in after.all(Score, round=account.round + 1)}
+    assert {item.id for item in fresh} <= scored
+    moved = end.json["update"]
+    assert (moved["run"], moved["passages_gone"], moved["passages_new"]) == (finished.id, 1, 1)
+    assert moved["examples_kept"] == len(account.kept)
+    assert moved["new_passages"]["questions"] == len(fresh)
+    assert end.json["calls"] < before.usage()[0]
+    shown = elenchus("trace", end.json["run"], "--runs", tmp_path / "runs")
+    assert shown.code == 0
+    for ledger in (before, after):
+        ledger.close()
+
+
+def test_an_update_goes_on_where_it_stopped(
+    elenchus, finished: runs.RunFolder, pool: Path, tmp_path: Path, monkeypatch
+) -> None:
+    change(pool)
+    root = tmp_path / "runs"
+    whole = elenchus("update", finished.id, "--runs", root, "--json").json
+    with monkeypatch.context() as patch:
+        patch.setattr("training.lora.train", refuse)
+        assert elenchus("update", finished.id, "--runs", root).code == 2
+    last = runs.listed(root)[-1]
+    again = elenchus("resume", last.id, "--runs", root, "--json").json
+    assert records(runs.find(root, last.id)) == records(runs.find(root, whole["run"]))
+    assert again["exams"] == whole["exams"]
+    assert again["update"] == whole["update"]
+
+
+def test_what_only_went_is_retired(
+    elenchus, finished: runs.RunFolder, pool: Path, tmp_path: Path
+) -> None:
+    file = pool / "documents" / "01-pool.md"
+    head, _, rest = file.read_text("utf-8").partition("## 1.1 Swimming")
+    file.write_text(head + "## 1.2 Lanes" + rest.partition("## 1.2 Lanes")[2], "utf-8")
+    found = elenchus("update", finished.id, "--runs", tmp_path / "runs", "--json").json
+    moved = found["update"]
+    assert (moved["passages_gone"], moved["passages_new"], moved["new_passages"]) == (1, 0, None)
+    assert moved["examples_retired"] > 0
+    assert found["examples"] == moved["examples_kept"]
+    assert found["adapter"] == "adapters/round-3"
+
+
+def test_a_resumed_run_says_that_documents_changed(
+    elenchus, pool: Path, tmp_path: Path, monkeypatch
+) -> None:
+    root = tmp_path / "runs"
+    with monkeypatch.context() as patch:
+        patch.setattr("training.lora.train", refuse)
+        assert elenchus("launch", pool, "--runs", root).code == 2
+    (run,) = runs.listed(root)
+    before = records(run)
+    change(pool)
+    end = elenchus("resume", run.id, "--runs", root)
+    assert end.code == 0, end.err
+    told = " ".join(end.err.split())
+    assert "documents have changed since the launch: this run goes on with what they said" in told
+    passages = {i for i in records(run) if i.startswith("p-")}
+    assert passages == {i for i in before if i.startswith("p-")}
+
+
+def refuse(*_: object) -> None:
+    raise UserError("no room to train")
+
+
+def records(run: runs.RunFolder) -> dict[str, str]:
+    with closing(sqlite3.connect(run.ledger)) as db:
+        return dict(db.execute("SELECT id, body FROM records"))
