@@ -25,23 +25,28 @@ from typing import Any
 import chromadb
 from chromadb.config import Settings
 
-from agents.builtin import codes
+from benchmarks import invented
 from elenchus.cli import settle_environment
 from elenchus.loading import validate
 from retrieval.embedding import Embedder
 from retrieval.index import Index
 
 DOCUMENTS, QUICK = 10_000, 400
-RULES = 4  # sentences of an invented code in a document
+CODES, RULES = 4, 2  # invented codes, and rules of them in a document
 
 
 def write(folder: Path, count: int) -> None:
     """Documents of a passage each, all different: rules of invented codes in random order."""
-    rng = random.Random(0)
-    rules = [rule.text for code in codes.known_codes() for rule in code.rules]
+    rng, rules = random.Random(0), []
     folder.mkdir(parents=True)
+    with tempfile.TemporaryDirectory() as place:
+        for n in range(CODES):
+            code = invented.write(Path(place), f"ingest-{n}", 100).parent / "documents"
+            for path in sorted(code.iterdir()):
+                _, *sections = path.read_text("utf-8").split("\n## ")
+                rules += [section.partition("\n")[2].strip() for section in sections]
     for n in range(count):
-        text = "\n".join(rng.sample(rules, RULES))
+        text = "\n\n".join(rng.sample(rules, RULES))
         (folder / f"{n:05}.md").write_text(f"# Sheet {n}\n\n{text}", encoding="utf-8")
 
 
@@ -114,7 +119,8 @@ def main() -> None:
     parser.add_argument("--only", nargs=2, type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.only:
-        ingest(*options.only, Embedder("minilm"))
+        documents, out = options.only
+        ingest(documents, out, Embedder("minilm"))
         scale = 1e6 if sys.platform == "darwin" else 1e3  # bytes there, else kilobytes
         print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / scale)
         return
