@@ -154,7 +154,8 @@ def trace(
 def new(name: Annotated[str, typer.Argument(help="letters, digits, dashes")]) -> None:
     """Write a commented domain.yaml for documents of your own."""
     path = domains.new(name)
-    print(f"{path} is ready. Put documents into {path.parent / 'documents'}, then:")
+    print(f"{path} is ready. Put documents into {path.parent / 'documents'}, or name them:")
+    print(f"  elenchus corpus add {name} FOLDER")
     print(f"  elenchus launch {name}")
 
 

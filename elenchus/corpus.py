@@ -44,7 +44,7 @@ def add(
     """Add a source of documents to the domain, and index it."""
     path = domains.find(domain)
     new = _as_given(as_source(source), path.parent)
-    known = load(path).corpus.sources if "corpus" in _tree(path) else []
+    known = _present(path)
     if new not in known:
         _edit(path, [*known, new], changes)
     _show_ingest(*_ingested(path, changes, as_json), as_json)
@@ -285,8 +285,13 @@ def _edit(path: Path, sources: Sequence[SourceConfig], changes: Sequence[str] | 
     write_atomic(path, text.getvalue())
 
 
-def _tree(path: Path) -> Any:
-    return YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+def _present(path: Path) -> list[SourceConfig]:
+    """The sources that a domain.yaml has; those it has by default only where they hold anything."""
+    tree = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+    sources = load(path).corpus.sources
+    if "sources" in (tree.get("corpus") or {}):
+        return sources
+    return [s for s in sources if any((path.parent / str(s.path)).glob("*"))]
 
 
 def _as_given(source: SourceConfig, folder: Path) -> SourceConfig:

@@ -94,6 +94,13 @@ def test_a_source_can_be_taken_out_again(elenchus, fresh: Path) -> None:
     assert (end.code, "it has: ../../rules/paint.txt" in end.err) == (2, True)
 
 
+def test_documents_that_are_there_by_default_stay(elenchus, fresh: Path) -> None:
+    (fresh.parent / "documents" / "rope.md").write_text("A rope must be dry.", "utf-8")
+    assert elenchus("corpus", "add", "port", "rules", "--json").json["documents"] == 3
+    sources = yaml.safe_load(fresh.read_text("utf-8"))["corpus"]["sources"]
+    assert sources == ["documents", "../../rules"]
+
+
 def test_nothing_loaded_is_a_failure(elenchus, fresh: Path) -> None:
     end = elenchus("corpus", "add", "port", "rules/empty.md")
     assert end.code == 1
