@@ -5,8 +5,9 @@
 
 In three of the documents a figure is changed. Keys of the JSON: `share_of_calls`, the calls of the
 update over those of the run before it; `questions`, on the passages that changed, with the shares
-right `before` and `after`; `others`, the same of questions on what did not change; `documents`,
-`calls`, `seconds`.
+right `before` and `after`; `figures`, the same of those whose answer is a changed figure, with the
+share that gave the old figure, `old_before` and `old_after`; `others`, of questions on what did not
+change; `documents`, `calls`, `seconds`.
 """
 
 import argparse
@@ -14,15 +15,19 @@ import json
 import random
 import re
 import tempfile
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from benchmarks import invented
 from elenchus import runs
 from elenchus.cli import settle_environment
+from elenchus.ledger import Ledger
 from elenchus.loading import load
+from elenchus.records import ExamItem, Passage, Score, Update
 from elenchus.screen import Screen
 from graphs import launch
+from training.evaluation import RIGHT
 
 DOCUMENTS, QUICK, CHANGED = 100, 30, 3
 SMALL = ["exam.questions=120", "exam.general=60", "adaptation.examples=[120]"]
@@ -44,16 +49,17 @@ def write(folder: Path, count: int) -> Path:
     return path
 
 
-def change(documents: Path, count: int) -> list[str]:
-    """Change a figure in so many documents; their names."""
-    files = [
-        p for p in sorted(documents.iterdir()) if len(_FIGURE.findall(p.read_text("utf-8"))) == 1
-    ]
-    chosen = random.Random(0).sample(files, count)
-    for file in chosen:
-        text = _FIGURE.sub(lambda found: str(int(found[1]) + 13), file.read_text("utf-8"))
-        file.write_text(text, encoding="utf-8")
-    return [file.name for file in chosen]
+def change(documents: Path, count: int) -> list[tuple[str, str, str]]:
+    """Change a figure in so many documents; their names, with the figures before and after."""
+    texts = {p: p.read_text("utf-8") for p in sorted(documents.iterdir())}
+    files = [p for p, text in texts.items() if len(_FIGURE.findall(text)) == 1]
+    changed = []
+    for file in random.Random(0).sample(files, count):
+        (figure,) = _FIGURE.findall(texts[file])
+        after = str(int(figure) + 13)
+        file.write_text(_FIGURE.sub(after, texts[file]), encoding="utf-8")
+        changed.append((file.name, figure, after))
+    return changed
 
 
 def measure(folder: Path, quick: bool) -> dict[str, Any]:
@@ -69,13 +75,41 @@ def measure(folder: Path, quick: bool) -> dict[str, Any]:
     return {
         "share_of_calls": round(second["calls"] / first["calls"], 4),
         **_shares(moved["new_passages"]),
+        "figures": _figures(runs.find(folder / "runs", second["run"]), changed),
         "others": _shares(moved["other_passages"]),
         "documents": len(list((path.parent / "documents").iterdir())),
-        "changed": changed,
+        "changed": [name for name, _, _ in changed],
         "calls": [first["calls"], second["calls"]],
         "seconds": [first["seconds"], second["seconds"]],
         "held_out": [first["exams"]["held-out"][when]["value"] for when in ("before", "after")],
     }
+
+
+def _figures(run: runs.RunFolder, changed: list[tuple[str, str, str]]) -> dict[str, Any]:
+    """Of the questions whose right result is a changed figure: who gives the new, who the old."""
+    with closing(Ledger(run.ledger, read_only=True)) as ledger:
+        (update,) = ledger.all(Update)
+        passages = {p.id: p.source for p in ledger.all(Passage)}
+        items = {i.id: i for i in ledger.all(ExamItem, exam="held-out")}
+        old = {}
+        for item in items.values():
+            for name, before, after in changed:
+                about = any(passages[i].endswith(name) for i in item.passage_ids)
+                if about and re.search(rf"\b{after}\b", _result(item.gold)):
+                    old[item.id] = before
+        scores = [s for s in ledger.all(Score, exam="held-out") if s.item_id in old]
+    found: dict[str, Any] = {"questions": len(old)}
+    for when, round_ in (("before", update.round), ("after", update.round + 1)):
+        some = [s for s in scores if s.round == round_]
+        stale = [re.search(rf"\b{old[s.item_id]}\b", _result(s.answer)) for s in some]
+        right = sum(s.grade in RIGHT for s in some)
+        found[when] = round(right / len(some), 4) if some else None
+        found[f"old_{when}"] = round(sum(map(bool, stale)) / len(some), 4) if some else None
+    return found
+
+
+def _result(answer: str) -> str:
+    return answer.rpartition("So:")[2]
 
 
 def _shares(exam: dict[str, Any]) -> dict[str, Any]:

@@ -228,6 +228,9 @@ class DatasetConfig(Section):
     candidates: float = Field(
         1.08, ge=1, le=3, description="accepted questions to aim at, for each example to be kept"
     )
+    mastered: float = Field(
+        0.0, ge=0, lt=1, description="share at most of examples that the student answered rightly"
+    )
     near_duplicate: float = Field(
         0.985, ge=0, le=1, description="cosine from which two questions are the same"
     )

@@ -1,6 +1,7 @@
 """Between examinations and adapter: examples, the dataset of a round, and its training."""
 
 import math
+from collections import Counter
 
 from agents.models import file_hash, weights
 from elenchus.ledger import Ledger
@@ -111,17 +112,48 @@ def _chosen(context: Context, round_: int) -> Dataset:
     ledger.write(*accepted)
     examples = _short_enough(context, accepted)
     encode = context.embedder.encode
+    exam = encode([i.prompt[-1].content for i in ledger.all(ExamItem, exam="held-out")])
+    known = _mastered(context, among, round(context.config.dataset.mastered * most), exam)
+    ledger.write(*known)
     chosen = datasets.curate(
         examples,
         encode([e.prompt[-1].content for e in examples]),
-        encode([i.prompt[-1].content for i in ledger.all(ExamItem, exam="held-out")]),
+        exam,
         context.config.dataset,
         round_,
-        most,
+        most - len(known),
         too_long=len(accepted) - len(examples),
     )
-    kept = over.kept if over else ()
-    return chosen.model_copy(update={"example_ids": (*kept, *chosen.example_ids)})
+    kept = (*(over.kept if over else ()), *chosen.example_ids, *(e.id for e in known))
+    return chosen.model_copy(update={"example_ids": kept})
+
+
+def _mastered(
+    context: Context, examinations: list[Examination], most: int, exam: datasets.Vectors
+) -> list[Example]:
+    """Questions that the student answered rightly each time, so that it goes on knowing them.
+
+    Of as many points as there are; none too near the held-out exam.
+    """
+    first = [(e, context.ledger.get(Turn, e.turn_ids[0])) for e in examinations if e.turn_ids]
+    known = [
+        _example(context, e, turn)
+        for e, turn in first
+        if most and turn.verdict and set(turn.verdict.grades) == {"correct"}
+    ]
+    found = _short_enough(context, sorted(known, key=lambda e: e.id))
+    vectors = context.embedder.encode([e.prompt[-1].content for e in found])
+    apart = [
+        example
+        for example, vector in zip(found, vectors, strict=True)
+        if float((exam @ vector).max(initial=-1.0)) < context.config.dataset.near_exam
+    ]
+    seen: Counter[str] = Counter()
+    turns: dict[str, int] = {}  # the first question of each point, then the second of each
+    for example in apart:
+        turns[example.id] = seen[example.point_id]
+        seen[example.point_id] += 1
+    return sorted(apart, key=lambda e: (turns[e.id], e.id))[:most]
 
 
 def _write_files(context: Context, dataset: Dataset) -> None:
@@ -211,28 +243,26 @@ def _short_enough(context: Context, examples: list[Example]) -> list[Example]:
 
 def _examples(context: Context, examinations: list[Examination]) -> list[Example]:
     """One example for each accepted turn, oldest round first, the widest gap first."""
-    ledger = context.ledger
-    seeds = {seed.id: seed for seed in ledger.all(Seed)}
-    prompt = context.examinee("").prompt
-    examples = []
-    for examination in examinations:
-        if examination.accepted_turn_id is None:
-            continue
-        turn = ledger.get(Turn, examination.accepted_turn_id)
-        point = ledger.get(Point, seeds[examination.seed_id].point_id)
-        cited = [c.passage_id for c in turn.expert[0].citations]
-        examples.append(
-            Example(
-                prompt=prompt(turn.question.text).messages,
-                completion=turn.expert[0].text,
-                question_id=turn.question.id,
-                turn_id=turn.id,
-                examination_id=examination.id,
-                point_id=point.id,
-                passage_ids=tuple(dict.fromkeys((*turn.question.passage_ids, *cited))),
-                kind=turn.question.kind,
-                round=examination.round,
-                weight=1.0 if turn.gap is None else turn.gap,
-            )
-        )
+    examples = [
+        _example(context, examination, context.ledger.get(Turn, examination.accepted_turn_id))
+        for examination in examinations
+        if examination.accepted_turn_id is not None
+    ]
     return sorted(examples, key=lambda e: (e.round, -e.weight, e.id))
+
+
+def _example(context: Context, examination: Examination, turn: Turn) -> Example:
+    """What a turn of an examination teaches: its question, and the expert's answer."""
+    cited = [c.passage_id for c in turn.expert[0].citations]
+    return Example(
+        prompt=context.examinee("").prompt(turn.question.text).messages,
+        completion=turn.expert[0].text,
+        question_id=turn.question.id,
+        turn_id=turn.id,
+        examination_id=examination.id,
+        point_id=turn.question.point_id,
+        passage_ids=tuple(dict.fromkeys((*turn.question.passage_ids, *cited))),
+        kind=turn.question.kind,
+        round=examination.round,
+        weight=1.0 if turn.gap is None else turn.gap,
+    )

@@ -42,7 +42,7 @@ from graphs.state import AdaptationState, SeedState
 
 Changes = dict[str, Any]
 CHECKED = 60  # questions of each exam on what did not change: enough to see that nothing broke
-LEAST = 4  # new exam questions for a point, so that few changed points can be judged
+LEAST = 6  # new exam questions for a point, so that few changed points can be judged
 
 
 async def compare(state: AdaptationState, runtime: Runtime[Context]) -> Changes:
