@@ -5,9 +5,9 @@
 
 In three of the documents a figure is changed. Keys of the JSON: `share_of_calls`, the calls of the
 update over those of the run before it; `questions`, on the passages that changed, with the shares
-right `before` and `after`; `figures`, the same of those whose answer is a changed figure, with the
-share that gave the old figure, `old_before` and `old_after`; `others`, of questions on what did not
-change; `documents`, `calls`, `seconds`.
+right `before` and `after`; `figures`, of those whose answer names a changed figure, the shares of
+the student's answers that name the old one and the new one, before and after; `others`, the shares
+right of questions on what did not change; `documents`, `calls`, `seconds`.
 """
 
 import argparse
@@ -27,7 +27,6 @@ from elenchus.loading import load
 from elenchus.records import ExamItem, Passage, Score, Update
 from elenchus.screen import Screen
 from graphs import launch
-from training.evaluation import RIGHT
 
 DOCUMENTS, QUICK, CHANGED = 100, 30, 3
 SMALL = ["exam.questions=120", "exam.general=60", "adaptation.examples=[120]"]
@@ -86,30 +85,28 @@ def measure(folder: Path, quick: bool) -> dict[str, Any]:
 
 
 def _figures(run: runs.RunFolder, changed: list[tuple[str, str, str]]) -> dict[str, Any]:
-    """Of the questions whose right result is a changed figure: who gives the new, who the old."""
+    """Of the questions whose answer names a changed figure: who names the new, who the old."""
     with closing(Ledger(run.ledger, read_only=True)) as ledger:
         (update,) = ledger.all(Update)
-        passages = {p.id: p.source for p in ledger.all(Passage)}
-        items = {i.id: i for i in ledger.all(ExamItem, exam="held-out")}
-        old = {}
-        for item in items.values():
-            for name, before, after in changed:
-                about = any(passages[i].endswith(name) for i in item.passage_ids)
-                if about and re.search(rf"\b{after}\b", _result(item.gold)):
-                    old[item.id] = before
-        scores = [s for s in ledger.all(Score, exam="held-out") if s.item_id in old]
-    found: dict[str, Any] = {"questions": len(old)}
+        sources = {p.id: p.source for p in ledger.all(Passage)}
+        figures = {}
+        for item in ledger.all(ExamItem, exam="held-out"):
+            for name, old, new in changed:
+                about = any(sources[i].endswith(name) for i in item.passage_ids)
+                if about and _names(item.gold, new):
+                    figures[item.id] = {"old": old, "new": new}
+        scores = [s for s in ledger.all(Score, exam="held-out") if s.item_id in figures]
+    found: dict[str, Any] = {"questions": len(figures)}
     for when, round_ in (("before", update.round), ("after", update.round + 1)):
         some = [s for s in scores if s.round == round_]
-        stale = [re.search(rf"\b{old[s.item_id]}\b", _result(s.answer)) for s in some]
-        right = sum(s.grade in RIGHT for s in some)
-        found[when] = round(right / len(some), 4) if some else None
-        found[f"old_{when}"] = round(sum(map(bool, stale)) / len(some), 4) if some else None
+        for which in ("old", "new"):
+            named = [_names(s.answer, figures[s.item_id][which]) for s in some]
+            found[f"{which}_{when}"] = round(sum(named) / max(len(named), 1), 4)
     return found
 
 
-def _result(answer: str) -> str:
-    return answer.rpartition("So:")[2]
+def _names(answer: str, figure: str) -> bool:
+    return re.search(rf"\b{figure}\b", answer) is not None
 
 
 def _shares(exam: dict[str, Any]) -> dict[str, Any]:
