@@ -17,6 +17,7 @@ from elenchus import __version__, corpus, domains, runs
 from elenchus.config import DomainConfig
 from elenchus.errors import Interrupted, NothingLoaded, RunStopped, UserError
 from elenchus.loading import as_change, load, merged
+from elenchus.printing import printable
 
 app = typer.Typer(
     help="Adapt a small model to a domain by questioning it.",
@@ -202,10 +203,10 @@ def main() -> None:
         _check_neighbours()
         app()
     except RunStopped as stopped:
-        print(f"elenchus: stopped: {stopped}", file=sys.stderr)
+        print(f"elenchus: stopped: {printable(str(stopped))}", file=sys.stderr)
         sys.exit(3)
     except UserError as error:
-        print(f"elenchus: {error}", file=sys.stderr)
+        print(f"elenchus: {printable(str(error))}", file=sys.stderr)
         sys.exit(1 if isinstance(error, NothingLoaded) else 2)
     except Interrupted as stopped:
         print(f"elenchus: stopped; `elenchus resume {stopped}` goes on", file=sys.stderr)
@@ -248,11 +249,12 @@ def _row(run: runs.RunFolder) -> dict[str, Any]:
     )
     if state == "finished":
         result = json.loads(run.result.read_text(encoding="utf-8"))
-        exam = result["exams"]["held-out"]
         row |= {key: result[key] for key in ("examples", "seconds", "calls", "tokens")}
-        row |= {"questions": exam["questions"]}
-        row |= {key: exam[key]["value"] for key in ("before", "after") if exam[key]}
-        row |= {"interval": [exam["gain"]["low"], exam["gain"]["high"]] if exam["gain"] else None}
+        if exam := result["exams"]["held-out"]:
+            row |= {"questions": exam["questions"]}
+            row |= {key: exam[key]["value"] for key in ("before", "after") if exam[key]}
+            gain = exam["gain"]
+            row |= {"interval": [gain["low"], gain["high"]] if gain else None}
     return {"id": run.id, "domain": run.path.parent.name, "state": state} | row
 
 

@@ -9,6 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from io import StringIO
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -17,11 +18,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
 
 from elenchus import domains
 from elenchus.config import DomainConfig, SourceConfig
 from elenchus.errors import UserError
-from elenchus.loading import as_source, load, validate
+from elenchus.loading import as_source, load
+from elenchus.printing import printable
 from elenchus.runs import write_atomic
 
 app = typer.Typer(help="The reference documents of a domain.", no_args_is_help=True)
@@ -45,9 +48,10 @@ def add(
     path = domains.find(domain)
     new = _as_given(as_source(source), path.parent)
     known = _present(path)
-    if new not in known:
-        _edit(path, [*known, new], changes)
-    _show_ingest(*_ingested(path, changes, as_json), as_json)
+    sources = known if new in known else [*known, new]
+    found = _ingested(path, sources, changes, as_json)
+    _edit(path, sources)
+    _show_ingest(*found, as_json)
 
 
 @app.command()
@@ -67,8 +71,9 @@ def remove(
         raise UserError(f"{path} has no source {source!r}; it has: {names}")
     if not left:
         raise UserError(f"{source!r} is the only source of {path}: add another one first")
-    _edit(path, left, changes)
-    _show_ingest(*_ingested(path, changes, as_json), as_json)
+    found = _ingested(path, left, changes, as_json)
+    _edit(path, left)
+    _show_ingest(*found, as_json)
 
 
 @app.command("list")
@@ -88,7 +93,7 @@ def list_documents(domain: Domain, changes: SetOption = None, as_json: JsonOptio
         table.add_column(name, justify="right" if name in ("characters", "passages") else "left")
     for entry in entries:
         cells = (entry.source, entry.title, entry.language, f"{entry.characters:,}", entry.passages)
-        table.add_row(*(Text(str(cell)) for cell in cells))
+        table.add_row(*(Text(printable(str(cell))) for cell in cells))
     console.print(table)
 
 
@@ -101,24 +106,19 @@ def show(
 ) -> None:
     """A document, passage by passage."""
     with _opened(domains.find(domain), changes, as_json) as (_, index):
-        names = [e.source for e in index.catalogue.entries() if e.reason is None]
-        found = [n for n in names if n == document] or [n for n in names if n.endswith(document)]
-        if len(found) != 1:
-            what = f"{len(found)} documents end" if found else "no document ends"
-            raise UserError(f"{what} in {document!r}; `elenchus corpus list` has them all")
-        held = index.catalogue.document(found[0])
-        passages = list(index.catalogue.passages(found[0]))
+        name = _whole_name(index, document)
+        held, passages = index.catalogue.document(name), list(index.catalogue.passages(name))
     assert held is not None
     if as_json:
         tree = held.model_dump(mode="json") | {"passages": [_as_json(p, held) for p in passages]}
         print(json.dumps(tree, ensure_ascii=False))
         return
     console = Console(highlight=False)
-    console.print(Text(f"{held.title} ({held.source})", style="bold"))
+    console.print(Text(printable(f"{held.title} ({held.source})"), style="bold"))
     for passage in passages:
         console.print()
         console.rule(Text(_place(passage, held)), align="left")
-        console.print(Text(passage.text))
+        console.print(Text(printable(passage.text)))
 
 
 @app.command()
@@ -139,7 +139,8 @@ def search(
         try:
             _embed(index, store, as_json)
             found = Search(list(index.catalogue.passages()), store, config.retrieval)
-            hits = found.ranked(query, document)[:count]
+            inside = None if document is None else _whole_name(index, document)
+            hits = found.ranked(query, inside)[:count]
             held = {h.passage.source: index.catalogue.document(h.passage.source) for h in hits}
         finally:
             store.close()
@@ -195,7 +196,7 @@ def _show_refused(refused: dict[str, str]) -> None:
     for reason, sources in sorted(by_reason.items(), key=lambda item: -len(item[1])):
         named = ", ".join(sources[:NAMED])
         more = f" and {len(sources) - NAMED:,} more" if len(sources) > NAMED else ""
-        console.print(Text(f"  {named}{more}: {reason}"), soft_wrap=True)
+        console.print(Text(printable(f"  {named}{more}: {reason}")), soft_wrap=True)
 
 
 @contextmanager
@@ -230,13 +231,15 @@ def _embed(index: Any, store: Any, quiet: bool) -> int:
 
 
 def _ingested(
-    path: Path, changes: Sequence[str] | None, quiet: bool
+    path: Path, sources: list[SourceConfig], changes: Sequence[str] | None, quiet: bool
 ) -> tuple[Counter[str], dict[str, str]]:
-    """What an ingest did, and what is refused."""
+    """What an ingest of these sources did, and what is refused."""
     from retrieval.embedding import Embedder, check_embedding
     from retrieval.index import Index
 
     config = load(path, None, list(changes or []))
+    corpus = config.corpus.model_copy(update={"sources": sources})
+    config = config.model_copy(update={"corpus": corpus})
     check_embedding(config.retrieval.embedding)
     index = Index(config, path.parent)
     try:
@@ -265,30 +268,26 @@ def _show_ingest(counts: Counter[str], refused: dict[str, str], as_json: bool) -
     _show_refused(refused)
 
 
-def _edit(path: Path, sources: Sequence[SourceConfig], changes: Sequence[str] | None) -> None:
-    """Write the sources into a domain.yaml, whose comments stay; UserError where they are wrong."""
-    from io import StringIO
-
-    from retrieval.corpora import check
-
-    tree = [source.model_dump() for source in sources]
-    config = load(path, None, list(changes or []))
-    corpus = config.corpus.model_copy(update={"sources": list(sources)})
-    check(corpus, path.parent)
+def _edit(path: Path, sources: Sequence[SourceConfig]) -> None:
+    """Write the sources into a domain.yaml, whose comments stay."""
+    before = path.read_text(encoding="utf-8")
     yaml = YAML()
     yaml.preserve_quotes = True
-    whole = yaml.load(path.read_text(encoding="utf-8"))
-    whole.setdefault("corpus", {})["sources"] = tree
+    whole = yaml.load(before)
+    whole.setdefault("corpus", {})["sources"] = [source.model_dump() for source in sources]
     text = StringIO()
     yaml.dump(whole, text)
-    validate(yaml.load(text.getvalue()), str(path))
-    write_atomic(path, text.getvalue())
+    if text.getvalue() != before:
+        write_atomic(path, text.getvalue())
 
 
 def _present(path: Path) -> list[SourceConfig]:
     """The sources that a domain.yaml has; those it has by default only where they hold anything."""
-    tree = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
     sources = load(path).corpus.sources
+    try:
+        tree = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+    except YAMLError as error:  # stricter than what reads it otherwise
+        raise UserError(f"{path} cannot be edited: {' '.join(str(error).split())}") from error
     if "sources" in (tree.get("corpus") or {}):
         return sources
     return [s for s in sources if any((path.parent / str(s.path)).glob("*"))]
@@ -304,6 +303,16 @@ def _as_given(source: SourceConfig, folder: Path) -> SourceConfig:
     return source.model_copy(update={"path": path})
 
 
+def _whole_name(index: Any, document: str) -> str:
+    """The name of the document that is named, or that alone ends so."""
+    names = [e.source for e in index.catalogue.entries() if e.reason is None]
+    found = [n for n in names if n == document] or [n for n in names if n.endswith(document)]
+    if len(found) != 1:
+        what = f"{len(found)} documents end" if found else "no document ends"
+        raise UserError(f"{what} in {document!r}; `elenchus corpus list` has them all")
+    return str(found[0])
+
+
 def _named(source: SourceConfig) -> str:
     tree = source.model_dump()
     if isinstance(tree, str):
@@ -315,7 +324,7 @@ def _place(passage: Any, document: Any) -> str:
     page = document.page(passage.start) if document else None
     heading = " > ".join(passage.heading)
     parts = [passage.source, f"page {page}" if page else "", heading]
-    return ", ".join(filter(None, parts)) + f" [{passage.start}:{passage.end}]"
+    return printable(", ".join(filter(None, parts)) + f" [{passage.start}:{passage.end}]")
 
 
 def _as_json(passage: Any, document: Any) -> dict[str, Any]:
@@ -325,7 +334,7 @@ def _as_json(passage: Any, document: Any) -> dict[str, Any]:
 
 def _marked(text: str, query: str) -> Text:
     """A passage with the query's words made to stand out, whatever their endings."""
-    marked = Text(text)
+    marked = Text(printable(text))
     for word in re.findall(r"\w{3,}", query):
         stem = re.escape(word[: max(4, len(word) - 3)])
         marked.highlight_regex(rf"(?i)\b{stem}\w*", style="bold reverse")

@@ -10,11 +10,11 @@ from pydantic import BaseModel
 
 from elenchus.config import DomainConfig, Section
 from elenchus.errors import UserError
+from elenchus.loading import DOMAIN_FILE as FILE
 from elenchus.loading import validate
 from elenchus.runs import explained, write_atomic
 
 SHIPPED = Path(__file__).resolve().parent.parent / "domains"
-FILE = "domain.yaml"
 
 
 def find(name: str) -> Path:

@@ -14,6 +14,8 @@ from pydantic import BaseModel, ValidationError
 from elenchus.config import DomainConfig, Section, SourceConfig
 from elenchus.errors import UserError
 
+DOMAIN_FILE = "domain.yaml"
+
 
 def load(path: Path, profile: str | None = None, changes: list[str] | None = None) -> DomainConfig:
     """Read a domain.yaml, apply a profile, then `key=value` changes, and validate.

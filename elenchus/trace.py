@@ -9,6 +9,7 @@ from rich.text import Text
 
 from elenchus.errors import UserError
 from elenchus.ledger import Ledger
+from elenchus.printing import printable
 from elenchus.records import Answer, Examination, Passage, Point, Question, Seed, Turn
 
 WIDTH = 80
@@ -48,7 +49,9 @@ def show_overview(rows: list[dict[str, Any]], run_id: str) -> None:
         gap = "" if row["gap"] is None else f"{row['gap']:.2f}"
         cells = (row["examination"][:10], row["round"], row["kind"], row["topic"], row["turns"])
         # As texts: what models and documents say may look like markup.
-        table.add_row(*(Text(str(cell)) for cell in (*cells, gap, row["outcome"].split(":")[0])))
+        table.add_row(
+            *(Text(printable(str(cell))) for cell in (*cells, gap, row["outcome"].split(":")[0]))
+        )
     console.print(table)
     if rows:
         console.print(f"\nOne of them whole: elenchus trace {run_id} {rows[0]['examination'][:10]}")
@@ -131,5 +134,5 @@ def _say(console: Console, who: str, text: str, style: str = "") -> None:
     grid = Table.grid(padding=(0, 1))
     grid.add_column(width=9)
     grid.add_column()
-    grid.add_row(Text(who, style="bold"), Text(text, style=style))
+    grid.add_row(Text(who, style="bold"), Text(printable(text), style=style))
     console.print(Padding(grid, (0, 0, 0, 0)))

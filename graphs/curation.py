@@ -24,6 +24,8 @@ from graphs.state import AdaptationState
 from training import dataset as datasets
 from training import general, lora
 
+LEAST = 8  # examples for a point of an update, which has few of them
+
 
 def past(ledger: Ledger, before: int, memory: float) -> Past:
     """What the examinations of all rounds before one showed.
@@ -98,7 +100,8 @@ def new_points(ledger: Ledger) -> list[Point]:
 def wanted(context: Context) -> int:
     """How many examples an update should get from its new points."""
     over = update(context.ledger)
-    return math.ceil(over.examples_a_point * len(new_points(context.ledger))) if over else 0
+    each = max(over.examples_a_point, LEAST) if over else 0.0
+    return math.ceil(each * len(new_points(context.ledger)))
 
 
 def _chosen(context: Context, round_: int) -> Dataset:
@@ -124,8 +127,18 @@ def _chosen(context: Context, round_: int) -> Dataset:
         most - len(known),
         too_long=len(accepted) - len(examples),
     )
-    kept = (*(over.kept if over else ()), *chosen.example_ids, *(e.id for e in known))
-    return chosen.model_copy(update={"example_ids": kept})
+    kept = _kept(context, over, exam) if over else []
+    whole = (*kept, *chosen.example_ids, *(e.id for e in known))
+    return chosen.model_copy(update={"example_ids": whole})
+
+
+def _kept(context: Context, over: Update, exam: datasets.Vectors) -> list[str]:
+    """The examples that an update took over, without those too near its new exam questions."""
+    examples = {e.id: e for e in context.ledger.all(Example)}
+    vectors = context.embedder.encode([examples[i].prompt[-1].content for i in over.kept])
+    near = (vectors @ exam.T).max(axis=1, initial=-1.0)
+    most = context.config.dataset.near_exam
+    return [i for i, cosine in zip(over.kept, near, strict=True) if cosine < most]
 
 
 def _mastered(

@@ -44,12 +44,16 @@ async def survey(context: Context, passages: Sequence[Passage], advance: Advance
 
 
 async def held_out(
-    context: Context, points: Sequence[Point], advance: Advance, wanted: int
+    context: Context,
+    points: Sequence[Point],
+    advance: Advance,
+    wanted: int,
+    needed: bool = True,
 ) -> list[ExamItem]:
     """So many questions in the exam style, all kinds alike, answered by the expert.
 
     Raises:
-        UserError: there is none.
+        UserError: there is none, and one is needed.
     """
     seeds = _exam_seeds(points, wanted, context)
     context.ledger.write(*seeds)
@@ -58,10 +62,11 @@ async def held_out(
     refused = Counter(reason.split(":")[0] for reason in made if isinstance(reason, str))
     why = "; ".join(f"{count} × {reason}" for reason, count in refused.most_common())
     if not items:
-        raise UserError(
-            f"no exam question could be written and answered ({why or 'no point allows one'}): "
-            "use documents that lay something down, or other models"
-        )
+        none = f"no exam question could be written and answered ({why or 'no point allows one'})"
+        if needed:
+            raise UserError(f"{none}: use documents that lay something down, or other models")
+        context.progress.say(none)
+        return []
     vectors = await asyncio.to_thread(
         context.embedder.encode, [i.prompt[-1].content for i in items]
     )

@@ -16,6 +16,7 @@ from elenchus import runs
 from elenchus.config import DomainConfig
 from elenchus.errors import Interrupted, RunStopped, UserError
 from elenchus.ledger import LOCK_SECONDS, Ledger
+from elenchus.loading import DOMAIN_FILE, load
 from elenchus.records import Failure, Passage, Point
 from graphs import curation
 from graphs.adaptation import build_graph
@@ -65,9 +66,13 @@ def update(earlier: runs.RunFolder, root: Path, progress: Progress) -> Result:
     """
     if not earlier.result.exists():
         raise UserError(f"run {earlier.id} is not finished: `elenchus resume {earlier.id}` first")
-    config, folder = earlier.config(), earlier.domain_folder()
+    folder = earlier.domain_folder()
+    config = _with_present_sources(earlier.config(), folder)
     if config.method != "examination":
         raise UserError(f"runs of method {config.method} cannot be updated: launch another one")
+    ended_with = json.loads(earlier.result.read_text(encoding="utf-8"))["adapter"]
+    if ended_with and not (earlier.path / ended_with).is_dir():
+        raise UserError(f"run {earlier.id} has no {ended_with} any more: launch a new run")
     corpus = check(config, folder, strict=False)
     if corpus == earlier.manifest()["corpus"]:
         raise UserError(f"the documents are as they were for run {earlier.id}: nothing to update")
@@ -114,17 +119,28 @@ def resume(run: runs.RunFolder, progress: Progress, budget: dict[str, Any] | Non
         return _see_through(run, progress)
 
 
+def _with_present_sources(config: DomainConfig, folder: Path) -> DomainConfig:
+    """The configuration of a run, with the sources that its domain.yaml names now."""
+    path = folder / DOMAIN_FILE
+    if not path.is_file():
+        return config
+    corpus = config.corpus.model_copy(update={"sources": load(path).corpus.sources})
+    return config.model_copy(update={"corpus": corpus})
+
+
 def _look_at_corpus(run: runs.RunFolder, progress: Progress) -> None:
     """Say so where the documents are not what they were when the run was launched."""
-    index = Index(run.config(), run.domain_folder())
     try:
-        index.read(lambda done, total: None)
-        corpus = index.fingerprint()
+        config = _with_present_sources(run.config(), run.domain_folder())
+        index = Index(config, run.domain_folder())
+        try:
+            index.read(lambda done, total: None)
+            corpus = index.fingerprint()
+        finally:
+            index.close()
     except UserError as error:
         progress.say(f"the documents cannot be read any more: {error}")
         return
-    finally:
-        index.close()
     if corpus == run.manifest()["corpus"]:
         return
     if _has_passages(run):

@@ -1,6 +1,7 @@
 """The end of a run: its result with intervals, the dataset's card, and the completion marker."""
 
 import dataclasses
+import math
 import time
 from collections import Counter
 from typing import Any
@@ -48,7 +49,8 @@ def result_of(context: Context, state: AdaptationState) -> dict[str, Any]:
         "stopped": state["stopped"],
         "rounds": state["round"],
         "exams": {exam: _exam(context, exam, state) for exam in EXAMS},
-        "accuracy_by_round": state["accuracies"],
+        # No number stands for an exam without questions, which an update may be left with.
+        "accuracy_by_round": [None if math.isnan(a) else a for a in state["accuracies"]],
         "failure_share_by_round": failure_shares(state),
         "passages": passages,
         "readable_passages": len({p.passage_id for p in points}),
@@ -63,7 +65,7 @@ def result_of(context: Context, state: AdaptationState) -> dict[str, Any]:
         "too_long": dataset.too_long if dataset else 0,
         "nearest_exam_similarity": dataset.nearest_exam_similarity if dataset else None,
         "points_covered": _covered(context, dataset),
-        "adapter": state["adapter"],
+        "adapter": state["adapter"] if is_trained(state) else "",
         "update": _update(context, state),
         "calls": calls,
         "tokens": tokens,

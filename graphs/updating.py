@@ -86,11 +86,12 @@ async def write_exam(state: AdaptationState, runtime: Runtime[Context]) -> Chang
     context = runtime.context
     points = curation.new_points(context.ledger)
     if points:
-        known = context.ledger.count(Point) - len(points)
-        share = context.config.exam.questions / max(known, 1)
-        wanted = math.ceil(len(points) * max(share, LEAST))
+        most = context.config.exam.questions
+        share = most / context.ledger.count(Point)
+        wanted = min(math.ceil(len(points) * max(share, LEAST)), most)
         with context.progress.stage("Write exam questions on what is new") as advance:
-            context.ledger.write(*await exams.held_out(context, points, advance, wanted))
+            items = await exams.held_out(context, points, advance, wanted, needed=False)
+        context.ledger.write(*items)
     others = exams.given(context, strict=False)
     for exam in ("general", "hand"):
         some = [item for item in others if item.exam == exam]

@@ -6,6 +6,7 @@ where it was.
 
 import contextlib
 import json
+import secrets
 import sqlite3
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -28,6 +29,7 @@ CREATE TABLE IF NOT EXISTS passages (
 CREATE INDEX IF NOT EXISTS passages_by_source ON passages (source, start);
 CREATE INDEX IF NOT EXISTS passages_to_embed ON passages (embedded, length(text));
 CREATE TABLE IF NOT EXISTS gone (id TEXT PRIMARY KEY);
+CREATE TABLE IF NOT EXISTS identity (id TEXT PRIMARY KEY);
 """
 _PASSAGE = "document_id, source, start, end, heading, text"
 SAMPLED, TELLING = 2000, 60  # characters that tell a document's language, at most and at least
@@ -69,6 +71,15 @@ class Catalogue:
 
     def close(self) -> None:
         self._db.close()
+
+    def identity(self) -> str:
+        """What tells this catalogue from others of the same domain and settings."""
+        with self._transaction():
+            row = self._db.execute("SELECT id FROM identity").fetchone()
+            if row is None:
+                row = (secrets.token_hex(4),)
+                self._db.execute("INSERT INTO identity VALUES (?)", row)
+        return str(row[0])
 
     def begin(self) -> int:
         """The number of a new pass over the sources; what it does not meet, `end` takes out."""

@@ -4,7 +4,7 @@ A passage never crosses a heading; a section too long for one passage is cut at 
 lines, sentences, and words. Where a table is cut, the names of its columns join the heading path.
 """
 
-import itertools
+import bisect
 import re
 from collections.abc import Iterator
 
@@ -12,9 +12,9 @@ from langchain_text_splitters import RecursiveCharacterTextSplitter
 
 from elenchus.records import Document, Passage
 
-_HEADING = re.compile(r"^(#{1,6})[ \t]+(.+?)[ \t]*#*[ \t]*$", re.MULTILINE)
-_FENCED = re.compile(r"^(```|~~~).*?^\1[ \t]*$", re.MULTILINE | re.DOTALL)
-_TABLE_ROW = re.compile(r"^\|.*\|[ \t]*$")
+_HEADING = re.compile(r"^(#{1,6})[ \t]+(\S.*)$", re.MULTILINE)
+_FENCE = re.compile(r"^(```|~~~)(.*)$", re.MULTILINE)
+_TABLE_ROW = re.compile(r"^\|.*\|[ \t]*$", re.MULTILINE)
 CELLS = " | "  # stands between the names of a table's columns, in a heading path
 _SEPARATORS = ["\n\n", "\n", ". ", "; ", ", ", " ", ""]
 
@@ -33,6 +33,7 @@ def split(document: Document, longest: int) -> list[Passage]:
         strip_whitespace=True,
     )
     passages: dict[str, Passage] = {}
+    tables = _tables(document.text)
     for heading, start, end in _sections(document.text):
         for piece in splitter.create_documents([document.text[start:end]]):
             text = piece.page_content
@@ -42,7 +43,7 @@ def split(document: Document, longest: int) -> list[Passage]:
                 source=document.source,
                 start=first,
                 end=first + len(text),
-                heading=(*heading, *_columns(document.text, start, first)),
+                heading=(*heading, *_columns(document.text, tables, first)),
                 text=text,
             )
             passages.setdefault(passage.id, passage)
@@ -56,25 +57,63 @@ def _sections(text: str) -> Iterator[tuple[tuple[str, ...], int, int]]:
     for mark in _headings(text):
         yield tuple(filter(None, path)), start, mark.start()
         depth = len(mark[1])
-        path = [*path[: depth - 1], *[""] * (depth - 1 - len(path)), mark[2]]
+        path = [*path[: depth - 1], *[""] * (depth - 1 - len(path)), _title(mark[2])]
         start = mark.end()
     yield tuple(filter(None, path)), start, len(text)
 
 
+def _title(rest: str) -> str:
+    """What a heading says, without the marks that may close it."""
+    bare = rest.rstrip(" \t")
+    return bare.rstrip("#").rstrip(" \t") or bare
+
+
 def _headings(text: str) -> Iterator[re.Match[str]]:
-    fenced = [match.span() for match in _FENCED.finditer(text)]
+    fenced = list(_fenced(text))
+    starts = [start for start, _ in fenced]
     for mark in _HEADING.finditer(text):
-        if not any(start <= mark.start() < end for start, end in fenced):
+        before = bisect.bisect_right(starts, mark.start()) - 1
+        if before < 0 or mark.start() >= fenced[before][1]:
             yield mark
 
 
-def _columns(text: str, start: int, first: int) -> tuple[str, ...]:
+def _fenced(text: str) -> Iterator[tuple[int, int]]:
+    """Where code stands between two fences; one that is never closed is none."""
+    fences = list(_FENCE.finditer(text))
+    closing = {
+        kind: [f.end() for f in fences if f[1] == kind and not f[2].strip(" \t")]
+        for kind in ("```", "~~~")
+    }
+    end = 0
+    for fence in fences:
+        if fence.start() < end:
+            continue
+        ends = closing[fence[1]]
+        place = bisect.bisect_right(ends, fence.end())
+        if place < len(ends):
+            end = ends[place]
+            yield fence.start(), end
+
+
+def _tables(text: str) -> list[tuple[int, int]]:
+    """Where tables begin and end: rows one after another."""
+    found: list[tuple[int, int]] = []
+    for row in _TABLE_ROW.finditer(text):
+        if found and row.start() == found[-1][1] + 1:
+            found[-1] = (found[-1][0], row.end())
+        else:
+            found.append(row.span())
+    return found
+
+
+def _columns(text: str, tables: list[tuple[int, int]], first: int) -> tuple[str, ...]:
     """The names of a table's columns, for a passage that begins with a later row of it."""
-    line, _, _ = text[first:].partition("\n") if text[first] == "|" else ("", "", "")
-    if not _TABLE_ROW.match(line):
+    place = bisect.bisect_right(tables, (first, len(text))) - 1
+    if place < 0 or not tables[place][0] < first < tables[place][1]:
         return ()
-    above = text[start:first].rstrip("\n").split("\n")
-    rows = list(itertools.takewhile(_TABLE_ROW.match, reversed(above)))
-    if len(rows) < 2:  # names and the rule below them
+    start = tables[place][0]
+    names_end = text.index("\n", start)
+    if first <= names_end + 1:  # the rule below the names
         return ()
-    return (CELLS.join(cell.strip() for cell in rows[-1].strip().strip("|").split("|")),)
+    names = text[start:names_end].strip().strip("|")
+    return (CELLS.join(cell.strip() for cell in names.split("|")),)

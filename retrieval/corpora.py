@@ -5,11 +5,13 @@ A loader is a function that an installed package offers under the entry-point gr
 """
 
 import glob
+import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from elenchus.config import CorpusConfig, SourceConfig
 from elenchus.errors import UserError
@@ -30,6 +32,7 @@ class File:
 
 
 Found = File | Document | Refused
+Loader = Callable[[dict[str, Any]], Iterator[Document | Refused]]
 
 
 def found(corpus: CorpusConfig, folder: Path) -> Iterator[Found]:
@@ -38,7 +41,8 @@ def found(corpus: CorpusConfig, folder: Path) -> Iterator[Found]:
     Raises:
         UserError: a source does not exist, or its loader cannot be used.
     """
-    for source in corpus.sources:
+    # A file that is named by itself goes before a folder with it: it may have settings of its own.
+    for source in sorted(corpus.sources, key=lambda s: not (folder / (s.path or "")).is_file()):
         if source.path is not None:
             for item in _files(source, folder):
                 table = isinstance(item, File) and item.path.suffix.lower() in tables.SUFFIXES
@@ -49,16 +53,7 @@ def found(corpus: CorpusConfig, folder: Path) -> Iterator[Found]:
         elif source.hf is not None:
             yield from tables.hub(source, folder)
         else:
-            yield from _loader(source).load()(source.options)
-
-
-def check(corpus: CorpusConfig, folder: Path) -> None:
-    """See whether the sources are there, without reading them; UserError says which is not."""
-    for source in corpus.sources:
-        if source.path is not None:
-            next(_files(source, folder), None)
-        elif source.loader is not None:
-            _loader(source)
+            yield from _loader(source)(source.options)
 
 
 def loaders() -> dict[str, metadata.EntryPoint]:
@@ -66,7 +61,7 @@ def loaders() -> dict[str, metadata.EntryPoint]:
     return {point.name: point for point in metadata.entry_points(group=GROUP)}
 
 
-def _loader(source: SourceConfig) -> metadata.EntryPoint:
+def _loader(source: SourceConfig) -> Loader:
     known = loaders()
     if source.loader not in known:
         names = ", ".join(sorted(known)) or "none"
@@ -74,7 +69,12 @@ def _loader(source: SourceConfig) -> metadata.EntryPoint:
             f"corpus.sources: no installed package offers the loader {source.loader!r}; "
             f"offered: {names}"
         )
-    return known[source.loader]
+    point = known[source.loader]
+    try:
+        loader: Loader = point.load()
+    except (ImportError, AttributeError) as error:
+        raise UserError(f"corpus.sources: the loader {point.name} is broken: {error}") from error
+    return loader
 
 
 def _files(source: SourceConfig, folder: Path) -> Iterator[File | Refused]:
@@ -82,22 +82,41 @@ def _files(source: SourceConfig, folder: Path) -> Iterator[File | Refused]:
     roots, inside = [root], root
     if not root.exists() and glob.has_magic(str(source.path)):
         inside = next(p for p in root.parents if not glob.has_magic(str(p)))
-        roots = sorted(inside.glob(str(root.relative_to(inside))))
+        roots = [p for p in sorted(inside.glob(str(root.relative_to(inside)))) if _open(p, inside)]
     if not roots or not inside.exists():
         raise UserError(f"corpus.sources: {root} does not exist; put your documents there")
-    real = inside.resolve()
-    for place in roots:
-        for path in _walked(place) if place.is_dir() else [place]:
-            if isinstance(path, Refused):
-                yield Refused(_name(Path(path.source), inside, folder), path.reason)
-            elif path.is_symlink() and not path.resolve().is_relative_to(real):
-                yield Refused(_name(path, inside, folder), "a link that leaves the folder")
-            else:
-                yield File(path, _name(path, inside, folder), source.encoding)
+    met: set[Path] = set()
+    for path in itertools.chain.from_iterable(map(_walked, roots)):
+        place = Path(path.source) if isinstance(path, Refused) else path
+        if place not in met:  # a pattern may name a folder and what is in it
+            met.add(place)
+            name = _name(place, inside, folder)
+            reason = path.reason if isinstance(path, Refused) else _closed(path, inside)
+            yield Refused(name, reason) if reason else File(place, name, source.encoding)
+
+
+def _open(path: Path, inside: Path) -> bool:
+    """Whether no part of a path below a folder is hidden."""
+    return not any(part.startswith(".") for part in path.relative_to(inside).parts)
+
+
+def _closed(path: Path, inside: Path) -> str | None:
+    """Why a file is not to be read, if so."""
+    try:
+        if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(inside)):
+            return "a link that leaves the folder"
+        if path.is_symlink() and not path.exists():
+            return "a link to nothing"
+        return None if path.is_file() else "not a regular file"
+    except (OSError, RuntimeError) as error:  # a loop of links is told as either
+        return getattr(error, "strerror", None) or "a loop of links"
 
 
 def _walked(root: Path) -> Iterator[Path | Refused]:
-    """The files below a folder, in order; hidden ones are passed over."""
+    """A file, or the files below a folder, in order; hidden ones are passed over."""
+    if not root.is_dir():
+        yield root
+        return
     closed: list[OSError] = []
     for place, folders, names in os.walk(root, onerror=closed.append):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
@@ -116,4 +135,5 @@ def _name(path: Path, inside: Path, folder: Path) -> str:
     """
     # Not resolved: a link has the name that it has in the folder.
     whole, home, base = (Path(os.path.normpath(p.absolute())) for p in (path, folder, inside))
-    return whole.relative_to(home if whole.is_relative_to(home) else base.parent).as_posix()
+    below = whole.relative_to(home if whole.is_relative_to(home) else base.parent)
+    return os.fsencode(below.as_posix()).decode("utf-8", "backslashreplace")

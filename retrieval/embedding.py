@@ -31,6 +31,8 @@ class Embedder:
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         """Array of shape (len(texts), dimensions), each row of length 1."""
+        if not texts:
+            return self.encode([""])[:0]
         with self._lock:
             if self._model is None:
                 self._model = _load(self.name)

@@ -4,9 +4,11 @@ A form feed divides the pages of a format that has them. What cannot be read is 
 """
 
 import codecs
+import importlib
 import io
 import re
 import zipfile
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import util
@@ -19,6 +21,20 @@ TEXT = (".md", ".markdown", ".txt", ".text", ".rst")
 ZIPPED = (".docx", ".pptx", ".xlsx", ".epub")  # archives, which may unpack to any size
 MARKED_UP = (".html", ".htm", ".xhtml")
 SUFFIXES = (*TEXT, *MARKED_UP, *ZIPPED, ".pdf")
+# Without which an archive is none of the kind that its name says.
+_MEMBERS = {
+    ".docx": "word/document.xml",
+    ".pptx": "ppt/presentation.xml",
+    ".xlsx": "xl/workbook.xml",
+    ".epub": "META-INF/container.xml",
+}
+_CONVERTERS = {
+    ".docx": "DocxConverter", ".pptx": "PptxConverter", ".xlsx": "XlsxConverter",
+    ".epub": "EpubConverter", ".html": "HtmlConverter", ".htm": "HtmlConverter",
+    ".xhtml": "HtmlConverter",
+}  # fmt: skip
+MOST_CELLS = 5_000_000  # of a sheet, empty ones included: those are written out
+_CELL = re.compile(rb'r="([A-Z]{1,3})(\d{1,7})"')
 _SLIDE = re.compile(r"\s*<!-- Slide number: \d+ -->\s*")
 _NEXT_PAGE = f"\n\n{PAGE_BREAK}\n"  # a heading may stand first on it
 _BOMS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
@@ -55,7 +71,7 @@ def extract(name: str, content: bytes, expanded: int, encoding: str | None = Non
         text = _pdf(content)
     elif suffix in (*ZIPPED, *MARKED_UP):
         if suffix in ZIPPED:
-            _check_archive(content, expanded)
+            _check_archive(content, suffix, expanded)
         text = _converted(content, suffix)
     else:
         raise Unreadable(f"no reader for {suffix or 'files without a suffix'}")
@@ -85,7 +101,7 @@ def _decoded(content: bytes, encoding: str | None) -> str:
 
 def _pdf(content: bytes) -> str:
     """The text of all pages, read in order, with a form feed between them."""
-    pdfium: Any = _package("pypdfium2", lambda: __import__("pypdfium2"))
+    pdfium: Any = _package("pypdfium2", lambda: importlib.import_module("pypdfium2"))
     try:
         document = pdfium.PdfDocument(content)
         try:
@@ -106,28 +122,51 @@ def _page(document: Any, number: int) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n").replace(PAGE_BREAK, "\n").strip()
 
 
-def _check_archive(content: bytes, expanded: int) -> None:
+def _check_archive(content: bytes, suffix: str, expanded: int) -> None:
     """Refuse an archive that unpacks to more; no more than it declares is ever unpacked."""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             size = sum(entry.file_size for entry in archive.infolist())
-    except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
+            if size > expanded:
+                raise Unreadable(
+                    f"it unpacks to {size / 1e6:,.0f} MB, and corpus.expanded_mb allows "
+                    f"{expanded / 1e6:,.0f}"
+                )
+            if _MEMBERS[suffix] not in archive.namelist():
+                raise Unreadable(f"it is damaged: there is no {_MEMBERS[suffix]} in it")
+            if suffix == ".xlsx":
+                _check_cells(archive)
+    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, ValueError) as error:
         raise Unreadable(f"it is damaged: {error}") from error
-    if size > expanded:
-        raise Unreadable(
-            f"it unpacks to {size / 1e6:,.0f} MB, and corpus.expanded_mb allows "
-            f"{expanded / 1e6:,.0f}"
-        )
+
+
+def _check_cells(archive: zipfile.ZipFile) -> None:
+    """Two far corners make a small file a sheet of billions of cells."""
+    for name in archive.namelist():
+        if name.startswith("xl/worksheets/"):
+            places = _CELL.findall(archive.read(name))
+            width = max((_column(letters) for letters, _ in places), default=0)
+            height = max((int(row) for _, row in places), default=0)
+            if width * height > MOST_CELLS:
+                raise Unreadable(f"a sheet of {height:,} rows and {width:,} columns is too large")
+
+
+def _column(letters: bytes) -> int:
+    number = 0
+    for letter in letters:
+        number = 26 * number + letter - ord("A") + 1
+    return number
 
 
 def _converted(content: bytes, suffix: str) -> str:
     """Markdown, with its tables, of a format that markitdown knows."""
-    library: Any = _package("markitdown", lambda: __import__("markitdown"))
+    library: Any = _package("markitdown", lambda: importlib.import_module("markitdown"))
+    # This format's converter alone: others would guess, and unpack archives within archives.
+    only = library.MarkItDown(enable_builtins=False, enable_plugins=False)
+    only.register_converter(getattr(library.converters, _CONVERTERS[suffix])())
     info = library.StreamInfo(extension=suffix)
     try:
-        found = library.MarkItDown(enable_plugins=False).convert_stream(
-            io.BytesIO(content), stream_info=info
-        )
+        found = only.convert_stream(io.BytesIO(content), stream_info=info)
     except library.MissingDependencyException as error:
         raise Unreadable(_remedy(suffix)) from error
     except library.MarkItDownException as error:

@@ -8,7 +8,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 from filelock import FileLock
@@ -53,8 +53,10 @@ class Index:
         self.catalogue.close()
 
     def store(self, embedder: Embedder) -> Store:
-        """The passages' vectors."""
-        return Store(self.name, self.place, self._config.retrieval, embedder)
+        """The passages' vectors. On a server, every catalogue has a collection of its own."""
+        served = self._config.retrieval.chroma is not None
+        name = f"{self.name}-{self.catalogue.identity()}" if served else self.name
+        return Store(name, self.place, self._config.retrieval, embedder)
 
     def read(self, progress: Progress) -> Counter[str]:
         """Bring the catalogue in line with the sources.
@@ -66,7 +68,7 @@ class Index:
             UserError: a source does not exist.
             NothingLoaded: none of them gave any text.
         """
-        with explained(self.place, "--set retrieval.index"), self._lock:
+        with self._lock:
             counts = self._read(progress)
         if not self.catalogue.count()["documents"]:
             raise NothingLoaded(self._nothing())
@@ -96,30 +98,39 @@ class Index:
     def _read(self, progress: Progress) -> Counter[str]:
         counts: Counter[str] = Counter()
         number = self.catalogue.begin()
+        again: Counter[str] = Counter()
         met: dict[str, Path | None] = {}  # by the name of a document, its file
         words: dict[str, str] = {}  # by the hash of a text, the first document that has it
         for looked_at, found in enumerate(corpora.found(self._config.corpus, self._folder), 1):
             file = found.path if isinstance(found, corpora.File) else None
-            if found.source not in met:
+            if found.source in met:
+                if file is not None and file == met[found.source]:
+                    continue  # a file may be named by two sources
+                again[found.source] += 1
+                name = f"{found.source} (again, {again[found.source] + 1})"
+                found = Refused(name, "another document has this name")
+            else:
                 met[found.source] = file
+            # What goes wrong in sources is not to be taken for trouble with the index.
+            with explained(self.place, "--set retrieval.index"):
                 counts[self._take(found, number, words)] += 1
-            elif file is None or file != met[found.source]:  # a file may be named twice
-                reason = "another document has this name"
-                self.catalogue.refuse(f"{found.source} (again)", reason, number)
-                counts["refused"] += 1
             progress(looked_at, None)
-        counts["removed"] = self.catalogue.end(number)
+        with explained(self.place, "--set retrieval.index"):
+            counts["removed"] = self.catalogue.end(number)
         return counts
 
     def _take(self, found: corpora.Found, number: int, words: dict[str, str]) -> str:
         """Put one thing that a source held into the catalogue; what became of it."""
         catalogue, source = self.catalogue, found.source
+        if isinstance(found, Document) and not _is_unicode(found):
+            found = Refused(source, "it holds half a character (a lone surrogate)")
         if isinstance(found, Refused):
-            catalogue.refuse(source, found.reason, number)
+            catalogue.refuse(_escaped(source), _escaped(found.reason), number)
             return "refused"
         try:
             raw = self._content(found)
-            content = hashlib.sha256(raw).hexdigest()
+            encoding = found.encoding if isinstance(found, corpora.File) else None
+            content = hashlib.sha256(raw + (encoding or "").encode()).hexdigest()
             before = catalogue.known(source)
             if before is not None and before.content == content:
                 if before.kept and before.words not in words:
@@ -150,7 +161,7 @@ class Index:
     def _content(self, found: corpora.File | Document) -> bytes:
         """What says whether a source has changed."""
         if isinstance(found, Document):
-            return found.model_dump_json().encode()
+            return "\0".join((found.source, found.title, found.text)).encode()
         most = self._config.corpus.file_mb
         try:
             if (size := found.path.stat().st_size) > most * 1e6:
@@ -166,7 +177,9 @@ class Index:
             return found
         expanded = int(self._config.corpus.expanded_mb * 1e6)
         text = extract(found.path.name, content, expanded, found.encoding)
-        return Document(source=found.source, title=_title(text) or found.path.stem, text=text)
+        return Document(
+            source=found.source, title=_title(text) or PurePath(found.source).stem, text=text
+        )
 
     def _nothing(self) -> str:
         refused = [e for e in self.catalogue.entries() if e.reason is not None]
@@ -187,6 +200,14 @@ def contents(config: DomainConfig, folder: Path) -> tuple[list[Document], list[P
         return list(index.catalogue.documents()), list(index.catalogue.passages())
     finally:
         index.close()
+
+
+def _is_unicode(document: Document) -> bool:
+    return all(_escaped(t) == t for t in (document.source, document.title, document.text))
+
+
+def _escaped(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode()
 
 
 def _title(text: str) -> str:

@@ -52,8 +52,10 @@ class Search:
         self._reranker = Reranker(config.reranker) if config.reranker else None
         self._stemmer = Stemmer.Stemmer("english")
         self._lexical = bm25s.BM25()
-        texts = ["\n".join((*p.heading, p.text)) for p in passages]
-        self._lexical.index(self._tokens(texts), show_progress=False)
+        tokens = self._tokens(["\n".join((*p.heading, p.text)) for p in passages])
+        self._has_words = bool(tokens.vocab)
+        if self._has_words:
+            self._lexical.index(tokens, show_progress=False)
         self._numbered: dict[str, list[Passage]] = defaultdict(list)
         self._citing: dict[str, list[Passage]] = defaultdict(list)
         for passage in passages:
@@ -87,12 +89,19 @@ class Search:
 
     def dense(self, query: str, source: str | None = None) -> dict[str, float]:
         """Passage ids with their cosines, best first."""
-        return self._store.nearest(query, self._config.candidates, self._ids, source)
+        if not self._ids:
+            return {}
+        found = self._store.nearest(query, self._config.candidates, self._ids, source)
+        if found is None or not found.keys() <= self._place.keys():
+            # The index was brought in line with other documents since.
+            self._store.hold(list(self._passages.values()), lambda done, total: None)
+            found = self._store.nearest(query, self._config.candidates, self._ids, source, True)
+        return found or {}
 
     def lexical(self, query: str, source: str | None = None) -> dict[str, float]:
         """Passage ids with their BM25 scores, best first; 0 where no word is shared."""
         tokens = self._tokens([query])
-        if not tokens.vocab:
+        if not tokens.vocab or not self._has_words:
             return {}
         mask, among = None, len(self._ids)
         if source is not None:

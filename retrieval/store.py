@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import chromadb
 import httpx
 from chromadb.config import Settings
-from chromadb.errors import ChromaError
+from chromadb.errors import ChromaError, InternalError
 from filelock import FileLock
 
 from elenchus.config import RetrievalConfig
@@ -105,22 +105,36 @@ class Store:
         return dict(zip(found["ids"], found["embeddings"], strict=True))
 
     def nearest(
-        self, query: str, count: int, among: Sequence[str], source: str | None = None
-    ) -> dict[str, float]:
+        self,
+        query: str,
+        count: int,
+        among: Sequence[str],
+        source: str | None = None,
+        named: bool = False,
+    ) -> dict[str, float] | None:
         """Those passages of `among`, all of them held, that are nearest to a query, with cosines.
 
-        Nearest first. `source` leaves those of one document.
+        Nearest first. None where too few are held; `named` where as many are held, but others.
+        `source` leaves those of one document.
         """
         vectors: Any = self._embedder.query(query)[None]
         with self._refusals():
-            found: Any = self._collection.query(
-                query_embeddings=vectors,
-                n_results=min(count, len(among)),
-                # Naming all ids is slow; where the store holds no others, it is not needed.
-                ids=list(among) if self._collection.count() > len(among) else None,
-                where=None if source is None else {"source": source},
-                include=["distances"],
-            )
+            held = self._collection.count()
+            if held < len(among):
+                return None
+            try:
+                found: Any = self._collection.query(
+                    query_embeddings=vectors,
+                    n_results=min(count, len(among)),
+                    # Naming all ids is slow; where no others are held, it is not needed.
+                    ids=list(among) if named or held > len(among) else None,
+                    where=None if source is None else {"source": source},
+                    include=["distances"],
+                )
+            except InternalError:  # what Chroma says where a named id is not held
+                if named:
+                    raise
+                return None
         pairs = zip(found["ids"][0], found["distances"][0], strict=True)
         return {passage_id: 1 - float(distance) for passage_id, distance in pairs}
 

@@ -6,7 +6,7 @@ Rows are read one after another, so a table may be larger than memory.
 import csv
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from importlib import util
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from retrieval.formats import Refused
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")
 LONGEST_LINE = 50_000_000  # bytes
+NAME = "name it: {path: …, text: COLUMN}"
 TEXT = "text"  # the column taken where none is named
 Row = dict[str, Any]
 
@@ -26,10 +27,7 @@ def rows(path: Path, name: str, source: SourceConfig) -> Iterator[Document | Ref
     """A document for each row of a file; a row that cannot be used is refused with its number."""
     kind = path.suffix.lower()
     read = {".csv": _separated, ".tsv": _separated, ".parquet": _parquet}.get(kind, _lines)
-    try:
-        yield from _documents(read(path, source.encoding), name, source)
-    except (OSError, csv.Error, UnicodeDecodeError, ValueError) as error:
-        yield Refused(name, _reason(error))
+    yield from _whole(_documents(read(path, source), name, source), name)
 
 
 def hub(source: SourceConfig, folder: Path) -> Iterator[Document | Refused]:
@@ -48,7 +46,23 @@ def hub(source: SourceConfig, folder: Path) -> Iterator[Document | Refused]:
         loaded = datasets.load_dataset(place, source.name, split=source.split, streaming=True)
     except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
         raise UserError(f"corpus.sources: hf: cannot load {source.hf}: {error}") from error
-    yield from _documents(enumerate(loaded, 1), f"hf:{source.hf}/{source.split}", source)
+    name = f"hf:{source.hf}/{source.split}"
+    yield from _whole(_documents(enumerate(loaded, 1), name, source), name)
+
+
+def _whole(found: Iterator[Document | Refused], name: str) -> Iterator[Document | Refused]:
+    """All that a table gives, and why it gave no more where it is damaged, or nothing at all."""
+    empty = True
+    try:
+        for item in found:
+            empty = False
+            yield item
+    # What csv, codecs, pyarrow (ValueError and OSError) and its conversions to Python raise.
+    except (OSError, csv.Error, ValueError, LookupError, OverflowError, TypeError) as error:
+        yield Refused(name, _reason(error))
+        return
+    if empty:
+        yield Refused(name, "there is no row in it")
 
 
 def _documents(
@@ -62,13 +76,9 @@ def _documents(
             continue
         wanted = [c for c in (column, source.title, source.id) if c is not None]
         if missing := [c for c in wanted if c not in row]:
-            known = ", ".join(map(str, row))
             yield Refused(
-                name if number == 1 else place,
-                f"no column {missing[0]!r} among {known}: name it: {{path: …, text: COLUMN}}",
+                place, f"no column {missing[0]!r} among {', '.join(map(str, row))}: {NAME}"
             )
-            if number == 1:  # the others lack it as well
-                return
             continue
         text = "" if row[column] is None else str(row[column])
         if source.id is not None:
@@ -80,17 +90,25 @@ def _documents(
         yield Document(source=place, title=title, text=text.replace("\r\n", "\n"))
 
 
-def _separated(path: Path, encoding: str | None) -> Iterator[tuple[int, Row | str]]:
+def _separated(path: Path, source: SourceConfig) -> Iterator[tuple[int, Row | str]]:
     csv.field_size_limit(min(sys.maxsize, LONGEST_LINE))
-    with path.open(encoding=encoding or "utf-8-sig", newline="") as file:
+    with path.open(encoding=source.encoding or "utf-8-sig", newline="") as file:
         dialect: Any = "excel-tab" if path.suffix.lower() == ".tsv" else "excel"
         reader = csv.DictReader(file, dialect=dialect)
+        _check_columns(reader.fieldnames or (), source)
         for number, row in enumerate(reader, 1):
             whole = None not in row and None not in row.values()
             yield number, row if whole else "it has not as many cells as the first line"
 
 
-def _lines(path: Path, encoding: str | None) -> Iterator[tuple[int, Row | str]]:
+def _check_columns(known: Sequence[str], source: SourceConfig) -> None:
+    """One line for a table whose columns are named otherwise, and not one for each row."""
+    for column in (source.text or TEXT, source.title, source.id):
+        if known and column is not None and column not in known:
+            raise ValueError(f"no column {column!r} among {', '.join(known)}: {NAME}")
+
+
+def _lines(path: Path, source: SourceConfig) -> Iterator[tuple[int, Row | str]]:
     with path.open("rb") as file:
         number = 0
         while line := file.readline(LONGEST_LINE):
@@ -100,37 +118,41 @@ def _lines(path: Path, encoding: str | None) -> Iterator[tuple[int, Row | str]]:
                 while (rest := file.readline(LONGEST_LINE)) and not rest.endswith(b"\n"):
                     pass
             elif line.strip():
-                yield number, _parsed(line, encoding)
+                yield number, _parsed(line, source.encoding)
 
 
 def _parsed(line: bytes, encoding: str | None) -> Row | str:
     try:
         row = json.loads(line.decode(encoding or "utf-8-sig"))
+    except LookupError:
+        return f"no encoding is named {encoding!r}"
     except UnicodeDecodeError as error:
         return f"it is not {encoding or 'UTF-8'} (byte {error.start} of the line)"
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # of numbers with thousands of digits, too
         return f"it is not JSON: {error}"
     return row if isinstance(row, dict) else "it is no JSON object"
 
 
-def _parquet(path: Path, encoding: str | None) -> Iterator[tuple[int, Row | str]]:
+def _parquet(path: Path, source: SourceConfig) -> Iterator[tuple[int, Row | str]]:
     if util.find_spec("pyarrow") is None:
         raise ValueError("Parquet needs pyarrow: pip install 'elenchus[documents]'")
     from pyarrow import parquet
 
-    with parquet.ParquetFile(path) as file:  # pyarrow's errors are ValueError and OSError
+    with parquet.ParquetFile(path) as file:
+        _check_columns(file.schema_arrow.names, source)
+        columns = [c for c in (source.text or TEXT, source.title, source.id) if c is not None]
         number = 0
-        for batch in file.iter_batches(batch_size=256):
+        for batch in file.iter_batches(batch_size=256, columns=columns):
             for row in batch.to_pylist():
                 number += 1
                 yield number, row
 
 
 def _reason(error: Exception) -> str:
+    """What was wrong with a table, in a line."""
     if isinstance(error, UnicodeDecodeError):
-        return (
-            "it is not UTF-8: save it as UTF-8, or name its encoding: {path: …, encoding: cp1252}"
-        )
+        return "it is not UTF-8: save it so, or name its encoding: {path: …, encoding: cp1252}"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    return f"it is damaged: {error}"
+    said = " ".join(str(error).split())
+    return said if said.endswith((NAME, "'elenchus[documents]'")) else f"it is damaged: {said}"

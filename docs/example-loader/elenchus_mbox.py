@@ -20,8 +20,9 @@ def load(options: dict[str, Any]) -> Iterator[Document | Refused]:
     path = Path(options.get("path", ""))
     if not path.is_file():
         raise UserError(f"corpus.sources: mbox: options.path: there is no mailbox {path}")
-    for message in mailbox.mbox(path, create=False):
-        name = f"{path.name}#{message['Message-ID']}"  # stays, whatever is added to the mailbox
+    for place, message in enumerate(mailbox.mbox(path, create=False)):
+        # An id stays, whatever is added to the mailbox.
+        name = f"{path.name}#{message['Message-ID'] or place}"
         text = "\n".join(_plain(part) for part in message.walk())
         if text.strip():
             yield Document(source=name, title=str(message["Subject"] or name), text=text)
@@ -34,5 +35,9 @@ def _plain(part: Message) -> str:
     if part.get_content_type() != "text/plain":
         return ""
     content = part.get_payload(decode=True)
-    charset = part.get_content_charset() or "utf-8"
-    return content.decode(charset, errors="replace") if isinstance(content, bytes) else ""
+    if not isinstance(content, bytes):
+        return ""
+    try:
+        return content.decode(part.get_content_charset() or "utf-8", errors="replace")
+    except LookupError:  # a character set that nobody knows
+        return content.decode("utf-8", errors="replace")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from elenchus import config, domains, loading
+from elenchus import domains, loading
 from elenchus.errors import UserError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -87,7 +87,7 @@ def test_names_of_models_may_hold_dots(tmp_path: Path, model: str) -> None:
 )
 def test_a_mistake_of_the_whole_does_not_print_the_whole(tree: dict, says: str) -> None:
     with pytest.raises(UserError) as caught:
-        config.validate(tree, "here")
+        loading.validate(tree, "here")
     assert str(caught.value) == says
 
 
@@ -111,21 +111,21 @@ def test_every_key_is_read_somewhere() -> None:
         for path in (ROOT / package).rglob("*.py"):
             tree = ast.parse(path.read_text("utf-8"))
             read |= {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
-    unread = {key for key in config.leaf_keys() if key.split(".")[-1] not in read} - {"profiles"}
+    unread = {key for key in loading.leaf_keys() if key.split(".")[-1] not in read} - {"profiles"}
     assert not unread
 
 
 def test_template_shows_every_key_and_validates(tmp_path: Path) -> None:
     text = domains.template("mine")
-    assert config.validate(yaml.safe_load(text), "template").domain == "mine"
-    for key in config.leaf_keys():
+    assert loading.validate(yaml.safe_load(text), "template").domain == "mine"
+    for key in loading.leaf_keys():
         assert f"{key.split('.')[-1]}:" in text
     uncommented = "\n".join(
         line[2:] if (line.startswith("# ") and ": " in line) or line.endswith(":") else line
         for line in text.splitlines()
         if "elenchus launch" not in line and not line.startswith(("# The domain", "# Lines"))
     )
-    assert config.validate(yaml.safe_load(uncommented), "all keys set").training.rank == 16
+    assert loading.validate(yaml.safe_load(uncommented), "all keys set").training.rank == 16
 
 
 def test_new_refuses_to_overwrite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -143,4 +143,4 @@ def test_unknown_domain_names_the_nearest() -> None:
 
 def test_sizes_must_rise() -> None:
     with pytest.raises(UserError, match="sizes must rise"):
-        config.validate({**MINIMAL, "adaptation": {"examples": [200, 200]}}, "here")
+        loading.validate({**MINIMAL, "adaptation": {"examples": [200, 200]}}, "here")

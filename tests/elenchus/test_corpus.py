@@ -94,6 +94,24 @@ def test_a_source_can_be_taken_out_again(elenchus, fresh: Path) -> None:
     assert (end.code, "it has: ../../rules/paint.txt" in end.err) == (2, True)
 
 
+def test_documents_do_not_command_the_terminal(elenchus, fresh: Path, tmp_path: Path) -> None:
+    text = "# A \x1b]0;title\x07\n\nA ladder\x1b[2J must be tied. [bold]Always[/bold]. \x9b31m"
+    (tmp_path / "rules" / "odd\x1b[31m.md").write_text(text, "utf-8")
+    elenchus("corpus", "add", "port", "rules")
+    for command in (["list"], ["show", ".md"], ["search", "ladder"], ["stats"]):
+        end = elenchus("corpus", command[0], "port", *command[1:])
+        assert not {"\x1b", "\x07", "\x9b"} & set(end.out + end.err)
+    assert "[bold]Always[/bold]" in elenchus("corpus", "search", "port", "ladder").out
+
+
+def test_a_source_that_cannot_be_loaded_is_not_kept(elenchus, fresh: Path) -> None:
+    before = fresh.read_text("utf-8")
+    (fresh.parent / "empty").mkdir()
+    for source in ("hf:empty", "{loader: nobody}", "rules/empty.md"):
+        assert elenchus("corpus", "add", "port", source).code in (1, 2)
+    assert fresh.read_text("utf-8") == before
+
+
 def test_documents_that_are_there_by_default_stay(elenchus, fresh: Path) -> None:
     (fresh.parent / "documents" / "rope.md").write_text("A rope must be dry.", "utf-8")
     assert elenchus("corpus", "add", "port", "rules", "--json").json["documents"] == 3

@@ -12,14 +12,24 @@ TEXT = st.text(max_size=80)
 
 
 @given(TEXT, TEXT, st.integers(0, 99))
-def test_ids_come_from_content(source: str, text: str, start: int) -> None:
-    def made(shift: int) -> Passage:
-        return Passage(
-            document_id="d", source=source, start=start + shift, end=9, heading=(), text=text
-        )
+def test_ids_come_from_content(point: str, asked: str, round_: int) -> None:
+    def made(shift: int) -> Seed:
+        return Seed(point_id=point, kind="apply", round=round_ + shift, variation=0, asked=(asked,))
 
-    assert made(0).id == made(0).id == Passage.model_validate_json(made(0).model_dump_json()).id
+    assert made(0).id == made(0).id == Seed.model_validate_json(made(0).model_dump_json()).id
     assert made(0).id != made(1).id
+
+
+@given(TEXT, TEXT, st.integers(0, 99))
+def test_a_passage_is_itself_wherever_it_stands(source: str, text: str, start: int) -> None:
+    def made(start: int, text: str, *heading: str) -> Passage:
+        return Passage(
+            document_id=f"d-{start}", source=source, start=start, end=start + 9, heading=heading,
+            text=text,
+        )  # fmt: skip
+
+    assert made(start, text).id == made(0, text).id
+    assert len({made(0, text).id, made(0, text + ".").id, made(0, text, "Part 1").id}) == 3
 
 
 def test_writing_twice_is_writing_once(ledger: Ledger) -> None:

@@ -89,6 +89,29 @@ def test_an_update_goes_on_where_it_stopped(
     assert again["update"] == whole["update"]
 
 
+def test_an_update_takes_the_sources_that_are_named_now(
+    elenchus, finished: runs.RunFolder, pool: Path, tmp_path: Path
+) -> None:
+    more = tmp_path / "more.md"
+    more.write_text("# 3.1 Towels\n\nA towel must be handed back within 3 hours.", "utf-8")
+    assert elenchus("corpus", "add", pool, more).code == 0
+    end = elenchus("update", finished.id, "--runs", tmp_path / "runs", "--json")
+    moved = end.json["update"]
+    assert (moved["passages_gone"], moved["passages_new"]) == (0, 1)
+    assert moved["examples_retired"] == 0
+
+
+def test_an_update_whose_news_cannot_be_asked_about(
+    elenchus, finished: runs.RunFolder, pool: Path, tmp_path: Path
+) -> None:
+    for file in (pool / "documents").iterdir():
+        file.write_text("# Poems\n\nThe sea is wide and grey.\n" * (1 + len(file.name)), "utf-8")
+    end = elenchus("update", finished.id, "--runs", tmp_path / "runs")
+    assert end.code == 0, end.err
+    assert "Stopped: no example is left." in end.out
+    assert elenchus("runs", "--runs", tmp_path / "runs").code == 0
+
+
 def test_what_only_went_is_retired(
     elenchus, finished: runs.RunFolder, pool: Path, tmp_path: Path
 ) -> None:

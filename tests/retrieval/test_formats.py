@@ -31,7 +31,7 @@ def pdf(*pages: str, password: str = "") -> bytes:
     return bytes(made.output())
 
 
-def archive(**files: str) -> bytes:
+def archive(**files: str | bytes) -> bytes:
     """A zip of the files, whose names have slashes and dots for _ and __."""
     held = io.BytesIO()
     with zipfile.ZipFile(held, "w", zipfile.ZIP_DEFLATED) as made:
@@ -145,6 +145,15 @@ def bomb() -> bytes:
     return archive(word_document__xml="0" * 3 * MB)
 
 
+def sparse() -> bytes:
+    """Two cells, in opposite corners of a sheet."""
+    made = openpyxl.Workbook()
+    made.active["A1"], made.active["XFD1048576"] = "one", "two"
+    held = io.BytesIO()
+    made.save(held)
+    return held.getvalue()
+
+
 BROKEN: dict[str, tuple[str, Callable[[], bytes], str]] = {
     "empty": ("a.md", lambda: b"", "empty"),
     "blank": ("a.md", lambda: b" \n \n", "no text"),
@@ -155,6 +164,8 @@ BROKEN: dict[str, tuple[str, Callable[[], bytes], str]] = {
     "corrupt": ("a.docx", lambda: b"PK\x03\x04 and then nothing", "damaged"),
     "half": ("a.docx", lambda: archive(word_document__xml="<w:document>"), "damaged"),
     "bomb": ("a.docx", bomb, "unpacks to 3 MB"),
+    "nested bomb": ("a.docx", lambda: archive(a__zip=archive(b__txt="0" * MB)), "no word/document"),
+    "sparse": ("a.xlsx", sparse, "1,048,576 rows and 16,384 columns is too large"),
     "picture": ("a.png", lambda: b"\x89PNG", "no reader for .png"),
     "bare": ("README", lambda: b"text", "without a suffix"),
 }

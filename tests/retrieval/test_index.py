@@ -1,6 +1,7 @@
 """Ingesting: what is read, what is refused and why, and what an ingest costs the second time."""
 
 import json
+import os
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -277,12 +278,89 @@ def test_documents_never_share_a_name(tmp_path: Path) -> None:
         fill(tmp_path / place / "docs", {"a.md": text})
     home = tmp_path / "home"
     home.mkdir()
-    sources = ("../one/docs", str(tmp_path / "two" / "docs"), "../one/docs/a.md")
+    sources = ("../one/docs", str(tmp_path / "two" / "docs"))
     documents, _ = contents(configured(tmp_path, *sources), home)
     assert [(d.source, d.text) for d in documents] == [("docs/a.md", "A lamp.")]
-    with closing(Index(configured(tmp_path, *sources), home)) as index:
-        index.read(silent)
-        assert {e.source: e.reason for e in index.catalogue.entries() if e.reason} == {
-            "docs/a.md (again)": "another document has this name",
-            "a.md": "the same text as docs/a.md",
-        }
+    assert refused(home, *sources) == {"docs/a.md (again, 2)": "another document has this name"}
+
+
+def test_rows_of_one_name_are_each_told(tmp_path: Path) -> None:
+    fill(tmp_path, {"a.csv": "id,text\n7,A lamp.\n7,A rope.\n7,A net."})
+    why = refused(tmp_path, {"path": "a.csv", "id": "id"})
+    assert why == {f"a.csv#7 (again, {n})": "another document has this name" for n in (2, 3)}
+
+
+def test_odd_files_are_told_and_stop_nothing(tmp_path: Path) -> None:
+    docs = fill(tmp_path / "docs", {
+        "good.md": "A lamp must be lit.",
+        "half.jsonl": json.dumps({"text": "A \ud800 lamp."}) + "\n" + json.dumps({"text": "Two."}),
+        "digits.jsonl": '{"text": ' + "9" * 5000 + '}\n{"text": "Three."}',
+        "later.jsonl": '{"other": 1}\n{"text": "Four."}',
+        "bare.csv": "text\n", "none.csv": "", "blank.jsonl": "\n\n",
+    })  # fmt: skip
+    (docs / "loop").symlink_to("loop")
+    (docs / "nothing").symlink_to("nowhere.md")
+    os.mkfifo(docs / "pipe.txt")
+    with open(os.fsencode(docs) + b"/caf\xe9.txt", "w") as file:  # noqa: PTH123
+        file.write("Five.")
+    documents, _ = contents(configured(tmp_path, "docs"), tmp_path)
+    assert {d.text for d in documents} == {
+        "A lamp must be lit.",
+        "Two.",
+        "Three.",
+        "Four.",
+        "Five.",
+    }
+    why = refused(tmp_path, "docs")
+    assert {name.removeprefix("docs/"): reason.split(":")[0] for name, reason in why.items()} == {
+        "bare.csv": "there is no row in it",
+        "blank.jsonl": "there is no row in it",
+        "digits.jsonl#1": "it is not JSON",
+        "half.jsonl#1": "it holds half a character (a lone surrogate)",
+        "later.jsonl#1": "no column 'text' among other",
+        "loop": "a loop of links" if "loop" in why.get("docs/loop", "") else "a link to nothing",
+        "none.csv": "there is no row in it",
+        "nothing": "a link to nothing",
+        "pipe.txt": "not a regular file",
+    }
+
+
+def test_a_wrong_encoding_of_a_table_is_told(tmp_path: Path) -> None:
+    fill(tmp_path, {"a.csv": "text\nA.", "b.jsonl": '{"text": "B."}', "c.md": "C."})
+    sources = [{"path": name, "encoding": "klingon"} for name in ("a.csv", "b.jsonl")]
+    why = refused(tmp_path, *sources, "c.md")
+    assert all("klingon" in reason for reason in why.values())
+    assert len(why) == 2
+
+
+def test_a_file_named_by_itself_has_its_own_settings(tmp_path: Path, embedder: Embedder) -> None:
+    fill(tmp_path / "docs", {"old.txt": "Gr\u00fc\u00dfe".encode("cp1252"), "new.txt": "A lamp."})
+    assert ingest(tmp_path, embedder, "docs") == {"new": 1, "refused": 1, "embedded": 1}
+    named = {"path": "docs/old.txt", "encoding": "cp1252"}
+    assert ingest(tmp_path, embedder, "docs", named) == {"new": 1, "same": 1, "embedded": 1}
+    other = named | {"encoding": "cp1251"}
+    assert ingest(tmp_path, embedder, "docs", other) == {"changed": 1, "same": 1, "embedded": 1}
+
+
+def test_patterns_keep_to_the_rules_of_folders(tmp_path: Path) -> None:
+    outside = fill(tmp_path / "outside", {"secret.md": "Not for the index."})
+    docs = fill(tmp_path / "docs", {"a.md": "A.", "sub/b.md": "B.", ".git/c.md": "C.",
+                                    "d.jsonl": '{"text": "D."}\n{"text": "E."}'})  # fmt: skip
+    (docs / "link").symlink_to(outside)
+    for pattern in ("docs/*", "docs/*/*.md", "docs/**/*"):
+        documents, _ = contents(configured(tmp_path, pattern, "docs/a.md"), tmp_path)
+        assert not {d.text for d in documents} & {"Not for the index.", "C."}
+        why = refused(tmp_path, pattern, "docs/a.md")
+        assert set(why) <= {"docs/link", "docs/link/secret.md"}
+        assert set(why.values()) <= {"a link that leaves the folder"}
+
+
+def test_long_lines_and_tables_take_no_long_time() -> None:
+    """Each of these took minutes with expressions that go back and forth."""
+    blanks = "# A" + " " * 20_000 + "B\n\nA lamp."
+    fences = "```\n# no heading\n" * 3_000
+    table = "\n".join(["| a | b |", "|---|---|", *(f"| {n} | {n} |" for n in range(20_000))])
+    for text in (blanks, fences, table):
+        passages = split(Document(source="a", title="a", text=text), 1200)
+        assert passages
+    assert passages[-1].heading == ("a | b",)

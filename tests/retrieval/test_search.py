@@ -93,6 +93,29 @@ def test_search_finds_and_follows_references(opened) -> None:
     assert len(search("zzz qqq")) >= 1
 
 
+def test_a_search_outlives_what_others_do_to_the_index(opened, tmp_path: Path) -> None:
+    index, store = opened
+    search = Search(list(index.catalogue.passages()), store, RetrievalConfig(passages=1))
+    query = "What does a grave breach cost?"
+    found = search(query)
+    edited = {"two.md": "# Part 2\n\nNothing is graded.", "three.md": "Ropes.", "four.md": "Nets."}
+    for name, text in edited.items():  # as many, then more passages, some of them others
+        (tmp_path / "docs" / name).write_text(text, encoding="utf-8")
+        index.read(silent)
+        index.embed(store, silent)
+        assert search(query) == found
+    for name in (*edited, "one.md"):
+        (tmp_path / "docs" / name).unlink()
+    index.read(silent)
+    index.embed(store, silent)
+    assert search(query) == found
+
+
+def test_nothing_is_found_among_nothing(tmp_path: Path, embedder: Embedder) -> None:
+    with closing(Store("none", tmp_path, RetrievalConfig(), embedder)) as store:
+        assert Search([], store, RetrievalConfig())("anything") == []
+
+
 def test_search_within_one_document(opened) -> None:
     index, store = opened
     search = Search(list(index.catalogue.passages()), store, RetrievalConfig())
