@@ -9,8 +9,9 @@ chosen on every other policy, beginning with the first; figures are of the other
 Keys of the JSON: `dense`, `lexical`, `fused`, each with `recall@5`, `recall@10`, `mrr` (of the
 first ten) and `chosen_on` with the same of the other half; `questions`; `fused_minus_better`,
 recall@10 over the better single one; `search_ms`, by passages searched, the middle one of queries
-with their embedding. Passages for the time are sentences of the policies in random order; the
-vectors of 100,000 are those of 13,000 with noise.
+with their embedding, and `bare_ms`, the same of the libraries alone (sentence-transformers, Chroma,
+bm25s), asked in turn with ours. Passages for the time are sentences of the policies in random
+order; the vectors of 100,000 are those of 13,000 with noise.
 """
 
 import argparse
@@ -25,14 +26,19 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import bm25s
+import chromadb
 import numpy as np
+import Stemmer
+from chromadb.config import Settings
 from rich.table import Table
+from sentence_transformers import SentenceTransformer
 
 from benchmarks import tables
 from elenchus.cli import settle_environment
 from elenchus.config import RetrievalConfig
 from elenchus.records import Passage
-from retrieval.embedding import Embedder, Vectors
+from retrieval.embedding import Embedder, Vectors, minilm_folder
 from retrieval.search import Search
 from retrieval.store import Store
 
@@ -119,12 +125,12 @@ def _measured(policies: Sequence[Policy], ranking: Ranking) -> dict[str, float]:
 
 def seconds(
     policies: Sequence[Policy], sizes: Sequence[int], folder: Path, embedder: Embedder
-) -> dict[str, float]:
-    """The middle time of a fused search, in milliseconds, by the number of passages."""
+) -> dict[str, dict[str, float]]:
+    """The middle times of a fused search, in milliseconds, by the number of passages."""
     rng = random.Random(0)
     sentences = [s for _, own, _ in policies for p in own for s in p.text.split(". ")]
     queries = sorted({q for _, _, asked in policies for q, _ in asked})
-    found: dict[str, float] = {}
+    found: dict[str, dict[str, float]] = {"search_ms": {}, "bare_ms": {}}
     config = RetrievalConfig()
     for size in sizes:
         texts = [". ".join(rng.sample(sentences, 4)) for _ in range(size)]
@@ -135,16 +141,43 @@ def seconds(
         with closing(Store(f"p{size}", folder, config, embedder)) as store:
             store.hold(passages, _silent)
             search = Search(passages, store, config)
-            search(queries[0])
-            times = []
-            for query in rng.choices(queries, k=QUERIES):
-                begun = time.perf_counter()
-                search(query)
-                times.append(time.perf_counter() - begun)
-            found[str(size)] = round(1000 * statistics.median(times), 2)
+            ways: dict[str, Callable[[str], object]] = {
+                "search_ms": search,
+                "bare_ms": _bare(folder, f"p{size}", texts),
+            }
+            times: dict[str, list[float]] = {way: [] for way in ways}
+            for query in [queries[0], *rng.choices(queries, k=QUERIES)]:
+                for way, ask in ways.items():
+                    begun = time.perf_counter()
+                    ask(query)
+                    times[way].append(time.perf_counter() - begun)
+            for way, taken in times.items():
+                found[way][str(size)] = round(1000 * statistics.median(taken[1:]), 2)
             some = store.vectors([p.id for p in passages[:5000]])
             embedder = Noisy(np.stack(list(some.values())))
     return found
+
+
+def _bare(folder: Path, name: str, texts: Sequence[str]) -> Callable[[str], object]:
+    """A search with the libraries alone: both rankings, not even fused."""
+    model = SentenceTransformer(str(minilm_folder()), device="cpu")
+    client = chromadb.PersistentClient(str(folder), Settings(anonymized_telemetry=False))
+    collection = client.get_collection(name, embedding_function=None)
+    stemmer, lexical = Stemmer.Stemmer("english"), bm25s.BM25()
+
+    def tokens(some: Sequence[str]) -> Any:
+        return bm25s.tokenize(list(some), stopwords="en", stemmer=stemmer, show_progress=False)
+
+    lexical.index(tokens(texts), show_progress=False)
+
+    def ask(query: str) -> object:
+        vector = model.encode([query], normalize_embeddings=True, show_progress_bar=False)
+        return (
+            collection.query(query_embeddings=vector, n_results=24, include=["distances"]),
+            lexical.retrieve(tokens([query]), k=24, show_progress=False),
+        )
+
+    return ask
 
 
 def show(found: dict[str, Any]) -> None:
@@ -157,7 +190,8 @@ def show(found: dict[str, Any]) -> None:
     console.print(f"{found['questions']} questions; fused minus the better single one: "
                   f"{100 * found['fused_minus_better']:+.1f} points of recall@10")  # fmt: skip
     for size, milliseconds in found["search_ms"].items():
-        console.print(f"a search among {int(size):,} passages: {milliseconds} ms")
+        bare = found["bare_ms"][size]
+        console.print(f"a search among {int(size):,} passages: {milliseconds} ms; bare: {bare} ms")
 
 
 def _silent(done: int, total: int | None) -> None:
@@ -178,7 +212,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         found = quality(policies, embedder, Path(folder) / "quality")
         sizes = QUICK_SIZES if options.quick else SIZES
-        found["search_ms"] = seconds(policies, sizes, Path(folder) / "time", embedder)
+        found |= seconds(policies, sizes, Path(folder) / "time", embedder)
     print(json.dumps(found)) if options.json else show(found)
 
 

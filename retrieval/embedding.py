@@ -27,7 +27,10 @@ class Embedder:
         self.name = name
         self._model: Any = None
         self._lock = Lock()  # transformers cannot load models in two threads at once
-        self._queries: Batcher[str, Vector] = Batcher(lambda texts: list(self.encode(texts)))
+        # Those that come while one is embedded make a batch; the first waits for nobody.
+        self._queries: Batcher[str, Vector] = Batcher(
+            lambda texts: list(self.encode(texts)), linger=0
+        )
 
     def encode(self, texts: Sequence[str]) -> Vectors:
         """Array of shape (len(texts), dimensions), each row of length 1."""

@@ -4,6 +4,8 @@ Vectors are always ours, so Chroma never fetches an embedder; its telemetry is o
 """
 
 import functools
+import math
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -42,6 +44,7 @@ class Store:
         self, name: str, folder: Path, config: RetrievalConfig, embedder: Embedder
     ) -> None:
         self._folder, self._config, self._embedder = folder, config, embedder
+        self._held, self._looked = 0, -math.inf
         with explained(folder, "--set retrieval.index"):
             folder.mkdir(parents=True, exist_ok=True)
         # Two processes that make the same folder's tables at once would be in each other's way.
@@ -73,6 +76,7 @@ class Store:
         texts = ["\n".join((" > ".join(p.heading), p.text)) for p in passages]
         vectors = self._embedder.encode(texts)
         with self._refusals(), self._lock:
+            self._looked = -math.inf
             self._collection.upsert(
                 ids=[p.id for p in passages],
                 embeddings=vectors,
@@ -82,6 +86,7 @@ class Store:
     def delete(self, ids: Sequence[str]) -> None:
         """Forget passages; those that are not there are passed over."""
         with self._refusals(), self._lock:
+            self._looked = -math.inf
             for start in range(0, len(ids), MANY):
                 self._collection.delete(ids=list(ids[start : start + MANY]))
 
@@ -119,7 +124,7 @@ class Store:
         """
         vectors: Any = self._embedder.query(query)[None]
         with self._refusals():
-            held = self._collection.count()
+            held = self._counted()
             if held < len(among):
                 return None
             try:
@@ -137,6 +142,13 @@ class Store:
                 return None
         pairs = zip(found["ids"][0], found["distances"][0], strict=True)
         return {passage_id: 1 - float(distance) for passage_id, distance in pairs}
+
+    def _counted(self) -> int:
+        """Passages held, looked up once a second: it takes as long as a search."""
+        now = time.monotonic()
+        if now - self._looked >= 1:
+            self._held, self._looked = int(self._collection.count()), now
+        return self._held
 
     @contextmanager
     def _refusals(self) -> Iterator[None]:
