@@ -71,7 +71,7 @@ def show_result(result: dict[str, Any], run_path: str, console: Console | None =
         f"{result['calls']:,} calls, {result['tokens']:,} tokens, {result['seconds']:.0f} s"
         + (" since it was last resumed." if result["resumed"] else ".")
     )
-    if update := result["update"]:
+    if update := result.get("update"):
         console.print(_update(update), markup=False)
     console.print(f"Stopped: {result['stopped']}.\n", markup=False)
     console.print(f"dataset  {run_path}/dataset/", markup=False, soft_wrap=True)

@@ -50,7 +50,7 @@ def launch(
         UserError: something given cannot be used; when that shows before the first question is
             asked, no run folder is left behind.
     """
-    corpus = check(config, folder)
+    corpus = check(config, folder, progress)
     # Where the index is must not depend on where a resume is started.
     index = str(Path(config.retrieval.index).resolve())
     retrieval = config.retrieval.model_copy(update={"index": index})
@@ -73,7 +73,7 @@ def update(earlier: runs.RunFolder, root: Path, progress: Progress) -> Result:
     ended_with = json.loads(earlier.result.read_text(encoding="utf-8"))["adapter"]
     if ended_with and not (earlier.path / ended_with).is_dir():
         raise UserError(f"run {earlier.id} has no {ended_with} any more: launch a new run")
-    corpus = check(config, folder, strict=False)
+    corpus = check(config, folder, progress, strict=False)
     if corpus == earlier.manifest()["corpus"]:
         raise UserError(f"the documents are as they were for run {earlier.id}: nothing to update")
     profile = earlier.manifest()["profile"]
@@ -176,7 +176,7 @@ def _see_through(run: runs.RunFolder, progress: Progress) -> Result:
     return result
 
 
-def check(config: DomainConfig, folder: Path, strict: bool = True) -> str:
+def check(config: DomainConfig, folder: Path, progress: Progress, strict: bool = True) -> str:
     """Find what can be known to be wrong before anything is made; the corpus's fingerprint.
 
     Not strict, hand-written questions may quote what no document says any more.
@@ -186,7 +186,8 @@ def check(config: DomainConfig, folder: Path, strict: bool = True) -> str:
     """
     index = Index(config, folder)
     try:
-        index.read(lambda done, total: None)
+        with progress.stage("Look through documents") as advance:
+            index.read(advance)
         if config.exam.hand is not None:
             documents = list(index.catalogue.documents())
             read_hand_exam(folder / config.exam.hand, documents, strict)
