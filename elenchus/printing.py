@@ -1,8 +1,11 @@
 """Texts of documents, models and file names on a terminal."""
 
-# What moves the cursor, rings the bell or sets the title: all controls but line ends and tabs.
-_CONTROLS = dict.fromkeys((*range(32), *range(127, 160)), "�")
-_SHOWN = {n: to for n, to in _CONTROLS.items() if chr(n) not in "\n\t"}
+# Controls move the cursor, ring the bell, set the title: all but line ends and tabs are replaced.
+# Page breaks just go.
+_SHOWN: dict[int, str | None] = {
+    n: "\N{REPLACEMENT CHARACTER}" for n in (*range(32), *range(127, 160)) if chr(n) not in "\n\t"
+}
+_SHOWN[ord("\f")] = None
 
 
 def printable(text: str) -> str:
