@@ -62,7 +62,6 @@ CHANGES: dict[str, Changes] = {
         f"twice the candidates, {how}": {"dataset": {"candidates": 2.0, "selection": how}}
         for how in ("facility", "hardest", "random")
     },
-    "a quarter mastered": {"dataset": {"mastered": 0.25}},
     **{f"replay {share}": {"training": {"replay": share}} for share in (0.0, 1.5)},
 }
 QUICK = [UNCHANGED, *ERRING]

@@ -228,9 +228,6 @@ class DatasetConfig(Section):
     candidates: float = Field(
         1.08, ge=1, le=3, description="accepted questions to aim at, for each example to be kept"
     )
-    mastered: float = Field(
-        0.0, ge=0, lt=1, description="share at most of examples that the student answered rightly"
-    )
     near_duplicate: float = Field(
         0.985, ge=0, le=1, description="cosine from which two questions are the same"
     )
@@ -289,7 +286,9 @@ class BudgetConfig(CapsConfig):
 class DomainConfig(Section):
     """A domain.yaml."""
 
-    domain: str = Field(description="short name: letters, digits, dashes", pattern=r"^[a-z0-9-]+$")
+    domain: str = Field(
+        description="short name: letters, digits, dashes", pattern=r"^[a-z0-9][a-z0-9-]*$"
+    )
     title: str = Field(description="what the documents are, in a line; reaches the prompts")
     language: str = Field("English", description="language of questions and answers")
     seed: int = Field(0, description="seed of everything drawn at random")

@@ -25,6 +25,7 @@ from elenchus.config import DomainConfig, SourceConfig
 from elenchus.errors import UserError
 from elenchus.loading import as_source, load
 from elenchus.printing import printable
+from elenchus.records import CHARS_A_TOKEN
 from elenchus.runs import write_atomic
 
 app = typer.Typer(help="The reference documents of a domain.", no_args_is_help=True)
@@ -33,7 +34,6 @@ JsonOption = Annotated[bool, typer.Option("--json", help="one JSON value, and no
 SetOption = Annotated[
     list[str] | None, typer.Option("--set", help="key=value, as in domain.yaml; repeatable")
 ]
-CHARS_A_TOKEN = 4
 NAMED = 3  # sources named for each reason in `stats`
 
 
@@ -48,10 +48,7 @@ def add(
     path = domains.find(domain)
     new = _as_given(as_source(source), path.parent)
     known = _present(path)
-    sources = known if new in known else [*known, new]
-    found = _ingested(path, sources, changes, as_json)
-    _edit(path, sources)
-    _show_ingest(*found, as_json)
+    _change(path, known if new in known else [*known, new], changes, as_json)
 
 
 @app.command()
@@ -71,9 +68,7 @@ def remove(
         raise UserError(f"{path} has no source {source!r}; it has: {names}")
     if not left:
         raise UserError(f"{source!r} is the only source of {path}: add another one first")
-    found = _ingested(path, left, changes, as_json)
-    _edit(path, left)
-    _show_ingest(*found, as_json)
+    _change(path, left, changes, as_json)
 
 
 @app.command("list")
@@ -254,6 +249,15 @@ def _ingested(
         return counts, {e.source: e.reason for e in index.catalogue.entries() if e.reason}
     finally:
         index.close()
+
+
+def _change(
+    path: Path, sources: list[SourceConfig], changes: Sequence[str] | None, as_json: bool
+) -> None:
+    """Give a domain other sources, once they have been ingested: what cannot be is not kept."""
+    found = _ingested(path, sources, changes, as_json)
+    _edit(path, sources)
+    _show_ingest(*found, as_json)
 
 
 def _show_ingest(counts: Counter[str], refused: dict[str, str], as_json: bool) -> None:

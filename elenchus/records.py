@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import BaseModel, ConfigDict
 
 QuestionKind = Literal["recall", "apply", "except", "multi", "counter"]
+CHARS_A_TOKEN = 4  # of English, about: where no tokenizer is at hand
 PAGE_BREAK = "\f"  # stands between the pages of a document's text
 KINDS: tuple[QuestionKind, ...] = ("recall", "apply", "except", "multi", "counter")
 Style = Literal["training", "exam"]

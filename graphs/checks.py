@@ -5,9 +5,9 @@ from agents.prices import Prices
 from agents.remote import look
 from elenchus.config import DomainConfig, ModelConfig
 from elenchus.errors import UserError
+from elenchus.records import CHARS_A_TOKEN
 
 LOCAL = ("builtin", "hf")
-CHARS_A_TOKEN = 4
 PROMPT_TOKENS = 1500  # a template, a question, and the answers to it
 STUDENT_TOKENS = 500
 

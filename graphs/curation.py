@@ -1,7 +1,6 @@
 """Between examinations and adapter: examples, the dataset of a round, and its training."""
 
 import math
-from collections import Counter
 
 from agents.models import file_hash, weights
 from elenchus.ledger import Ledger
@@ -116,57 +115,36 @@ def _chosen(context: Context, round_: int) -> Dataset:
     examples = _short_enough(context, accepted)
     encode = context.embedder.encode
     exam = encode([i.prompt[-1].content for i in ledger.all(ExamItem, exam="held-out")])
-    known = _mastered(context, among, round(context.config.dataset.mastered * most), exam)
-    ledger.write(*known)
     chosen = datasets.curate(
         examples,
         encode([e.prompt[-1].content for e in examples]),
         exam,
         context.config.dataset,
         round_,
-        most - len(known),
+        most,
         too_long=len(accepted) - len(examples),
     )
-    kept = _kept(context, over, exam) if over else []
-    whole = (*kept, *chosen.example_ids, *(e.id for e in known))
-    return chosen.model_copy(update={"example_ids": whole})
+    kept, nearest = _kept(context, over, exam)
+    return chosen.model_copy(
+        update={
+            "example_ids": (*kept, *chosen.example_ids),
+            "nearest_exam_similarity": max(chosen.nearest_exam_similarity, round(nearest, 4)),
+        }
+    )
 
 
-def _kept(context: Context, over: Update, exam: datasets.Vectors) -> list[str]:
-    """The examples that an update took over, without those too near its new exam questions."""
+def _kept(context: Context, over: Update | None, exam: datasets.Vectors) -> tuple[list[str], float]:
+    """The examples that an update took over, without those too near its new exam questions, and
+    how near the nearest of them is."""
+    if over is None:
+        return [], -1.0
     examples = {e.id: e for e in context.ledger.all(Example)}
     vectors = context.embedder.encode([examples[i].prompt[-1].content for i in over.kept])
-    near = (vectors @ exam.T).max(axis=1, initial=-1.0)
+    nearness = (vectors @ exam.T).max(axis=1, initial=-1.0)
     most = context.config.dataset.near_exam
-    return [i for i, cosine in zip(over.kept, near, strict=True) if cosine < most]
-
-
-def _mastered(
-    context: Context, examinations: list[Examination], most: int, exam: datasets.Vectors
-) -> list[Example]:
-    """Questions that the student answered rightly each time, so that it goes on knowing them.
-
-    Of as many points as there are; none too near the held-out exam.
-    """
-    first = [(e, context.ledger.get(Turn, e.turn_ids[0])) for e in examinations if e.turn_ids]
-    known = [
-        _example(context, e, turn)
-        for e, turn in first
-        if most and turn.verdict and set(turn.verdict.grades) == {"correct"}
-    ]
-    found = _short_enough(context, sorted(known, key=lambda e: e.id))
-    vectors = context.embedder.encode([e.prompt[-1].content for e in found])
-    apart = [
-        example
-        for example, vector in zip(found, vectors, strict=True)
-        if float((exam @ vector).max(initial=-1.0)) < context.config.dataset.near_exam
-    ]
-    seen: Counter[str] = Counter()
-    turns: dict[str, int] = {}  # the first question of each point, then the second of each
-    for example in apart:
-        turns[example.id] = seen[example.point_id]
-        seen[example.point_id] += 1
-    return sorted(apart, key=lambda e: (turns[e.id], e.id))[:most]
+    apart = {i: float(cosine) for i, cosine in zip(over.kept, nearness, strict=True)
+             if cosine < most}  # fmt: skip
+    return list(apart), max(apart.values(), default=-1.0)
 
 
 def _write_files(context: Context, dataset: Dataset) -> None:

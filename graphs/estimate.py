@@ -13,10 +13,10 @@ from agents.prices import Prices
 from agents.prompting import render
 from elenchus.config import DomainConfig, ModelConfig
 from elenchus.errors import UserError
+from elenchus.records import CHARS_A_TOKEN
 from graphs.exams import SPARE, read_hand_exam
 from retrieval.index import contents
 
-CHARS_A_TOKEN = 4
 ACCEPTED = 0.93  # of the examinations
 TURNS = 1.15  # questions in an examination
 LOOK_UPS = 0.04  # further searches for an answer

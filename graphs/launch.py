@@ -130,11 +130,14 @@ def _with_present_sources(config: DomainConfig, folder: Path) -> DomainConfig:
 
 def _look_at_corpus(run: runs.RunFolder, progress: Progress) -> None:
     """Say so where the documents are not what they were when the run was launched."""
+    begun, config = _has_passages(run), run.config()
     try:
-        config = _with_present_sources(run.config(), run.domain_folder())
-        index = Index(config, run.domain_folder())
+        # A run that has not read them yet will read the sources that it was launched with.
+        present = _with_present_sources(config, run.domain_folder()) if begun else config
+        index = Index(present, run.domain_folder())
         try:
-            index.read(lambda done, total: None)
+            with progress.stage("Look through documents") as advance:
+                index.read(advance)
             corpus = index.fingerprint()
         finally:
             index.close()
@@ -143,7 +146,7 @@ def _look_at_corpus(run: runs.RunFolder, progress: Progress) -> None:
         return
     if corpus == run.manifest()["corpus"]:
         return
-    if _has_passages(run):
+    if begun:
         then = "this run goes on with what they said; afterwards, `elenchus update` takes them up"
     else:
         run.set_corpus(corpus)

@@ -66,7 +66,7 @@ def result_of(context: Context, state: AdaptationState) -> dict[str, Any]:
         "nearest_exam_similarity": dataset.nearest_exam_similarity if dataset else None,
         "points_covered": _covered(context, dataset),
         "adapter": state["adapter"] if is_trained(state) else "",
-        "update": _update(context, state),
+        "update": _update(context, state, dataset),
         "calls": calls,
         "tokens": tokens,
         # Of the process that finished the run: how long those before it took is not known.
@@ -105,18 +105,21 @@ def _exam(
     }
 
 
-def _update(context: Context, state: AdaptationState) -> dict[str, Any] | None:
+def _update(
+    context: Context, state: AdaptationState, dataset: Dataset | None
+) -> dict[str, Any] | None:
     """What moved since the run that this one goes on from; None where there is none."""
     if (update := curation.update(context.ledger)) is None:
         return None
+    ids = dataset.example_ids if dataset else ()
     new = {point.id for point in curation.new_points(context.ledger)}
     others = {point.id for point in context.ledger.all(Point)} - new
     return {
         "run": update.run,
         "passages_gone": len(update.passages_gone),
         "passages_new": len(update.passages_new),
-        "examples_kept": len(update.kept),
-        "examples_retired": len(update.retired),
+        "examples_kept": (kept := len(set(update.kept).intersection(ids))),
+        "examples_retired": len(update.kept) + len(update.retired) - kept,
         "questions_retired": update.items_retired,
         "new_passages": _exam(context, "held-out", state, new),
         "other_passages": _exam(context, "held-out", state, others),

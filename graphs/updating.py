@@ -128,7 +128,7 @@ async def curate(state: AdaptationState, runtime: Runtime[Context]) -> Changes:
     context = runtime.context
     context.end_round()
     dataset = await asyncio.to_thread(curation.curate, context, state["round"])
-    kept = len(_update(context).kept)
+    kept = len({*_update(context).kept}.intersection(dataset.example_ids))
     context.progress.say(
         f"dataset of {len(dataset.example_ids)}: {kept} kept, {len(dataset.example_ids) - kept} new"
     )
@@ -186,17 +186,18 @@ def _inherited(ledger: Ledger, context: Context, run: str) -> tuple[Update, list
     dataset = max(ledger.all(Dataset), key=lambda d: d.round)
     chosen = curation.chosen_examples(ledger, dataset)
     kept = [e for e in chosen if now.issuperset(e.passage_ids)]
+    retired = [e for e in chosen if not now.issuperset(e.passage_ids)]
     items = ledger.all(ExamItem, exam="held-out")
     standing = [item for item in items if now.issuperset(item.passage_ids)]
     adapters = ledger.all(Adapter)
     update = Update(
         run=run,
-        round=max((a.round for a in adapters), default=dataset.round),
+        round=max(dataset.round, *(a.round for a in adapters)) if adapters else dataset.round,
         adapter=max(adapters, key=lambda a: a.round).path if adapters else "",
         passages_gone=tuple(sorted(before - now)),
         passages_new=tuple(sorted(now - before)),
         kept=tuple(e.id for e in kept),
-        retired=tuple(e.id for e in chosen if e not in kept),
+        retired=tuple(e.id for e in retired),
         items_retired=len(items) - len(standing),
         examples_a_point=len(chosen) / max(ledger.count(Point), 1),
     )

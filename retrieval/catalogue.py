@@ -162,14 +162,16 @@ class Catalogue:
     def to_embed(self) -> int:
         return int(self._value("SELECT COUNT(*) FROM passages WHERE embedded = 0"))
 
+    def to_hold(self) -> int:
+        """How many passages a store holds that this catalogue alone has filled."""
+        gone = "(SELECT COUNT(*) FROM gone)"
+        return int(self._value(f"SELECT COUNT(*) + {gone} FROM passages WHERE embedded = 1"))
+
     def set_embedded(self, ids: Sequence[str]) -> None:
         with self._transaction():
             self._db.executemany(
                 "UPDATE passages SET embedded = 1 WHERE id = ?", [(i,) for i in ids]
             )
-
-    def embedded(self) -> set[str]:
-        return {i for (i,) in self._db.execute("SELECT id FROM passages WHERE embedded = 1")}
 
     def reconcile(self, held: set[str]) -> None:
         """The store holds just these passages: mark what it lacks, and what it should not hold."""

@@ -106,10 +106,10 @@ def _closed(path: Path, inside: Path) -> str | None:
         if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(inside)):
             return "a link that leaves the folder"
         if path.is_symlink() and not path.exists():
-            return "a link to nothing"
+            return "a link to nothing"  # or to itself
         return None if path.is_file() else "not a regular file"
-    except (OSError, RuntimeError) as error:  # a loop of links is told as either
-        return getattr(error, "strerror", None) or "a loop of links"
+    except OSError as error:
+        return str(error.strerror)
 
 
 def _walked(root: Path) -> Iterator[Path | Refused]:

@@ -78,7 +78,7 @@ class Index:
         """Bring the store in line with the catalogue; how many passages had to be embedded."""
         catalogue = self.catalogue
         with explained(self.place, "--set retrieval.index"), self._lock:
-            if store.count() != len(catalogue.embedded()) + len(catalogue.gone()):
+            if store.count() != catalogue.to_hold():
                 catalogue.reconcile(store.ids())  # somebody changed it, or was killed
             if gone := catalogue.gone():
                 store.delete(gone)

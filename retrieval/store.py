@@ -90,11 +90,6 @@ class Store:
             for start in range(0, len(ids), MANY):
                 self._collection.delete(ids=list(ids[start : start + MANY]))
 
-    def drop(self) -> None:
-        """Forget the whole collection."""
-        with self._refusals(), self._lock:
-            self._client.delete_collection(self._collection.name)
-
     def ids(self) -> set[str]:
         with self._refusals():
             return set(self._collection.get(include=[])["ids"])

@@ -22,9 +22,9 @@ from pydantic import Field
 from agents.builtin import answering, asking, grading, writing
 from agents.builtin.blocks import Request, read_request
 from agents.messages import as_result
+from elenchus.records import CHARS_A_TOKEN
 
 Reply = dict[str, Any]
-CHARS_A_TOKEN = 4  # as tokenizers of English have them; the reader has none of its own
 
 
 class ReaderChatModel(BaseChatModel):
