@@ -48,9 +48,10 @@ CHANGES: dict[str, Changes] = {
     **ERRING,
     # No examination gives up before its last turn, so that rounds alone differ.
     **{
-        name: {"examination": {"max_turns": n + 1, "patience": n + 1}}
+        name: {"examination": {"max_turns": n + 1, "fresh_turns": n + 1, "patience": n + 1}}
         for n, name in enumerate(REFINEMENTS)
     },
+    "first questions revised too": {"examination": {"fresh_turns": 3}},
     "any gap": {"examination": {"accept_below": 1.0, "accept_gap": 0.0}},
     "all answers wrong": {"examination": {"accept_gap": 1.0}},
     "one question a point": {"adaptation": {"depth": 1}},
@@ -62,7 +63,7 @@ CHANGES: dict[str, Changes] = {
         f"twice the candidates, {how}": {"dataset": {"candidates": 2.0, "selection": how}}
         for how in ("facility", "hardest", "random")
     },
-    **{f"replay {share}": {"training": {"replay": share}} for share in (0.0, 1.5)},
+    **{f"replay {share}": {"training": {"replay": share}} for share in (0.0, 0.5)},
 }
 QUICK = [UNCHANGED, *ERRING]
 _GENERAL: Changes = {"exam": {"general": 200}}

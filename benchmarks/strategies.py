@@ -24,11 +24,10 @@ TIMES: dict[str, tuple[int, ...]] = {
     "entity pairs": (1, 10, 40, 70),
 }
 
-# The same for all. Less replay than by default: its open-book passages would take most of the
-# time. Nothing stops before the last size.
+# The same for all. Nothing stops before the last size.
 COMMON: Changes = {
     "exam": {"questions": 200, "general": 0, "hand": None},
-    "training": {"replay": 0.5, "epochs": 6, "batch_size": 8, "least_steps": 1},
+    "training": {"epochs": 6, "batch_size": 8, "least_steps": 1},
     "adaptation": {"stop_failure_share": 0, "stop_patience": 99},
 }
 _UNSIGHTED: Changes = {

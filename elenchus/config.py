@@ -157,6 +157,9 @@ class StudentConfig(ModelConfig):
 
 class ExaminationConfig(Section):
     max_turns: int = Field(3, ge=1, description="questions at most in one examination")
+    fresh_turns: int = Field(
+        1, ge=1, description="the same in a point's first one: what is known there is known"
+    )
     patience: int = Field(2, ge=1, description="turns without a wider gap before giving up")
     accept_below: float = Field(
         0.5, ge=0, le=1, description="accept when the student's mean score is below this"

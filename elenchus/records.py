@@ -83,7 +83,8 @@ class Point(Record):
 class Seed(Record):
     """What one examination starts from: a point, a kind of question, a draw of the examiner.
 
-    `asked` holds the questions already put on this point, which the examiner must not repeat.
+    `asked` holds the questions already put on this point, which the examiner must not repeat;
+    `fresh` says that nothing was asked about the point before, nor is by an earlier seed.
     """
 
     prefix = "s"
@@ -92,6 +93,7 @@ class Seed(Record):
     round: int
     variation: int
     asked: tuple[str, ...] = ()
+    fresh: bool = False
 
 
 class Question(Record):

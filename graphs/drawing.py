@@ -59,11 +59,12 @@ def draw_seeds(
     rates = {kind: _failure_rate(past, kind, config) for kind in KINDS}
     drawn: Counter[str] = Counter()
     by_kind: Counter[QuestionKind] = Counter()
-    wanted: list[tuple[Point, QuestionKind]] = []
+    wanted: list[tuple[Point, QuestionKind, bool]] = []
     while len(wanted) < count:
         point, first = _next(askable, past, rates, drawn, by_kind, config, rng)
         for kind in _kinds(point, first, rates, by_kind, config.depth):
-            wanted.append((point, kind))
+            fresh = not drawn[point.id] and not past.questions.get(point.id)
+            wanted.append((point, kind, fresh))
             drawn[point.id] += 1
             by_kind[kind] += 1
     return [
@@ -73,8 +74,9 @@ def draw_seeds(
             round=round_,
             variation=seed * 1_000_000 + round_ * 10_000 + n,
             asked=tuple(sorted(past.questions.get(point.id, []))),
+            fresh=fresh,
         )
-        for n, (point, kind) in enumerate(wanted[:count])
+        for n, (point, kind, fresh) in enumerate(wanted[:count])
     ]
 
 

@@ -86,7 +86,9 @@ async def judge(state: ExaminationState, runtime: Runtime[Context]) -> Update:
     """Accept the turn, or count how long the gap has not widened, or give up."""
     settings = runtime.context.config.examination
     *earlier, turn = state["turns"]
-    last = len(state["turns"]) >= settings.max_turns
+    fresh = runtime.context.ledger.get(Seed, state["seed_id"]).fresh
+    most = min(settings.fresh_turns, settings.max_turns) if fresh else settings.max_turns
+    last = len(state["turns"]) >= most
     if turn.gap is None:  # nothing tells the questions apart, so the one revised most is taken
         return {"accepted_turn_id": turn.id} if last else {}
     if accepted(turn, settings):

@@ -13,6 +13,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from filelock import FileLock
+
 from elenchus.ledger import LOCK_SECONDS
 from elenchus.records import Document, Passage, digest
 
@@ -65,7 +67,9 @@ class Catalogue:
         self._db = sqlite3.connect(
             path or ":memory:", timeout=LOCK_SECONDS, check_same_thread=False, isolation_level=None
         )
-        self._db.execute("PRAGMA journal_mode=WAL")
+        # SQLite does not wait for others that switch a new file to WAL at the same moment.
+        with FileLock(f"{path}.lock") if path else contextlib.nullcontext():
+            self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=NORMAL")
         self._db.executescript(SCHEMA)
 

@@ -253,19 +253,19 @@ def general_exam(n: int, seed: int) -> list[Exchange]:
     Half are closed-book questions on the known codes, half are open-book questions on one of three
     clauses of a fresh code; all in exam wording.
     """
-    return _mixed(n, random.Random(f"general exam {seed}"), "exam", 3)
+    return _mixed(n, n // 2, random.Random(f"general exam {seed}"), "exam", 3)
 
 
 def replay(n: int, seed: str) -> list[Exchange]:
     """The kinds of `general_exam` in training wording, to mix into an adaptation."""
-    return _mixed(n, random.Random(f"replay {seed}"), "training", 1)
+    return _mixed(n, n // 4, random.Random(f"replay {seed}"), "training", 1)
 
 
-def _mixed(n: int, rng: random.Random, style: Style, fewest: int) -> list[Exchange]:
-    """Half closed book on the known codes, half on one of `fewest` to three clauses."""
+def _mixed(n: int, opens: int, rng: random.Random, style: Style, fewest: int) -> list[Exchange]:
+    """So many of them open book, on one of `fewest` to three clauses; others on the known codes."""
     streams = [questions(code, style, rng) for code in known_codes()]
-    closed = [closed_exchange(streams[i % KNOWN_CODES]) for i in range(n - n // 2)]
-    opened = [open_exchange(rng, style, rng.randint(fewest, 3))[0] for _ in range(n // 2)]
+    closed = [closed_exchange(streams[i % KNOWN_CODES]) for i in range(n - opens)]
+    opened = [open_exchange(rng, style, rng.randint(fewest, 3))[0] for _ in range(opens)]
     mixed = closed + opened
     rng.shuffle(mixed)
     return mixed

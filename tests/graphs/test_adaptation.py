@@ -15,7 +15,7 @@ from conftest import ROOT, write_pool
 
 from elenchus import runs
 from elenchus.ledger import Ledger
-from elenchus.records import Adapter, Dataset, Examination, Example, Passage, Turn
+from elenchus.records import Adapter, Dataset, Examination, Example, Passage, Seed, Turn
 from graphs import examination
 
 KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows has no other
@@ -191,6 +191,14 @@ def test_a_round_that_accepts_nothing_ends_the_run_with_a_result(tmp_path: Path,
     assert result["adapter"] == ""
     assert result["exams"]["held-out"]["gain"] is None
     assert result["accepted"] == result["examples"] == 0
+    ledger = Ledger(runs.find(tmp_path / "runs", result["run"]).ledger)
+    fresh = {seed.id: seed.fresh for seed in ledger.all(Seed)}
+    turns = {True: set(), False: set()}
+    for examination in ledger.all(Examination):
+        turns[fresh[examination.seed_id]].add(len(examination.turn_ids))
+    ledger.close()
+    assert max(turns[True]) == 1  # what is known at the first question is left alone
+    assert 1 < max(turns[False]) <= 3
 
 
 def test_a_round_without_a_question_is_no_sign_of_learning(

@@ -47,6 +47,15 @@ def test_of_two_questions_in_a_row_one_is_straight(seed: int, pairs: int) -> Non
         assert (one.kind in STRAIGHT) != (other.kind in STRAIGHT)
 
 
+def test_a_points_first_seed_is_fresh_until_it_was_asked_about() -> None:
+    some, past = points(5), Past()
+    past.questions[some[0].id] = ["Was it asked before?"]
+    seeds = draw_seeds(some, past, 2, COUNT, CONFIG, 0)
+    assert sorted(s.point_id for s in seeds if s.fresh) == sorted(p.id for p in some[1:])
+    assert all(s.fresh == (s.point_id not in {e.point_id for e in seeds[:n]}) for n, s in
+               enumerate(seeds) if s.point_id != some[0].id)  # fmt: skip
+
+
 def test_kinds_that_fail_more_are_drawn_more() -> None:
     some, past = points(10), Past()
     for point in some:

@@ -3,7 +3,9 @@
 import json
 import os
 import sqlite3
+import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from elenchus.config import DomainConfig
 from elenchus.errors import UserError
 from elenchus.loading import validate
 from elenchus.records import Document
+from retrieval.catalogue import Catalogue
 from retrieval.chunking import split
 from retrieval.embedding import Embedder
 from retrieval.index import Index, contents
@@ -271,6 +274,18 @@ def test_the_catalogue_can_be_asked_by_others(catalogue_file: Path) -> None:
         ((whole,),) = db.execute("SELECT text FROM documents")
         for start, end, text in db.execute("SELECT start, end, text FROM passages"):
             assert whole[start:end] == text
+
+
+def test_a_new_catalogue_may_be_opened_by_many_at_once(tmp_path: Path) -> None:
+    for n in range(60):  # few of them would meet where nothing kept them apart
+        together = threading.Barrier(8)
+
+        def opened(path: Path, together: threading.Barrier = together) -> None:
+            together.wait()
+            Catalogue(path).close()
+
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(opened, [tmp_path / f"{n}.sqlite"] * 8))
 
 
 def test_documents_never_share_a_name(tmp_path: Path) -> None:
