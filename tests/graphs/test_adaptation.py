@@ -194,8 +194,8 @@ def test_a_round_that_accepts_nothing_ends_the_run_with_a_result(tmp_path: Path,
     ledger = Ledger(runs.find(tmp_path / "runs", result["run"]).ledger)
     fresh = {seed.id: seed.fresh for seed in ledger.all(Seed)}
     turns = {True: set(), False: set()}
-    for examination in ledger.all(Examination):
-        turns[fresh[examination.seed_id]].add(len(examination.turn_ids))
+    for one in ledger.all(Examination):
+        turns[fresh[one.seed_id]].add(len(one.turn_ids))
     ledger.close()
     assert max(turns[True]) == 1  # what is known at the first question is left alone
     assert 1 < max(turns[False]) <= 3
