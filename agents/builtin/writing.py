@@ -13,16 +13,25 @@ from agents.builtin.parser import Norm, read_code
 from agents.builtin.questions import limit_phrase
 from agents.builtin.rules import QUANTIFIED, Rule
 
+DRAWS = 5  # of wordings
+
 
 def paraphrase(extract: Extract, variation: int) -> str:
-    """The norms, definitions and fines of a passage, in another wording and order."""
+    """The norms, definitions and fines of a passage, in another wording and order.
+
+    A wording that is read otherwise than the passage is drawn again; where all are, it is copied.
+    """
     code = read_code([extract])
     rng = random.Random(f"{variation} {extract.text}")
-    parts = [drafting.clause(norm.rule, rng) for norm in code.norms]
-    parts += [drafting.meaning(found.value, rng) for found in code.definitions]
-    parts += [drafting.fine(found.value, rng) for found in code.penalties]
-    rng.shuffle(parts)
-    return " ".join(parts) or extract.text
+    for _ in range(DRAWS):
+        parts = [drafting.clause(norm.rule, rng) for norm in code.norms]
+        parts += [drafting.meaning(found.value, rng) for found in code.definitions]
+        parts += [drafting.fine(found.value, rng) for found in code.penalties]
+        rng.shuffle(parts)
+        again = read_code([Extract(extract.id, extract.heading, " ".join(parts))])
+        if {norm.rule for norm in again.norms} == {norm.rule for norm in code.norms}:
+            return " ".join(parts) or extract.text
+    return extract.text
 
 
 def entities(extracts: Sequence[Extract]) -> tuple[list[str], str]:
