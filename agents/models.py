@@ -68,6 +68,23 @@ def weights(config: ModelConfig) -> Path:
     )
 
 
+def weights_to_classify(config: ModelConfig) -> Path:
+    """Folder of weights that a classifier can be trained on: any causal model in a folder will do.
+
+    Raises:
+        UserError: there is none.
+    """
+    provider, _, name = config.model.partition(":")
+    if provider != "hf":
+        return weights(config)
+    folder = Path(name)
+    if not (folder / "config.json").is_file() or not list(folder.glob("*.safetensors")):
+        raise UserError(
+            f"student.model: {name} is no folder of a model with safetensors; download it into one"
+        )
+    return folder
+
+
 def file_hash(path: Path) -> str:
     """SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as file:

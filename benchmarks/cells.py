@@ -67,27 +67,45 @@ def run(cell: Cell, out: Path) -> list[Row]:
     Raises:
         UserError: the folder holds this cell with other settings, or the run cannot be made.
     """
+    root = _root(cell, out)
+    found = root.with_name(f"{root.name}.json")
+    folder = finished(cell, out) if runs.listed(root) or not found.exists() else None
+    if found.exists():
+        kept: list[Row] = json.loads(found.read_text(encoding="utf-8"))
+        return kept
+    assert folder is not None
+    rows = [{**_named(cell), **row} for row in distil(folder, cell.sizes)]
+    runs.write_json(found, rows)
+    return rows
+
+
+def finished(cell: Cell, out: Path) -> runs.RunFolder:
+    """The run of a cell, made or seen to its end where it is not finished.
+
+    Raises:
+        UserError: the folder holds this cell with other settings, or the run cannot be made.
+    """
     from graphs import launch
 
-    group = out / "runs" / f"{cell.domain.parent.name}-seed-{cell.seed}"
-    config, root = cell.config(out / "indexes"), group / cell.name
+    config, root = cell.config(out / "indexes"), _root(cell, out)
     begun = runs.listed(root)
     if begun and not launch.is_same(begun[0], config, cell.domain.parent):
         raise UserError(
             f"{begun[0].path} was made with other settings or documents: give another --out"
         )
-    found = group / f"{cell.name}.json"
-    if found.exists():
-        rows: list[Row] = json.loads(found.read_text(encoding="utf-8"))
-        return rows
     if not begun:
-        launch.launch(config, cell.domain.parent, root, None, Screen(quiet=True), _earlier(group))
+        launch.launch(
+            config, cell.domain.parent, root, None, Screen(quiet=True), _earlier(root.parent)
+        )
     elif not begun[0].result.exists():
         launch.resume(begun[0], Screen(quiet=True))
     (folder,) = runs.listed(root)
-    rows = [{**_named(cell), **row} for row in distil(folder, cell.sizes)]
-    runs.write_json(found, rows)
-    return rows
+    return folder
+
+
+def _root(cell: Cell, out: Path) -> Path:
+    """Where the run of a cell lies, beside those of the same domain and seed."""
+    return out / "runs" / f"{cell.domain.parent.name}-seed-{cell.seed}" / cell.name
 
 
 def _named(cell: Cell) -> Row:

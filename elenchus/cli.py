@@ -31,7 +31,7 @@ RunsOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="one JSON value, and nothing else")]
 RUNS = Path("runs")
 app.add_typer(corpus.app, name="corpus")
-COMPARISONS = ("efficiency", "ablations", "legalbench")
+COMPARISONS = ("efficiency", "ablations", "legalbench", "indicators")
 
 
 @app.command()
@@ -122,27 +122,30 @@ def list_runs(root: RunsOption = RUNS, as_json: JsonOption = False) -> None:
     Console(highlight=False, markup=False).print(table if rows else f"no runs below {root} yet")
 
 
-@app.command()
-def trace(
+@app.command("trace")
+def trace_run(
     run: Annotated[str, typer.Argument(help="a run's id, or the start of it")],
-    examination: Annotated[str | None, typer.Argument(help="an examination's id")] = None,
+    record: Annotated[
+        str | None, typer.Argument(help="an examination's id, or a synthetic message's")
+    ] = None,
     root: RunsOption = RUNS,
     as_json: JsonOption = False,
 ) -> None:
-    """What the agents did: all examinations, or one whole cross-examination."""
-    from elenchus import trace as tracing
+    """What the agents did: all examinations or messages, or one of them whole."""
+    from elenchus import trace, trace_messages
     from elenchus.ledger import Ledger
 
     folder = runs.find(root, run)
     if not folder.ledger.exists():
         raise UserError(f"run {folder.id} stopped before it asked anything: nothing to show")
     ledger = Ledger(folder.ledger, read_only=True)
+    tracing: Any = trace_messages if folder.config().method == "indicators" else trace
     try:
-        if examination is None:
+        if record is None:
             rows = tracing.overview(ledger, folder.id)
-            print(json.dumps(rows)) if as_json else tracing.show_overview(rows, folder.id)
+            print(json.dumps(rows)) if as_json else tracing.show_overview(ledger, rows, folder.id)
             return
-        found = tracing.find(ledger, examination)
+        found = tracing.find(ledger, record)
         if as_json:
             print(json.dumps(tracing.as_json(ledger, found), ensure_ascii=False))
         else:
@@ -214,9 +217,10 @@ def main() -> None:
 
 
 def _show_estimate(config: DomainConfig, folder: Path, as_json: bool) -> None:
-    from graphs.estimate import estimate
+    from graphs import estimate, estimate_messages
 
-    uses = estimate(config, folder)
+    of = estimate_messages if config.method == "indicators" else estimate
+    uses = of.estimate(config, folder)
     if as_json:
         print(json.dumps([use._asdict() for use in uses]))
         return
@@ -237,9 +241,10 @@ def _finish(result: dict[str, Any], root: Path, as_json: bool) -> None:
     if as_json:
         print(json.dumps(result | {"path": path.as_posix()}))
         return
-    from elenchus.screen import show_result
+    from elenchus.screen import show_classifiers, show_result
 
-    show_result(result, path.as_posix())
+    show = show_classifiers if "classifiers" in result else show_result
+    show(result, path.as_posix())
 
 
 def _row(run: runs.RunFolder) -> dict[str, Any]:
@@ -250,7 +255,7 @@ def _row(run: runs.RunFolder) -> dict[str, Any]:
     if state == "finished":
         result = json.loads(run.result.read_text(encoding="utf-8"))
         row |= {key: result[key] for key in ("examples", "seconds", "calls", "tokens")}
-        if exam := result["exams"]["held-out"]:
+        if exam := result.get("exams", {}).get("held-out"):
             row |= {"questions": exam["questions"]}
             row |= {key: exam[key]["value"] for key in ("before", "after") if exam[key]}
             gain = exam["gain"]

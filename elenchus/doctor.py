@@ -25,7 +25,11 @@ class Finding:
 def examine(root: Path) -> list[Finding]:
     """Look at packages, models, store and disk; nothing is changed."""
     found = [Finding(name, version) for name, version in versions().items()]
-    missing = [name for name in ("torch", "transformers", "peft") if util.find_spec(name) is None]
+    missing = [
+        name
+        for name in ("torch", "transformers", "peft", "sklearn", "matplotlib")
+        if util.find_spec(name) is None
+    ]
     found += [Finding(name, "missing", f"local models need it: {EXTRA}") for name in missing]
     found.append(_tried("embedding model", _embedding))
     found.append(_tried("vector store", _store))

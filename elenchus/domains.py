@@ -69,7 +69,7 @@ def _lines(section: BaseModel, skip: tuple[str, ...] = (), indent: str = "") -> 
         if key in skip:
             continue
         if isinstance(value, Section):
-            yield f"\n# {key}:"
+            yield f"\n# {indent}{key}:"
             yield from _lines(value, indent=indent + "  ")
         else:
             shown = yaml.safe_dump(plain[key], default_flow_style=True).replace("...", "").strip()

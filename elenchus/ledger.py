@@ -13,9 +13,16 @@ from typing import Any, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
+from elenchus import message_records, records
 from elenchus.errors import UserError
-from elenchus.records import RECORD_TYPES, Record
+from elenchus.records import Record
 
+RECORD_TYPES: dict[str, type[Record]] = {
+    kind.__name__: kind
+    for module in (records, message_records)
+    for kind in vars(module).values()
+    if isinstance(kind, type) and issubclass(kind, Record) and kind is not Record
+}
 SCHEMA_VERSION = 2
 LOCK_SECONDS = 60  # to wait for another writer; on a slow disk five, which is usual, are too few
 SCHEMA = """

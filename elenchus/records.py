@@ -318,15 +318,6 @@ class Failure(Record):
     call_id: str
 
 
-RECORD_TYPES: dict[str, type[Record]] = {
-    kind.__name__: kind
-    for kind in (
-        Document, Passage, Point, Seed, Question, Turn, Examination, Example,
-        Text, Dataset, ExamItem, Score, Adapter, Update, Retrieval, Failure,
-    )
-}  # fmt: skip
-
-
 def as_message(role: Any, content: str) -> Message:
     """Shorthand for a `Message`."""
     return Message(role=role, content=content)

@@ -18,6 +18,8 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from elenchus.printing import printable
+
 EXAM_NAMES = {
     "held-out": "held-out exam, closed book",
     "general": "general exam (forgetting)",
@@ -53,7 +55,7 @@ class Screen:
             yield lambda done, total: progress.update(task, completed=done, total=total)
 
     def say(self, text: str) -> None:
-        self._console.print(f"  {text}", style="dim", markup=False)
+        self._console.print(f"  {printable(text)}", style="dim", markup=False)
 
 
 def show_result(result: dict[str, Any], run_path: str, console: Console | None = None) -> None:
@@ -84,6 +86,53 @@ def show_result(result: dict[str, Any], run_path: str, console: Console | None =
         ("elenchus new NAME", "a domain of your own"),
     ):
         console.print(f"  {command:<46} {why}", markup=False, soft_wrap=True)
+
+
+def show_classifiers(result: dict[str, Any], run_path: str, console: Console | None = None) -> None:
+    """The final screen of a run that makes classifiers: every one on the real test messages."""
+    console = console or Console(highlight=False, width=80)
+    console.print()
+    console.print(_classifiers(result))
+    for line in result["notes"]:
+        console.print(printable(line), markup=False)
+    console.print(
+        f"{result['examples']} synthetic messages kept of {result['written']}; "
+        f"{result['calls']:,} calls, {result['tokens']:,} tokens, {result['seconds']:.0f} s"
+        + (" since it was last resumed." if result["resumed"] else ".")
+    )
+    console.print(f"Stopped: {result['stopped']}.\n", markup=False)
+    trained = any(row["model"] == result["student"] for row in result["classifiers"])
+    places = [("messages", "dataset"), ("report", "report.md")]
+    for name, place in [*places, *([("classifiers", "classifiers")] if trained else [])]:
+        console.print(f"{name:<12} {run_path}/{place}", markup=False, soft_wrap=True)
+    console.print("\nNext:")
+    console.print(
+        f"  elenchus trace {result['run']:<31} what the agents wrote, and what was left out"
+    )
+
+
+def _classifiers(result: dict[str, Any]) -> Table:
+    """Every classifier on the real test messages."""
+    title = (
+        f"{result['domain']}: {result['test']} real test messages, {len(result['classes'])} classes"
+    )
+    table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0))
+    for name in ("trained on", "model"):
+        table.add_column(name, no_wrap=True)
+    for name in ("accuracy, 95 %", "macro F1", "Brier", "ECE"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for row in result["classifiers"]:
+        found = row["metrics"]
+        accuracy = found["accuracy"]
+        low, high = (100 * accuracy[end] for end in ("low", "high"))
+        table.add_row(
+            f"{row['samples']} {row['mix']}" if row["samples"] else "nothing",
+            row["model"],
+            f"{accuracy['value']:.1%} [{low:.1f}, {high:.1f}]",
+            *(f"{found[key]['value']:.3f}" if found[key] else "–"
+              for key in ("f1", "brier", "calibration_error")),
+        )  # fmt: skip
+    return table
 
 
 def _update(update: dict[str, Any]) -> str:

@@ -39,7 +39,7 @@ def overview(ledger: Ledger, run_id: str) -> list[dict[str, Any]]:
     return rows
 
 
-def show_overview(rows: list[dict[str, Any]], run_id: str) -> None:
+def show_overview(ledger: Ledger, rows: list[dict[str, Any]], run_id: str) -> None:
     """A table of the examinations, 80 columns wide."""
     console = Console(width=WIDTH, highlight=False)
     table = Table(title=f"{len(rows)} examinations of {run_id}", title_justify="left", box=None)
@@ -84,40 +84,40 @@ def show(ledger: Ledger, examination: Examination) -> None:
     point = ledger.get(Point, seed.point_id)
     passage = ledger.get(Passage, point.passage_id)
     console.print(f"Examination {examination.id}, round {examination.round}", style="bold")
-    _say(console, "point", f"{point.quote}\n({_place(passage)})")
+    say(console, "point", f"{point.quote}\n({_place(passage)})")
     for number, turn_id in enumerate(examination.turn_ids, 1):
         _show_turn(console, ledger, ledger.get(Turn, turn_id), number)
     if examination.rejection:
         if examination.rejection.question_id:
             asked = ledger.get(Question, examination.rejection.question_id)
             console.print()
-            _say(console, "question", asked.text)
-        _say(console, "rejected", examination.rejection.reason)
+            say(console, "question", asked.text)
+        say(console, "rejected", examination.rejection.reason)
         if examination.rejection.raw:
-            _say(console, "raw", examination.rejection.raw)
+            say(console, "raw", examination.rejection.raw)
     else:
-        _say(console, "accepted", "the last question and the expert's answer became an example")
+        say(console, "accepted", "the last question and the expert's answer became an example")
 
 
 def _show_turn(console: Console, ledger: Ledger, turn: Turn, number: int) -> None:
     console.print()
     console.rule(f"turn {number}: {turn.question.kind}", align="left")
-    _say(console, "question", turn.question.text)
+    say(console, "question", turn.question.text)
     expert = turn.expert[0]
-    _say(console, "expert", expert.text + _times(turn.expert))
+    say(console, "expert", expert.text + _times(turn.expert))
     for passage_id in dict.fromkeys(c.passage_id for c in expert.citations):
         quotes = " … ".join(c.quote for c in expert.citations if c.passage_id == passage_id)
         place = _place(ledger.get(Passage, passage_id))
-        _say(console, "", f"“{quotes}” ({place})", style="dim")
+        say(console, "", f"“{quotes}” ({place})", style="dim")
     if turn.verdict is None:
-        _say(console, "student", "(was not asked)")
+        say(console, "student", "(was not asked)")
         return
     for answer, grade in zip(turn.student, turn.verdict.grades, strict=True):
-        _say(console, "student", f"{answer.text or '(nothing)'} [{grade}]")
-    _say(console, "gap", f"{turn.verdict.gap:.2f}")
+        say(console, "student", f"{answer.text or '(nothing)'} [{grade}]")
+    say(console, "gap", f"{turn.verdict.gap:.2f}")
     for name, text in (("missed", turn.verdict.missed), ("critique", turn.verdict.critique)):
         if text:
-            _say(console, name, text)
+            say(console, name, text)
 
 
 def _times(answers: tuple[Answer, ...]) -> str:
@@ -130,7 +130,8 @@ def _place(passage: Passage) -> str:
     return f"{passage.source}, {where}, characters {passage.start} to {passage.end}"
 
 
-def _say(console: Console, who: str, text: str, style: str = "") -> None:
+def say(console: Console, who: str, text: str, style: str = "") -> None:
+    """One labelled paragraph."""
     grid = Table.grid(padding=(0, 1))
     grid.add_column(width=9)
     grid.add_column()

@@ -1,6 +1,8 @@
 """What is looked at in models before a run is made, so that nothing is paid for in vain."""
 
-from agents.models import make_model
+from importlib import util
+
+from agents.models import make_model, weights_to_classify
 from agents.prices import Prices
 from agents.remote import look
 from elenchus.config import DomainConfig, ModelConfig
@@ -19,21 +21,51 @@ def check_models(config: DomainConfig) -> None:
         UserError: a model cannot be made, is not served, has too small a context for the passages
             it will be given, or has no price where there is a cap in USD.
     """
-    roles = {
-        "expert": (config.expert, config.retrieval.passages + config.retrieval.references),
-        "examiner": (config.examiner, 1),
-        "grader": (config.grader, 0),
-        "student": (config.student, 0),
-    }
-    for role, (settings, _) in roles.items():
+    roles = _roles(config)
+    for role, settings, _ in roles:
         make_model(settings)
-        if _has_usd_cap(config, role) or (role == "expert" and _has_usd_cap(config, "author")):
+        # Texts are written by the expert's model; messages have an author of their own.
+        writes = role == "expert" and config.method != "indicators"
+        if _has_usd_cap(config, role) or (writes and _has_usd_cap(config, "author")):
             Prices(config.models).demand(settings.model)
-    for role, (settings, passages) in roles.items():
+    for role, settings, passages in roles:
         if settings.model.partition(":")[0] in LOCAL:
             continue
         told = look(settings)
         _check_context(role, settings, settings.context or told, passages, config)
+
+
+def check_classifiers(config: DomainConfig) -> None:
+    """Find what a classifier needs: packages, and weights to train; UserError without them."""
+    for package in ("sklearn", "matplotlib"):
+        if util.find_spec(package) is None:
+            raise UserError(f"method: indicators needs {package}: pip install 'elenchus[train]'")
+    if not config.training.enabled:
+        return
+    from training import classifier
+
+    most = config.training.max_tokens
+    if not classifier.fits(weights_to_classify(config.student), most):
+        raise UserError(f"training.max_tokens is {most}: no room for a message in the chat form")
+
+
+def _roles(config: DomainConfig) -> list[tuple[str, ModelConfig, int]]:
+    """Every model that a run asks, with its role and the passages that it is given."""
+    if config.method == "indicators":
+        listing = config.indicators.models or [config.expert]
+        experts = listing if config.indicators.enabled else []
+        judges = [config.grader] if config.generation.judge else []
+        return [
+            *(("expert", settings, 0) for settings in experts),
+            ("author", config.generation.author, 0),
+            *(("grader", settings, 0) for settings in judges),
+        ]
+    return [
+        ("expert", config.expert, config.retrieval.passages + config.retrieval.references),
+        ("examiner", config.examiner, 1),
+        ("grader", config.grader, 0),
+        ("student", config.student, 0),
+    ]
 
 
 def _has_usd_cap(config: DomainConfig, role: str) -> bool:

@@ -16,6 +16,9 @@ from agents.calls import Caller, Line
 from agents.examiner import Examiner
 from agents.expert import Expert
 from agents.grader import Grader
+from agents.indicators import IndicatorExpert
+from agents.judge import Judge
+from agents.messenger import Messenger
 from agents.models import Model, make_model
 from agents.pacing import Pace
 from agents.prices import Prices
@@ -138,6 +141,20 @@ class Context:
     @functools.cached_property
     def grader(self) -> Grader:
         return Grader(self._caller(self.config.grader), self.config)
+
+    @functools.cached_property
+    def indicator_experts(self) -> list[IndicatorExpert]:
+        """One for each of `indicators.models`; the first one merges what they list."""
+        models = self.config.indicators.models or [self.config.expert]
+        return [IndicatorExpert(self._caller(settings), self.config) for settings in models]
+
+    @functools.cached_property
+    def messenger(self) -> Messenger:
+        return Messenger(self._caller(self.config.generation.author), self.config)
+
+    @functools.cached_property
+    def judge(self) -> Judge:
+        return Judge(self._caller(self.config.grader), self.config)
 
     def student(self, adapter: str) -> Student:
         """The student that is asked questions; `adapter` is below the run folder, "" for none."""

@@ -82,10 +82,10 @@ def estimate(config: DomainConfig, folder: Path) -> list[Use]:
     answered = work.sat + work.taught * config.student.samples
     prices = Prices(config.models)
     return [
-        _use("expert", config.expert, answers, to_expert, ANSWER + QUOTES, prices),
-        _use("examiner", config.examiner, examined, to_examiner / examined, QUESTION, prices),
-        _use("grader", config.grader, graded, to_grader, GRADING, prices),
-        _use("student", config.student, answered, to_student, ANSWER, prices),
+        use("expert", config.expert, answers, to_expert, ANSWER + QUOTES, prices),
+        use("examiner", config.examiner, examined, to_examiner / examined, QUESTION, prices),
+        use("grader", config.grader, graded, to_grader, GRADING, prices),
+        use("student", config.student, answered, to_student, ANSWER, prices),
     ]
 
 
@@ -109,7 +109,7 @@ def _work(config: DomainConfig, passages: int, by_hand: int) -> Work:
     )
 
 
-def _use(
+def use(
     role: str, settings: ModelConfig, calls: float, read: float, written: float, prices: Prices
 ) -> Use:
     """So many calls of so many characters each, read and written."""

@@ -4,12 +4,15 @@ import asyncio
 import json
 import shutil
 import sqlite3
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import aiosqlite
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+from langgraph.graph import StateGraph
 from langgraph.graph.state import CompiledStateGraph
+from langgraph.types import Command
 
 from agents.models import weights
 from elenchus import runs
@@ -17,20 +20,29 @@ from elenchus.config import DomainConfig
 from elenchus.errors import Interrupted, RunStopped, UserError
 from elenchus.ledger import LOCK_SECONDS, Ledger
 from elenchus.loading import DOMAIN_FILE, load
+from elenchus.message_records import IndicatorList, RealMessage
 from elenchus.records import Failure, Passage, Point
 from graphs import curation
 from graphs.adaptation import build_graph
-from graphs.checks import check_models
+from graphs.checks import check_classifiers, check_models
 from graphs.context import Context, Progress
 from graphs.exams import read_hand_exam
+from graphs.indicators import build_graph as build_indicators
 from graphs.rewriting import build_graph as build_rewriting
 from graphs.state import AdaptationState
 from graphs.updating import build_graph as build_updating
+from retrieval import messages
 from retrieval.embedding import check_embedding
 from retrieval.index import Index
 
-GRAPHS = {"examination": build_graph, "rewriting": build_rewriting, "update": build_updating}
-STEPS_A_ROUND = 5  # evaluate, draw, examine, curate, train
+GRAPHS: dict[str, Callable[[], StateGraph[Any, Context, Any, Any]]] = {
+    "examination": build_graph,
+    "rewriting": build_rewriting,
+    "indicators": build_indicators,
+    "update": build_updating,
+}
+STEPS_A_ROUND = 5  # evaluate, draw, examine, curate, train; write and screen are fewer
+INTERRUPT = "__interrupt__"  # the channel of LangGraph that says what a node waits for
 Result = dict[str, Any]
 
 
@@ -129,37 +141,43 @@ def _with_present_sources(config: DomainConfig, folder: Path) -> DomainConfig:
 
 
 def _look_at_corpus(run: runs.RunFolder, progress: Progress) -> None:
-    """Say so where the documents are not what they were when the run was launched."""
-    begun, config = _has_passages(run), run.config()
+    """Say so where documents or messages are not what they were when the run was launched."""
+    begun, config = _has_read(run), run.config()
+    sorted_out = config.method == "indicators"
+    what = "messages" if sorted_out else "documents"
     try:
-        # A run that has not read them yet will read the sources that it was launched with.
-        present = _with_present_sources(config, run.domain_folder()) if begun else config
-        index = Index(present, run.domain_folder())
-        try:
-            with progress.stage("Look through documents") as advance:
-                index.read(advance)
-            corpus = index.fingerprint()
-        finally:
-            index.close()
+        if sorted_out:
+            corpus = _messages(config, run.domain_folder())
+        else:
+            # A run that has not read them yet will read the sources that it was launched with.
+            present = _with_present_sources(config, run.domain_folder()) if begun else config
+            corpus = _documents(_without_exam(present), run.domain_folder(), progress, False)
     except UserError as error:
-        progress.say(f"the documents cannot be read any more: {error}")
+        progress.say(f"the {what} cannot be read any more: {error}")
         return
     if corpus == run.manifest()["corpus"]:
         return
-    if begun:
-        then = "this run goes on with what they said; afterwards, `elenchus update` takes them up"
-    else:
+    if not begun:
         run.set_corpus(corpus)
         then = "this run had not read them yet, and takes them as they are"
-    progress.say(f"the documents have changed since the launch: {then}")
+    elif sorted_out:
+        then = "this run goes on with what they were"
+    else:
+        then = "this run goes on with what they said; afterwards, `elenchus update` takes them up"
+    progress.say(f"the {what} have changed since the launch: {then}")
 
 
-def _has_passages(run: runs.RunFolder) -> bool:
+def _without_exam(config: DomainConfig) -> DomainConfig:
+    """The configuration without the exam written by hand, which a begun run has read."""
+    return config.model_copy(update={"exam": config.exam.model_copy(update={"hand": None})})
+
+
+def _has_read(run: runs.RunFolder) -> bool:
     if not run.ledger.exists():
         return False
     ledger = Ledger(run.ledger, read_only=True)
     try:
-        return ledger.count(Passage) > 0
+        return ledger.count(Passage) > 0 or ledger.count(RealMessage) > 0
     finally:
         ledger.close()
 
@@ -187,6 +205,25 @@ def check(config: DomainConfig, folder: Path, progress: Progress, strict: bool =
     Raises:
         UserError: documents, models, weights or the hand-written exam cannot be used.
     """
+    if config.method == "indicators":
+        corpus = _messages(config, folder)
+        check_classifiers(config)
+    else:
+        corpus = _documents(config, folder, progress, strict)
+        if config.training.enabled:
+            weights(config.student)
+    check_models(config)
+    check_embedding(config.retrieval.embedding)
+    return corpus
+
+
+def _messages(config: DomainConfig, folder: Path) -> str:
+    """The fingerprint of the messages of a domain; UserError where they cannot be used."""
+    return messages.fingerprint(messages.collect(config.messages, folder, config.seed))
+
+
+def _documents(config: DomainConfig, folder: Path, progress: Progress, strict: bool) -> str:
+    """The fingerprint of the documents of a domain; UserError where they cannot be used."""
     index = Index(config, folder)
     try:
         with progress.stage("Look through documents") as advance:
@@ -194,24 +231,23 @@ def check(config: DomainConfig, folder: Path, progress: Progress, strict: bool =
         if config.exam.hand is not None:
             documents = list(index.catalogue.documents())
             read_hand_exam(folder / config.exam.hand, documents, strict)
-        corpus = index.fingerprint()
+        return index.fingerprint()
     finally:
         index.close()
-    if config.training.enabled:
-        weights(config.student)
-    check_models(config)
-    check_embedding(config.retrieval.embedding)
-    return corpus
 
 
 def is_same(run: runs.RunFolder, config: DomainConfig, folder: Path) -> bool:
-    """Whether a run has exactly these settings, and the documents as they are now."""
-    index = Index(config, folder)
-    try:
-        index.read(lambda done, total: None)
-        wanted = (config.model_dump(mode="json", exclude={"profiles"}), index.fingerprint())
-    finally:
-        index.close()
+    """Whether a run has exactly these settings, and what it reads is as it was."""
+    if config.method == "indicators":
+        present = _messages(config, folder)
+    else:
+        index = Index(config, folder)
+        try:
+            index.read(lambda done, total: None)
+            present = index.fingerprint()
+        finally:
+            index.close()
+    wanted = (config.model_dump(mode="json", exclude={"profiles"}), present)
     manifest = run.manifest()
     return wanted == (manifest["config"], manifest["corpus"])
 
@@ -222,22 +258,27 @@ def make_graph() -> CompiledStateGraph[AdaptationState, Context, AdaptationState
 
 
 async def _go(context: Context) -> None:
+    rounds = max(len(context.config.sizes), context.config.generation.rounds)
     thread: Any = {
         "configurable": {"thread_id": context.folder.id},
-        "recursion_limit": 20 + STEPS_A_ROUND * len(context.config.sizes),
+        "recursion_limit": 20 + STEPS_A_ROUND * rounds,
     }
     async with aiosqlite.connect(context.folder.checkpoints, timeout=LOCK_SECONDS) as connection:
         saver = AsyncSqliteSaver(connection)
         updates = context.folder.updates() is not None
         build = GRAPHS["update" if updates else context.config.method]
         graph = build().compile(checkpointer=saver)
-        begun = await saver.aget_tuple(thread) is not None
-        context.resumed = begun
+        begun = await saver.aget_tuple(thread)
+        context.resumed = begun is not None
         start: Any = None if begun else {"round": 0}
+        if begun and any(channel == INTERRUPT for _, channel, _ in begun.pending_writes or ()):
+            start = Command(resume=True)  # whoever resumes has done what was waited for
         try:
-            await graph.ainvoke(start, thread, context=context, durability="sync")
+            left = await graph.ainvoke(start, thread, context=context, durability="sync")
         finally:
             await context.disconnect()
+        for waiting in left.get(INTERRUPT, ()):
+            raise RunStopped(str(waiting.value))
 
 
 def _adopt(run: runs.RunFolder, earlier: runs.RunFolder) -> None:
@@ -269,7 +310,7 @@ def _worth_keeping(run: runs.RunFolder) -> bool:
     ledger = Ledger(run.ledger, read_only=True)
     try:
         paid = any(not spent.model.startswith("builtin:") for spent in ledger.spent())
-        return paid or ledger.count(Point) > 0 or ledger.count(Failure) > 0
+        return paid or any(ledger.count(kind) for kind in (Point, IndicatorList, Failure))
     except sqlite3.DatabaseError:  # not even its tables could be made
         return False
     finally:

@@ -47,6 +47,18 @@ def is_trained(state: AdaptationState) -> bool:
     return state["adapter"] != state.get("start", "")
 
 
+class IndicatorState(TypedDict, total=False):
+    """Of the graph that makes classifiers. All else is in the ledger.
+
+    Attributes:
+        round: how often messages were asked for.
+        stopped: why no more messages are asked for, "" while some are.
+    """
+
+    round: int
+    stopped: str
+
+
 class SeedState(TypedDict):
     """What one branch of the fan-out is sent."""
 

@@ -25,9 +25,22 @@ Row = dict[str, Any]
 
 def rows(path: Path, name: str, source: SourceConfig) -> Iterator[Document | Refused]:
     """A document for each row of a file; a row that cannot be used is refused with its number."""
+    numbered = numbered_rows(path, _columns(source), source.encoding)
+    yield from _whole(_documents(numbered, name, source), name)
+
+
+def numbered_rows(
+    path: Path, columns: Sequence[str], encoding: str | None
+) -> Iterator[tuple[int, Row | str]]:
+    """Every row of a file with its number, from 1, or what is wrong with it.
+
+    Raises:
+        ValueError, OSError, LookupError, csv.Error: the table as a whole cannot be read on.
+    """
     kind = path.suffix.lower()
-    read = {".csv": _separated, ".tsv": _separated, ".parquet": _parquet}.get(kind, _lines)
-    yield from _whole(_documents(read(path, source), name, source), name)
+    if kind in (".csv", ".tsv"):
+        return _separated(path, columns, encoding)
+    return _parquet(path, columns) if kind == ".parquet" else _lines(path, encoding)
 
 
 def hub(source: SourceConfig, folder: Path) -> Iterator[Document | Refused]:
@@ -36,8 +49,18 @@ def hub(source: SourceConfig, folder: Path) -> Iterator[Document | Refused]:
     Raises:
         UserError: the dataset cannot be had.
     """
+    name = f"hf:{source.hf}/{source.split}"
+    yield from _whole(_documents(hub_rows(source, folder), name, source), name)
+
+
+def hub_rows(source: SourceConfig, folder: Path) -> Iterator[tuple[int, Row]]:
+    """Every row of such a dataset with its number, from 1.
+
+    Raises:
+        UserError: the dataset cannot be had.
+    """
     if util.find_spec("datasets") is None:
-        raise UserError("corpus.sources: hf needs datasets: pip install 'elenchus[hub]'")
+        raise UserError("a source with hf needs datasets: pip install 'elenchus[hub]'")
     import datasets
 
     here = folder / str(source.hf)
@@ -45,9 +68,8 @@ def hub(source: SourceConfig, folder: Path) -> Iterator[Document | Refused]:
     try:
         loaded = datasets.load_dataset(place, source.name, split=source.split, streaming=True)
     except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
-        raise UserError(f"corpus.sources: hf: cannot load {source.hf}: {error}") from error
-    name = f"hf:{source.hf}/{source.split}"
-    yield from _whole(_documents(enumerate(loaded, 1), name, source), name)
+        raise UserError(f"hf: cannot load {source.hf}: {error}") from error
+    return enumerate(loaded, 1)
 
 
 def _whole(found: Iterator[Document | Refused], name: str) -> Iterator[Document | Refused]:
@@ -74,8 +96,7 @@ def _documents(
         if isinstance(row, str):
             yield Refused(place, row)
             continue
-        wanted = [c for c in (column, source.title, source.id) if c is not None]
-        if missing := [c for c in wanted if c not in row]:
+        if missing := [c for c in _columns(source) if c not in row]:
             yield Refused(
                 place, f"no column {missing[0]!r} among {', '.join(map(str, row))}: {NAME}"
             )
@@ -90,25 +111,31 @@ def _documents(
         yield Document(source=place, title=title, text=text.replace("\r\n", "\n"))
 
 
-def _separated(path: Path, source: SourceConfig) -> Iterator[tuple[int, Row | str]]:
+def _columns(source: SourceConfig) -> list[str]:
+    return [c for c in (source.text or TEXT, source.title, source.id) if c is not None]
+
+
+def _separated(
+    path: Path, columns: Sequence[str], encoding: str | None
+) -> Iterator[tuple[int, Row | str]]:
     csv.field_size_limit(min(sys.maxsize, LONGEST_LINE))
-    with path.open(encoding=source.encoding or "utf-8-sig", newline="") as file:
+    with path.open(encoding=encoding or "utf-8-sig", newline="") as file:
         dialect: Any = "excel-tab" if path.suffix.lower() == ".tsv" else "excel"
         reader = csv.DictReader(file, dialect=dialect)
-        _check_columns(reader.fieldnames or (), source)
+        _check_columns(reader.fieldnames or (), columns)
         for number, row in enumerate(reader, 1):
             whole = None not in row and None not in row.values()
             yield number, row if whole else "it has not as many cells as the first line"
 
 
-def _check_columns(known: Sequence[str], source: SourceConfig) -> None:
+def _check_columns(known: Sequence[str], columns: Sequence[str]) -> None:
     """One line for a table whose columns are named otherwise, and not one for each row."""
-    for column in (source.text or TEXT, source.title, source.id):
-        if known and column is not None and column not in known:
+    for column in columns:
+        if known and column not in known:
             raise ValueError(f"no column {column!r} among {', '.join(known)}: {NAME}")
 
 
-def _lines(path: Path, source: SourceConfig) -> Iterator[tuple[int, Row | str]]:
+def _lines(path: Path, encoding: str | None) -> Iterator[tuple[int, Row | str]]:
     with path.open("rb") as file:
         number = 0
         while line := file.readline(LONGEST_LINE):
@@ -118,7 +145,7 @@ def _lines(path: Path, source: SourceConfig) -> Iterator[tuple[int, Row | str]]:
                 while (rest := file.readline(LONGEST_LINE)) and not rest.endswith(b"\n"):
                     pass
             elif line.strip():
-                yield number, _parsed(line, source.encoding)
+                yield number, _parsed(line, encoding)
 
 
 def _parsed(line: bytes, encoding: str | None) -> Row | str:
@@ -133,16 +160,15 @@ def _parsed(line: bytes, encoding: str | None) -> Row | str:
     return row if isinstance(row, dict) else "it is no JSON object"
 
 
-def _parquet(path: Path, source: SourceConfig) -> Iterator[tuple[int, Row | str]]:
+def _parquet(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, Row | str]]:
     if util.find_spec("pyarrow") is None:
         raise ValueError("Parquet needs pyarrow: pip install 'elenchus[documents]'")
     from pyarrow import parquet
 
     with parquet.ParquetFile(path) as file:
-        _check_columns(file.schema_arrow.names, source)
-        columns = [c for c in (source.text or TEXT, source.title, source.id) if c is not None]
+        _check_columns(file.schema_arrow.names, columns)
         number = 0
-        for batch in file.iter_batches(batch_size=256, columns=columns):
+        for batch in file.iter_batches(batch_size=256, columns=list(columns)):
             for row in batch.to_pylist():
                 number += 1
                 yield number, row

@@ -48,29 +48,62 @@ def train(
         ValueError: a row is longer than `training.max_tokens`.
     """
     import torch
-    from safetensors import SafetensorError
-    from transformers import AutoModelForCausalLM, AutoTokenizer, PrinterCallback, Trainer, set_seed
+    from transformers import AutoModelForCausalLM, AutoTokenizer, set_seed
 
     tokenizer = AutoTokenizer.from_pretrained(weights)
     if (longest := max(len(row["input_ids"]) for rows in plan for row in rows)) > config.max_tokens:
         raise ValueError(f"a sample has {longest} tokens, over training.max_tokens")
-    partial = out.with_name(out.name + ".partial")
     set_seed(seed)
     model = AutoModelForCausalLM.from_pretrained(weights, dtype=torch.float32)
+    padding = _Padding(tokenizer.pad_token_id)
+    fit(with_lora(model, config, "CAUSAL_LM", start), plan, padding, config, seed, out, progress)
+    finish(out)
+
+
+def fit(
+    model: Any,
+    plan: Sequence[list[Row]],
+    padding: Callable[[Sequence[list[Row]]], dict[str, Any]],
+    config: TrainingConfig,
+    seed: int,
+    out: Path,
+    progress: Callable[[int, int], None],
+    loss: Callable[..., Any] | None = None,
+) -> None:
+    """Train a model that has an adapter, a step for each batch; the adapter is saved in `partial`.
+
+    Args:
+        padding: makes the model's arguments of a list that holds one batch.
+        loss: of outputs, labels and `num_items_in_batch`; else the model's own.
+    """
+    from safetensors import SafetensorError
+    from transformers import PrinterCallback, Trainer
+
+    folder = partial(out)
     trainer = Trainer(
-        model=_with_lora(model, config, start),
-        args=_arguments(partial, config, len(plan), seed),
+        model=model,
+        args=_arguments(folder, config, len(plan), seed),
         train_dataset=plan,
-        data_collator=_Padding(tokenizer.pad_token_id),
+        data_collator=padding,
+        compute_loss_func=loss,
         callbacks=[_progress_callback(progress)],
     )
     trainer.remove_callback(PrinterCallback)
     with explained(out.parent, also=(SafetensorError, RuntimeError)):  # torch raises the latter
-        trainer.train(resume_from_checkpoint=last_whole_checkpoint(partial))
-        trainer.model.save_pretrained(partial)
-    for checkpoint in partial.glob("checkpoint-*"):
+        trainer.train(resume_from_checkpoint=last_whole_checkpoint(folder))
+        trainer.model.save_pretrained(folder)
+
+
+def partial(out: Path) -> Path:
+    """The folder of a training that is not finished."""
+    return out.with_name(out.name + ".partial")
+
+
+def finish(out: Path) -> None:
+    """Give the partial folder its name, without the checkpoints."""
+    for checkpoint in partial(out).glob("checkpoint-*"):
         _remove(checkpoint)
-    partial.rename(out)
+    partial(out).rename(out)
 
 
 def texts(written: Sequence[Text]) -> list[Sample]:
@@ -143,6 +176,27 @@ def batches(rows: Sequence[Row], config: TrainingConfig, seed: int) -> list[list
     return made[: steps(len(rows), config)]
 
 
+def with_lora(model: Any, config: TrainingConfig, task: str, start: Path | None = None) -> Any:
+    """The model with a LoRA on all linear layers: the one at `start`, or one that changes nothing.
+
+    Args:
+        task: of peft; "SEQ_CLS" has the new head trained whole and saved with the LoRA.
+    """
+    from peft import LoraConfig, PeftModel, get_peft_model
+
+    if start is not None:
+        return PeftModel.from_pretrained(model, start, is_trainable=True)
+    settings = LoraConfig(
+        r=config.rank,
+        lora_alpha=config.alpha,
+        target_modules="all-linear",
+        lora_dropout=0.0,
+        bias="none",
+        task_type=task,
+    )
+    return get_peft_model(model, settings)
+
+
 class _Padding:
     """Pads a batch on the right. The loader hands over one item, which is the whole batch.
 
@@ -172,22 +226,6 @@ class _Padding:
             "attention_mask": mask,
             "logits_to_keep": kept,
         }
-
-
-def _with_lora(model: Any, config: TrainingConfig, start: Path | None) -> Any:
-    from peft import LoraConfig, PeftModel, get_peft_model
-
-    if start is not None:
-        return PeftModel.from_pretrained(model, start, is_trainable=True)
-    settings = LoraConfig(
-        r=config.rank,
-        lora_alpha=config.alpha,
-        target_modules="all-linear",
-        lora_dropout=0.0,
-        bias="none",
-        task_type="CAUSAL_LM",
-    )
-    return get_peft_model(model, settings)
 
 
 def _arguments(folder: Path, config: TrainingConfig, steps: int, seed: int) -> Any:

@@ -6,6 +6,7 @@ state: what is not in the prompt it does not know. Given passages that do not de
 abstains.
 It is a demonstration and the test double of the real models, and reads only what rules of drafting
 let it read: duties with limits, prohibitions, permissions, exceptions, grades, fines, definitions.
+Of short messages it reads nothing: there it counts words, and puts pieces together.
 """
 
 import json
@@ -19,7 +20,7 @@ from langchain_core.messages import BaseMessage
 from langchain_core.outputs import ChatResult
 from pydantic import Field
 
-from agents.builtin import answering, asking, grading, writing
+from agents.builtin import answering, asking, composing, contrasts, grading, writing
 from agents.builtin.blocks import Request, read_request
 from agents.messages import as_result
 from elenchus.records import CHARS_A_TOKEN
@@ -72,7 +73,7 @@ class ReaderChatModel(BaseChatModel):
         run_manager: AsyncCallbackManagerForLLMRun | None = None,
         **kwargs: Any,
     ) -> ChatResult:
-        # A reply takes milliseconds: handing it to a thread would cost more than it frees.
+        # Most replies take milliseconds: handing them to a thread would cost more than it frees.
         return self._generate(messages, stop, None, **kwargs)
 
 
@@ -119,10 +120,14 @@ def _relate(request: Request) -> Reply:
 
 
 def _variation(request: Request) -> int:
-    variation = request.text("variation").strip()
-    if not variation.lstrip("-").isdigit():
-        raise ValueError(f"malformed prompt: <variation> must be an integer, not {variation!r}")
-    return int(variation)
+    return _number(request, "variation")
+
+
+def _number(request: Request, tag: str) -> int:
+    number = request.text(tag).strip()
+    if not number.lstrip("-").isdigit():
+        raise ValueError(f"malformed prompt: <{tag}> must be an integer, not {number!r}")
+    return int(number)
 
 
 def _wish(request: Request) -> tuple[list[Any], str, str, str, int, list[str]]:
@@ -144,6 +149,47 @@ def _grade(request: Request) -> Reply:
     return {"grades": list(result.grades), "missed": result.missed, "critique": result.critique}
 
 
+def _indicators(request: Request) -> Reply:
+    label = _named(request)
+    shown = [block for block in request.blocks if block.tag == "message"]
+    ours = [block.text for block in shown if block.attributes.get("class") == label]
+    others = [block.text for block in shown if block.attributes.get("class") != label]
+    return {"indicators": contrasts.indicators(ours, others)}
+
+
+def _merge(request: Request) -> Reply:
+    return {"text": contrasts.merge(request.texts("idea"))}
+
+
+def _lost(request: Request) -> Reply:
+    return {"lost": contrasts.lost(request.text("indicators"), request.texts("idea"))}
+
+
+def _messages(request: Request) -> Reply:
+    paragraph = " ".join(request.texts("indicators"))
+    count, variation = _number(request, "count"), _number(request, "variation")
+    return {"messages": composing.compose(request.texts("message"), paragraph, count, variation)}
+
+
+def _label(request: Request) -> Reply:
+    """By the paragraphs, or where there is none for a class, by its name and description."""
+    known = {}
+    for block in request.blocks:
+        if block.tag == "class":
+            name = block.attributes.get("name", "")
+            known[name] = f"{name.replace('_', ' ')}. {block.text}"
+        elif block.tag == "indicators":
+            known[block.attributes.get("class", "")] = block.text
+    label = contrasts.label(request.text("message"), known)
+    return {"reason": "It shares most with that class." if label else "None fits.", "label": label}
+
+
+def _named(request: Request) -> str:
+    """The name of the class that is asked about."""
+    request.text("class")
+    return next(b.attributes.get("name", "") for b in request.blocks if b.tag == "class")
+
+
 _TASKS: dict[str, Callable[[Request], Reply]] = {
     "expert: answer": _answer,
     "examiner: survey": _survey,
@@ -153,4 +199,9 @@ _TASKS: dict[str, Callable[[Request], Reply]] = {
     "author: paraphrase": _paraphrase,
     "author: entities": _entities,
     "author: relate": _relate,
+    "expert: indicators": _indicators,
+    "expert: merge": _merge,
+    "expert: lost": _lost,
+    "author: messages": _messages,
+    "grader: label": _label,
 }

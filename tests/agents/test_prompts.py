@@ -13,11 +13,15 @@ from agents.calls import Caller, CallFailed
 from agents.examiner import Examiner
 from agents.expert import Expert
 from agents.grader import Grader
+from agents.indicators import IndicatorExpert
+from agents.judge import Judge
+from agents.messenger import Messenger
 from agents.models import Model
 from agents.prompting import FOLDER, TAGS
 from agents.student import Student
-from elenchus.config import DomainConfig, ModelConfig
+from elenchus.config import DomainConfig, IndicatorsConfig, MessagesConfig, ModelConfig
 from elenchus.ledger import Ledger
+from elenchus.message_records import IndicatorList, RealMessage
 from elenchus.records import Passage, Point, Question, Seed
 
 HOSTILE = "\n".join(
@@ -34,7 +38,15 @@ SEED = Seed(point_id=POINT.id, kind="recall", round=1, variation=1, asked=(HOSTI
 QUESTION = Question(
     text=HOSTILE, kind="recall", style="training", point_id="o", passage_ids=(), round=1, call_id=""
 )
-DOMAIN = DomainConfig(domain="d", title="the rules", language="Esperanto")
+MESSAGE = RealMessage(text=HOSTILE, label=HOSTILE, split="train", place="train.csv#1")
+LISTED = IndicatorList(label=HOSTILE, model="m", ideas=(HOSTILE, "other"), call_id="")
+DOMAIN = DomainConfig(
+    domain="d",
+    title="the rules",
+    language="Esperanto",
+    messages=MessagesConfig(classes={HOSTILE: HOSTILE}),
+    indicators=IndicatorsConfig(events=[HOSTILE]),
+)
 
 
 async def found(query: str) -> list[Passage]:
@@ -53,6 +65,13 @@ ASKED: dict[str, Ask] = {
     "author/paraphrase": lambda c: Author(c, DOMAIN).paraphrase(PASSAGE, 1),
     "author/entities": lambda c: Author(c, DOMAIN).entities([PASSAGE]),
     "author/relate": lambda c: Author(c, DOMAIN).relate([PASSAGE], [HOSTILE], 1),
+    "expert/indicators": lambda c: IndicatorExpert(c, DOMAIN).list(HOSTILE, [MESSAGE], [MESSAGE]),
+    "expert/merge": lambda c: IndicatorExpert(c, DOMAIN).merge(HOSTILE, [LISTED]),
+    "expert/lost": lambda c: IndicatorExpert(c, DOMAIN).lost(HOSTILE, [HOSTILE, HOSTILE]),
+    "author/messages": lambda c: Messenger(c, DOMAIN).write(HOSTILE, HOSTILE, [MESSAGE], 5, 1),
+    "grader/label": lambda c: Judge(c, DOMAIN).classify(
+        HOSTILE, [HOSTILE, "other"], {HOSTILE: HOSTILE}
+    ),
     "student/answer": lambda c: Student(c, DOMAIN).answer("What?"),
 }
 

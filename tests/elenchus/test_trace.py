@@ -3,10 +3,13 @@
 import pytest
 
 from elenchus import trace
+from elenchus.ledger import Ledger
 
 
 @pytest.mark.parametrize("topic", ["[/INST] x", "mooring [section 3] fee"])
-def test_topics_are_no_markup(topic: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_topics_are_no_markup(
+    topic: str, ledger: Ledger, capsys: pytest.CaptureFixture[str]
+) -> None:
     row = {"examination": "e-1", "round": 1, "kind": "recall", "topic": topic, "turns": 1}
-    trace.show_overview([row | {"gap": None, "outcome": "accepted"}], "r-1")
+    trace.show_overview(ledger, [row | {"gap": None, "outcome": "accepted"}], "r-1")
     assert topic in capsys.readouterr().out

@@ -1,0 +1,376 @@
+"""The end of a run that makes classifiers: train them, judge them on real messages, and report."""
+
+import html
+import json
+import re
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from agents.models import file_hash, weights_to_classify
+from elenchus import runs
+from elenchus.message_records import Classifier, Indicators, RealMessage, Removal, SyntheticMessage
+from elenchus.printing import printable
+from graphs import screening
+from graphs.context import Advance, Context
+from graphs.state import IndicatorState
+from training import baseline as baselines
+from training import calibration, deduplication, diagrams, diversity, lora, metrics
+from training import classifier as classifiers
+
+Mix = Literal["real", "synthetic", "hybrid"]
+Row = dict[str, Any]
+THRESHOLDS = (0.7, 0.8, 0.85, 0.9, 0.95, 0.99)  # that retention is told for
+BASELINE = "TF-IDF, logistic"  # regression: words and parts of words, no neural network
+
+
+def task(context: Context, mix: Mix) -> classifiers.Task:
+    """What a mix learns from; calibration is on real messages, whatever the mix."""
+    ledger = context.ledger
+    real, written = screening.real(ledger, "train"), screening.synthetic(ledger)
+    learn: dict[Mix, Sequence[RealMessage | SyntheticMessage]] = {
+        "real": real,
+        "synthetic": written,
+        "hybrid": [*real, *written],
+    }
+    validation = screening.real(ledger, "validation")
+    return classifiers.Task(tuple(screening.labels(context)), learn[mix], validation)
+
+
+def lacking(context: Context, mix: Mix) -> list[str]:
+    """Classes of which a mix has no message: no classifier can be made of it."""
+    own = task(context, mix)
+    held = {message.label for message in own.learn}
+    return [label for label in own.labels if label not in held]
+
+
+def train(context: Context, mix: Mix, advance: Advance) -> Classifier:
+    """Train and calibrate the classifier of a mix; one that is finished is taken as it is."""
+    config, out, own = context.config, _folder(context, mix), task(context, mix)
+    least = max(config.training.least_steps, config.classifier.least_steps)
+    training = config.training.model_copy(update={"least_steps": least})
+    out.parent.mkdir(exist_ok=True)
+    if out.exists():
+        card = classifiers.card(out)
+    else:
+        base = weights_to_classify(config.student)
+        seed, classifier = config.seed, config.classifier
+        card = classifiers.train(base, own, training, classifier, seed, out, advance)
+    return Classifier(
+        mix=mix,
+        path=out.relative_to(context.folder.path).as_posix(),
+        sha256=file_hash(out / "adapter_model.safetensors"),
+        labels=own.labels,
+        samples=len(own.learn),
+        steps=lora.steps(len(own.learn), training),
+        temperature=card.temperature,
+        threshold=card.threshold,
+    )
+
+
+def conclude(context: Context, state: IndicatorState, advance: Advance) -> Row:
+    """Judge all classifiers, write the files of the dataset and the report, and result.json last:
+    its existence means that the run is finished."""
+    rows = _judged(context, advance)
+    result = _result(context, state, rows)
+    _write_messages(context)
+    runs.write_json(context.folder.path / "metrics.json", rows)
+    if rows:
+        diagrams.reliability(context.folder.path / "reliability.svg", rows)
+    _draw_clusters(context)
+    runs.write_atomic(context.folder.path / "report.md", _report(context, result))
+    runs.write_json(context.folder.result, result)
+    return result
+
+
+def _judged(context: Context, advance: Advance) -> list[Row]:
+    """A row for every classifier, of what it says of the real test messages."""
+    test = screening.real(context.ledger, "test")
+    labels = screening.labels(context)
+    truth = np.array([labels.index(message.label) for message in test])
+    rows: list[Row] = []
+    for judge in _judges(context):
+        found = judge.classifier.probabilities([message.text for message in test])
+        measured = metrics.measure(truth, found, labels, judge.threshold)
+        who = "baseline" if judge.model == BASELINE else "student"
+        _write_predictions(context, f"{judge.mix}-{who}.jsonl", test, labels, found)
+        rows.append(
+            {"mix": judge.mix, "model": judge.model, "samples": judge.samples}
+            | {"metrics": measured.model_dump(mode="json")}
+        )
+        advance(len(rows), None)
+        del judge  # before the next one is loaded
+    return rows
+
+
+class _Judge(NamedTuple):
+    mix: str
+    model: str
+    samples: int
+    threshold: float | None
+    classifier: classifiers.Classifying
+
+
+def _judges(context: Context) -> Iterator[_Judge]:
+    """The untouched student, then for each mix a trained one and the baseline; one at a time, since
+    a student may be large. Without training there are baselines alone."""
+    config, student = context.config, context.config.student.model
+    labels = tuple(screening.labels(context))
+    if config.training.enabled:
+        base = weights_to_classify(config.student)
+        if (untouched := classifiers.untrained(base, labels)) is not None:
+            yield _Judge("untrained", student, 0, None, untouched)
+        del untouched
+    trained = {one.mix: one for one in context.ledger.all(Classifier)}
+    for mix in config.classifier.mixes:
+        if lacking(context, mix):
+            continue
+        own = task(context, mix)
+        if mix in trained:
+            tuned = classifiers.load(context.folder.path / trained[mix].path, base)
+            yield _Judge(mix, student, len(own.learn), tuned.card.threshold, tuned)
+            del tuned
+        baseline = baselines.baseline(own, config.classifier)
+        threshold = _threshold(baseline, own, context)
+        yield _Judge(mix, BASELINE, len(own.learn), threshold, baseline)
+
+
+def _threshold(
+    judge: classifiers.Classifying, own: classifiers.Task, context: Context
+) -> float | None:
+    """As a trained classifier has one: the best on validation messages; None for many classes."""
+    if len(own.labels) > 2 or not own.validation:
+        return None
+    found = judge.probabilities([message.text for message in own.validation])
+    best_for = context.config.classifier.threshold
+    return calibration.threshold(found, own.truth(own.validation), best_for)
+
+
+def _result(context: Context, state: IndicatorState, rows: list[Row]) -> Row:
+    ledger, config = context.ledger, context.config
+    written, kept = ledger.all(SyntheticMessage), screening.synthetic(ledger)
+    in_order = sorted(written, key=screening.order)
+    real = screening.real(ledger, "train")
+    removals = ledger.all(Removal)
+    calls, tokens = ledger.usage()
+    return {
+        "domain": config.domain,
+        "run": context.folder.id,
+        "stopped": state["stopped"],
+        "rounds": state["round"],
+        "classes": screening.labels(context),
+        "student": config.student.model,
+        "train": len(real),
+        "validation": len(screening.real(ledger, "validation")),
+        "test": len(screening.real(ledger, "test")),
+        "rows_left_out": [removal.detail for removal in removals if removal.reason == "row"],
+        "real_left_out": screening.by_reason(removals, ledger.all(RealMessage)),
+        "written": len(written),
+        "examples": len(kept),
+        "left_out": screening.by_reason(removals, written),
+        "indicators": screening.paragraphs(ledger),
+        "lost": [idea for one in ledger.all(Indicators, approved=False) for idea in one.lost],
+        "diversity": {"real": _diversity(real), "synthetic": _diversity(kept)},
+        "retained": {
+            "real": _retained(context, screening.learnt(_with_near_duplicates(context))),
+            "synthetic": _retained(context, in_order),
+        },
+        "classifiers": [row | {"metrics": _main(row["metrics"])} for row in rows],
+        "notes": _notes(context, rows),
+        "calls": calls,
+        "tokens": tokens,
+        "resumed": context.resumed,
+        "seconds": round(time.monotonic() - context.started, 1),
+    }
+
+
+def _main(measured: Row) -> Row:
+    """The measures that are shown; metrics.json has them all."""
+    keys = ("accuracy", "precision", "recall", "f1", "brier", "calibration_error", "roc_auc",
+            "pr_auc")  # fmt: skip
+    return {key: measured[key] for key in keys}
+
+
+def _notes(context: Context, rows: list[Row]) -> list[str]:
+    """What a reader of the table must know."""
+    notes = [
+        f"No message of {', '.join(without)} among the {mix} ones: no classifier of these."
+        for mix in context.config.classifier.mixes
+        if (without := lacking(context, mix))
+    ]
+    best = {
+        model: max(rows_of, default=0.0)
+        for model in {row["model"] for row in rows}
+        if (rows_of := [r["metrics"]["accuracy"]["value"] for r in rows if r["model"] == model])
+    }
+    student = context.config.student.model
+    if student in best and best.get(BASELINE, 0.0) > best[student]:
+        notes.append(
+            f"{BASELINE} is better here than {student} ({best[BASELINE]:.1%} against "
+            f"{best[student]:.1%}): use it, or a larger student."
+        )
+    return notes
+
+
+def _diversity(messages: Sequence[RealMessage | SyntheticMessage]) -> Row:
+    texts = [message.text for message in messages]
+    return {
+        "distinct_1": diversity.distinct(texts, 1),
+        "distinct_2": diversity.distinct(texts, 2),
+        "self_bleu": diversity.self_bleu(texts),
+    }
+
+
+def _with_near_duplicates(context: Context) -> list[RealMessage]:
+    """The real messages of training and validation as they were before deduplication."""
+    others = {r.message_id for r in context.ledger.all(Removal) if r.reason != "near duplicate"}
+    return [m for m in context.ledger.all(RealMessage) if m.id not in others]
+
+
+def _retained(context: Context, messages: Sequence[RealMessage | SyntheticMessage]) -> Row:
+    """Share of messages that deduplication within their classes leaves, by threshold."""
+    kept: Counter[float] = Counter()
+    for label in {message.label for message in messages}:
+        own = screening.vectors(context, [m for m in messages if m.label == label])
+        for threshold, share in deduplication.retained(own, THRESHOLDS).items():
+            kept[threshold] += round(share * len(own))
+    return {f"{threshold:g}": round(kept[threshold] / len(messages), 4) for threshold in kept}
+
+
+def _draw_clusters(context: Context) -> None:
+    real, written = screening.real(context.ledger, "train"), screening.synthetic(context.ledger)
+    groups = [
+        (label, kind, screening.vectors(context, own))
+        for label in screening.labels(context)
+        for kind, some in (("real", real), ("synthetic", written))
+        if (own := [message for message in some if message.label == label])
+    ]
+    diagrams.clusters(context.folder.path / "clusters.svg", groups)
+
+
+def _write_messages(context: Context) -> None:
+    """dataset/messages.jsonl with what is learnt and calibrated on, and left-out.jsonl with what is
+    not, and why."""
+    ledger, folder = context.ledger, context.folder.dataset
+    folder.mkdir(exist_ok=True)
+    real, written = screening.real(ledger, "train", "validation"), screening.synthetic(ledger)
+    known: dict[str, RealMessage | SyntheticMessage] = {m.id: m for m in ledger.all(RealMessage)}
+    known |= {m.id: m for m in ledger.all(SyntheticMessage)}
+    _write_lines(folder / "messages.jsonl", [*map(_with_id, real), *map(_with_id, written)])
+    _write_lines(
+        folder / "left-out.jsonl",
+        [
+            removal.model_dump(mode="json") | {"message": _with_id(known[removal.message_id])}
+            for removal in ledger.all(Removal)
+            if removal.message_id in known
+        ],
+    )
+
+
+def _with_id(message: RealMessage | SyntheticMessage) -> Row:
+    return message.model_dump(mode="json") | {
+        "id": message.id,
+        "synthetic": isinstance(message, SyntheticMessage),
+    }
+
+
+def _write_predictions(
+    context: Context, name: str, test: Sequence[RealMessage], labels: Sequence[str], found: Any
+) -> None:
+    folder = context.folder.path / "predictions"
+    folder.mkdir(exist_ok=True)
+    rows = [
+        {"message_id": m.id, "label": m.label}
+        | {"probabilities": dict(zip(labels, map(float, row.round(6)), strict=True))}
+        for m, row in zip(test, found, strict=True)
+    ]
+    _write_lines(folder / name, rows)
+
+
+def _write_lines(path: Any, rows: Sequence[Row]) -> None:
+    runs.write_atomic(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))
+
+
+def _folder(context: Context, mix: Mix) -> Any:
+    return context.folder.path / "classifiers" / mix
+
+
+def _report(context: Context, result: Row) -> str:
+    """What a run came to, for a person to read."""
+    indicators = "\n\n".join(
+        f"**{_plain(label)}**: {_plain(text)}" for label, text in result["indicators"].items()
+    )
+    out = "\n".join(f"- {count} × {why}" for why, count in result["left_out"].items())
+    return f"""# Classifiers of run {result["run"]}
+
+{_plain(context.config.title)}: {len(result["classes"])} classes; {result["train"]} real messages to
+learn from, {result["validation"]} to calibrate on, {result["test"]} to be judged on.
+
+{_classifier_table(result["classifiers"])}
+
+In brackets: 95 % intervals over test messages. Every class, every measure: `metrics.json`; every
+probability: `predictions/`; how sure it is and how often right: `reliability.svg`.
+
+{" ".join(map(_plain, result["notes"]))}
+
+## Synthetic messages
+
+{result["examples"]} of {result["written"]} were kept. Left out:
+
+{out or "- none"}
+
+{_message_table(result)}
+
+`clusters.svg` shows where they lie; `dataset/left-out.jsonl` has every message that was left out,
+and why.
+
+## Indicators
+
+{indicators or "None were used."}
+"""
+
+
+def _classifier_table(rows: Sequence[Row]) -> str:
+    measures = ("accuracy", "f1", "brier", "calibration_error", "roc_auc")
+    lines = [
+        "| classifier | trained on | accuracy | macro F1 | Brier | calibration error | ROC AUC |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        cells = " | ".join(_interval(row["metrics"][key]) for key in measures)
+        lines.append(f"| {row['mix']}, {_plain(row['model'])} | {row['samples']} | {cells} |")
+    return "\n".join(lines)
+
+
+def _message_table(result: Row) -> str:
+    """How varied the messages are that were kept, and the share of those that were there or written
+    that deduplication alone would keep, by threshold."""
+    thresholds = [f"{threshold:g}" for threshold in THRESHOLDS]
+    lines = [
+        f"| messages | number | distinct-1 | distinct-2 | Self-BLEU | "
+        f"{' | '.join(f'kept at {threshold}' for threshold in thresholds)} |",
+        "|---|---|---|---|---|" + "---|" * len(thresholds),
+    ]
+    for kind, count in (("real", result["train"]), ("synthetic", result["examples"])):
+        values = [*result["diversity"][kind].values()]
+        values += [result["retained"][kind].get(threshold) for threshold in thresholds]
+        lines.append(f"| {kind} | {count} | {' | '.join(map(_number, values))} |")
+    return "\n".join(lines)
+
+
+def _interval(found: Row | None) -> str:
+    if found is None:
+        return "–"
+    return f"{found['value']:.3f} [{found['low']:.3f}, {found['high']:.3f}]"
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
+
+
+def _plain(text: str) -> str:
+    """Text of models and tables as text: neither HTML nor Markdown."""
+    return re.sub(r"([\\`*_\[\]|#!~])", r"\\\1", html.escape(printable(text), quote=False))

@@ -1,0 +1,234 @@
+"""Which messages are learnt: real ones without near-duplicates, synthetic ones that hold up.
+
+Every message that is left out has a `Removal` with the reason; the others are the dataset.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from agents.calls import CallFailed
+from elenchus.ledger import Ledger
+from elenchus.message_records import Indicators, RealMessage, Removal, Split, SyntheticMessage
+from elenchus.records import Record
+from graphs import exams
+from graphs.context import Advance, Context
+from training.deduplication import deduplicate
+
+Vectors = NDArray[np.float32]
+RARE = 2  # real messages with a name, above which it is a word of the domain
+_NAME = re.compile(r"(?<=[\w,;:] )(?!I['’])[A-Z][\w'’-]+(?: (?!I['’])[A-Z][\w'’-]+)*")
+
+
+def real(ledger: Ledger, *splits: Split) -> list[RealMessage]:
+    """The real messages of these splits that are not left out."""
+    out = _left_out(ledger)
+    found = [m for split in splits for m in ledger.all(RealMessage, split=split)]
+    return [message for message in found if message.id not in out]
+
+
+def learnt(messages: Iterable[RealMessage]) -> list[RealMessage]:
+    """Messages of the training, then of the validation, in an order that tells nothing."""
+    splits = ("train", "validation")
+    some = [message for message in messages if message.split in splits]
+    return sorted(some, key=lambda m: (splits.index(m.split), m.id))
+
+
+def synthetic(ledger: Ledger) -> list[SyntheticMessage]:
+    """The synthetic messages that are not left out, round by round."""
+    out = _left_out(ledger)
+    found = [m for m in ledger.all(SyntheticMessage) if m.id not in out]
+    return sorted(found, key=order)
+
+
+def paragraphs(ledger: Ledger) -> dict[str, str]:
+    """The indicators of each class; those that a person has read, where there are such."""
+    found = sorted(ledger.all(Indicators), key=lambda i: i.approved)
+    return {indicators.label: indicators.text for indicators in found}
+
+
+def near_duplicates(
+    context: Context, messages: Sequence[RealMessage | SyntheticMessage], threshold: float
+) -> list[Removal]:
+    """Of messages in order, those too near to an earlier one of their class that stays."""
+    removals = []
+    for label in dict.fromkeys(m.label for m in messages):
+        own = [m for m in messages if m.label == label]
+        found = deduplicate(vectors(context, own), threshold)
+        removals += [
+            Removal(
+                message_id=message.id,
+                reason="near duplicate",
+                near_id=own[near].id,
+                similarity=round(float(cosine), 4),
+            )
+            for message, near, cosine in zip(own, found.index, found.cosine, strict=True)
+            if near >= 0
+        ]
+    return removals
+
+
+async def screen(context: Context, round_: int, advance: Advance) -> list[Removal]:
+    """Why messages of a round are left out, the cheapest reason first; those that pass have none.
+
+    What earlier rounds kept stays.
+    """
+    ledger, settings = context.ledger, context.config.generation
+    candidates = synthetic(ledger)
+    longest = context.config.messages.longest
+    removals = [
+        Removal(message_id=m.id, reason="too long", detail=f"{len(m.text)} characters")
+        for m in candidates
+        if len(m.text) > longest
+    ]
+    candidates = _without(candidates, removals)
+    removals += _repeats(candidates, real(ledger, "train", "validation", "test"))
+    candidates = _without(candidates, removals)
+    removals += _with_names(candidates, real(ledger, "train", "validation"), settings.names)
+    candidates = _without(candidates, removals)
+    learnt, test = real(ledger, "train", "validation"), real(ledger, "test")
+    removals += _near(context, candidates, learnt, "near real")
+    removals += _near(context, _without(candidates, removals), test, "near test")
+    candidates = _without(candidates, removals)
+    removals += near_duplicates(context, candidates, settings.near_duplicate)
+    if settings.judge:
+        written = [m for m in _without(candidates, removals) if m.round == round_]
+        removals += await _misplaced(context, written, advance)
+    return removals
+
+
+def surplus(context: Context, removals: Sequence[Removal]) -> list[Removal]:
+    """Of the messages that hold up, those over what is wanted of their class, the newest."""
+    kept = _without(synthetic(context.ledger), removals)
+    most = context.config.generation.per_class
+    return [
+        Removal(message_id=message.id, reason="not needed")
+        for label in dict.fromkeys(m.label for m in kept)
+        for message in [m for m in kept if m.label == label][most:]
+    ]
+
+
+def vectors(context: Context, messages: Sequence[RealMessage | SyntheticMessage]) -> Vectors:
+    """Unit vectors of messages, one row each."""
+    return context.embedder.encode([message.text for message in messages])
+
+
+def names(texts: Iterable[str]) -> set[str]:
+    """Proper names by their spelling: capitalised inside of a sentence.
+
+    Words that also stand in lower case are none.
+    """
+    texts = list(texts)
+    lower = {word for text in texts for word in re.findall(r"\b[a-z][\w'’-]+", text)}
+    found = {name for text in texts for name in _NAME.findall(text)}
+    return {name for name in found if name.lower() not in lower}
+
+
+def _repeats(
+    messages: Sequence[SyntheticMessage], others: Sequence[RealMessage]
+) -> Iterable[Removal]:
+    first: dict[str, str] = {_plain(m.text): m.id for m in others}
+    for message in messages:
+        near = first.setdefault(_plain(message.text), message.id)
+        if near != message.id:
+            yield Removal(message_id=message.id, reason="duplicate", near_id=near)
+
+
+def _with_names(
+    messages: Sequence[SyntheticMessage], others: Sequence[RealMessage], allowed: Sequence[str]
+) -> Iterable[Removal]:
+    """Messages with a name that one or two real messages have: it may be somebody's."""
+    texts = [m.text for m in others]
+    private = [
+        name
+        for name in sorted(names(texts) - set(allowed))
+        if sum(_holds(text, name) for text in texts) <= RARE
+    ]
+    for message in messages:
+        held = [name for name in private if _holds(message.text, name)]
+        if held:
+            yield Removal(message_id=message.id, reason="name", detail=", ".join(held))
+
+
+def _holds(text: str, name: str) -> bool:
+    return re.search(rf"\b{re.escape(name)}\b", text) is not None
+
+
+def _near(
+    context: Context,
+    messages: Sequence[SyntheticMessage],
+    others: Sequence[RealMessage],
+    reason: Literal["near real", "near test"],
+) -> list[Removal]:
+    if not messages or not others:
+        return []
+    cosines = vectors(context, messages) @ vectors(context, others).T
+    nearest = cosines.argmax(axis=1)
+    most = context.config.generation.near_real
+    return [
+        Removal(
+            message_id=message.id,
+            reason=reason,
+            near_id=others[near].id,
+            similarity=round(float(row[near]), 4),
+        )
+        for message, near, row in zip(messages, nearest, cosines, strict=True)
+        if row[near] >= most
+    ]
+
+
+async def _misplaced(
+    context: Context, messages: Sequence[SyntheticMessage], advance: Advance
+) -> list[Removal]:
+    """Messages that the grader puts into another class, or into none, or cannot be asked about."""
+    told, classes = paragraphs(context.ledger), labels(context)
+
+    async def judged(message: SyntheticMessage) -> Removal | None:
+        try:
+            label, reason = await context.judge.classify(message.text, classes, told)
+        except CallFailed as failed:
+            label, reason = "", f"the grader's reply could not be used: {failed.failure.reason}"
+        if label == message.label:
+            return None
+        detail = f"the grader says {label or 'none'}: {reason}"
+        return Removal(message_id=message.id, reason="label", detail=detail)
+
+    found = await exams.each(context, messages, judged, advance)
+    return [removal for removal in found if removal is not None]
+
+
+def labels(context: Context) -> list[str]:
+    """The classes, in the order of the configuration or of the alphabet."""
+    return list(context.config.messages.classes) or sorted(
+        {m.label for m in real(context.ledger, "train")}
+    )
+
+
+def _left_out(ledger: Ledger) -> set[str]:
+    return {removal.message_id for removal in ledger.all(Removal)}
+
+
+def _without(
+    messages: Sequence[SyntheticMessage], removals: Iterable[Removal]
+) -> list[SyntheticMessage]:
+    out = {removal.message_id for removal in removals}
+    return [message for message in messages if message.id not in out]
+
+
+def order(message: SyntheticMessage) -> tuple[int, str, int]:
+    """The order in which synthetic messages are compared."""
+    return message.round, message.call_id, message.number
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.split()).casefold()
+
+
+def by_reason(removals: Iterable[Removal], among: Sequence[Record]) -> dict[str, int]:
+    """How many of some messages were left out, by reason, the commonest first."""
+    ids = {record.id for record in among}
+    return dict(Counter(r.reason for r in removals if r.message_id in ids).most_common())

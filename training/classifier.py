@@ -1,0 +1,379 @@
+"""Classifiers of short messages: a LoRA with a head on a causal model, and what it must beat.
+
+All have `probabilities(texts)`. A message is put to a model as its chat template puts what a user
+says, and the head reads the place where the answer would begin; a tokenizer without a template has
+the text between its own marks of begin and end. Texts that would make more than `max_tokens` tokens
+are cut at their end.
+"""
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+from scipy.special import softmax
+
+from elenchus.config import ClassifierConfig, TrainingConfig
+from elenchus.errors import UserError
+from elenchus.runs import explained
+from training import calibration, lora
+
+ADAPTER = "adapter_model.safetensors"
+CARD = "classifier.json"  # file beside the adapter
+BATCH = 32
+ROOM, LONGEST = 64, 4096  # tokens: least of a text beside what stands around it; most of a prompt
+TEXT, ANSWER = "[[text]]", "[[answer]]"  # stand in a rendered template for what comes there
+PROMPT = "Which of these is this message: {labels}?\n\n{text}"
+
+Ids = list[int]
+
+
+class Labelled(Protocol):
+    """A message with its class: a `RealMessage`, a `SyntheticMessage`."""
+
+    @property
+    def text(self) -> str: ...
+    @property
+    def label(self) -> str: ...
+
+
+class Classifying(Protocol):
+    """What gives each text a probability for every class, in the order of `labels`."""
+
+    @property
+    def labels(self) -> tuple[str, ...]: ...
+
+    def probabilities(self, texts: Sequence[str]) -> NDArray[np.float64]:
+        """(n, classes); each row sums to 1."""
+        ...
+
+
+@dataclass(frozen=True)
+class Task:
+    """The classes, messages to learn from and messages to calibrate on."""
+
+    labels: tuple[str, ...]
+    learn: Sequence[Labelled]
+    validation: Sequence[Labelled]
+
+    def truth(self, messages: Sequence[Labelled]) -> NDArray[np.int64]:
+        """(n,) places of their classes; ValueError for one that is none of the task's."""
+        return np.array([self.labels.index(m.label) for m in messages], dtype=np.int64)
+
+
+class Card(BaseModel):
+    """What a folder says of its classifier.
+
+    `temperature` divides the logits; `threshold` is the least probability of the first of two
+    classes, None for more; `before` and `after` stand around a text, as they did in training:
+    templates may tell the date.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    labels: tuple[str, ...]
+    max_tokens: int
+    before: str
+    after: str
+    temperature: float = 1.0
+    threshold: float | None = None
+
+
+class Tuned:
+    """A trained classifier, ready to use."""
+
+    def __init__(self, model: Any, tokenizer: Any, card: Card) -> None:
+        self._model, self._tokenizer = model.eval(), tokenizer
+        self.card, self.labels = card, card.labels
+
+    def probabilities(self, texts: Sequence[str]) -> NDArray[np.float64]:
+        """(n, classes), calibrated; texts over `card.max_tokens` tokens are cut."""
+        made: NDArray[np.float64] = softmax(self.logits(texts) / self.card.temperature, axis=1)
+        return made
+
+    def logits(self, texts: Sequence[str]) -> NDArray[np.float64]:
+        """(n, classes), as they come from the head."""
+        rows = _rows(self._tokenizer, self.card, texts)
+        return _in_batches(rows, len(self.labels), self._logits)
+
+    def _logits(self, rows: Sequence[Ids]) -> Any:
+        pad = self._model.config.pad_token_id
+        return self._model(**_padded(rows, pad, self._model.device)).logits
+
+
+class Untrained:
+    """The model as it is: how likely each label is as its answer, by the mean over its tokens.
+
+    It is asked without documents or examples. A softmax over the labels gives probabilities, which
+    are not calibrated.
+    """
+
+    def __init__(self, model: Any, tokenizer: Any, labels: tuple[str, ...], longest: int) -> None:
+        self._model, self._tokenizer, self.labels = model.eval(), tokenizer, labels
+        before, after, gap = _asking(tokenizer, PROMPT.format(labels=", ".join(labels), text=TEXT))
+        self._answers = [
+            tokenizer(gap + label, add_special_tokens=False).input_ids for label in labels
+        ]
+        # An answer comes on top, so that all labels see as much of a text.
+        most = longest - max(map(len, self._answers))
+        self._card = Card(labels=labels, max_tokens=most, before=before, after=after)
+
+    @property
+    def room(self) -> int:
+        """Tokens that a text may have beside the question."""
+        around = (self._card.before, self._card.after)
+        used = (self._tokenizer(part, add_special_tokens=False).input_ids for part in around)
+        return self._card.max_tokens - sum(map(len, used))
+
+    def probabilities(self, texts: Sequence[str]) -> NDArray[np.float64]:
+        """(n, classes); texts are cut to `room` tokens."""
+        prompts = _rows(self._tokenizer, self._card, texts)
+        scores = np.hstack([self._scores(prompts, answer) for answer in self._answers])
+        made: NDArray[np.float64] = softmax(scores, axis=1)
+        return made
+
+    def _scores(self, prompts: Sequence[Ids], answer: Ids) -> NDArray[np.float64]:
+        """(n, 1) mean log-likelihoods, in nats, of the answer's tokens."""
+
+        def run(rows: Sequence[Ids]) -> Any:
+            import torch
+
+            pad, device = _pad(self._tokenizer), self._model.device
+            batch = _padded(rows, pad, device, left=True)
+            places = (batch["attention_mask"].cumsum(-1) - 1).clamp(min=0)
+            # Logits of other places are not made: a vocabulary may have 100,000 words.
+            kept = self._model(**batch, position_ids=places, logits_to_keep=len(answer) + 1).logits
+            likely = kept[:, :-1].float().log_softmax(-1)
+            found = torch.tensor(answer, device=device).expand(len(rows), -1)[..., None]
+            return likely.gather(-1, found).mean(dim=1)
+
+        return _in_batches([[*prompt, *answer] for prompt in prompts], 1, run)
+
+
+def train(
+    weights: Path,
+    task: Task,
+    training: TrainingConfig,
+    config: ClassifierConfig,
+    seed: int,
+    out: Path,
+    progress: Callable[[int, int], None],
+) -> Card:
+    """Train and calibrate a classifier on the weights in a folder; it appears, whole, at `out`.
+
+    The folder holds the LoRA with the head (safetensors) and a `Card`: all that `load` needs. A
+    training that was stopped goes on from its last checkpoint. `progress` is told the steps done
+    and to do.
+
+    Raises:
+        ValueError: a class has no message to learn from, or `training.max_tokens` is too small for
+            the model's chat template.
+    """
+    from transformers import set_seed
+
+    truth = task.truth(task.learn)
+    balance = calibration.class_weights(truth, len(task.labels))
+    set_seed(seed)  # the head begins at random
+    model, tokenizer = _with_head(weights, len(task.labels))
+    before, after = _frame(tokenizer)
+    plain = Card(labels=task.labels, max_tokens=training.max_tokens, before=before, after=after)
+    rows = _rows(tokenizer, plain, [message.text for message in task.learn])
+    samples = [{"input_ids": i, "labels": [int(k)]} for i, k in zip(rows, truth, strict=True)]
+    plan = lora.batches(samples, training, seed)
+    model = lora.with_lora(model, training, "SEQ_CLS")
+    loss = calibration.weighted_loss(balance if config.class_weights else np.ones(len(task.labels)))
+    lora.fit(model, plan, _batch(_pad(tokenizer)), training, seed, out, progress, loss)
+    made = _calibrated(Tuned(model, tokenizer, plain), task, config)
+    with explained(out.parent):
+        (lora.partial(out) / CARD).write_text(made.model_dump_json(indent=1), encoding="utf-8")
+        lora.finish(out)
+    return made
+
+
+def load(folder: Path, weights: Path) -> Tuned:
+    """A trained classifier, on the weights that it was trained on.
+
+    Raises:
+        UserError: the folder holds no whole classifier, or one of other weights.
+    """
+    from peft import PeftModel
+    from safetensors import SafetensorError
+
+    known = card(folder)
+    try:
+        (folder / ADAPTER).stat()  # peft would ask the hub for a file that is not there
+        model, tokenizer = _with_head(weights, len(known.labels))
+        tuned = PeftModel.from_pretrained(model, folder)
+    # torch raises a RuntimeError for tensors of another shape.
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        raise UserError(
+            f"{folder} holds no whole classifier for {weights}: {error}; train it again"
+        ) from error
+    return Tuned(tuned.to(_device()), tokenizer, known)
+
+
+def card(folder: Path) -> Card:
+    """What a folder says of its classifier; UserError where that is missing or damaged."""
+    try:
+        return Card.model_validate_json((folder / CARD).read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{folder} holds no whole classifier: {error}; train it again") from error
+
+
+def fits(weights: Path, max_tokens: int) -> bool:
+    """Whether so many tokens hold what stands around a text, and a text of ROOM tokens."""
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(weights)
+    around = "".join(_frame(tokenizer))
+    return len(tokenizer(around, add_special_tokens=False).input_ids) + ROOM <= max_tokens
+
+
+def untrained(weights: Path, labels: tuple[str, ...]) -> Untrained | None:
+    """The model in a folder, asked for the label; None where it cannot read so many labels.
+
+    Texts that do not fit into its context are cut.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(weights)
+    model = AutoModelForCausalLM.from_pretrained(weights, dtype=torch.float32, use_safetensors=True)
+    context = getattr(model.config, "max_position_embeddings", LONGEST)
+    made = Untrained(model.to(_device()), tokenizer, labels, min(context, LONGEST))
+    return made if made.room >= ROOM else None
+
+
+def _with_head(weights: Path, classes: int) -> tuple[Any, Any]:
+    """Model with a new head, and its tokenizer. The head finds a text's end by the padding."""
+    import torch
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(weights)
+    with _without_warnings():  # that the head is new
+        model = AutoModelForSequenceClassification.from_pretrained(
+            weights, num_labels=classes, dtype=torch.float32, use_safetensors=True
+        )
+    model.config.pad_token_id = _pad(tokenizer)
+    return model, tokenizer
+
+
+@contextlib.contextmanager
+def _without_warnings() -> Iterator[None]:
+    from transformers.utils import logging
+
+    usual = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(usual)
+
+
+def _pad(tokenizer: Any) -> int:
+    return int(tokenizer.eos_token_id if tokenizer.pad_token is None else tokenizer.pad_token_id)
+
+
+def _device() -> Any:
+    import torch
+
+    return torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
+
+
+def _frame(tokenizer: Any) -> tuple[str, str]:
+    """What stands before a text that is to be classified, and after it."""
+    if tokenizer.chat_template is None:
+        return tokenizer.bos_token or "", tokenizer.eos_token or ""
+    chat = [{"role": "user", "content": TEXT}]
+    made = tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
+    before, _, after = made.partition(TEXT)
+    return before, after
+
+
+def _asking(tokenizer: Any, prompt: str) -> tuple[str, str, str]:
+    """What stands before the text of a prompt, after it, and last before the answer.
+
+    The last is the space, if any, that makes one token with the answer's first word.
+    """
+    if tokenizer.chat_template is None:
+        made = f"{tokenizer.bos_token or ''}{prompt}\n\nAnswer: {ANSWER}"
+    else:
+        chat = [{"role": "user", "content": prompt}, {"role": "assistant", "content": ANSWER}]
+        made = tokenizer.apply_chat_template(chat, tokenize=False)
+    before, _, rest = made.partition(TEXT)
+    after = rest.partition(ANSWER)[0]
+    return before, after.rstrip(" "), after[len(after.rstrip(" ")) :]
+
+
+def _rows(tokenizer: Any, card: Card, texts: Sequence[str]) -> list[Ids]:
+    """Token ids of each text in its frame, `card.max_tokens` at most: the text's end is cut."""
+    if not texts:
+        return []
+    tail: Ids = tokenizer(card.after, add_special_tokens=False).input_ids
+    head = len(tokenizer(card.before, add_special_tokens=False).input_ids)
+    room = card.max_tokens - len(tail)
+    if room <= head:
+        raise ValueError(f"training.max_tokens is {card.max_tokens}: no room for a text")
+    framed = [card.before + text for text in texts]
+    cut = tokenizer(framed, add_special_tokens=False, truncation=True, max_length=room)
+    return [[*ids, *tail] for ids in cut.input_ids]
+
+
+def _padded(rows: Sequence[Ids], pad: int, device: Any, left: bool = False) -> dict[str, Any]:
+    import torch
+
+    width = max(map(len, rows))
+
+    def filled(row: Sequence[int], filler: int) -> list[int]:
+        more = [filler] * (width - len(row))
+        return [*more, *row] if left else [*row, *more]
+
+    ids = [filled(row, pad) for row in rows]
+    mask = [filled([1] * len(row), 0) for row in rows]
+    return {
+        "input_ids": torch.tensor(ids, device=device),
+        "attention_mask": torch.tensor(mask, device=device),
+    }
+
+
+def _batch(pad: int) -> Callable[[Sequence[list[lora.Row]]], dict[str, Any]]:
+    """Makes a model's arguments of the loader's one item, which is the whole batch."""
+
+    def made(items: Sequence[list[lora.Row]]) -> dict[str, Any]:
+        import torch
+
+        (rows,) = items
+        labels = torch.tensor([row["labels"][0] for row in rows])
+        return {**_padded([row["input_ids"] for row in rows], pad, "cpu"), "labels": labels}
+
+    return made
+
+
+def _calibrated(tuned: Tuned, task: Task, config: ClassifierConfig) -> Card:
+    truth = task.truth(task.validation)
+    logits = tuned.logits([message.text for message in task.validation])
+    temperature = calibration.temperature(logits, truth)
+    threshold = None
+    if len(task.labels) == 2:
+        probabilities = softmax(logits / temperature, axis=1)
+        threshold = calibration.threshold(probabilities, truth, config.threshold)
+    return tuned.card.model_copy(update={"temperature": temperature, "threshold": threshold})
+
+
+def _in_batches(
+    rows: Sequence[Ids], width: int, run: Callable[[Sequence[Ids]], Any]
+) -> NDArray[np.float64]:
+    """(n, width) of what `run` gives; rows of like length go together: little is padding."""
+    import torch
+
+    made = np.zeros((len(rows), width))
+    order = sorted(range(len(rows)), key=lambda place: len(rows[place]))
+    with torch.inference_mode():
+        for start in range(0, len(order), BATCH):
+            places = order[start : start + BATCH]
+            made[places] = run([rows[place] for place in places]).float().cpu().numpy()
+    return made

@@ -1,0 +1,329 @@
+"""How good a classifier is on labelled messages: decisions, probabilities, and their intervals.
+
+Every measure is computed from a weight for each message: 1 for its value, and how often a resample
+drew the message for its interval. So all resamples are computed at once.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from training.evaluation import Estimate
+
+BINS = 15  # of equal width, for calibration (Guo et al. 2017)
+RESAMPLES = 1000
+INTERVAL = (2.5, 97.5)  # percentiles of the resamples
+CELLS = 2_000_000  # weights held at once: bounds the memory
+SUM_ERROR = 1e-3  # how far from 1 a message's probabilities may sum, for float16's sake
+
+Array = NDArray[np.float64]
+Labels = NDArray[np.integer[Any]]  # of shape (messages,): numbers of classes
+Probabilities = NDArray[np.floating[Any]]  # of shape (messages, classes)
+
+
+class ClassMetrics(BaseModel):
+    """Measures of one class against all others; None where one is undefined.
+
+    `gold` and `decided` count messages. `false_positives` and `false_negatives` are shares of all
+    messages. `pr_auc` is average precision: no line is drawn between the points of the curve,
+    which would flatter it (Davis and Goadrich 2006).
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    gold: int
+    decided: int
+    precision: Estimate | None
+    recall: Estimate | None
+    f1: Estimate | None
+    false_positives: Estimate
+    false_negatives: Estimate
+    roc_auc: Estimate | None
+    pr_auc: Estimate | None
+
+
+class Bin(BaseModel):
+    """Messages whose top probability is in (`low`, `high`]: one bar of a reliability diagram.
+
+    `confidence` is their mean top probability, `accuracy` how often the top class was right; both
+    None where `count` is 0.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    low: float
+    high: float
+    count: int
+    confidence: float | None
+    accuracy: Estimate | None
+
+
+class Metrics(BaseModel):
+    """All measures of a classifier on `messages` messages.
+
+    `precision`, `recall`, `f1`, `roc_auc` and `pr_auc` are plain means over the classes (macro),
+    None where a class has none: a mean of the others would flatter the classifier. `brier` is the
+    mean squared distance to the one-hot vector, in [0, 2]; with two classes it is half of that,
+    the usual squared error of either probability, in [0, 1]. `calibration_error` is the expected
+    one (Guo et al. 2017) of the top probability, in [0, 1]; both it and `bins` look at the most
+    probable class, whatever the threshold. `confusion` counts messages, a row for each gold class
+    and a column for each decision.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    messages: int
+    threshold: float | None
+    accuracy: Estimate
+    precision: Estimate | None
+    recall: Estimate | None
+    f1: Estimate | None
+    brier: Estimate
+    calibration_error: Estimate
+    roc_auc: Estimate | None
+    pr_auc: Estimate | None
+    classes: dict[str, ClassMetrics]
+    bins: tuple[Bin, ...]
+    confusion: tuple[tuple[int, ...], ...]
+
+
+MACRO = ("precision", "recall", "f1", "roc_auc", "pr_auc")
+SINGLE = ("accuracy", "brier", "calibration_error")
+BY_CLASS = (*MACRO, "false_positives", "false_negatives")
+
+
+class _Ranking(NamedTuple):
+    """Messages by falling probability of a class, and the places of its P gold ones among them.
+
+    `above` (P,) counts the messages ranked higher than each, `upto` those ranked no lower;
+    `hits_above` and `hits_upto` count the gold ones of these. Ties are ranked alike.
+    """
+
+    order: NDArray[np.intp]
+    hits: NDArray[np.intp]
+    above: NDArray[np.intp]
+    upto: NDArray[np.intp]
+    hits_above: NDArray[np.intp]
+    hits_upto: NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class _Facts:
+    """What each of n messages adds to the sums that the measures of k classes are made of."""
+
+    gold: Array  # (n, k), one-hot
+    decided: Array  # (n, k), one-hot
+    squared: Array  # (n,), Brier
+    confidence: Array  # (n,)
+    right: Array  # (n,), whether the most probable class is gold
+    bins: Array  # (n, BINS), one-hot
+    rankings: tuple[_Ranking, ...]  # k
+
+
+def decide(probabilities: Probabilities, threshold: float | None = None) -> NDArray[np.intp]:
+    """Number of the class decided for each message: the most probable one, the first of equals.
+
+    With a threshold, of two classes the first where its probability is at least the threshold.
+
+    Raises:
+        ValueError: a threshold with other than two classes.
+    """
+    if threshold is None:
+        top: NDArray[np.intp] = probabilities.argmax(axis=1)
+        return top
+    if probabilities.shape[1] != 2:
+        raise ValueError("a threshold needs two classes")
+    return np.where(probabilities[:, 0] >= threshold, 0, 1)
+
+
+def measure(
+    gold: Labels,
+    probabilities: Probabilities,
+    names: Sequence[str],
+    threshold: float | None = None,
+    seed: int = 0,
+) -> Metrics:
+    """All measures, each with its 95 % percentile bootstrap interval over messages.
+
+    `gold` holds a number of `names` for each message; decisions are those of `decide`. A resample
+    in which a measure is undefined does not count for its interval, and a macro mean there is over
+    the classes that have one.
+
+    Raises:
+        ValueError: no messages, fewer than two classes, shapes, labels or names that do not match,
+            rows that are no probabilities, or a threshold with other than two classes.
+    """
+    _check(gold, probabilities, names)
+    decisions = decide(probabilities, threshold)
+    facts = _facts(gold, probabilities.astype(np.float64), decisions)
+    estimates = _estimates(facts, seed)
+    classes = {
+        name: {
+            "gold": int((gold == i).sum()),
+            "decided": int((decisions == i).sum()),
+            **{measured: estimates[measured][i] for measured in BY_CLASS},
+        }
+        for i, name in enumerate(names)
+    }
+    return Metrics.model_validate(
+        {
+            "messages": len(gold),
+            "threshold": threshold,
+            **{name: estimates[name][0] for name in SINGLE},
+            **{name: estimates[f"macro {name}"][0] for name in MACRO},
+            "classes": classes,
+            "bins": _bins(facts, estimates["reliability"]),
+            "confusion": (facts.gold.T @ facts.decided).astype(int).tolist(),
+        }
+    )
+
+
+def _check(gold: Labels, probabilities: Probabilities, names: Sequence[str]) -> None:
+    if not len(gold) or len(names) < 2:
+        raise ValueError("metrics need messages and two classes or more")
+    if probabilities.shape != (len(gold), len(names)) or len(set(names)) < len(names):
+        raise ValueError("metrics need one row a message and one column a class, named apart")
+    if gold.min() < 0 or gold.max() >= len(names):
+        raise ValueError("a label is the number of no class")
+    sums = probabilities.sum(axis=1, dtype=np.float64)
+    if not (probabilities >= 0).all() or not (abs(sums - 1) <= SUM_ERROR).all():
+        raise ValueError("probabilities are not at least 0 with a sum of 1")
+
+
+def _facts(gold: Labels, probabilities: Array, decisions: Labels) -> _Facts:
+    one_hot = np.eye(probabilities.shape[1])
+    squared = ((probabilities - one_hot[gold]) ** 2).sum(axis=1)
+    confidence = probabilities.max(axis=1)
+    edges = np.linspace(0, 1, BINS + 1)[1:-1]
+    return _Facts(
+        gold=one_hot[gold],
+        decided=one_hot[decisions],
+        squared=squared / 2 if len(one_hot) == 2 else squared,
+        confidence=confidence,
+        right=(probabilities.argmax(axis=1) == gold).astype(np.float64),
+        bins=np.eye(BINS)[np.digitize(confidence, edges, right=True)],
+        rankings=tuple(
+            _ranking(probabilities[:, i], gold == i) for i in range(probabilities.shape[1])
+        ),
+    )
+
+
+def _ranking(scores: Array, is_gold: NDArray[np.bool_]) -> _Ranking:
+    order = np.argsort(-scores, kind="stable")
+    falling = -scores[order]
+    hits = np.flatnonzero(is_gold[order])
+    above = np.searchsorted(falling, falling[hits], side="left")
+    upto = np.searchsorted(falling, falling[hits], side="right")
+    return _Ranking(
+        order, hits, above, upto, np.searchsorted(hits, above), np.searchsorted(hits, upto)
+    )
+
+
+def _estimates(facts: _Facts, seed: int) -> dict[str, list[Estimate | None]]:
+    """Each measure with its interval: one of each, of each class, or of each bin."""
+    count = len(facts.gold)
+    values = _measures(np.ones((1, count)), facts)
+    rng = np.random.default_rng(seed)
+    even = np.full(count, 1 / count)
+    block = max(1, min(RESAMPLES, CELLS // count))
+    drawn = [
+        _measures(rng.multinomial(count, even, min(block, RESAMPLES - start)), facts)
+        for start in range(0, RESAMPLES, block)
+    ]
+    resampled = {name: np.concatenate([part[name] for part in drawn]) for name in values}
+    for name in MACRO:
+        values[f"macro {name}"] = values[name].mean(axis=1, keepdims=True)
+        known = ~np.isnan(resampled[name])
+        sums = np.where(known, resampled[name], 0).sum(axis=1, keepdims=True)
+        resampled[f"macro {name}"] = _ratio(sums, known.sum(axis=1, keepdims=True))
+    return {
+        name: [
+            _estimate(value, column)
+            for value, column in zip(values[name][0], resampled[name].T, strict=True)
+        ]
+        for name in values
+    }
+
+
+def _estimate(value: float, resampled: Array) -> Estimate | None:
+    if np.isnan(value):
+        return None
+    low, high = np.percentile(resampled[~np.isnan(resampled)], INTERVAL)
+    return Estimate(float(value), float(low), float(high))
+
+
+def _measures(drawn: NDArray[np.integer[Any]] | Array, facts: _Facts) -> dict[str, Array]:
+    """All measures for r weightings (r, n) of the messages; NaN stands for what is undefined.
+
+    Each has shape (r, 1), (r, k) where there is one for each class, or (r, BINS).
+    """
+    weights = drawn.astype(np.float64)
+    total = weights.sum(axis=1, keepdims=True)
+    gold, decided = weights @ facts.gold, weights @ facts.decided
+    hits = weights @ (facts.gold * facts.decided)
+    off = weights @ (facts.bins * (facts.right - facts.confidence)[:, None])
+    areas = [_areas(weights, ranking) for ranking in facts.rankings]
+    return {
+        "accuracy": hits.sum(axis=1, keepdims=True) / total,
+        "brier": (weights @ facts.squared)[:, None] / total,
+        "calibration_error": abs(off).sum(axis=1, keepdims=True) / total,
+        "precision": _ratio(hits, decided),
+        "recall": _ratio(hits, gold),
+        "f1": _ratio(2 * hits, gold + decided),
+        "false_positives": (decided - hits) / total,
+        "false_negatives": (gold - hits) / total,
+        "roc_auc": np.column_stack([roc for roc, _ in areas]),
+        "pr_auc": np.column_stack([pr for _, pr in areas]),
+        "reliability": _ratio(weights @ (facts.bins * facts.right[:, None]), weights @ facts.bins),
+    }
+
+
+def _areas(weights: Array, ranking: _Ranking) -> tuple[Array, Array]:
+    """Areas under the ROC curve and average precision of a class, for each of r weightings.
+
+    The first is the share of pairs of a gold and another message that are ranked rightly, ties
+    counting half (Fawcett 2006); the second is the mean precision down to each gold message.
+    """
+    ranked = weights[:, ranking.order]
+    own = ranked[:, ranking.hits]
+    everything, hits = _running(ranked), _running(own)
+    hits_above, hits_upto = hits[:, ranking.hits_above], hits[:, ranking.hits_upto]
+    above, upto = everything[:, ranking.above], everything[:, ranking.upto]
+    positives = hits[:, -1]
+    negatives = everything[:, -1] - positives
+    wrong = ((above - hits_above) + (upto - hits_upto)) / 2
+    roc = _ratio((own * (negatives[:, None] - wrong)).sum(axis=1), positives * negatives)
+    # A gold message that was not drawn has no weight, and may have nothing above it.
+    precision = np.divide(hits_upto, upto, out=np.zeros_like(upto), where=upto > 0)
+    return roc, _ratio((own * precision).sum(axis=1), positives)
+
+
+def _running(weights: Array) -> Array:
+    """Sums of the first 0, 1, ... columns."""
+    sums = np.zeros((weights.shape[0], weights.shape[1] + 1))
+    np.cumsum(weights, axis=1, out=sums[:, 1:])
+    return sums
+
+
+def _ratio(parts: Array, wholes: NDArray[Any]) -> Array:
+    """Parts over wholes, NaN where there is no whole."""
+    ratio = np.full(parts.shape, np.nan)
+    np.divide(parts, wholes, out=ratio, where=wholes > 0)
+    return ratio
+
+
+def _bins(facts: _Facts, accuracies: Sequence[Estimate | None]) -> tuple[Bin, ...]:
+    counts = facts.bins.sum(axis=0)
+    confidences = _ratio(facts.confidence @ facts.bins, counts)
+    edges = np.linspace(0, 1, BINS + 1).tolist()
+    return tuple(
+        Bin(
+            low=edges[i],
+            high=edges[i + 1],
+            count=int(counts[i]),
+            confidence=float(confidences[i]) if counts[i] else None,
+            accuracy=accuracies[i],
+        )
+        for i in range(BINS)
+    )
