@@ -69,14 +69,13 @@ def run(cell: Cell, out: Path) -> list[Row]:
     """
     root = _root(cell, out)
     found = root.with_name(f"{root.name}.json")
-    folder = finished(cell, out) if runs.listed(root) or not found.exists() else None
-    if found.exists():
-        kept: list[Row] = json.loads(found.read_text(encoding="utf-8"))
-        return kept
-    assert folder is not None
-    rows = [{**_named(cell), **row} for row in distil(folder, cell.sizes)]
-    runs.write_json(found, rows)
-    return rows
+    if runs.listed(root) or not found.exists():  # of a run whose folder is gone, its rows are left
+        folder = finished(cell, out)
+        if not found.exists():
+            rows = [{**_named(cell), **row} for row in distil(folder, cell.sizes)]
+            runs.write_json(found, rows)
+    kept: list[Row] = json.loads(found.read_text(encoding="utf-8"))
+    return kept
 
 
 def finished(cell: Cell, out: Path) -> runs.RunFolder:

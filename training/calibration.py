@@ -81,14 +81,6 @@ def _cuts(first: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.concatenate([[0.0, EVEN], np.maximum(above, np.nextafter(values, np.inf))])
 
 
-def decided(probabilities: NDArray[np.float64], threshold: float | None) -> NDArray[np.int64]:
-    """(n,) places of the classes: the likeliest ones, or by the threshold of the first of two."""
-    if threshold is None:
-        likeliest: NDArray[np.int64] = probabilities.argmax(axis=1)
-        return likeliest
-    return np.where(probabilities[:, 0] >= threshold, 0, 1)
-
-
 def class_weights(truth: NDArray[np.int64], classes: int) -> NDArray[np.float64]:
     """(classes,) weights by inverse frequency; their mean over the messages is 1.
 

@@ -280,12 +280,14 @@ def test_a_new_catalogue_may_be_opened_by_many_at_once(tmp_path: Path) -> None:
     for n in range(60):  # few of them would meet where nothing kept them apart
         together = threading.Barrier(8)
 
-        def opened(path: Path, together: threading.Barrier = together) -> None:
+        def opened(path: Path, together: threading.Barrier = together) -> str:
             together.wait()
-            Catalogue(path).close()
+            with closing(Catalogue(path)) as catalogue:
+                return catalogue.identity()
 
         with ThreadPoolExecutor(8) as pool:
-            list(pool.map(opened, [tmp_path / f"{n}.sqlite"] * 8))
+            found = list(pool.map(opened, [tmp_path / f"{n}.sqlite"] * 8))
+        assert len(set(found)) == 1
 
 
 def test_documents_never_share_a_name(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from agents.builtin.nano import WEIGHTS
 from agents.models import file_hash
 from elenchus.config import ClassifierConfig, TrainingConfig
 from elenchus.errors import UserError
-from training import baseline, calibration, classifier
+from training import baseline, calibration, classifier, metrics
 
 FAST = TrainingConfig(
     epochs=1,
@@ -309,7 +309,7 @@ def test_no_cut_is_better_than_the_threshold(drawn: list[tuple[float, bool]], me
     found = np.column_stack([first, 1 - first])
 
     def score(cut: float) -> float:
-        said = calibration.decided(found, cut)
+        said = metrics.decide(found, cut)
         if measure == "f1":
             return float(f1_score(truth, said, pos_label=0, zero_division=0.0))
         return float(accuracy_score(truth, said))
@@ -323,7 +323,7 @@ def test_no_cut_is_better_than_the_threshold(drawn: list[tuple[float, bool]], me
 
 def test_without_a_threshold_the_likeliest_class_is_taken() -> None:
     found = np.array([[0.2, 0.5, 0.3], [0.6, 0.3, 0.1]])
-    assert calibration.decided(found, None).tolist() == [1, 0]
+    assert metrics.decide(found, None).tolist() == [1, 0]
 
 
 def test_a_model_that_cannot_read_so_many_labels_is_not_asked() -> None:
