@@ -52,12 +52,9 @@ async def collect(state: IndicatorState, runtime: Runtime[Context]) -> Update:
         found = await asyncio.to_thread(
             messages.collect, settings, context.domain_folder, context.config.seed
         )
-        near = await asyncio.to_thread(
-            screening.near_duplicates,
-            context,
-            screening.learnt(found.messages),
-            settings.near_duplicate,
-        )
+        learnt = screening.learnt(found.messages)
+        made = await asyncio.to_thread(screening.embedded, context, learnt)
+        near = screening.near_duplicates(learnt, made, settings.near_duplicate)
     ledger.write(*found.messages, *found.removed, *found.removals, *near)
     counts = Counter(
         message.split

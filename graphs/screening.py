@@ -5,7 +5,7 @@ Every message that is left out has a `Removal` with the reason; the others are t
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 import numpy as np
@@ -19,7 +19,7 @@ from graphs import exams
 from graphs.context import Advance, Context
 from training.deduplication import deduplicate
 
-Vectors = NDArray[np.float32]
+Embedded = Mapping[str, NDArray[np.float32]]  # unit vectors, by the ids of messages
 RARE = 2  # real messages with a name, above which it is a word of the domain
 _NAME = re.compile(r"(?<=[\w,;:] )(?!I['’])[A-Z][\w'’-]+(?: (?!I['’])[A-Z][\w'’-]+)*")
 
@@ -52,13 +52,13 @@ def paragraphs(ledger: Ledger) -> dict[str, str]:
 
 
 def near_duplicates(
-    context: Context, messages: Sequence[RealMessage | SyntheticMessage], threshold: float
+    messages: Sequence[RealMessage | SyntheticMessage], made: Embedded, threshold: float
 ) -> list[Removal]:
     """Of messages in order, those too near to an earlier one of their class that stays."""
     removals = []
     for label in dict.fromkeys(m.label for m in messages):
         own = [m for m in messages if m.label == label]
-        found = deduplicate(vectors(context, own), threshold)
+        found = deduplicate(np.stack([made[m.id] for m in own]), threshold)
         removals += [
             Removal(
                 message_id=message.id,
@@ -90,11 +90,14 @@ async def screen(context: Context, round_: int, advance: Advance) -> list[Remova
     candidates = _without(candidates, removals)
     removals += _with_names(candidates, real(ledger, "train", "validation"), settings.names)
     candidates = _without(candidates, removals)
-    learnt, test = real(ledger, "train", "validation"), real(ledger, "test")
-    removals += _near(context, candidates, learnt, "near real")
-    removals += _near(context, _without(candidates, removals), test, "near test")
+    made = embedded(context, candidates)
+    learnt = embedded(context, real(ledger, "train", "validation"))
+    removals += _near(candidates, made, learnt, settings.near_real, "near real")
     candidates = _without(candidates, removals)
-    removals += near_duplicates(context, candidates, settings.near_duplicate)
+    test = embedded(context, real(ledger, "test"))
+    removals += _near(candidates, made, test, settings.near_real, "near test")
+    candidates = _without(candidates, removals)
+    removals += near_duplicates(candidates, made, settings.near_duplicate)
     if settings.judge:
         written = [m for m in _without(candidates, removals) if m.round == round_]
         removals += await _misplaced(context, written, advance)
@@ -112,9 +115,17 @@ def surplus(context: Context, removals: Sequence[Removal]) -> list[Removal]:
     ]
 
 
-def vectors(context: Context, messages: Sequence[RealMessage | SyntheticMessage]) -> Vectors:
+def vectors(
+    context: Context, messages: Sequence[RealMessage | SyntheticMessage]
+) -> NDArray[np.float32]:
     """Unit vectors of messages, one row each."""
     return context.embedder.encode([message.text for message in messages])
+
+
+def embedded(context: Context, messages: Sequence[RealMessage | SyntheticMessage]) -> Embedded:
+    """Unit vectors of messages, by their ids."""
+    made = vectors(context, messages)
+    return {message.id: row for message, row in zip(messages, made, strict=True)}
 
 
 def names(texts: Iterable[str]) -> set[str]:
@@ -159,25 +170,25 @@ def _holds(text: str, name: str) -> bool:
 
 
 def _near(
-    context: Context,
     messages: Sequence[SyntheticMessage],
-    others: Sequence[RealMessage],
+    made: Embedded,
+    others: Embedded,
+    most: float,
     reason: Literal["near real", "near test"],
 ) -> list[Removal]:
     if not messages or not others:
         return []
-    cosines = vectors(context, messages) @ vectors(context, others).T
-    nearest = cosines.argmax(axis=1)
-    most = context.config.generation.near_real
+    ids = list(others)
+    cosines = np.stack([made[m.id] for m in messages]) @ np.stack(list(others.values())).T
     return [
         Removal(
             message_id=message.id,
             reason=reason,
-            near_id=others[near].id,
-            similarity=round(float(row[near]), 4),
+            near_id=ids[row.argmax()],
+            similarity=round(float(row.max()), 4),
         )
-        for message, near, row in zip(messages, nearest, cosines, strict=True)
-        if row[near] >= most
+        for message, row in zip(messages, cosines, strict=True)
+        if row.max() >= most
     ]
 
 
