@@ -1,6 +1,7 @@
-"""The author: writes text from the documents, which the method is compared with.
+"""The author: writes text to learn.
 
-`paraphrase` rewrites passages. `entities` and `relate` are the two calls of EntiGraph (arXiv
+`compare` closes a passage about several problems. The others make what the method is compared with:
+`paraphrase` rewrites passages; `entities` and `relate` are the two calls of EntiGraph (arXiv
 2409.07431, section 2): list a document's entities, then retell it for groups of them.
 """
 
@@ -30,7 +31,7 @@ class Entities(BaseModel):
 
 
 class Author:
-    """Writes from the passages of its prompt alone. All methods raise CallFailed."""
+    """Writes from what its prompt holds alone. All methods raise CallFailed."""
 
     def __init__(self, caller: Caller, config: DomainConfig) -> None:
         self._caller = caller
@@ -55,6 +56,16 @@ class Author:
         blocks.append(fence("variation", str(variation)))
         user = "\n".join((fence_passages(list(passages)), *blocks))
         return await self._written("relate", user, passages)
+
+    async def compare(self, explained: Sequence[tuple[str, str]]) -> Text:
+        """A paragraph on what questions share and what is unique to each.
+
+        Each is given with the paragraph that explains it (arXiv 2406.16694, section 3).
+        """
+        blocks = []
+        for question, paragraph in explained:
+            blocks += [fence("question", question), fence("paragraph", paragraph)]
+        return await self._written("compare", "\n".join(blocks), ())
 
     async def _written(self, task: str, user: str, passages: Sequence[Passage]) -> Text:
         prompt = render("author", task, user, **self._settings)

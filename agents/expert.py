@@ -44,13 +44,21 @@ class Expert:
         passages = {p.id: p for _, given in made for p in given}
         return [answer for answer, _ in made], list(passages.values())
 
+    async def explain(self, question: str) -> tuple[Answer, list[Passage]]:
+        """A paragraph that teaches how one question is answered, and the passages it was given.
+
+        Raises:
+            CallFailed: the reply could not be parsed.
+        """
+        return await self._answer(question, await self._search(question), 0, "explain")
+
     async def _answer(
-        self, question: str, passages: list[Passage], sample: int
+        self, question: str, passages: list[Passage], sample: int, task: str = "answer"
     ) -> tuple[Answer, list[Passage]]:
         """One answer; while the expert asks to look something up, it is searched for and added."""
         for look_ups_left in range(self._config.retrieval.look_ups, -1, -1):
             user = fence("question", question) + "\n" + fence_passages(passages)
-            prompt = render("expert", "answer", user, **self._settings)
+            prompt = render("expert", task, user, **self._settings)
             reply, call = await self._caller.parsed(prompt, Reply, sample)
             if not reply.look_up or not look_ups_left:
                 break

@@ -18,9 +18,8 @@ from pydantic import Field
 
 from agents.batching import Batcher
 from agents.messages import as_chat, as_result
-from agents.models import PromptTooLong, file_hash
+from agents.models import PromptTooLong, weights_hash
 from elenchus.errors import UserError
-from elenchus.records import digest
 
 if TYPE_CHECKING:
     import torch
@@ -42,10 +41,12 @@ class LocalChatModel(BaseChatModel):
 
     Attributes:
         model: folder or hub id.
+        adapter: folder of a LoRA trained on it.
         device: where it runs; "" for a GPU where there is one.
     """
 
     model: str
+    adapter: Path | None = None
     temperature: float = Field(default=0.0, ge=0.0)
     max_new_tokens: int = Field(default=512, ge=1)
     device: str = ""
@@ -56,7 +57,7 @@ class LocalChatModel(BaseChatModel):
 
     def load(self) -> "Loaded":
         """Load the model now; UserError where there is none that can chat."""
-        return _loaded(self.model, self.device)
+        return _loaded(self.model, self.adapter, self.device)
 
     def _generate(
         self,
@@ -150,8 +151,8 @@ class Loaded:
         return as_result(text, read, written)
 
 
-@functools.cache
-def _loaded(name: str, device: str) -> Loaded:
+@functools.lru_cache(maxsize=3)  # an expert's, the untouched student, and the newest trained one
+def _loaded(name: str, adapter: Path | None, device: str) -> Loaded:
     try:
         import torch
         from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -170,6 +171,20 @@ def _loaded(name: str, device: str) -> Loaded:
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     usual = "cuda" if torch.cuda.is_available() else "cpu"
-    hashes = map(file_hash, sorted(Path(name).glob("*.safetensors")))
-    weights = digest(joined) if (joined := " ".join(hashes)) else ""
+    weights = weights_hash(Path(name))
+    if adapter is not None:
+        weights += weights_hash(adapter)
+        model = _merged(model, adapter)
     return Loaded(model.to(device or usual).eval(), tokenizer, weights)
+
+
+def _merged(model: Any, adapter: Path) -> Any:
+    """The model with the LoRA's update added into its matrices."""
+    from peft import PeftModel
+    from safetensors import SafetensorError
+
+    try:
+        return PeftModel.from_pretrained(model, adapter).merge_and_unload()
+    # torch raises a RuntimeError for tensors of another shape.
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:
+        raise UserError(f"{adapter}: no adapter of this model ({error}): train again") from error

@@ -13,6 +13,7 @@ from agents.compatible import CompatibleModel
 from agents.remote import make_remote
 from elenchus.config import ModelConfig
 from elenchus.errors import UserError
+from elenchus.records import digest
 
 OWN_KEYS = ("model", "temperature", "adapter")  # which the configuration has keys for, or none
 
@@ -38,8 +39,10 @@ class Model:
             await self.chat.aclose()
 
 
-def make_model(config: ModelConfig, adapter: Path | None = None) -> Model:
-    """The model that a configuration names, with a trained adapter put on where one is given.
+def make_model(config: ModelConfig, trained: Path | None = None) -> Model:
+    """The model that a configuration names, as trained where `trained` is given.
+
+    That is the folder of a LoRA, which is put on, or of a whole model, which is taken instead.
 
     Raises:
         UserError: the provider is unknown, its package or weights are missing or damaged.
@@ -48,35 +51,31 @@ def make_model(config: ModelConfig, adapter: Path | None = None) -> Model:
     if provider in ("builtin", "hf") and config.base_url is not None:
         raise UserError(f"{config.model} runs in this process: leave base_url out")
     if provider == "builtin":
-        return _builtin(name, config, adapter)
-    if adapter is not None:
-        raise UserError(f"{config.model} cannot take an adapter here: use builtin:nano")
+        return _builtin(name, config, trained)
     if provider == "hf":
-        return _local(name, config)
+        return _local(name, config, trained)
+    if trained is not None:
+        raise UserError(f"{config.model} cannot take an adapter here: use hf:FOLDER")
     return Model(make_remote(config), config.model, seeded=False)
 
 
 def weights(config: ModelConfig) -> Path:
-    """Folder of the weights to train; UserError for a model that has none here."""
+    """Folder of the weights to train: those of the nano, or of a causal model in a folder.
+
+    Raises:
+        UserError: the model has none here.
+    """
     if config.model == "builtin:nano":
         from agents.builtin.nano import WEIGHTS
 
         return WEIGHTS
-    raise UserError(
-        f"student.model is {config.model}, which has no local weights to train; use "
-        "builtin:nano, or training.enabled=false for a dataset to train it on elsewhere"
-    )
-
-
-def weights_to_classify(config: ModelConfig) -> Path:
-    """Folder of weights that a classifier can be trained on: any causal model in a folder will do.
-
-    Raises:
-        UserError: there is none.
-    """
     provider, _, name = config.model.partition(":")
     if provider != "hf":
-        return weights(config)
+        raise UserError(
+            f"student.model is {config.model}, which has no local weights to train; use "
+            "builtin:nano, hf:FOLDER, or training.enabled=false for a dataset to train it on "
+            "elsewhere"
+        )
     folder = Path(name)
     if not (folder / "config.json").is_file() or not list(folder.glob("*.safetensors")):
         raise UserError(
@@ -85,13 +84,19 @@ def weights_to_classify(config: ModelConfig) -> Path:
     return folder
 
 
+def weights_hash(folder: Path) -> str:
+    """What tells the weights in a folder from others; "" where it has none."""
+    hashes = [file_hash(path) for path in sorted(folder.glob("*.safetensors"))]
+    return digest(" ".join(hashes)) if len(hashes) > 1 else "".join(hashes)
+
+
 def file_hash(path: Path) -> str:
     """SHA-256 of a file, in hexadecimal."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _builtin(name: str, config: ModelConfig, adapter: Path | None) -> Model:
+def _builtin(name: str, config: ModelConfig, trained: Path | None) -> Model:
     identity = config.model
     if name == "reader":
         from agents.builtin.reader import ReaderChatModel
@@ -108,11 +113,13 @@ def _builtin(name: str, config: ModelConfig, adapter: Path | None) -> Model:
             raise UserError(
                 f"builtin:nano needs {error.name}: pip install 'elenchus[train]'"
             ) from error
-        if adapter is not None:
-            identity += "+" + file_hash(adapter / "adapter_model.safetensors")[:16]
+        if trained is not None:
+            identity += "+" + weights_hash(trained)[:16]
         try:
-            options = _checked(config, NanoChatModel)
-            nano = NanoChatModel(adapter=adapter, temperature=config.temperature or 0.0, **options)
+            own: dict[str, Any] = {"temperature": config.temperature or 0.0}
+            if trained is not None:
+                own |= {"adapter" if is_adapter(trained) else "model_path": trained}
+            nano = NanoChatModel(**(_checked(config, NanoChatModel) | own))
             nano.load()
         except ValueError as error:
             raise UserError(str(error)) from error
@@ -120,12 +127,19 @@ def _builtin(name: str, config: ModelConfig, adapter: Path | None) -> Model:
     raise UserError(f"unknown model {config.model!r}; built in are builtin:reader, builtin:nano")
 
 
-def _local(name: str, config: ModelConfig) -> Model:
+def is_adapter(folder: Path) -> bool:
+    """Whether a folder that training made holds a LoRA; else a whole model."""
+    return (folder / "adapter_config.json").is_file()
+
+
+def _local(name: str, config: ModelConfig, trained: Path | None) -> Model:
     from agents.local import LocalChatModel
 
-    options = _checked(config, LocalChatModel)
+    own: dict[str, Any] = {"model": name, "temperature": config.temperature or 0.0}
+    if trained is not None:
+        own |= {"adapter": trained} if is_adapter(trained) else {"model": str(trained)}
     try:
-        local = LocalChatModel(model=name, temperature=config.temperature or 0.0, **options)
+        local = LocalChatModel(**(_checked(config, LocalChatModel) | own))
     except ValueError as error:
         raise UserError(f"{config.model}: {error}") from error
     identity = "+".join(filter(None, (config.model, local.load().weights)))

@@ -17,7 +17,7 @@ FOLDER = Path(__file__).resolve().parent.parent / "prompts"
 TAGS = (
     "passage", "point", "kind", "style", "variation", "asked",
     "question", "critique", "expert", "student", "entity",
-    "class", "message", "indicators", "idea", "event", "count",
+    "class", "message", "indicators", "idea", "event", "count", "paragraph",
 )  # fmt: skip
 _OUR_TAG = re.compile(rf"<(?=\s*/?\s*(?:{'|'.join(TAGS)})\b)", re.IGNORECASE)
 

@@ -126,20 +126,21 @@ def list_runs(root: RunsOption = RUNS, as_json: JsonOption = False) -> None:
 def trace_run(
     run: Annotated[str, typer.Argument(help="a run's id, or the start of it")],
     record: Annotated[
-        str | None, typer.Argument(help="an examination's id, or a synthetic message's")
+        str | None, typer.Argument(help="an examination's id, a synthetic message's, a passage's")
     ] = None,
     root: RunsOption = RUNS,
     as_json: JsonOption = False,
 ) -> None:
-    """What the agents did: all examinations or messages, or one of them whole."""
-    from elenchus import trace, trace_messages
+    """What the agents did: all examinations, messages or passages, or one of them whole."""
+    from elenchus import trace, trace_messages, trace_passages
     from elenchus.ledger import Ledger
 
     folder = runs.find(root, run)
     if not folder.ledger.exists():
         raise UserError(f"run {folder.id} stopped before it asked anything: nothing to show")
     ledger = Ledger(folder.ledger, read_only=True)
-    tracing: Any = trace_messages if folder.config().method == "indicators" else trace
+    others = {"indicators": trace_messages, "passages": trace_passages}
+    tracing: Any = others.get(folder.config().method, trace)
     try:
         if record is None:
             rows = tracing.overview(ledger, folder.id)
@@ -217,10 +218,10 @@ def main() -> None:
 
 
 def _show_estimate(config: DomainConfig, folder: Path, as_json: bool) -> None:
-    from graphs import estimate, estimate_messages
+    from graphs import estimate, estimate_messages, estimate_passages
 
-    of = estimate_messages if config.method == "indicators" else estimate
-    uses = of.estimate(config, folder)
+    of = {"indicators": estimate_messages, "passages": estimate_passages}
+    uses = of.get(config.method, estimate).estimate(config, folder)
     if as_json:
         print(json.dumps([use._asdict() for use in uses]))
         return
@@ -241,9 +242,12 @@ def _finish(result: dict[str, Any], root: Path, as_json: bool) -> None:
     if as_json:
         print(json.dumps(result | {"path": path.as_posix()}))
         return
-    from elenchus.screen import show_classifiers, show_result
+    from elenchus import screen
 
-    show = show_classifiers if "classifiers" in result else show_result
+    show = screen.show_result
+    for key, other in (("classifiers", screen.show_classifiers), ("stages", screen.show_stages)):
+        if key in result:
+            show = other
     show(result, path.as_posix())
 
 

@@ -15,6 +15,7 @@ from elenchus.message_config import (
     IndicatorsConfig,
     MessagesConfig,
 )
+from elenchus.passage_config import PassagesConfig, PretrainingConfig, TaskConfig
 from elenchus.sections import ModelConfig, Section, SourceConfig
 
 __all__ = [  # of the sections in other files: whoever wants settings finds them all here
@@ -23,8 +24,11 @@ __all__ = [  # of the sections in other files: whoever wants settings finds them
     "IndicatorsConfig",
     "MessagesConfig",
     "ModelConfig",
+    "PassagesConfig",
+    "PretrainingConfig",
     "Section",
     "SourceConfig",
+    "TaskConfig",
 ]
 
 Role = Literal["expert", "examiner", "grader", "student", "author"]
@@ -235,9 +239,10 @@ class DomainConfig(Section):
     title: str = Field(description="what the documents are, in a line; reaches the prompts")
     language: str = Field("English", description="language of questions and answers")
     seed: int = Field(0, description="seed of everything drawn at random")
-    method: Literal["examination", "rewriting", "indicators"] = Field(
+    method: Literal["examination", "rewriting", "indicators", "passages"] = Field(
         "examination",
-        description="learn what the student fails; or, to compare, texts; or classify messages",
+        description="learn what the student fails; to compare, texts; classify messages "
+        "(indicators); continue pre-training (passages)",
     )
     corpus: CorpusConfig = CorpusConfig()
     retrieval: RetrievalConfig = RetrievalConfig()
@@ -259,6 +264,12 @@ class DomainConfig(Section):
     indicators: IndicatorsConfig = IndicatorsConfig()
     generation: GenerationConfig = GenerationConfig()
     classifier: ClassifierConfig = ClassifierConfig()
+    tasks: dict[str, TaskConfig] = Field(
+        default_factory=dict,
+        description="passages: sets of problems by name; none: written from the documents",
+    )
+    passages: PassagesConfig = PassagesConfig()
+    pretraining: PretrainingConfig = PretrainingConfig()
     profiles: dict[str, dict[str, Any]] = Field(
         default_factory=dict, description="named sets of changes to this tree, for --profile"
     )
@@ -281,7 +292,21 @@ class DomainConfig(Section):
             raise ValueError("method: rewriting needs training.enabled")
         if self.method == "indicators" and not (self.messages.train and self.messages.test):
             raise ValueError("method: indicators needs messages.train and messages.test")
+        if self.method == "passages":
+            self._can_pretrain()
         return self
+
+    def _can_pretrain(self) -> None:
+        own, tasks = self.passages, self.tasks
+        if not self.training.enabled:
+            raise ValueError("method: passages needs training.enabled")
+        if self.pretraining.domain_tokens == self.pretraining.passage_tokens == 0:
+            raise ValueError("pretraining: domain_tokens and passage_tokens are both 0")
+        if tasks and own.across and own.problems > len(tasks):
+            raise ValueError(
+                f"passages.problems is {own.problems}, each of another task, but tasks names "
+                f"{len(tasks)}: lower it, or set passages.across=false"
+            )
 
     @property
     def sizes(self) -> tuple[int, ...]:

@@ -13,13 +13,13 @@ from typing import Any, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
-from elenchus import message_records, records
+from elenchus import message_records, passage_records, records
 from elenchus.errors import UserError
 from elenchus.records import Record
 
 RECORD_TYPES: dict[str, type[Record]] = {
     kind.__name__: kind
-    for module in (records, message_records)
+    for module in (records, message_records, passage_records)
     for kind in vars(module).values()
     if isinstance(kind, type) and issubclass(kind, Record) and kind is not Record
 }

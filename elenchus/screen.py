@@ -111,6 +111,43 @@ def show_classifiers(result: dict[str, Any], run_path: str, console: Console | N
     )
 
 
+def show_stages(result: dict[str, Any], run_path: str, console: Console | None = None) -> None:
+    """The final screen of a run that goes on with pre-training: every exam after every stage."""
+    console = console or Console(highlight=False, width=80)
+    console.print()
+    console.print(_stages(result))
+    console.print(
+        f"{result['passages_written']} passages from {result['explanations']} paragraphs on "
+        f"{result['problems']} problems; {result['calls']:,} calls, {result['tokens']:,} tokens, "
+        f"{result['seconds']:.0f} s" + (" since it was last resumed." if result["resumed"] else ".")
+    )
+    console.print(f"Stopped: {result['stopped']}.\n", markup=False)
+    for name, place in (("passages", "dataset"), ("student", result["adapter"])):
+        console.print(f"{name:<12} {run_path}/{place}/", markup=False, soft_wrap=True)
+    console.print("\nNext:")
+    console.print(f"  elenchus trace {result['run']:<31} the passages, and what was refused")
+
+
+def _stages(result: dict[str, Any]) -> Table:
+    """Share right in every exam, and the gain on the untouched student, by stage."""
+    title = f"{result['domain']}: right answers after each stage"
+    table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0))
+    table.add_column("after", no_wrap=True)
+    table.add_column("tokens seen", justify="right", no_wrap=True)
+    exams = [exam for exam in EXAM_NAMES if result["stages"][0][exam] is not None]
+    for exam in exams:
+        asked = result["stages"][0][exam]["questions"]
+        table.add_column(f"{exam}, n={asked}", justify="right", no_wrap=True)
+    for row in result["stages"]:
+        cells = [row["stage"], f"{row['tokens']:,}" if "tokens" in row else "–"]
+        for exam in exams:
+            sat = row[exam]
+            gain = f" ({100 * sat['gain']['value']:+.1f})" if sat["gain"] else ""
+            cells.append(f"{sat['accuracy']['value']:.1%}{gain}")
+        table.add_row(*cells)
+    return table
+
+
 def _classifiers(result: dict[str, Any]) -> Table:
     """Every classifier on the real test messages."""
     title = (

@@ -2,7 +2,7 @@
 
 from importlib import util
 
-from agents.models import make_model, weights_to_classify
+from agents.models import make_model, weights
 from agents.prices import Prices
 from agents.remote import look
 from elenchus.config import DomainConfig, ModelConfig
@@ -45,7 +45,7 @@ def check_classifiers(config: DomainConfig) -> None:
     from training import classifier
 
     most = config.training.max_tokens
-    if not classifier.fits(weights_to_classify(config.student), most):
+    if not classifier.fits(weights(config.student), most):
         raise UserError(f"training.max_tokens is {most}: no room for a message in the chat form")
 
 

@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple
 
 import numpy as np
 
-from agents.models import file_hash, weights_to_classify
+from agents.models import weights, weights_hash
 from elenchus import runs
 from elenchus.message_records import Classifier, Indicators, RealMessage, Removal, SyntheticMessage
 from elenchus.printing import printable
@@ -56,13 +56,13 @@ def train(context: Context, mix: Mix, advance: Advance) -> Classifier:
     if out.exists():
         card = classifiers.card(out)
     else:
-        base = weights_to_classify(config.student)
+        base = weights(config.student)
         seed, classifier = config.seed, config.classifier
         card = classifiers.train(base, own, training, classifier, seed, out, advance)
     return Classifier(
         mix=mix,
         path=out.relative_to(context.folder.path).as_posix(),
-        sha256=file_hash(out / "adapter_model.safetensors"),
+        sha256=weights_hash(out),
         labels=own.labels,
         samples=len(own.learn),
         steps=lora.steps(len(own.learn), training),
@@ -120,7 +120,7 @@ def _judges(context: Context) -> Iterator[_Judge]:
     config, student = context.config, context.config.student.model
     labels = tuple(screening.labels(context))
     if config.training.enabled:
-        base = weights_to_classify(config.student)
+        base = weights(config.student)
         if (untouched := classifiers.untrained(base, labels)) is not None:
             yield _Judge("untrained", student, 0, None, untouched)
         del untouched

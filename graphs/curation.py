@@ -2,7 +2,7 @@
 
 import math
 
-from agents.models import file_hash, weights
+from agents.models import weights, weights_hash
 from elenchus.ledger import Ledger
 from elenchus.records import (
     Adapter,
@@ -212,7 +212,7 @@ def _fitted(
     return Adapter(
         round=round_,
         path=out.relative_to(context.folder.path).as_posix(),
-        sha256=file_hash(out / "adapter_model.safetensors"),
+        sha256=weights_hash(out),
         previous=previous,
         dataset_id=dataset_id,
         steps=len(plan),

@@ -13,12 +13,15 @@ from agents.calls import CallFailed
 from elenchus.errors import UserError
 from elenchus.records import (
     KINDS,
+    Answer,
     Document,
     ExamItem,
     Passage,
     Point,
+    Question,
     QuestionKind,
     Seed,
+    Style,
 )
 from graphs.context import Advance, Context
 from graphs.examination import unfit, unsound
@@ -55,7 +58,8 @@ async def held_out(
     Raises:
         UserError: there is none, and one is needed.
     """
-    seeds = _exam_seeds(points, wanted, context)
+    rng = random.Random(f"exam/{context.config.seed}")
+    seeds = even_seeds(points, int(wanted * SPARE), rng, exam=True)
     context.ledger.write(*seeds)
     made = await each(context, seeds, lambda seed: _item(context, seed), advance)
     items = list({i.prompt[-1].content: i for i in made if isinstance(i, ExamItem)}.values())
@@ -100,8 +104,9 @@ async def sit(context: Context, exam: str, round_: int, adapter: str) -> float:
         return float("nan")
     name = f"{exam} exam, " + (f"after round {round_}" if round_ else "untouched student")
     with context.progress.stage(f"Sit {name}") as advance:
+        tasks = context.config.tasks if exam == "held-out" else {}
         scores = await evaluation.sit(
-            context.examinee(adapter), context.grader, items, round_, advance
+            context.examinee(adapter), context.grader, items, round_, advance, tasks
         )
     context.ledger.write(*scores)
     if not scores:
@@ -112,9 +117,8 @@ async def sit(context: Context, exam: str, round_: int, adapter: str) -> float:
     return evaluation.share(evaluation.graded(items, scores), scores)
 
 
-def _exam_seeds(points: Sequence[Point], questions: int, context: Context) -> list[Seed]:
-    rng = random.Random(f"exam/{context.config.seed}")
-    wanted = int(questions * SPARE)
+def even_seeds(points: Sequence[Point], wanted: int, rng: random.Random, exam: bool) -> list[Seed]:
+    """So many seeds, all kinds alike, and each point once before any comes again."""
     kinds = [kind for kind in KINDS if any(kind in p.kinds for p in points)]
     queues: dict[QuestionKind, list[Point]] = {kind: [] for kind in kinds}
     seeds = []
@@ -124,17 +128,20 @@ def _exam_seeds(points: Sequence[Point], questions: int, context: Context) -> li
             queues[kind] = [p for p in points if kind in p.kinds]
             rng.shuffle(queues[kind])
         point = queues[kind].pop()
-        # Far from the variations of any round: see `graphs.drawing`.
-        seeds.append(Seed(point_id=point.id, kind=kind, round=0, variation=-1 - n))
+        # Those of an exam are far from the variations of any round: see `graphs.drawing`.
+        round_, variation = (0, -1 - n) if exam else (1, n)
+        seeds.append(Seed(point_id=point.id, kind=kind, round=round_, variation=variation))
     return seeds
 
 
-async def _item(context: Context, seed: Seed) -> ExamItem | str:
-    """An exam item, or the reason that there is none."""
+async def answered(
+    context: Context, seed: Seed, style: Style
+) -> tuple[Question, list[Answer]] | str:
+    """A question that the expert answers soundly, or the reason that there is none."""
     point = context.ledger.get(Point, seed.point_id)
     passage = context.ledger.get(Passage, point.passage_id)
     try:
-        question = await context.examiner.propose(seed, point, [passage], "exam")
+        question = await context.examiner.propose(seed, point, [passage], style)
         if reason := unfit(question, ()):
             return reason
         answers, passages = await context.expert.answer(question.text)
@@ -142,12 +149,21 @@ async def _item(context: Context, seed: Seed) -> ExamItem | str:
             return reason
     except CallFailed as failed:
         return f"the {failed.failure.role}'s reply could not be used"
+    return question, answers
+
+
+async def _item(context: Context, seed: Seed) -> ExamItem | str:
+    """An exam item, or the reason that there is none."""
+    found = await answered(context, seed, "exam")
+    if isinstance(found, str):
+        return found
+    question, answers = found
     return ExamItem(
         exam="held-out",
         kind=question.kind,
         prompt=context.examinee("").prompt(question.text).messages,
         gold=answers[0].text,
-        point_id=point.id,
+        point_id=seed.point_id,
         passage_ids=tuple(dict.fromkeys(c.passage_id for a in answers for c in a.citations)),
         call_ids=(question.call_id, *(a.call_id for a in answers)),
     )

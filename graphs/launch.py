@@ -28,10 +28,11 @@ from graphs.checks import check_classifiers, check_models
 from graphs.context import Context, Progress
 from graphs.exams import read_hand_exam
 from graphs.indicators import build_graph as build_indicators
+from graphs.passages import build_graph as build_passages
 from graphs.rewriting import build_graph as build_rewriting
 from graphs.state import AdaptationState
 from graphs.updating import build_graph as build_updating
-from retrieval import messages
+from retrieval import messages, problems
 from retrieval.embedding import check_embedding
 from retrieval.index import Index
 
@@ -39,6 +40,7 @@ GRAPHS: dict[str, Callable[[], StateGraph[Any, Context, Any, Any]]] = {
     "examination": build_graph,
     "rewriting": build_rewriting,
     "indicators": build_indicators,
+    "passages": build_passages,
     "update": build_updating,
 }
 STEPS_A_ROUND = 5  # evaluate, draw, examine, curate, train; write and screen are fewer
@@ -223,7 +225,8 @@ def _messages(config: DomainConfig, folder: Path) -> str:
 
 
 def _documents(config: DomainConfig, folder: Path, progress: Progress, strict: bool) -> str:
-    """The fingerprint of the documents of a domain; UserError where they cannot be used."""
+    """The fingerprint of documents and problems of a domain; UserError for unusable ones."""
+    asked = _problems(config, folder)
     index = Index(config, folder)
     try:
         with progress.stage("Look through documents") as advance:
@@ -231,9 +234,16 @@ def _documents(config: DomainConfig, folder: Path, progress: Progress, strict: b
         if config.exam.hand is not None:
             documents = list(index.catalogue.documents())
             read_hand_exam(folder / config.exam.hand, documents, strict)
-        return index.fingerprint()
+        return index.fingerprint() + asked
     finally:
         index.close()
+
+
+def _problems(config: DomainConfig, folder: Path) -> str:
+    """The fingerprint of the tasks' problems, "" where none are used; UserError for bad ones."""
+    if config.method != "passages" or not config.tasks:
+        return ""
+    return f" {problems.fingerprint(problems.collect(config.tasks, folder, config.seed))}"
 
 
 def is_same(run: runs.RunFolder, config: DomainConfig, folder: Path) -> bool:
@@ -244,7 +254,7 @@ def is_same(run: runs.RunFolder, config: DomainConfig, folder: Path) -> bool:
         index = Index(config, folder)
         try:
             index.read(lambda done, total: None)
-            present = index.fingerprint()
+            present = index.fingerprint() + _problems(config, folder)
         finally:
             index.close()
     wanted = (config.model_dump(mode="json", exclude={"profiles"}), present)

@@ -4,11 +4,10 @@ What cannot be used is left out with its reason; what would make every figure wo
 of the test in the training, classes that are one) is refused as a whole.
 """
 
-import csv
 import hashlib
 import random
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -72,20 +71,16 @@ def _table(
     assert source is not None  # the configuration sees to it
     columns = [source.text or tables.TEXT, config.label]
     columns += [config.date] if config.date else []
-    name, numbered = _numbered(source, columns, folder)
+    key = f"messages.{split}"
     found, bad = [], []
-    try:
-        for number, row in numbered:
-            try:
-                found.append(_message(row, columns, split, f"{name}#{number}"))
-            except ValueError as error:
-                bad.append(f"{name}#{number}: {error}")
-    # What csv, codecs, pyarrow (ValueError and OSError) and its conversions to Python raise.
-    except (OSError, csv.Error, ValueError, LookupError, OverflowError, TypeError) as error:
-        raise UserError(f"messages.{split}: cannot read {name}: {error}") from error
+    for place, row in tables.placed_rows(source, columns, folder, key):
+        try:
+            found.append(_message(row, columns, split, place))
+        except ValueError as error:
+            bad.append(f"{place}: {error}")
     if not found:
         why = f": {'; '.join(bad[:SHOWN])}" if bad else ""
-        raise UserError(f"messages.{split}: {name} has no row that can be used{why}")
+        raise UserError(f"{key}: {tables.named(source)} has no row that can be used{why}")
     removals += [Removal(message_id="", reason="row", detail=line) for line in bad]
     return found
 
@@ -114,19 +109,6 @@ def _instant(date: str) -> str:
     if found.tzinfo is not None:
         found = found.astimezone(UTC).replace(tzinfo=None)
     return found.isoformat()
-
-
-def _numbered(
-    source: SourceConfig, columns: Sequence[str], folder: Path
-) -> tuple[str, Iterator[tuple[int, Any]]]:
-    if source.hf is not None:
-        return f"hf:{source.hf}/{source.split}", tables.hub_rows(source, folder)
-    if source.path is None:
-        raise UserError("messages: a table is named by path or hf, not by loader")
-    path = folder / source.path
-    if path.suffix.lower() not in tables.SUFFIXES:
-        raise UserError(f"messages: {source.path} is no table; one of {', '.join(tables.SUFFIXES)}")
-    return path.name, tables.numbered_rows(path, columns, source.encoding)
 
 
 def _usable(

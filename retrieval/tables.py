@@ -43,13 +43,50 @@ def numbered_rows(
     return _parquet(path, columns) if kind == ".parquet" else _lines(path, encoding)
 
 
+def named(source: SourceConfig) -> str:
+    """How a table is called in places and messages: train.csv, hf:name/split."""
+    return f"hf:{source.hf}/{source.split}" if source.hf else Path(str(source.path)).name
+
+
+def placed_rows(
+    source: SourceConfig, columns: Sequence[str], folder: Path, key: str
+) -> Iterator[tuple[str, Row | str]]:
+    """Every row of the table that a setting names, with its place (train.csv#12), or what is wrong.
+
+    Args:
+        key: the setting, for messages.
+
+    Raises:
+        UserError: the source is no table, or cannot be read on.
+    """
+    try:
+        for number, row in _numbered(source, columns, folder, key):
+            yield f"{named(source)}#{number}", row
+    # What csv, codecs, pyarrow (ValueError and OSError) and its conversions to Python raise.
+    except (OSError, csv.Error, ValueError, LookupError, OverflowError, TypeError) as error:
+        raise UserError(f"{key}: cannot read {named(source)}: {error}") from error
+
+
+def _numbered(
+    source: SourceConfig, columns: Sequence[str], folder: Path, key: str
+) -> Iterator[tuple[int, Row | str]]:
+    if source.hf is not None:
+        yield from hub_rows(source, folder)
+    elif source.path is None:
+        raise UserError(f"{key}: a table is named by path or hf, not by loader")
+    elif Path(source.path).suffix.lower() not in SUFFIXES:
+        raise UserError(f"{key}: {source.path} is no table; one of {', '.join(SUFFIXES)}")
+    else:
+        yield from numbered_rows(folder / source.path, columns, source.encoding)
+
+
 def hub(source: SourceConfig, folder: Path) -> Iterator[Document | Refused]:
     """A document for each row of a dataset of the hub, or of one in a folder, as it streams in.
 
     Raises:
         UserError: the dataset cannot be had.
     """
-    name = f"hf:{source.hf}/{source.split}"
+    name = named(source)
     yield from _whole(_documents(hub_rows(source, folder), name, source), name)
 
 

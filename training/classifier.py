@@ -142,7 +142,7 @@ class Untrained:
         def run(rows: Sequence[Ids]) -> Any:
             import torch
 
-            pad, device = _pad(self._tokenizer), self._model.device
+            pad, device = lora.pad_token(self._tokenizer), self._model.device
             batch = _padded(rows, pad, device, left=True)
             places = (batch["attention_mask"].cumsum(-1) - 1).clamp(min=0)
             # Logits of other places are not made: a vocabulary may have 100,000 words.
@@ -186,7 +186,7 @@ def train(
     plan = lora.batches(samples, training, seed)
     model = lora.with_lora(model, training, "SEQ_CLS")
     loss = calibration.weighted_loss(balance if config.class_weights else np.ones(len(task.labels)))
-    lora.fit(model, plan, _batch(_pad(tokenizer)), training, seed, out, progress, loss)
+    lora.fit(model, plan, _batch(lora.pad_token(tokenizer)), training, seed, out, progress, loss)
     made = _calibrated(Tuned(model, tokenizer, plain), task, config)
     with explained(out.parent):
         (lora.partial(out) / CARD).write_text(made.model_dump_json(indent=1), encoding="utf-8")
@@ -258,7 +258,7 @@ def _with_head(weights: Path, classes: int) -> tuple[Any, Any]:
         model = AutoModelForSequenceClassification.from_pretrained(
             weights, num_labels=classes, dtype=torch.float32, use_safetensors=True
         )
-    model.config.pad_token_id = _pad(tokenizer)
+    model.config.pad_token_id = lora.pad_token(tokenizer)
     return model, tokenizer
 
 
@@ -272,10 +272,6 @@ def _without_warnings() -> Iterator[None]:
         yield
     finally:
         logging.set_verbosity(usual)
-
-
-def _pad(tokenizer: Any) -> int:
-    return int(tokenizer.eos_token_id if tokenizer.pad_token is None else tokenizer.pad_token_id)
 
 
 def _device() -> Any:

@@ -101,7 +101,7 @@ def facility_location(
 
 def write_examples(path: Path, examples: Sequence[Example]) -> None:
     """JSONL with `prompt` and `completion` in chat form, and the ids that each came from."""
-    _write_lines(
+    write_rows(
         path,
         [
             {
@@ -117,23 +117,24 @@ def write_examples(path: Path, examples: Sequence[Example]) -> None:
 
 def write_texts(path: Path, texts: Sequence[Text]) -> None:
     """JSONL of texts with the ids that each came from."""
-    _write_lines(path, [text.model_dump(mode="json") | {"id": text.id} for text in texts])
+    write_rows(path, [text.model_dump(mode="json") | {"id": text.id} for text in texts])
 
 
 def write_exam(path: Path, items: Sequence[ExamItem]) -> None:
     """JSONL of exam items: never to be trained on."""
-    _write_lines(path, [item.model_dump(mode="json") | {"id": item.id} for item in items])
+    write_rows(path, [item.model_dump(mode="json") | {"id": item.id} for item in items])
 
 
 def write_rejected(path: Path, examinations: Sequence[Examination]) -> None:
     """JSONL of the examinations that gave nothing, each with its reason and raw text."""
-    _write_lines(path, [e.model_dump(mode="json") | {"id": e.id} for e in examinations])
+    write_rows(path, [e.model_dump(mode="json") | {"id": e.id} for e in examinations])
 
 
 def _chat(messages: Sequence[Message]) -> list[dict[str, str]]:
     return [m.model_dump() for m in messages]
 
 
-def _write_lines(path: Path, rows: Sequence[object]) -> None:
+def write_rows(path: Path, rows: Sequence[object]) -> None:
+    """JSONL of plain values."""
     path.parent.mkdir(exist_ok=True)
     write_atomic(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))

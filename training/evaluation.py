@@ -1,7 +1,7 @@
 """Exams before and after: sitting them, and intervals that say how sure the difference is."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +11,9 @@ from scipy import stats
 from agents.calls import CallFailed
 from agents.grader import Grader
 from agents.student import Student
-from elenchus.records import ExamItem, Grade, Score
+from elenchus.config import TaskConfig
+from elenchus.records import Answer, ExamItem, Grade, Score
+from training.matching import matches
 
 RIGHT: frozenset[Grade] = frozenset({"correct", "partial"})
 RESAMPLES = 2000
@@ -33,25 +35,30 @@ async def sit(
     items: Sequence[ExamItem],
     round_: int,
     progress: Callable[[int, int], None],
+    tasks: Mapping[str, TaskConfig] | None = None,
 ) -> list[Score]:
     """One answer to each item, graded against its gold answer.
 
-    What the student cannot answer or the grader cannot grade has no score; the failure is in the
-    ledger.
+    Where the item's kind is one of `tasks`, that says how; else the grader is asked. What the
+    student cannot answer or the grader cannot grade has no score; the failure is in the ledger.
     """
     scores: list[Score] = []
     for start in range(0, len(items), CHUNK):
         chunk = items[start : start + CHUNK]
-        made = await asyncio.gather(*(_score(student, grader, i, round_) for i in chunk))
+        made = await asyncio.gather(
+            *(_score(student, grader, i, round_, (tasks or {}).get(i.kind)) for i in chunk)
+        )
         scores += [score for score in made if score is not None]
         progress(start + len(chunk), len(items))
     return scores
 
 
-async def _score(student: Student, grader: Grader, item: ExamItem, round_: int) -> Score | None:
+async def _score(
+    student: Student, grader: Grader, item: ExamItem, round_: int, task: TaskConfig | None
+) -> Score | None:
     try:
         answer = await student.sit(item.prompt)
-        verdict = await grader.grade(item.prompt[-1].content, item.gold, [answer.text])
+        grade, call_id = await _grade(grader, item, answer, task)
     except CallFailed:
         return None
     return Score(
@@ -59,9 +66,22 @@ async def _score(student: Student, grader: Grader, item: ExamItem, round_: int) 
         exam=item.exam,
         round=round_,
         answer=answer.text,
-        grade=verdict.grades[0],
-        call_id=verdict.call_id,
+        grade=grade,
+        call_id=call_id,
     )
+
+
+async def _grade(
+    grader: Grader, item: ExamItem, answer: Answer, task: TaskConfig | None
+) -> tuple[Grade, str]:
+    """The grade of an answer, and the call that it comes from."""
+    if task is None or task.how == "grader":
+        verdict = await grader.grade(item.prompt[-1].content, item.gold, [answer.text])
+        return verdict.grades[0], verdict.call_id
+    if answer.abstained:
+        return "abstained", answer.call_id
+    right = matches(task.how, answer.text, item.gold)
+    return "correct" if right else "incorrect", answer.call_id
 
 
 def graded(items: Sequence[ExamItem], *sittings: Sequence[Score]) -> list[ExamItem]:

@@ -31,7 +31,11 @@ def replay(config: DomainConfig, examples: int, round_: int) -> list[Sample]:
 
     Every round has its own.
     """
-    count = round(config.training.replay * examples)
+    return samples(config, round(config.training.replay * examples), round_)
+
+
+def samples(config: DomainConfig, count: int, round_: int) -> list[Sample]:
+    """So many of them; none for a student that brings none."""
     if config.student.model != "builtin:nano" or count == 0:
         return []
     from agents.builtin.codes import replay as invented_replay

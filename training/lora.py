@@ -55,7 +55,7 @@ def train(
         raise ValueError(f"a sample has {longest} tokens, over training.max_tokens")
     set_seed(seed)
     model = AutoModelForCausalLM.from_pretrained(weights, dtype=torch.float32)
-    padding = _Padding(tokenizer.pad_token_id)
+    padding = Padding(pad_token(tokenizer))
     fit(with_lora(model, config, "CAUSAL_LM", start), plan, padding, config, seed, out, progress)
     finish(out)
 
@@ -104,6 +104,11 @@ def finish(out: Path) -> None:
     for checkpoint in partial(out).glob("checkpoint-*"):
         _remove(checkpoint)
     partial(out).rename(out)
+
+
+def pad_token(tokenizer: Any) -> int:
+    """What fills rows up; many tokenizers have no token of its own for that."""
+    return int(tokenizer.eos_token_id if tokenizer.pad_token is None else tokenizer.pad_token_id)
 
 
 def texts(written: Sequence[Text]) -> list[Sample]:
@@ -197,7 +202,7 @@ def with_lora(model: Any, config: TrainingConfig, task: str, start: Path | None 
     return get_peft_model(model, settings)
 
 
-class _Padding:
+class Padding:
     """Pads a batch on the right. The loader hands over one item, which is the whole batch.
 
     Labels begin before the batch's first token with loss, and `logits_to_keep` says how many they

@@ -14,7 +14,7 @@ from langchain_core.messages import BaseMessage
 TAGS = (
     "passage", "point", "kind", "style", "variation", "asked",
     "question", "critique", "expert", "student", "entity",
-    "class", "message", "indicators", "idea", "event", "count",
+    "class", "message", "indicators", "idea", "event", "count", "paragraph",
 )  # fmt: skip
 _OPEN = re.compile(rf"<({'|'.join(TAGS)})((?:\s+\w+=\"[^\"]*\")*)\s*>")
 _ATTRIBUTE = re.compile(r"(\w+)=\"([^\"]*)\"")

@@ -119,6 +119,10 @@ def _relate(request: Request) -> Reply:
     return {"text": writing.relate(request.passages(), names, _variation(request))}
 
 
+def _compare(request: Request) -> Reply:
+    return {"text": writing.compare(request.texts("paragraph"))}
+
+
 def _variation(request: Request) -> int:
     return _number(request, "variation")
 
@@ -199,6 +203,8 @@ _TASKS: dict[str, Callable[[Request], Reply]] = {
     "author: paraphrase": _paraphrase,
     "author: entities": _entities,
     "author: relate": _relate,
+    "author: compare": _compare,
+    "expert: explain": _answer,  # which names what decides, and applies it step by step
     "expert: indicators": _indicators,
     "expert: merge": _merge,
     "expert: lost": _lost,

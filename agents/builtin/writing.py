@@ -5,6 +5,7 @@ read in the passages; what cannot be read is copied.
 """
 
 import random
+import re
 from collections.abc import Sequence
 
 from agents.builtin import drafting
@@ -14,6 +15,17 @@ from agents.builtin.questions import limit_phrase
 from agents.builtin.rules import QUANTIFIED, Rule
 
 DRAWS = 5  # of wordings
+_RESULT = "the result that follows"
+_PARTS = {  # of canonical answers, and what they are
+    "Meaning:": "what a term means",
+    "Grade:": "how grave a breach is",
+    "Exception:": "when the rule does not apply",
+    "Here:": "whether what is told is that exception",
+    "Rule:": "what is allowed or forbidden",
+    "Limit:": "the limit",
+    "Instead:": "what another limit would change",
+    "costs": "what a breach costs",
+}
 
 
 def paraphrase(extract: Extract, variation: int) -> str:
@@ -74,6 +86,34 @@ def relate(extracts: Sequence[Extract], names: Sequence[str], variation: int) ->
         if one.topic != two.topic
     ]
     return " ".join((opening, *said, *pairs))
+
+
+def compare(paragraphs: Sequence[str]) -> str:
+    """Which parts of a rule all of some answers in canonical form turn on, and each alone.
+
+    Raises:
+        ValueError: there is none.
+    """
+    if not paragraphs:
+        raise ValueError("malformed prompt: there is no paragraph to compare")
+    parts = [{part for part in _PARTS if part in paragraph} for paragraph in paragraphs]
+    shared = [_PARTS[part] for part in _PARTS if all(part in own for own in parts)]
+    said = [f"Each of these turns on one rule: first {_listed([*shared, _RESULT])}."]
+    for place, (paragraph, own) in enumerate(zip(paragraphs, parts, strict=True)):
+        others = set().union(*(other for at, other in enumerate(parts) if at != place))
+        alone = [_PARTS[part] for part in _PARTS if part in own - others]
+        topic = re.split(r"[.:](?: |$)", paragraph, maxsplit=1)[0]
+        said.append(f"The {topic.lower()} {_unique(alone)}.")
+    return " ".join(said)
+
+
+def _unique(alone: Sequence[str]) -> str:
+    return f"alone asks for {_listed(alone)}" if alone else "asks for nothing else"
+
+
+def _listed(parts: Sequence[str]) -> str:
+    *most, last = parts
+    return f"{', '.join(most)} and {last}" if most else last
 
 
 def _some(norms: Sequence[Norm], rng: random.Random) -> Sequence[Norm]:

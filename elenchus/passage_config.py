@@ -1,0 +1,71 @@
+"""The sections of `method: passages`: tasks, passages about their problems, and pre-training."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from elenchus.sections import Section, SourceConfig
+
+
+class TaskConfig(Section):
+    """A set of problems with their answers, as rows of tables; `text` names the question."""
+
+    train: SourceConfig = Field(description="table of problems that passages are written about")
+    test: SourceConfig = Field(description="table of problems that the student is judged on")
+    answer: str = Field("answer", description="the column that holds the answer")
+    choices: str | None = Field(
+        None, description="a column with a list of choices; the answer is one of them or its place"
+    )
+    instruction: str = Field("", description="a line that stands before every question")
+    match: Literal["grader", "exact", "number"] = Field(
+        "grader",
+        description="what is right: the grader says so, the same words, the same last number",
+    )
+    problems: int | None = Field(
+        None, ge=1, description="problems of the training table to use; all, where none is given"
+    )
+    tests: int = Field(200, ge=1, description="problems of the test table to use")
+
+    @property
+    def how(self) -> Literal["grader", "exact", "number", "choice"]:
+        """How an answer is compared with the gold one."""
+        return "choice" if self.choices else self.match
+
+
+class PassagesConfig(Section):
+    """Task-oriented passages (arXiv 2406.16694, section 3)."""
+
+    count: int = Field(200, ge=1, description="passages wanted")
+    problems: int = Field(3, ge=1, description="problems in a passage")
+    across: bool = Field(True, description="whether each of them is of another task")
+    enlightenment: bool = Field(
+        True, description="close with what the problems share and what is unique to each"
+    )
+    written: int = Field(
+        400, ge=1, description="problems to write from the documents, where no tasks are named"
+    )
+    copied: int = Field(
+        13, ge=3, description="words in a row of a test problem from which a text copies it"
+    )
+
+
+class PretrainingConfig(Section):
+    """Continued pre-training in two stages; `training` has rank, warm-up and checkpoints."""
+
+    order: Literal["staged", "mixed"] = Field(
+        "staged", description="the domain's text, then the passages; or both mixed"
+    )
+    domain_tokens: int | None = Field(
+        None, ge=0, description="tokens of the domain's text to train on; once over where none"
+    )
+    passage_tokens: int | None = Field(
+        None, ge=0, description="tokens of passages to train on; once over where none is given"
+    )
+    weights: Literal["lora", "all"] = Field("lora", description="what is trained")
+    block: int = Field(256, ge=16, description="tokens of a block that texts are packed into")
+    batch_size: int = Field(8, ge=1, description="blocks a step")
+    learning_rate: float = Field(1e-3, gt=0, description="peak, after warm-up; linear decay")
+    replay: float = Field(
+        0.1, ge=0, description="tokens of general samples for each token of text, where there are"
+    )
+    shots: int = Field(4, ge=0, description="solved problems shown before one of a task")

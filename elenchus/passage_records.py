@@ -1,0 +1,49 @@
+"""The records of runs that write task-oriented passages."""
+
+from elenchus.records import Citation, Record
+
+
+class Problem(Record):
+    """A problem to write about: a row of a task, or one written about a point of the documents.
+
+    `place` says where it comes from: train.jsonl#12, or the point's id. `answer` is the gold one.
+    """
+
+    prefix = "m"
+    task: str
+    question: str
+    answer: str
+    place: str
+
+
+class Explanation(Record):
+    """A paragraph on one problem, with its answer, that holds up against gold and citations."""
+
+    prefix = "h"
+    problem_id: str
+    text: str
+    citations: tuple[Citation, ...]
+    passage_ids: tuple[str, ...]
+    call_id: str
+
+
+class Refusal(Record):
+    """Why nothing was kept of a text about some problems, with the text as it came."""
+
+    prefix = "z"
+    problem_ids: tuple[str, ...]
+    reason: str
+    raw: str
+
+
+class TaskPassage(Record):
+    """A passage about several problems: a paragraph on each, and what they share.
+
+    `text` is what is learnt. `call_id` is "" where no closing paragraph was asked for.
+    """
+
+    prefix = "j"
+    problem_ids: tuple[str, ...]
+    explanation_ids: tuple[str, ...]
+    text: str
+    call_id: str

@@ -1,0 +1,227 @@
+"""What a run of `method: passages` trains on, its stages, and its end."""
+
+import dataclasses
+import re
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from agents.models import weights, weights_hash
+from elenchus import runs
+from elenchus.config import DomainConfig
+from elenchus.passage_records import Explanation, Problem, Refusal, TaskPassage
+from elenchus.records import Adapter, Document, ExamItem, Score
+from graphs import report
+from graphs.context import Advance, Context
+from graphs.state import AdaptationState
+from retrieval.overlap import Overlap
+from training import dataset, evaluation, general, lora, pretraining
+
+Row = dict[str, Any]
+EXAMS = ("held-out", "general", "hand")
+LEAST = 32  # tokens of a general sample
+
+
+def stages(config: DomainConfig) -> list[str]:
+    """What is trained on, one after another."""
+    own = config.pretraining
+    tokens = {"domain": own.domain_tokens, "passages": own.passage_tokens}
+    parts = [name for name, wanted in tokens.items() if wanted != 0]
+    return ["mixed"] if own.order == "mixed" and len(parts) > 1 else parts
+
+
+def tests(context: Context) -> Overlap:
+    """The problems that the student is judged on, which nothing learnt may copy."""
+    items = [i for exam in ("held-out", "hand") for i in context.ledger.all(ExamItem, exam=exam)]
+    return Overlap([i.prompt[-1].content for i in items], context.config.passages.copied)
+
+
+def domain_texts(context: Context, left_out: Counter[str]) -> Iterator[str]:
+    """The documents, without paragraphs that copy a test problem, which are counted."""
+    overlap = tests(context)
+    for document in context.ledger.all(Document):
+        kept = []
+        for paragraph in re.split(r"\n\s*\n", document.text):
+            if overlap.copied(paragraph) is None:
+                kept.append(paragraph)
+            else:
+                left_out[document.source] += 1
+        if text := "\n\n".join(kept).strip():
+            yield text
+
+
+def passage_texts(context: Context) -> Iterator[str]:
+    """The passages, in the order that they were drawn in."""
+    return (passage.text for passage in context.ledger.all(TaskPassage))
+
+
+def train(context: Context, stage: int, previous: str, advance: Advance) -> Adapter:
+    """Train a stage, from 1, on top of the one before; a finished one is taken as it is."""
+    config, out = context.config, context.folder.adapter(stage)
+    base, own = weights(config.student), config.pretraining
+    name = stages(config)[stage - 1]
+    wanted = {"domain": own.domain_tokens, "passages": own.passage_tokens}
+    parts = [part for part in wanted if name in (part, "mixed")]
+    packs = [(_packed(context, part), wanted[part]) for part in parts]
+    seen = sum(len(tokens) if most is None else most for tokens, most in packs)
+    rows = _replayed(config, round(own.replay * seen), stage)
+    plan = pretraining.Plan(packs, rows, own, config.seed + stage)
+    if not out.exists():
+        start = context.folder.path / previous if previous else None
+        training, seed = config.training, config.seed
+        pretraining.train(base, plan, own, training, seed, out, advance, start)
+    return Adapter(
+        round=stage,
+        path=out.relative_to(context.folder.path).as_posix(),
+        sha256=weights_hash(out),
+        previous=previous,
+        dataset_id="",
+        steps=len(plan),
+        tokens=plan.tokens,
+    )
+
+
+def _packed(context: Context, part: str) -> pretraining.Tokens:
+    left_out: Counter[str] = Counter()
+    texts = domain_texts(context, left_out) if part == "domain" else passage_texts(context)
+    file = context.folder.path / "packed" / f"{part}.tokens"
+    size = pretraining.pack(weights(context.config.student), texts, file)
+    if left_out:
+        context.progress.say(
+            f"{left_out.total()} paragraphs of {len(left_out)} documents copy a test problem and "
+            f"are left out: {', '.join(list(left_out)[:3])}"
+        )
+    context.progress.say(f"{part}: {size:,} tokens")
+    return pretraining.packed(file)
+
+
+def _replayed(config: DomainConfig, tokens: int, stage: int) -> list[lora.Row]:
+    """General samples of so many tokens, where the student brings some."""
+    samples = general.samples(config, tokens // LEAST, stage)
+    rows: list[lora.Row] = []
+    for row in lora.encoded(weights(config.student), samples):
+        if tokens <= 0:
+            break
+        if len(row["input_ids"]) <= config.training.max_tokens:
+            rows.append(row)
+            tokens -= len(row["input_ids"])
+    return rows
+
+
+def conclude(context: Context, state: AdaptationState) -> Row:
+    """Write the passages out, and result.json last: its existence means that all is done."""
+    folder = context.folder.dataset
+    folder.mkdir(exist_ok=True)
+    ledger = context.ledger
+    known = {problem.id: problem for problem in ledger.all(Problem)}
+    explained = {explanation.id: explanation for explanation in ledger.all(Explanation)}
+    passages = [_as_row(passage, known, explained) for passage in ledger.all(TaskPassage)]
+    refused = [_refused(refusal, known) for refusal in ledger.all(Refusal)]
+    dataset.write_rows(folder / "passages.jsonl", passages)
+    dataset.write_rows(folder / "rejected.jsonl", refused)
+    dataset.write_exam(folder / "held-out.jsonl", ledger.all(ExamItem, exam="held-out"))
+    result = _result(context, state)
+    runs.write_atomic(folder / "card.md", _card(context, result))
+    runs.write_json(context.folder.result, result)
+    return result
+
+
+def _as_row(
+    passage: TaskPassage, known: dict[str, Problem], explained: dict[str, Explanation]
+) -> Row:
+    paragraphs = [explained[i] for i in passage.explanation_ids]
+    return {
+        "id": passage.id,
+        "text": passage.text,
+        "problems": [{"task": known[i].task, "place": known[i].place} for i in passage.problem_ids],
+        "citations": [c.model_dump() for p in paragraphs for c in p.citations],
+    }
+
+
+def _refused(refusal: Refusal, known: dict[str, Problem]) -> Row:
+    return {
+        "reason": refusal.reason,
+        "problems": [known[i].question for i in refusal.problem_ids],
+        "raw": refusal.raw,
+    }
+
+
+def _result(context: Context, state: AdaptationState) -> Row:
+    ledger, usual = context.ledger, report.result_of(context, state)
+    refusals = ledger.all(Refusal)
+    return usual | {
+        "stages": _stages(context),
+        "problems": ledger.count(Problem),
+        "explanations": ledger.count(Explanation),
+        "passages_written": ledger.count(TaskPassage),
+        "refused": dict(Counter(r.reason.split(":")[0] for r in refusals).most_common()),
+        "examples": ledger.count(TaskPassage),
+    }
+
+
+def _stages(context: Context) -> list[Row]:
+    """The untouched student, then every stage: what it was trained on, and its exams."""
+    adapters = {adapter.round: adapter for adapter in context.ledger.all(Adapter)}
+    rows: list[Row] = []
+    for number, name in enumerate(["untouched", *stages(context.config)]):
+        adapter = adapters.get(number)
+        row: Row = {"stage": name}
+        row |= {"tokens": adapter.tokens, "steps": adapter.steps} if adapter else {}
+        for exam in EXAMS:
+            row[exam] = _sat(context, exam, number)
+        rows.append(row)
+    return rows
+
+
+def _sat(context: Context, exam: str, stage: int) -> Row | None:
+    """Share of right answers after a stage, the paired gain on the untouched student, and tasks."""
+    scores = context.ledger.all(Score, exam=exam, round=stage)
+    before = context.ledger.all(Score, exam=exam, round=0)
+    items = evaluation.graded(context.ledger.all(ExamItem, exam=exam), before, scores)
+    if not items:
+        return None
+    kinds = {
+        kind: round(evaluation.share([i for i in items if i.kind == kind], scores), 4)
+        for kind in sorted({i.kind for i in items})
+    }
+    gain = dataclasses.asdict(evaluation.gain(items, before, scores)) if stage else None
+    right = dataclasses.asdict(evaluation.accuracy(items, scores))
+    return {"questions": len(items), "accuracy": right, "gain": gain, "kinds": kinds}
+
+
+def _card(context: Context, result: Row) -> str:
+    config = context.config
+    rows = "".join(
+        f"| {row['stage']} | {row.get('tokens', 0):,} | "
+        + " | ".join(_percent(row[exam]) for exam in EXAMS)
+        + " |\n"
+        for row in result["stages"]
+    )
+    refused = "".join(f"- {count} × {reason}\n" for reason, count in result["refused"].items())
+    return f"""# Passages of run {result["run"]}
+
+Domain: {config.title}
+
+- `passages.jsonl`: {result["passages_written"]} passages, each about problems of
+  {"several tasks" if config.passages.across else "one task"}, from {result["explanations"]}
+  paragraphs on {result["problems"]} problems.
+- `rejected.jsonl`: what was not kept, and why.
+- `held-out.jsonl`: the exam. Never train on it.
+
+Paragraphs come from {config.expert.model}, grounded on cited passages and compared with the gold
+answers by {config.grader.model}; the student is {config.student.model}.
+
+| after | tokens | held-out exam | general exam | hand-written exam |
+|---|---|---|---|---|
+{rows}
+## Why paragraphs and passages were refused
+
+{refused or "- none was"}
+"""
+
+
+def _percent(sat: Row | None) -> str:
+    if sat is None:
+        return "–"
+    found = sat["accuracy"]
+    return f"{found['value']:.1%} [{found['low']:.1%}, {found['high']:.1%}]"

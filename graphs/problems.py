@@ -1,0 +1,193 @@
+"""Problems of several tasks, paragraphs on each, and passages that join them.
+
+After TRAIT (arXiv 2406.16694, section 3): a passage takes problems of different tasks, explains
+each with its answer, and closes with what they share and what is unique to each.
+"""
+
+import random
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+
+from agents.calls import CallFailed
+from agents.expert import false_citation
+from agents.prompting import Prompt
+from elenchus.config import PassagesConfig
+from elenchus.passage_records import Explanation, Problem, Refusal, TaskPassage
+from elenchus.records import ExamItem, Message, Point
+from graphs import exams
+from graphs.context import Advance, Context
+from retrieval.overlap import Overlap
+from retrieval.problems import Collected
+from training.evaluation import RIGHT
+from training.matching import matches
+
+Prompted = Callable[[str], Prompt]
+DRAWS = 20  # times that a group of problems is drawn before there is no new one
+
+
+async def written(context: Context, points: Sequence[Point], advance: Advance) -> list[Problem]:
+    """Problems about the documents, one task for each kind of question, answered by the expert."""
+    rng = random.Random(f"problems/{context.config.seed}")
+    seeds = exams.even_seeds(points, context.config.passages.written, rng, exam=False)
+    context.ledger.write(*seeds)
+    made = await exams.each(
+        context, seeds, lambda seed: exams.answered(context, seed, "training"), advance
+    )
+    problems: dict[str, Problem] = {}
+    for seed, found in zip(seeds, made, strict=True):
+        if not isinstance(found, str):
+            question, answers = found
+            problem = Problem(
+                task=question.kind,
+                question=question.text,
+                answer=answers[0].text,
+                place=seed.point_id,
+            )
+            problems.setdefault(question.text, problem)
+    return list(problems.values())
+
+
+def split_shots(collected: Collected, shots: int) -> tuple[list[Problem], dict[str, list[Problem]]]:
+    """The problems to write about, and by task those that are shown solved in exams."""
+    by_task: dict[str, list[Problem]] = defaultdict(list)
+    for problem in collected.train:
+        by_task[problem.task].append(problem)
+    # One is left to write about, however few there are.
+    shown = {task: own[: min(shots, len(own) - 1)] for task, own in by_task.items()}
+    others = [p for task, own in by_task.items() for p in own[len(shown[task]) :]]
+    return others, shown
+
+
+def exam(
+    tests: Sequence[Problem], shots: dict[str, list[Problem]], prompted: Prompted
+) -> list[ExamItem]:
+    """The test problems as an exam: each after solved ones of its task, as turns of a chat."""
+    return [
+        ExamItem(
+            exam="held-out",
+            kind=problem.task,
+            prompt=_few_shot(problem.question, shots.get(problem.task, []), prompted),
+            gold=problem.answer,
+        )
+        for problem in tests
+    ]
+
+
+def _few_shot(question: str, shots: Sequence[Problem], prompted: Prompted) -> tuple[Message, ...]:
+    *system, asked = prompted(question).messages
+    shown = [
+        message
+        for shot in shots
+        for message in (
+            prompted(shot.question).messages[-1],
+            Message(role="assistant", content=shot.answer),
+        )
+    ]
+    return (*system, *shown, asked)
+
+
+async def explain(context: Context, problem: Problem, tests: Overlap) -> Explanation | Refusal:
+    """A paragraph on a problem, or why there is none that holds up."""
+    try:
+        answer, passages = await context.expert.explain(problem.question)
+        reason = _unfounded(answer.abstained, context, false_citation(answer, passages))
+        if reason is None and (copied := tests.copied(answer.text)) is not None:
+            reason = f"it copies a test problem: {copied[:80]}"
+        if reason is None:
+            reason = await _wrong(context, problem, answer.text)
+    except CallFailed as failed:
+        reason = f"the {failed.failure.role}'s reply could not be used: {failed.failure.reason}"
+        return Refusal(problem_ids=(problem.id,), reason=reason, raw=failed.failure.raw)
+    if reason is not None:
+        return Refusal(problem_ids=(problem.id,), reason=reason, raw=answer.text)
+    return Explanation(
+        problem_id=problem.id,
+        text=answer.text,
+        citations=answer.citations,
+        passage_ids=tuple(dict.fromkeys(c.passage_id for c in answer.citations)),
+        call_id=answer.call_id,
+    )
+
+
+def _unfounded(abstained: bool, context: Context, false: str | None) -> str | None:
+    if abstained:
+        return "the documents do not decide it"
+    return None if false is None else f"a citation does not hold: {false}"
+
+
+async def _wrong(context: Context, problem: Problem, paragraph: str) -> str | None:
+    """Why a paragraph does not come to the gold answer, or None."""
+    task = context.config.tasks.get(problem.task)
+    if task is not None and task.how != "grader":
+        right = matches(task.how, paragraph.rpartition("So:")[2], problem.answer)
+        return None if right else "it comes to another result than the gold answer"
+    verdict = await context.grader.grade(problem.question, problem.answer, [paragraph])
+    if verdict.grades[0] in RIGHT:
+        return None
+    return f"it comes to another result than the gold answer: {verdict.missed or 'it differs'}"
+
+
+def groups(problems: Sequence[Problem], config: PassagesConfig, seed: int) -> list[list[Problem]]:
+    """The problems of each passage: `count` groups, or as many as there are different ones.
+
+    Every problem is used before any is used again. With `across`, those of a group are of different
+    tasks, of which the ones with most problems left come first; else a group is of one task.
+    """
+    rng = random.Random(f"passages/{seed}")
+    by_task: dict[str, list[Problem]] = defaultdict(list)
+    for problem in problems:
+        by_task[problem.task].append(problem)
+    decks = [_Deck(own, rng) for _, own in sorted(by_task.items())]
+    found: dict[frozenset[str], list[Problem]] = {}
+    repeats = 0
+    while decks and len(found) < config.count and repeats < DRAWS:
+        decks.sort(key=lambda deck: (deck.dealt, rng.random()))
+        dealing = decks[: config.problems] if config.across else decks[:1] * config.problems
+        group = list({p.id: p for p in [deck.deal() for deck in dealing]}.values())
+        key = frozenset(problem.id for problem in group)
+        repeats = repeats + 1 if key in found else 0
+        found.setdefault(key, group)
+    return list(found.values())
+
+
+class _Deck:
+    """A task's problems in a random order, again and again; `dealt` says how often all were."""
+
+    def __init__(self, problems: Sequence[Problem], rng: random.Random) -> None:
+        self._problems, self._rng = problems, rng
+        self._left: list[Problem] = []
+        self.dealt = 0.0
+
+    def deal(self) -> Problem:
+        if not self._left:
+            self._left = self._rng.sample(self._problems, len(self._problems))
+        self.dealt += 1 / len(self._problems)
+        return self._left.pop()
+
+
+async def compose(
+    context: Context,
+    group: Sequence[tuple[Problem, Explanation]],
+    tests: Overlap,
+) -> TaskPassage | Refusal:
+    """The passage about a group of problems, or why its closing paragraph cannot be used."""
+    ids = tuple(problem.id for problem, _ in group)
+    parts = [f"{problem.question}\n{explained.text}" for problem, explained in group]
+    call_id = ""
+    if context.config.passages.enlightenment:
+        try:
+            closing = await context.author.compare([(p.question, e.text) for p, e in group])
+        except CallFailed as failed:
+            reason = f"the author's reply could not be used: {failed.failure.reason}"
+            return Refusal(problem_ids=ids, reason=reason, raw=failed.failure.raw)
+        if (copied := tests.copied(closing.text)) is not None:
+            reason = f"it copies a test problem: {copied[:80]}"
+            return Refusal(problem_ids=ids, reason=reason, raw=closing.text)
+        parts.append(closing.text)
+        call_id = closing.call_id
+    return TaskPassage(
+        problem_ids=ids,
+        explanation_ids=tuple(explained.id for _, explained in group),
+        text="\n\n".join(parts),
+        call_id=call_id,
+    )

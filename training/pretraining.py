@@ -1,0 +1,142 @@
+"""Continued pre-training: texts packed into blocks, learnt whole, by a LoRA or by all weights.
+
+Texts are tokenised once, as they stream by, into a file of tokens; training reads blocks of it as
+it needs them, so what is learnt may be larger than memory.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from elenchus.config import PretrainingConfig, TrainingConfig
+from elenchus.runs import explained
+from training import lora
+from training.lora import Row
+
+AT_ONCE = 256  # texts tokenised together
+TOKEN = np.uint32
+Tokens = NDArray[np.uint32]
+
+
+def pack(weights: Path, texts: Iterable[str], out: Path) -> int:
+    """Write the tokens of all texts, each with the model's end mark, to a file; how many they are.
+
+    A file that is there is whole, and is left as it is. 4 bytes a token.
+    """
+    from transformers import AutoTokenizer
+
+    if not out.exists():
+        tokenizer = AutoTokenizer.from_pretrained(weights)
+        partial = out.with_name(out.name + ".partial")
+        with explained(out.parent):
+            out.parent.mkdir(parents=True, exist_ok=True)
+            with partial.open("wb") as file:
+                stream = iter(texts)
+                while some := list(islice(stream, AT_ONCE)):
+                    for ids in tokenizer(some, add_special_tokens=False).input_ids:
+                        file.write(np.array([*ids, tokenizer.eos_token_id], TOKEN).tobytes())
+            partial.rename(out)
+    return out.stat().st_size // TOKEN().itemsize
+
+
+def packed(file: Path) -> Tokens:
+    """The tokens of a packed file, read as they are needed."""
+    if not file.stat().st_size:  # which cannot be mapped
+        return np.zeros(0, TOKEN)
+    return np.memmap(file, TOKEN, "r")
+
+
+class Plan(Sequence[list[Row]]):
+    """The batches of a training: blocks of packed texts and whole rows, in a random order.
+
+    Args:
+        parts: packed texts, with the tokens to see of each; None to see all of it once. A text is
+            seen as often as that takes, in another order each time.
+        rows: samples that are mixed in, each once.
+    """
+
+    def __init__(
+        self,
+        parts: Sequence[tuple[Tokens, int | None]],
+        rows: Sequence[Row],
+        config: PretrainingConfig,
+        seed: int,
+    ) -> None:
+        self._rows, self._size, self._batch = list(rows), config.block, config.batch_size
+        self._parts = [tokens for tokens, _ in parts]
+        rng = np.random.default_rng(seed)
+        drawn = [np.stack([np.full(len(rows), -1), np.arange(len(rows))], axis=1)]
+        for place, (tokens, wanted) in enumerate(parts):
+            blocks = math.ceil(len(tokens) / self._size)
+            many = blocks if wanted is None else math.ceil(wanted / self._size)
+            order = _repeated(blocks, many, rng)
+            drawn.append(np.stack([np.full(len(order), place), order], axis=1))
+        self._order: NDArray[np.int64] = rng.permutation(np.concatenate(drawn))
+        self.tokens = sum(self._length(*entry) for entry in self._order.tolist())
+
+    def __len__(self) -> int:
+        return math.ceil(len(self._order) / self._batch)
+
+    def __getitem__(self, step: Any) -> Any:
+        if step >= len(self):
+            raise IndexError(step)
+        start = step * self._batch
+        return [self._row(*entry) for entry in self._order[start : start + self._batch].tolist()]
+
+    def _row(self, part: int, place: int) -> Row:
+        if part < 0:
+            return self._rows[place]
+        block = self._parts[part][place * self._size : (place + 1) * self._size].tolist()
+        return {"input_ids": block, "labels": block}
+
+    def _length(self, part: int, place: int) -> int:
+        if part < 0:
+            return len(self._rows[place]["input_ids"])
+        return min(self._size, len(self._parts[part]) - place * self._size)
+
+
+def _repeated(blocks: int, many: int, rng: np.random.Generator) -> NDArray[np.int64]:
+    """So many places of blocks: all of them in a random order before any comes again."""
+    if not blocks:
+        return np.zeros(0, np.int64)
+    passes = [rng.permutation(blocks) for _ in range(math.ceil(many / blocks))]
+    return np.concatenate([*passes, np.zeros(0, np.int64)])[:many]
+
+
+def train(
+    weights: Path,
+    plan: Plan,
+    config: PretrainingConfig,
+    training: TrainingConfig,
+    seed: int,
+    out: Path,
+    progress: Callable[[int, int], None],
+    start: Path | None = None,
+) -> None:
+    """Train on the batches of a plan, a step each; a LoRA or a whole model appears at `out`.
+
+    It goes on from what lies at `start`, where that is given, else from the weights. A training
+    that was stopped goes on from its last checkpoint. `progress` is told steps done and to do.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer, set_seed
+
+    tokenizer = AutoTokenizer.from_pretrained(weights)
+    whole = config.weights == "all"
+    set_seed(seed)
+    base = start if whole and start is not None else weights
+    model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32, use_safetensors=True)
+    if not whole:
+        model = lora.with_lora(model, training, "CAUSAL_LM", start)
+    settings = training.model_copy(update={"learning_rate": config.learning_rate})
+    padding = lora.Padding(lora.pad_token(tokenizer))
+    lora.fit(model, plan, padding, settings, seed, out, progress)
+    if whole:
+        with explained(out.parent):
+            tokenizer.save_pretrained(lora.partial(out))
+    lora.finish(out)
