@@ -31,7 +31,7 @@ RunsOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="one JSON value, and nothing else")]
 RUNS = Path("runs")
 app.add_typer(corpus.app, name="corpus")
-COMPARISONS = ("efficiency", "ablations", "legalbench", "indicators")
+COMPARISONS = ("efficiency", "ablations", "legalbench", "indicators", "passages")
 
 
 @app.command()

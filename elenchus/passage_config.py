@@ -8,10 +8,14 @@ from elenchus.sections import Section, SourceConfig
 
 
 class TaskConfig(Section):
-    """A set of problems with their answers, as rows of tables; `text` names the question."""
+    """A set of problems with their answers, as rows of tables; `text` names the question's column
+    where there is no template."""
 
     train: SourceConfig = Field(description="table of problems that passages are written about")
     test: SourceConfig = Field(description="table of problems that the student is judged on")
+    template: str | None = Field(
+        None, description='a question made of several columns: "Query: {query} Ad: {title}"'
+    )
     answer: str = Field("answer", description="the column that holds the answer")
     choices: str | None = Field(
         None, description="a column with a list of choices; the answer is one of them or its place"
@@ -41,6 +45,10 @@ class PassagesConfig(Section):
     enlightenment: bool = Field(
         True, description="close with what the problems share and what is unique to each"
     )
+    cited: bool = Field(
+        True,
+        description="refuse a paragraph that cites nothing; false where skill, not text, decides",
+    )
     written: int = Field(
         400, ge=1, description="problems to write from the documents, where no tasks are named"
     )
@@ -61,11 +69,14 @@ class PretrainingConfig(Section):
     passage_tokens: int | None = Field(
         None, ge=0, description="tokens of passages to train on; once over where none is given"
     )
+    chat: bool = Field(
+        True, description="passages as turns of a chat in the student's form; else as plain text"
+    )
     weights: Literal["lora", "all"] = Field("lora", description="what is trained")
     block: int = Field(256, ge=16, description="tokens of a block that texts are packed into")
-    batch_size: int = Field(8, ge=1, description="blocks a step")
-    learning_rate: float = Field(1e-3, gt=0, description="peak, after warm-up; linear decay")
+    batch_size: int = Field(4, ge=1, description="blocks a step")
+    learning_rate: float = Field(4e-3, gt=0, description="peak, after warm-up; linear decay")
     replay: float = Field(
-        0.1, ge=0, description="tokens of general samples for each token of text, where there are"
+        1.0, ge=0, description="tokens of general samples for each token of text, where there are"
     )
     shots: int = Field(4, ge=0, description="solved problems shown before one of a task")

@@ -39,11 +39,13 @@ class Refusal(Record):
 class TaskPassage(Record):
     """A passage about several problems: a paragraph on each, and what they share.
 
-    `text` is what is learnt. `call_id` is "" where no closing paragraph was asked for.
+    `text` is the whole of it. `closing` and `call_id` are "" where no closing paragraph was asked
+    for.
     """
 
     prefix = "j"
     problem_ids: tuple[str, ...]
     explanation_ids: tuple[str, ...]
+    closing: str
     text: str
     call_id: str

@@ -32,6 +32,7 @@ class SourceConfig(Section):
     encoding: str | None = Field(None, description="of text files; UTF-8 where none is given")
     name: str | None = Field(None, description="hf: the configuration of the dataset")
     split: str = Field("train", description="hf: the split")
+    rows: int | None = Field(None, ge=1, description="tables: rows to read at most, from the first")
     options: dict[str, Any] = Field(default_factory=dict, description="loader: what it is given")
 
     @model_validator(mode="before")

@@ -10,7 +10,7 @@ from agents.models import weights, weights_hash
 from elenchus import runs
 from elenchus.config import DomainConfig
 from elenchus.passage_records import Explanation, Problem, Refusal, TaskPassage
-from elenchus.records import Adapter, Document, ExamItem, Score
+from elenchus.records import Adapter, Document, ExamItem, Message, Score, as_message
 from graphs import report
 from graphs.context import Advance, Context
 from graphs.state import AdaptationState
@@ -19,6 +19,7 @@ from training import dataset, evaluation, general, lora, pretraining
 
 Row = dict[str, Any]
 EXAMS = ("held-out", "general", "hand")
+CLOSING = "What do these have in common, and what is unique to each?"
 LEAST = 32  # tokens of a general sample
 
 
@@ -51,8 +52,28 @@ def domain_texts(context: Context, left_out: Counter[str]) -> Iterator[str]:
 
 
 def passage_texts(context: Context) -> Iterator[str]:
-    """The passages, in the order that they were drawn in."""
-    return (passage.text for passage in context.ledger.all(TaskPassage))
+    """The passages: as turns of a chat in the student's form, or as plain text."""
+    passages = context.ledger.all(TaskPassage)
+    if not context.config.pretraining.chat:
+        return (passage.text for passage in passages)
+    turns = (_turns(context, passage) for passage in passages)
+    return pretraining.as_chats(weights(context.config.student), turns)
+
+
+def _turns(context: Context, passage: TaskPassage) -> list[Message]:
+    """Each problem as a question and its paragraph as the answer; then what they share."""
+    prompt = context.examinee("").prompt
+    problems = [context.ledger.get(Problem, i) for i in passage.problem_ids]
+    explained = [context.ledger.get(Explanation, i) for i in passage.explanation_ids]
+    said = [(p.question, e.text) for p, e in zip(problems, explained, strict=True)]
+    said += [(CLOSING, passage.closing)] if passage.closing else []
+    *system, _ = prompt("").messages
+    turns = [
+        message
+        for question, answer in said
+        for message in (prompt(question).messages[-1], as_message("assistant", answer))
+    ]
+    return [*system, *turns]
 
 
 def train(context: Context, stage: int, previous: str, advance: Advance) -> Adapter:

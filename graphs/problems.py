@@ -13,7 +13,7 @@ from agents.expert import false_citation
 from agents.prompting import Prompt
 from elenchus.config import PassagesConfig
 from elenchus.passage_records import Explanation, Problem, Refusal, TaskPassage
-from elenchus.records import ExamItem, Message, Point
+from elenchus.records import Answer, ExamItem, Message, Passage, Point
 from graphs import exams
 from graphs.context import Advance, Context
 from retrieval.overlap import Overlap
@@ -90,7 +90,7 @@ async def explain(context: Context, problem: Problem, tests: Overlap) -> Explana
     """A paragraph on a problem, or why there is none that holds up."""
     try:
         answer, passages = await context.expert.explain(problem.question)
-        reason = _unfounded(answer.abstained, context, false_citation(answer, passages))
+        reason = _unfounded(context, answer, passages)
         if reason is None and (copied := tests.copied(answer.text)) is not None:
             reason = f"it copies a test problem: {copied[:80]}"
         if reason is None:
@@ -109,9 +109,13 @@ async def explain(context: Context, problem: Problem, tests: Overlap) -> Explana
     )
 
 
-def _unfounded(abstained: bool, context: Context, false: str | None) -> str | None:
-    if abstained:
+def _unfounded(context: Context, answer: Answer, passages: list[Passage]) -> str | None:
+    """Why a paragraph does not rest on the passages, or None."""
+    if answer.abstained:
         return "the documents do not decide it"
+    if not answer.citations and not context.config.passages.cited:
+        return None
+    false = false_citation(answer, passages)
     return None if false is None else f"a citation does not hold: {false}"
 
 
@@ -173,21 +177,22 @@ async def compose(
     """The passage about a group of problems, or why its closing paragraph cannot be used."""
     ids = tuple(problem.id for problem, _ in group)
     parts = [f"{problem.question}\n{explained.text}" for problem, explained in group]
-    call_id = ""
+    closing = call_id = ""
     if context.config.passages.enlightenment:
         try:
-            closing = await context.author.compare([(p.question, e.text) for p, e in group])
+            made = await context.author.compare([(p.question, e.text) for p, e in group])
         except CallFailed as failed:
             reason = f"the author's reply could not be used: {failed.failure.reason}"
             return Refusal(problem_ids=ids, reason=reason, raw=failed.failure.raw)
-        if (copied := tests.copied(closing.text)) is not None:
+        if (copied := tests.copied(made.text)) is not None:
             reason = f"it copies a test problem: {copied[:80]}"
-            return Refusal(problem_ids=ids, reason=reason, raw=closing.text)
-        parts.append(closing.text)
-        call_id = closing.call_id
+            return Refusal(problem_ids=ids, reason=reason, raw=made.text)
+        closing, call_id = made.text, made.call_id
+        parts.append(closing)
     return TaskPassage(
         problem_ids=ids,
         explanation_ids=tuple(explained.id for _, explained in group),
+        closing=closing,
         text="\n\n".join(parts),
         call_id=call_id,
     )

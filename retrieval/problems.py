@@ -6,6 +6,7 @@ refused.
 
 import hashlib
 import random
+import re
 import string
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -19,6 +20,7 @@ from retrieval import tables
 
 SHOWN = 3  # examples in a message
 LETTERS = string.ascii_uppercase
+_COLUMN = re.compile(r"\{(\w+)\}")  # of a template
 Split = Literal["train", "test"]
 
 
@@ -69,8 +71,8 @@ def _table(
     """The problems of a table, each once."""
     source: SourceConfig = task.train if split == "train" else task.test
     key = f"tasks.{name}.{split}"
-    columns = [source.text or "question", task.answer]
-    columns += [task.choices] if task.choices else []
+    columns = [task.answer, *([task.choices] if task.choices else [])]
+    columns += _COLUMN.findall(task.template) if task.template else [source.text or "question"]
     found: dict[str, Problem] = {}
     bad: list[str] = []
     for place, row in tables.placed_rows(source, columns, folder, key):
@@ -98,9 +100,11 @@ def _problem(
     for column in columns:
         if row.get(column) is None or not str(row[column]).strip():
             raise ValueError(f"nothing in the column {column!r}")
-    question, answer = (str(row[column]).strip() for column in columns[:2])
+    told, answer = row, str(row[task.answer]).strip()
+    template = task.template or f"{{{columns[-1]}}}"
+    question = _COLUMN.sub(lambda column: str(told[column[1]]).strip(), template)
     if task.choices:
-        question, answer = _with_choices(question, row[columns[1]], row[task.choices])
+        question, answer = _with_choices(question, row[task.answer], row[task.choices])
     (question + answer).encode()  # half a character, as JSON can have it, is a ValueError
     if task.instruction:
         question = f"{task.instruction}\n{question}"
@@ -114,6 +118,8 @@ def _with_choices(question: str, answer: Any, choices: Any) -> tuple[str, str]:
     if not isinstance(choices, list) or not 2 <= len(choices) <= len(LETTERS):
         raise ValueError(f"the choices are no list of 2 to {len(LETTERS)}")
     texts = [str(choice).strip() for choice in choices]
+    if all(text[:2] == f"{letter})" for text, letter in zip(texts, LETTERS, strict=False)):
+        texts = [text[2:].strip() for text in texts]  # they bring letters of their own
     said = str(answer).strip()
     if said in texts:
         place = texts.index(said)

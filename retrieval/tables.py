@@ -8,6 +8,7 @@ import json
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from importlib import util
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ Row = dict[str, Any]
 
 def rows(path: Path, name: str, source: SourceConfig) -> Iterator[Document | Refused]:
     """A document for each row of a file; a row that cannot be used is refused with its number."""
-    numbered = numbered_rows(path, _columns(source), source.encoding)
+    numbered = islice(numbered_rows(path, _columns(source), source.encoding), source.rows)
     yield from _whole(_documents(numbered, name, source), name)
 
 
@@ -77,7 +78,8 @@ def _numbered(
     elif Path(source.path).suffix.lower() not in SUFFIXES:
         raise UserError(f"{key}: {source.path} is no table; one of {', '.join(SUFFIXES)}")
     else:
-        yield from numbered_rows(folder / source.path, columns, source.encoding)
+        numbered = numbered_rows(folder / source.path, columns, source.encoding)
+        yield from islice(numbered, source.rows)
 
 
 def hub(source: SourceConfig, folder: Path) -> Iterator[Document | Refused]:
@@ -106,7 +108,7 @@ def hub_rows(source: SourceConfig, folder: Path) -> Iterator[tuple[int, Row]]:
         loaded = datasets.load_dataset(place, source.name, split=source.split, streaming=True)
     except (OSError, ValueError, datasets.exceptions.DatasetsError) as error:
         raise UserError(f"hf: cannot load {source.hf}: {error}") from error
-    return enumerate(loaded, 1)
+    return islice(enumerate(loaded, 1), source.rows)
 
 
 def _whole(found: Iterator[Document | Refused], name: str) -> Iterator[Document | Refused]:

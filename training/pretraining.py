@@ -5,7 +5,7 @@ it needs them, so what is learnt may be larger than memory.
 """
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from elenchus.config import PretrainingConfig, TrainingConfig
+from elenchus.records import Message
 from elenchus.runs import explained
 from training import lora
 from training.lora import Row
@@ -32,6 +33,7 @@ def pack(weights: Path, texts: Iterable[str], out: Path) -> int:
 
     if not out.exists():
         tokenizer = AutoTokenizer.from_pretrained(weights)
+        end = tokenizer.eos_token_id
         partial = out.with_name(out.name + ".partial")
         with explained(out.parent):
             out.parent.mkdir(parents=True, exist_ok=True)
@@ -39,9 +41,19 @@ def pack(weights: Path, texts: Iterable[str], out: Path) -> int:
                 stream = iter(texts)
                 while some := list(islice(stream, AT_ONCE)):
                     for ids in tokenizer(some, add_special_tokens=False).input_ids:
-                        file.write(np.array([*ids, tokenizer.eos_token_id], TOKEN).tobytes())
+                        closed = ids if ids[-1:] == [end] else [*ids, end]
+                        file.write(np.array(closed, TOKEN).tobytes())
             partial.rename(out)
     return out.stat().st_size // TOKEN().itemsize
+
+
+def as_chats(weights: Path, chats: Iterable[Sequence[Message]]) -> Iterator[str]:
+    """Chats as texts, by the model's own template."""
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(weights)
+    for chat in chats:
+        yield tokenizer.apply_chat_template([m.model_dump() for m in chat], tokenize=False)
 
 
 def packed(file: Path) -> Tokens:

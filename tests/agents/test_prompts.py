@@ -65,6 +65,8 @@ ASKED: dict[str, Ask] = {
     "author/paraphrase": lambda c: Author(c, DOMAIN).paraphrase(PASSAGE, 1),
     "author/entities": lambda c: Author(c, DOMAIN).entities([PASSAGE]),
     "author/relate": lambda c: Author(c, DOMAIN).relate([PASSAGE], [HOSTILE], 1),
+    "author/compare": lambda c: Author(c, DOMAIN).compare([(HOSTILE, HOSTILE)] * 2),
+    "expert/explain": lambda c: Expert(c, found, DOMAIN).explain(HOSTILE),
     "expert/indicators": lambda c: IndicatorExpert(c, DOMAIN).list(HOSTILE, [MESSAGE], [MESSAGE]),
     "expert/merge": lambda c: IndicatorExpert(c, DOMAIN).merge(HOSTILE, [LISTED]),
     "expert/lost": lambda c: IndicatorExpert(c, DOMAIN).lost(HOSTILE, [HOSTILE, HOSTILE]),

@@ -93,7 +93,7 @@ def test_a_batch_without_the_logits_of_prompts_has_the_same_loss() -> None:
     model = AutoModelForCausalLM.from_pretrained(WEIGHTS, dtype=torch.float32)
     longer = lora.Sample((as_message("user", "The hall has seven lamps. Which?"),), "So: none.")
     rows = [lora.encode(tokenizer, sample) for sample in (*SAMPLES[:3], longer)]
-    batch = lora._Padding(0)([rows])
+    batch = lora.Padding(0)([rows])
     whole = batch["input_ids"].clone()
     labels = torch.full_like(whole, lora.IGNORED)
     for place, row in enumerate(rows):

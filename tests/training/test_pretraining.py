@@ -1,0 +1,138 @@
+"""Packing texts, drawing blocks, training a LoRA or a whole model, and comparing answers."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from safetensors.torch import load_file
+from transformers import AutoTokenizer
+
+from agents.builtin.nano import WEIGHTS
+from elenchus.config import PretrainingConfig, TrainingConfig
+from elenchus.records import as_message
+from training import lora, pretraining
+from training.matching import matches
+
+TRAINING = TrainingConfig(rank=4, warmup_steps=1, save_steps=2)
+OWN = PretrainingConfig(block=16, batch_size=2)
+TEXTS = [f"Lamp {n} hangs in the hall of house {n}." for n in range(12)]
+
+
+class Stopped(Exception):
+    """Ends a training in its middle, as a kill would."""
+
+
+def packed(folder: Path) -> pretraining.Tokens:
+    pretraining.pack(WEIGHTS, TEXTS, folder / "texts.tokens")
+    return pretraining.packed(folder / "texts.tokens")
+
+
+def train(folder: Path, name: str, config: PretrainingConfig, progress=lambda *_: None, **more):
+    plan = pretraining.Plan([(packed(folder), 120)], [], config, seed=0)
+    out = folder / name
+    pretraining.train(WEIGHTS, plan, config, TRAINING, 0, out, progress, **more)
+    return out
+
+
+def test_texts_are_packed_whole_and_once(tmp_path: Path) -> None:
+    tokens = packed(tmp_path)
+    tokenizer = AutoTokenizer.from_pretrained(WEIGHTS)
+    parts = tokenizer.decode(tokens.tolist()).split(tokenizer.eos_token)
+    assert [part.strip() for part in parts[:-1]] == [text.lower() for text in TEXTS]
+    assert parts[-1] == ""
+    size = pretraining.pack(WEIGHTS, ["other"], tmp_path / "texts.tokens")
+    assert size == len(tokens), "what is whole is not written again"
+    assert len(pretraining.packed(_empty(tmp_path))) == 0
+
+
+def test_chats_are_packed_with_one_end_mark(tmp_path: Path) -> None:
+    chat = [as_message("user", "Where?"), as_message("assistant", "In the hall.")]
+    (text,) = pretraining.as_chats(WEIGHTS, [chat])
+    pretraining.pack(WEIGHTS, [text], tmp_path / "chat.tokens")
+    ids = pretraining.packed(tmp_path / "chat.tokens").tolist()
+    whole = lora.encode(
+        AutoTokenizer.from_pretrained(WEIGHTS), lora.Sample(tuple(chat[:1]), "In the hall.")
+    )
+    assert ids == whole["input_ids"]
+
+
+@given(
+    size=st.integers(0, 200),
+    wanted=st.one_of(st.none(), st.integers(0, 600)),
+    rows=st.integers(0, 5),
+    seed=st.integers(0, 9),
+)
+def test_every_block_is_seen_before_any_again(size: int, wanted, rows: int, seed: int) -> None:
+    tokens = np.arange(size, dtype=np.uint32)
+    extra = [{"input_ids": [9999 + n], "labels": [9999 + n]} for n in range(rows)]
+    plan = pretraining.Plan([(tokens, wanted)], extra, OWN, seed)
+    batches = [plan[step] for step in range(len(plan))]
+    seen = [row["input_ids"] for batch in batches for row in batch]
+    assert sum(map(len, seen)) == plan.tokens
+    assert all(len(batch) == OWN.batch_size for batch in batches[:-1])
+    blocks = [tuple(ids) for ids in seen if ids[0] < 9999]
+    assert len(seen) - len(blocks) == rows
+    whole = [tuple(range(at, min(at + OWN.block, size))) for at in range(0, size, OWN.block)]
+    counts = [blocks.count(block) for block in whole]
+    if wanted is None:
+        assert counts == [1] * len(whole)
+    elif whole:
+        assert sum(counts) == -(-wanted // OWN.block)
+        assert max(counts) - min(counts) <= 1
+
+
+@pytest.mark.parametrize("weights", ["lora", "all"])
+def test_a_training_that_was_stopped_goes_on_exactly(tmp_path: Path, weights: str) -> None:
+    config = OWN.model_copy(update={"weights": weights})
+    name = {"lora": "adapter_model.safetensors", "all": "model.safetensors"}[weights]
+    whole = load_file(train(tmp_path, "whole", config) / name)
+
+    def stop(done: int, total: int) -> None:
+        if done == 3:
+            raise Stopped
+
+    with pytest.raises(Stopped):
+        train(tmp_path, "again", config, stop)
+    seen: list[int] = []
+    resumed = load_file(train(tmp_path, "again", config, lambda done, _: seen.append(done)) / name)
+    assert seen[0] == 3, "two steps were kept"
+    assert all(torch.equal(whole[key], resumed[key]) for key in whole)
+
+
+@pytest.mark.parametrize("weights", ["lora", "all"])
+def test_a_stage_goes_on_from_the_one_before(tmp_path: Path, weights: str) -> None:
+    config = OWN.model_copy(update={"weights": weights})
+    name = {"lora": "adapter_model.safetensors", "all": "model.safetensors"}[weights]
+    first = train(tmp_path, "first", config)
+    still = config.model_copy(update={"learning_rate": 1e-12})
+    second = train(tmp_path, "second", still, start=first)
+    before, after = load_file(first / name), load_file(second / name)
+    assert before.keys() == after.keys()
+    assert all(torch.allclose(before[key], after[key], atol=1e-6) for key in before)
+
+
+@pytest.mark.parametrize(
+    ("how", "answer", "gold", "right"),
+    [
+        ("exact", "It lies in port. So: The Hall!", "the hall", True),
+        ("exact", "the halls", "the hall", False),
+        ("exact", "", "", False),
+        ("number", "First 3, then 1,200 in all.", "#### 1200", True),
+        ("number", "3/4 of it", "0.75", True),
+        ("number", "none", "4", False),
+        ("number", "-4", "4", False),
+        ("choice", "B. the tide, not A", "B", True),
+        ("choice", "A man would say: B", "B", True),
+        ("choice", "b", "B", False),
+    ],
+)
+def test_answers_are_compared_without_a_model(how, answer: str, gold: str, right: bool) -> None:
+    assert matches(how, answer, gold) is right
+
+
+def _empty(folder: Path) -> Path:
+    pretraining.pack(WEIGHTS, [], folder / "none.tokens")
+    return folder / "none.tokens"
