@@ -10,6 +10,7 @@ goes on where it stopped.
 
 Keys of the JSON: `table` (by set-up, mix, model and k: accuracy, macro F1, Brier score and
 calibration error, mean and 95 % interval over seeds), `hybrid_minus_real` (accuracy, by model and
+k, paired), `worth` (accuracy with all minus without indicators or deduplication, by mix, model and
 k, paired), `dedup_seconds_100k` (100,000 vectors like those of messages), `dedup_seconds_5k` and
 `naive_seconds_5k`, `rows` (every classifier).
 """
@@ -85,7 +86,7 @@ def group(names: Sequence[str], out: Path, domain: Path, seed: int) -> list[Row]
 
 
 def report(rows: Sequence[Row]) -> dict[str, Any]:
-    """`table` and `hybrid_minus_real`."""
+    """`table`, `hybrid_minus_real` and `worth`."""
     by_cell: dict[tuple[str, str, str, int], list[Row]] = defaultdict(list)
     for row in rows:
         by_cell[row["strategy"], row["mix"], row["model"], row["n"]].append(row)
@@ -95,7 +96,23 @@ def report(rows: Sequence[Row]) -> dict[str, Any]:
         measured["samples"] = float(np.mean([r["samples"] for r in some]))
         of = table.setdefault(set_up, {}).setdefault(mix, {}).setdefault(model, {})
         of[str(k)] = measured
-    return {"table": table, "hybrid_minus_real": _hybrid_minus_real(rows)}
+    return {"table": table, "hybrid_minus_real": _hybrid_minus_real(rows), "worth": _worth(rows)}
+
+
+def _worth(rows: Sequence[Row]) -> dict[str, Any]:
+    """What indicators and deduplication are worth: with both, minus without one of them."""
+    keys = ("mix", "model", "n", "seed")
+    whole = {tuple(r[k] for k in keys): r["accuracy"] for r in rows if r["strategy"] == WITH_ALL}
+    pairs: dict[tuple[str, str, str, int], list[float]] = defaultdict(list)
+    for row in rows:
+        where = tuple(row[k] for k in keys)
+        if row["strategy"] != WITH_ALL and row["mix"] != "untrained" and where in whole:
+            pairs[row["strategy"], *where[:3]].append(whole[where] - row["accuracy"])
+    worth: dict[str, Any] = {}
+    for (set_up, mix, model, k), differences in sorted(pairs.items()):
+        of = worth.setdefault(set_up, {}).setdefault(mix, {}).setdefault(model, {})
+        of[str(k)] = comparison.interval(differences)
+    return worth
 
 
 def _hybrid_minus_real(rows: Sequence[Row]) -> dict[str, Any]:
@@ -177,6 +194,11 @@ def show(found: dict[str, Any]) -> None:
     for model, by_k in found["hybrid_minus_real"].items():
         line = ", ".join(f"k = {k}: {tables.percent(cell, '+')}" for k, cell in by_k.items())
         console.print(f"hybrid minus real, {model}: {line}")
+    for set_up, mixes in found["worth"].items():
+        for mix, models in mixes.items():
+            for model, by_k in models.items():
+                line = ", ".join(f"k = {k}: {tables.percent(c, '+')}" for k, c in by_k.items())
+                console.print(f"with all minus {set_up}, {mix}, {model}: {line}")
     console.print(
         f"deduplication: {found['dedup_seconds_100k']} s for {MANY:,} messages; for {FEW:,} "
         f"{found['dedup_seconds_5k']} s, naively {found['naive_seconds_5k']} s"
