@@ -16,6 +16,7 @@ from elenchus.message_config import (
     MessagesConfig,
 )
 from elenchus.sections import ModelConfig, Section, SourceConfig
+from elenchus.selection_config import SelectionConfig
 
 __all__ = [  # of the sections in other files: whoever wants settings finds them all here
     "ClassifierConfig",
@@ -24,6 +25,7 @@ __all__ = [  # of the sections in other files: whoever wants settings finds them
     "MessagesConfig",
     "ModelConfig",
     "Section",
+    "SelectionConfig",
     "SourceConfig",
 ]
 
@@ -259,6 +261,7 @@ class DomainConfig(Section):
     indicators: IndicatorsConfig = IndicatorsConfig()
     generation: GenerationConfig = GenerationConfig()
     classifier: ClassifierConfig = ClassifierConfig()
+    selection: SelectionConfig = SelectionConfig()
     profiles: dict[str, dict[str, Any]] = Field(
         default_factory=dict, description="named sets of changes to this tree, for --profile"
     )

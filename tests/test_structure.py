@@ -13,6 +13,7 @@ PACKAGES = ("elenchus", "agents", "graphs", "retrieval", "training")
 VOCABULARY = {
     "elenchus.records", "elenchus.config", "elenchus.loading", "elenchus.errors", "elenchus.ledger",
     "elenchus.message_records", "elenchus.message_config", "elenchus.sections", "elenchus.printing",
+    "elenchus.selection_config",
 }  # fmt: skip
 ALLOWED = {
     "elenchus": set(),
@@ -56,8 +57,14 @@ def test_imports_point_one_way(path: Path) -> None:
 
 
 def test_vocabulary_knows_nobody() -> None:
-    known = {"elenchus.errors", "elenchus.message_config", "elenchus.sections", "elenchus.records"}
-    names = ("records", "message_records", "config", "message_config", "sections", "errors")
+    known = {
+        "elenchus.errors", "elenchus.message_config", "elenchus.sections", "elenchus.records",
+        "elenchus.selection_config",
+    }  # fmt: skip
+    names = (
+        "records", "message_records", "config", "message_config", "sections", "errors",
+        "selection_config",
+    )  # fmt: skip
     for name in names:
         tree = ast.parse((ROOT / "elenchus" / f"{name}.py").read_text("utf-8"))
         assert all(within(i, known) for i in imported(tree))
