@@ -128,3 +128,20 @@ def _pairs(hashes: NDArray[np.uint64]) -> NDArray[np.uint64]:
 
 def _buckets(hashes: NDArray[np.uint64]) -> NDArray[Any]:
     return hashes >> np.uint64(64 - BITS)
+
+
+def count(text: str) -> int:
+    """How many words a text has."""
+    return len(_words([text]).hashes)
+
+
+def phrases(text: str, words: int) -> NDArray[np.uint64]:
+    """A hash of each run of so many words, (m,), sorted and each once; empty for a shorter text."""
+    hashes, _ = _words([text])
+    count = len(hashes) - words + 1
+    if count < 1:
+        return np.zeros(0, dtype=np.uint64)
+    found = hashes[:count]
+    for step in range(1, words):
+        found = _mixed(found * _OTHER + hashes[step : step + count])
+    return np.unique(found)

@@ -93,7 +93,10 @@ def dsir(domain: Features, general: Features) -> Floats:
 def _fitted(method: Method, domain: Features, general: Features, seed: int) -> Scorer:
     if method == "dsir":
         return Scorer(dsir(domain, general), 1.0)
-    rows, labels = _rows(domain, general)
+    from scipy import sparse
+
+    rows = sparse.vstack([sparse_rows(domain), sparse_rows(general)], format="csr")
+    labels = np.repeat([1, 0], [len(domain.words), len(general.words)])
     parts = ((_ratios(domain, general), RATIOS), (_regression(rows, labels, seed), 1.0))
     weights = sum(
         share * part / max(float((rows @ part)[labels == 0].std()), 1e-9) for part, share in parts
@@ -125,18 +128,17 @@ def _regression(rows: Any, labels: NDArray[np.int64], seed: int) -> Doubles:
     return weights
 
 
-def _rows(domain: Features, general: Features) -> tuple[Any, NDArray[np.int64]]:
-    """A sparse row for each text, as a scorer sums it, and 1 for those of the domain."""
+def sparse_rows(features: Features) -> Any:
+    """A sparse row for each text, (n, SIZE), whose product with weights is a scorer's sum."""
     from scipy import sparse
 
-    buckets = np.concatenate([domain.buckets, general.buckets])
-    starts = np.concatenate([domain.starts, domain.starts[-1] + general.starts[1:]])
-    sizes = np.diff(starts)
+    sizes = np.diff(features.starts)
     values = np.repeat(np.maximum(sizes, 1.0) ** -POWER, sizes)
-    rows = sparse.csr_matrix((values, buckets, starts), shape=(len(sizes), SIZE))
+    rows = sparse.csr_matrix(
+        (values, features.buckets, features.starts), shape=(len(sizes), SIZE)
+    )
     rows.sum_duplicates()
-    labels = np.repeat([1, 0], [len(domain.words), len(general.words)])
-    return rows, labels
+    return rows
 
 
 def _standard(scorer: Scorer, margins: Doubles) -> Scorer:

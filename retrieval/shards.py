@@ -49,6 +49,7 @@ class Shard:
     end: int = 0
     size: int = 0  # bytes to read, about; 0 where nobody knows
     first: bool = True
+    wanted: frozenset[int] | None = None  # rows to read; all, where none is given
 
     @property
     def kind(self) -> str:
@@ -208,6 +209,8 @@ def _rows(shard: Shard, counts: Counts) -> Iterator[tuple[int, str]]:
     column = shard.source.text or tables.TEXT
     for number, row in _all_rows(shard, counts):
         counts.rows = number
+        if shard.wanted is not None and number not in shard.wanted:
+            continue
         place = f"{shard.name}, row {number}"
         if isinstance(row, dict):
             row = row[column] if column in row else Broken("wrong columns", f"no {column!r}")
@@ -238,17 +241,20 @@ def _all_rows(shard: Shard, counts: Counts) -> Iterator[tuple[int, Any]]:
 def _lines(shard: Shard, raw: IO[bytes], counts: Counts) -> Iterator[Any]:
     """The lines of JSON that begin in the shard."""
     file, packed, encoding = _unpacked(shard, raw), _packed(shard), shard.source.encoding
-    at = shard.start
+    at, number = shard.start, 0
     if at:
         file.seek(at - 1)  # a line that begins right at the start is the shard's own
         at += _skipped(file) - 1
     while (packed or at < shard.end) and (line := file.readline(LONGEST_LINE)):
         at += len(line)
         if len(line) == LONGEST_LINE and not line.endswith(b"\n"):
+            number += 1
             at += _skipped(file)
             yield Broken("too long a line", f"over {LONGEST_LINE / 1e6:.0f} MB")
         else:
-            yield _parsed(line, encoding)
+            number += 1
+            unread = shard.wanted is not None and number not in shard.wanted
+            yield None if unread else _parsed(line, encoding)
         counts.read = raw.tell() if packed else at - shard.start
 
 
