@@ -4,7 +4,7 @@ import heapq
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -12,14 +12,16 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from elenchus.config import DomainConfig
+from elenchus.config import DomainConfig, SelectionConfig
 from retrieval import passes, valuing
 from retrieval.calibration import BINS, Calibration, bins
 from retrieval.passes import Candidate, Job, Key
 from retrieval.shards import SHOWN, Shard
 
 AROUND = 10  # examples above the cut, and below it
-MORE = (1.25, 4.0, 16.0)  # times the budget that is looked at, where duplicates leave room
+ROOM = 1.25  # times the budget that is looked at first: duplicates leave room
+MORE = 4  # times the budget that is looked at next, and so on
+LEAST_MORE = 5_000_000  # tokens, since to read shards again costs more than to hold these
 TEST, VALUE, NEAR = "contains a test's text", "low educational value", "near-duplicate"
 Rate = Callable[[Sequence[str]], list[float | None]]
 
@@ -83,12 +85,7 @@ def chosen(
     settings, found, high = config.selection, Chosen(), BINS
     reader = _Reader(config, all_shards, out, progress)
     unlike, value = _Unlike(settings.near_duplicate), None
-    least = calibration.cut(settings.precision, None)
-    for times in MORE if settings.tokens else (None,):
-        budget = int(times * settings.tokens) if times and settings.tokens else None
-        low = calibration.cut(settings.precision, budget)
-        if times == MORE[-1]:
-            low = least  # the last time all that is precise enough
+    for low in _borders(calibration, settings):
         rows = _between(out, len(all_shards), low, high)
         candidates = reader.read(rows, "Read what scored enough, MB")
         if rate is not None and settings.ratings and value is None and candidates:
@@ -97,7 +94,7 @@ def chosen(
             )
         _fill(found, rows, candidates, config, unlike, value)
         found.lowest, high = low, low
-        if found.full or low <= least:
+        if found.full:
             break
     found.below = _below(found, reader, out, len(all_shards))
     return found
@@ -137,6 +134,18 @@ def named(all_shards: Sequence[Shard], counts: Sequence[dict[str, Any]]) -> Call
         return place if part == 1 else f"{place}.{part}"
 
     return name
+
+
+def _borders(calibration: Calibration, settings: SelectionConfig) -> Iterator[int]:
+    """Bins down to which texts are looked at, one after another, until the cut."""
+    least = calibration.cut(settings.precision, None)
+    if settings.tokens is not None:
+        low, seen = BINS, int(ROOM * settings.tokens)
+        while (lower := calibration.cut(settings.precision, seen)) > least:
+            if lower < low:
+                yield lower
+            low, seen = lower, seen + max(MORE * settings.tokens, LEAST_MORE)
+    yield least
 
 
 def _fill(
@@ -236,7 +245,7 @@ def _between(out: Path, count: int, low: int, high: int) -> list[_Row]:
         for margins, keys, _ in _columns(out, number):
             place = bins(margins.astype(np.float64))
             for n in np.flatnonzero((place >= low) & (place < high)):
-                found.append(_Row(float(margins[n]), (number, *map(int, keys[:, n]))))
+                found.append(_Row(float(margins[n]), (number, int(keys[0, n]), int(keys[1, n]))))
     return sorted(found, key=lambda row: (-row.margin, row.key))
 
 
@@ -252,7 +261,7 @@ def _below(found: Chosen, reader: _Reader, out: Path, count: int) -> list[Kept]:
             if not found.full:
                 under = np.where(place < found.lowest, under, -np.inf)
             some = np.argsort(-under, kind="stable")[:AROUND]
-            rows = [_Row(float(under[n]), (number, *map(int, keys[:, n]))) for n in some]
+            rows = [_Row(float(under[n]), (number, int(keys[0, n]), int(keys[1, n]))) for n in some]
             best = heapq.nlargest(
                 AROUND, [*best, *(r for r in rows if np.isfinite(r.margin) and r.key not in seen)]
             )

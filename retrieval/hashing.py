@@ -95,7 +95,7 @@ def _words(texts: Sequence[str]) -> _Words:
     ends[:-1] &= ~inside[1:] | begins[1:]
     lengths_of_words = np.flatnonzero(ends) + 1 - at
     borders = np.r_[0, np.cumsum(lengths + 1)]
-    return _Words(_hashed(whole, at, lengths_of_words), np.searchsorted(at, borders))
+    return _Words(_hashed(whole, at, lengths_of_words), np.asarray(np.searchsorted(at, borders)))
 
 
 def _hashed(whole: bytes, at: NDArray[np.intp], lengths: NDArray[np.intp]) -> NDArray[np.uint64]:

@@ -1,9 +1,9 @@
 """Scores of texts: how like the domain's own a text is, by one table of weights.
 
 `linear` adds two classifiers. One is logistic regression of the domain's text against the general
-corpus, by stochastic gradient descent; the other the log ratios of hashed word and pair frequencies,
-with the domain's smoothed towards the corpus's (a Dirichlet prior): it needs little text to learn
-from. `dsir` has the features and weights of DSIR (arXiv 2302.03169), a token.
+corpus, by stochastic gradient descent; the other the log ratios of hashed word and pair
+frequencies, with the domain's smoothed towards the corpus's (a Dirichlet prior): it needs little
+text to learn from. `dsir` has the features and weights of DSIR (arXiv 2302.03169), a token.
 """
 
 import random
@@ -73,11 +73,11 @@ def trained(method: Method, domain: Sequence[str], general: Sequence[str], seed:
             seed,
         )
         unseen = [t for t, f in zip(general, other, strict=True) if f == fold]
-        scorer = _standard(scorer, _batched(scorer, unseen))
+        scorer = _standard(scorer, margins(scorer, unseen))
         scorers.append(scorer)
         mine = [n for n, f in enumerate(own) if f == fold]
-        held_out[mine] = _batched(scorer, [domain[n] for n in mine])
-    weights = np.mean([s.weights for s in scorers], axis=0, dtype=np.float64)
+        held_out[mine] = margins(scorer, [domain[n] for n in mine])
+    weights = np.stack([s.weights for s in scorers]).mean(axis=0)
     shift = float(np.mean([s.shift for s in scorers]))
     return Trained(Scorer(weights.astype(np.float32), scorers[0].power, shift), held_out)
 
@@ -134,9 +134,7 @@ def sparse_rows(features: Features) -> Any:
 
     sizes = np.diff(features.starts)
     values = np.repeat(np.maximum(sizes, 1.0) ** -POWER, sizes)
-    rows = sparse.csr_matrix(
-        (values, features.buckets, features.starts), shape=(len(sizes), SIZE)
-    )
+    rows = sparse.csr_matrix((values, features.buckets, features.starts), shape=(len(sizes), SIZE))
     rows.sum_duplicates()
     return rows
 
@@ -148,8 +146,8 @@ def _standard(scorer: Scorer, margins: Doubles) -> Scorer:
     return Scorer(weights, scorer.power, mean / deviation)
 
 
-def _batched(scorer: Scorer, texts: Sequence[str]) -> Doubles:
-    """Margins without all hashes in memory at once."""
+def margins(scorer: Scorer, texts: Sequence[str]) -> Doubles:
+    """The margin of each text, (n,), without all hashes in memory at once."""
     batches = [scorer.margins(texts[n : n + 256]) for n in range(0, len(texts), 256)]
     return np.concatenate(batches) if batches else np.zeros(0)
 

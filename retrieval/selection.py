@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
+from importlib import util
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -33,6 +34,9 @@ LEAST = 10  # texts of either side to learn from
 SAMPLED = 64  # shards that the sample is taken from, at most
 SAMPLE_BYTES = 256_000_000  # that are read for it, at most
 SETTINGS, REPORT, SELECTED = "settings.json", "report.json", "selected.parquet"
+PACKAGES = {
+    "sklearn": "scikit-learn", "pyarrow": "pyarrow", "orjson": "orjson", "datasketch": "datasketch",
+}  # fmt: skip
 Report = dict[str, Any]
 Rate = Callable[[Sequence[str]], list[float | None]]
 
@@ -88,8 +92,11 @@ def select(
         UserError: something given cannot be used, or `out` holds a selection with other settings.
     """
     begun, settings = time.perf_counter(), config.selection
+    _check_packages()
     if not settings.general:
-        raise UserError("selection.general: name the general corpus: files, folders or hf: datasets")
+        raise UserError(
+            "selection.general: name the general corpus: files, folders or hf: datasets"
+        )
     corpus = _Corpus(*shards.found(settings.general, domain_folder, "selection.general"))
     if not corpus.shards:
         raise UserError(f"selection.general: nothing can be read ({_why(corpus.refused)})")
@@ -132,6 +139,12 @@ def read(out: Path) -> Iterator[Selected]:
     with parquet.ParquetFile(out / SELECTED) as file:
         for batch in file.iter_batches(batch_size=256):
             yield from (Selected(**row) for row in batch.to_pylist())
+
+
+def _check_packages() -> None:
+    for package, name in PACKAGES.items():
+        if util.find_spec(package) is None:
+            raise UserError(f"selecting text needs {name}: {shards.NEEDED}")
 
 
 def _domain(config: DomainConfig, folder: Path, progress: Progress) -> tuple[list[str], str]:
@@ -218,6 +231,7 @@ def _scored(
         progress.say(f"{len(jobs) - len(missing)} of {len(jobs)} shards were scored before")
     in_all = sum(job.shard.size for job in missing)
     with progress.stage("Score the general corpus, MB") as advance:
+
         def tell(read: int) -> None:
             advance(read // 1_000_000, in_all // 1_000_000 or None)
 
@@ -252,7 +266,7 @@ def _texts_of(sources: Sequence[SourceConfig], folder: Path) -> list[str]:
     Raises:
         UserError: one of the files gives none: to go on would select what is tested.
     """
-    found = []
+    found: list[str] = []
     parts, refused = shards.found(sources, folder, "selection.tests")
     if refused:
         raise UserError(f"selection.tests: {_why(refused)}")

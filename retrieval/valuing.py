@@ -39,9 +39,7 @@ class Value:
         ]
 
 
-def learnt(
-    texts: Sequence[str], count: int, rate: Rate, seed: int
-) -> tuple[Value, dict[str, Any]]:
+def learnt(texts: Sequence[str], count: int, rate: Rate, seed: int) -> tuple[Value, dict[str, Any]]:
     """Learn from ratings of `count` texts, best scores first: half of those near the cut.
 
     Returns also what a report tells: how many were `asked` and `used`, their `mean`, and the
