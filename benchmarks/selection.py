@@ -262,8 +262,7 @@ def _batches(path: Path) -> Any:
 def _two(place: str, repeats: str) -> dict[str, float]:
     """How much faster two processes are than one, and how much they could be here."""
     folder = Path(place)
-    scorer = passes.load_model(folder)
-    jobs = _prepared(folder, scoring.Trained(*scorer))
+    jobs = _prepared(folder, passes.load_model(folder))
     size = sum(job.shard.size for job in jobs)
     pieces = [
         job._replace(number=n, shard=shards.piece(job.shard, size // 8, at))

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 LOWEST, HIGHEST, WIDTH = -20.0, 60.0, 0.01  # of margins; what lies beyond counts as the end
 BINS = round((HIGHEST - LOWEST) / WIDTH)
+TINY = 1e-12
 DOUBT, SLACK = 0.1, 0.01  # delta and gamma of best bin estimation
 Doubles = NDArray[np.float64]
 Counts = NDArray[np.int64]
@@ -73,8 +74,7 @@ def calibrated(domain: Doubles, counts: Counts, tokens: Counts) -> Calibration:
     some = weights > 0
     rising.fit(places[some], labels[some], sample_weight=weights[some])
     of_domain = rising.predict(np.arange(BINS))
-    with np.errstate(divide="ignore"):
-        ratio = of_domain / (1 - of_domain)  # of densities, since both weigh 1
+    ratio = of_domain / np.maximum(1 - of_domain, TINY)  # of densities, since both weigh 1
     return Calibration(share, np.minimum(share * ratio, 1.0), counts, tokens)
 
 

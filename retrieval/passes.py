@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from elenchus.errors import UserError
 from elenchus.records import CHARS_A_TOKEN
 from retrieval import hashing, shards
-from retrieval.scoring import Scorer
+from retrieval.scoring import Ensemble, Scorer, Trained
 from retrieval.shards import Counts, Shard, Text
 
 ROWS = 65_536  # scores that are written at once
@@ -63,20 +63,24 @@ def scores_file(out: Path, number: int) -> Path:
     return out / "scores" / f"{number:06}.parquet"
 
 
-def save_model(out: Path, scorer: Scorer, held_out: NDArray[np.float64]) -> None:
+def save_model(out: Path, scorer: Ensemble, held_out: NDArray[np.float64]) -> None:
     """Write what the passes and the calibration need; there when it is whole."""
+    every = (scorer.mean, *scorer.folds)
     _save(
         out / MODEL,
-        weights=scorer.weights,
-        rest=np.array([scorer.power, scorer.shift]),
+        weights=np.stack([s.weights for s in every]),
+        power=np.array([s.power for s in every]),
+        shift=np.array([s.shift for s in every]),
+        seen=scorer.seen,
         held_out=held_out,
     )
 
 
-def load_model(out: Path) -> tuple[Scorer, NDArray[np.float64]]:
+def load_model(out: Path) -> Trained:
     with np.load(out / MODEL) as held:
-        power, shift = held["rest"]
-        return Scorer(held["weights"], float(power), float(shift)), held["held_out"]
+        parts = (held[name] for name in ("weights", "power", "shift"))
+        mean, *folds = (Scorer(w, float(p), float(s)) for w, p, s in zip(*parts, strict=True))
+        return Trained(Ensemble(mean, tuple(folds), held["seen"]), held["held_out"])
 
 
 def save_tests(out: Path, texts: Sequence[str]) -> None:
@@ -105,7 +109,7 @@ def score(job: Job, tell: Tell) -> None:
     with parquet.ParquetWriter(partial, schema) as writer:
         for columns in _gathered(_scored(job, scorer, counts, tell)):
             writer.write_table(pyarrow.table(columns, schema=schema))
-        held = asdict(counts) | {"seconds": time.perf_counter() - begun}
+        held = vars(counts) | {"seconds": time.perf_counter() - begun}
         writer.add_key_value_metadata({"counts": json.dumps(held)})
     partial.replace(path)
 
@@ -203,7 +207,7 @@ def _in_process(work: Callable[[Job, Tell], Any], job: Job) -> Any:
 
 
 def _scored(
-    job: Job, scorer: Scorer, counts: Counts, tell: Tell
+    job: Job, scorer: Ensemble, counts: Counts, tell: Tell
 ) -> Iterator[tuple[Any, Any, Any, Any]]:
     for batch in shards.texts(job.shard, job.longest, counts):
         tell(min(counts.read, job.shard.size))
@@ -247,8 +251,8 @@ def _changed(out: str, name: str) -> int:
 
 
 @functools.lru_cache(maxsize=1)
-def _scorer(out: str, changed: int) -> Scorer:
-    return load_model(Path(out))[0]
+def _scorer(out: str, changed: int) -> Ensemble:
+    return load_model(Path(out)).scorer
 
 
 @functools.lru_cache(maxsize=1)

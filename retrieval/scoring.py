@@ -6,7 +6,7 @@ frequencies, with the domain's smoothed towards the corpus's (a Dirichlet prior)
 text to learn from. `dsir` has the features and weights of DSIR (arXiv 2302.03169), a token.
 """
 
-import random
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
@@ -49,37 +49,69 @@ class Scorer:
         return found
 
 
+@dataclass(frozen=True)
+class Ensemble:
+    """The mean of scorers that have each not seen a part of the texts that were learnt from.
+
+    `seen` (k,), sorted, marks those texts: each is judged by the one scorer that has not seen it.
+    """
+
+    mean: Scorer
+    folds: tuple[Scorer, ...]
+    seen: NDArray[np.uint32]
+
+    def margins(self, texts: Sequence[str]) -> Doubles:
+        """A margin for each text, (n,)."""
+        found = self.mean.margins(texts)
+        own = marks(texts)
+        known = np.isin(own, self.seen)
+        for fold, scorer in enumerate(self.folds):
+            places = np.flatnonzero(known & (own % FOLDS == fold))
+            if len(places):
+                found[places] = scorer.margins([texts[n] for n in places.tolist()])
+        return found
+
+
 class Trained(NamedTuple):
     """A scorer, and the margins of the domain's texts by scorers that had not seen them."""
 
-    scorer: Scorer
+    scorer: Ensemble
     held_out: Doubles
 
 
 def trained(method: Method, domain: Sequence[str], general: Sequence[str], seed: int) -> Trained:
     """Learn to tell texts of the domain from those of the general corpus.
 
-    The scorer is the mean of `FOLDS` ones, each of which has not seen a part of the texts.
+    A text's fold comes from the text, so that all its copies are in one.
     """
-    rng = random.Random(f"select/{seed}")
-    own, other = (_folds(len(texts), rng) for texts in (domain, general))
-    held_out = np.empty(len(domain))
-    scorers = []
+    own, other = marks(domain), marks(general)
+    held_out, scorers = np.empty(len(domain)), []
     for fold in range(FOLDS):
+        mine, unseen = own % FOLDS == fold, other % FOLDS == fold
         scorer = _fitted(
             method,
-            hashing.features([t[:SHOWN] for t, f in zip(domain, own, strict=True) if f != fold]),
-            hashing.features([t[:SHOWN] for t, f in zip(general, other, strict=True) if f != fold]),
+            hashing.features(_those(domain, ~mine)),
+            hashing.features(_those(general, ~unseen)),
             seed,
         )
-        unseen = [t for t, f in zip(general, other, strict=True) if f == fold]
-        scorer = _standard(scorer, margins(scorer, unseen))
+        rest = _those(general, unseen) or general
+        scorer = _standard(scorer, margins(scorer, rest))
         scorers.append(scorer)
-        mine = [n for n, f in enumerate(own) if f == fold]
-        held_out[mine] = margins(scorer, [domain[n] for n in mine])
+        held_out[mine] = margins(scorer, _those(domain, mine))
     weights = np.stack([s.weights for s in scorers]).mean(axis=0)
-    shift = float(np.mean([s.shift for s in scorers]))
-    return Trained(Scorer(weights.astype(np.float32), scorers[0].power, shift), held_out)
+    mean = Scorer(weights, scorers[0].power, float(np.mean([s.shift for s in scorers])))
+    return Trained(Ensemble(mean, tuple(scorers), np.unique([*own, *other])), held_out)
+
+
+def _those(texts: Sequence[str], which: NDArray[np.bool_]) -> list[str]:
+    """Some of the texts, as much of each as is learnt from."""
+    return [text[:SHOWN] for text, wanted in zip(texts, which, strict=True) if wanted]
+
+
+def marks(texts: Sequence[str]) -> NDArray[np.uint32]:
+    """A number for each text, (n,), by what of it is learnt from; rarely the same for others."""
+    found = (zlib.crc32(text[:SHOWN].encode("utf-8", "replace")) for text in texts)
+    return np.fromiter(found, dtype=np.uint32, count=len(texts))
 
 
 def dsir(domain: Features, general: Features) -> Floats:
@@ -146,13 +178,7 @@ def _standard(scorer: Scorer, margins: Doubles) -> Scorer:
     return Scorer(weights, scorer.power, mean / deviation)
 
 
-def margins(scorer: Scorer, texts: Sequence[str]) -> Doubles:
+def margins(scorer: Scorer | Ensemble, texts: Sequence[str]) -> Doubles:
     """The margin of each text, (n,), without all hashes in memory at once."""
     batches = [scorer.margins(texts[n : n + 256]) for n in range(0, len(texts), 256)]
     return np.concatenate(batches) if batches else np.zeros(0)
-
-
-def _folds(count: int, rng: random.Random) -> list[int]:
-    found = [n % FOLDS for n in range(count)]
-    rng.shuffle(found)
-    return found

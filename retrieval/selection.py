@@ -255,7 +255,7 @@ def _counted(out: Path, number: int) -> dict[str, Any]:
 
 def _calibrated(out: Path, corpus: _Corpus) -> Calibration:
     """Calibrate on the margins of the whole corpus, which are read a piece at a time."""
-    _, held_out = passes.load_model(out)
+    held_out = passes.load_model(out).held_out
     counts, tokens = choosing.histogram(out, len(corpus.shards))
     return calibrated(held_out, counts, tokens)
 
