@@ -303,7 +303,9 @@ def _check_same(out: Path, own: dict[str, Any]) -> None:
     """Refuse a folder with a selection of other settings, or with anything else in it."""
     if (out / SETTINGS).exists():
         known = _json(out / SETTINGS)
-        changed = [key for key in own if known.get(key) != own[key]]
+        ways = (own["selection"], known.get("selection", {}))
+        changed = [f"selection.{key}" for key in ways[0] if ways[1].get(key) != ways[0][key]]
+        changed += [key for key in own if key != "selection" and known.get(key) != own[key]]
         if changed:
             raise UserError(
                 f"{out} holds a selection made with another {', '.join(changed)}: give another "

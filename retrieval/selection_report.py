@@ -170,5 +170,6 @@ def _examples(title: str, shown: Sequence[Report]) -> list[str]:
     lines = [f"## {title}", ""]
     for example in shown:
         text = _cell(example["text"])
-        lines.append(f"- {example['score']:.3f}, {_cell(example['source'])}: {text}")
+        score, margin = example["score"], example["margin"]
+        lines.append(f"- {score:.3f} (margin {margin:.2f}), {_cell(example['source'])}: {text}")
     return [*lines, *([] if shown else ["None."]), ""]

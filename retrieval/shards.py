@@ -54,9 +54,8 @@ class Shard:
     @property
     def kind(self) -> str:
         """The suffix that says how it is read, without that of packing."""
-        suffixes = Path(self.path or "x.hub").suffixes
-        packed = suffixes[-1].lower() in PACKED and len(suffixes) > 1
-        return suffixes[-2 if packed else -1].lower()
+        path = Path(self.path or "")
+        return (path.with_suffix("") if _packed(self) else path).suffix.lower()
 
 
 @dataclass
@@ -124,6 +123,9 @@ def texts(shard: Shard, longest: int, counts: Counts) -> Iterator[list[Text]]:
 
     A text of more than `longest` characters comes in parts. Where a file is damaged, what stands
     before the damage comes, and then the reason is counted.
+
+    Raises:
+        UserError: a hub broke off, or a file is gone.
     """
     batch: list[Text] = []
     size = 0
@@ -137,6 +139,11 @@ def texts(shard: Shard, longest: int, counts: Counts) -> Iterator[list[Text]]:
                     yield batch
                     batch, size = [], 0
     except DAMAGE as error:
+        if shard.path is None or isinstance(error, FileNotFoundError):
+            # It may be whole at the next try: then it must not count as read.
+            raise UserError(
+                f"{shard.name} broke off: {_reason(error)}; the same command goes on"
+            ) from error
         counts.leave_out("damaged file", f"{shard.name}: {_reason(error)}")
     yield batch
 

@@ -25,10 +25,10 @@ from retrieval import calibration, passes, selection, shards
 
 ROOT = Path(__file__).resolve().parents[2]
 words = re.compile(r"\w+").findall
-OWN = words("""vessel master quay berth mooring harbour wharf cargo hull anchor pilot tide deck crane dock
-ballast buoy channel tug lighter""")
-OTHER = words("""flour oven butter bake sugar recipe whisk bowl tray dough cream pastry kitchen syrup
-cinnamon garlic onion stew simmer plate""")
+OWN = words("""vessel master quay berth mooring harbour wharf cargo hull anchor pilot tide deck
+crane dock ballast buoy channel tug lighter""")
+OTHER = words("""flour oven butter bake sugar recipe whisk bowl tray dough cream pastry kitchen
+syrup cinnamon garlic onion stew simmer plate""")
 LINKS = words("the of must be before a in and by with not when may from at to is this that for")
 
 
@@ -154,7 +154,7 @@ def test_a_finished_selection_gives_its_report_and_other_settings_are_refused(ho
     written = {p: p.stat().st_mtime_ns for p in (home / "out").rglob("*") if p.is_file()}
     assert select(home, workers=2) == report
     assert {p: p.stat().st_mtime_ns for p in written} == written
-    with pytest.raises(UserError, match="another selection: give another --out"):
+    with pytest.raises(UserError, match=r"another selection.precision: give another --out"):
         select(home, precision=0.5)
     write_lines(home / "general" / "b.jsonl", ["new text of another kind"])
     with pytest.raises(UserError, match="another general"):
@@ -286,7 +286,7 @@ def test_what_teaches_little_goes(home: Path) -> None:
     rated = [s for s in found if s.text in asked[1:]]
     assert rated and all(why in s.text and s.value == 5 for s in rated)
     assert all(s.value is not None and s.value >= 3 for s in found)
-    with pytest.raises(UserError, match="0 of .* ratings can be used"):
+    with pytest.raises(UserError, match=r"0 of .* ratings can be used"):
         selection.select(
             settings, home, home / "none", Quiet(), (), lambda texts: [None] * len(texts)
         )

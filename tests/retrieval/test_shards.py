@@ -136,10 +136,12 @@ def test_files_that_cannot_be_read_are_told(tmp_path: Path) -> None:
     (tmp_path / "a.parquet").write_bytes(b"no parquet")
     pq.write_table(pa.table({"body": ["x"]}), tmp_path / "b.parquet")
     (tmp_path / "c.pdf").write_bytes(b"%PDF")
+    (tmp_path / "d").write_bytes(b"?")
     found, refused = shards.found([SourceConfig(path=".")], tmp_path, "selection.general")
     assert not found
-    assert [r.source for r in refused] == ["a.parquet", "b.parquet", "c.pdf"]
+    assert [r.source for r in refused] == ["a.parquet", "b.parquet", "c.pdf", "d"]
     assert "no column 'text' among body" in refused[1].reason
+    assert refused[3].reason == "no reader for files without a suffix"
     with pytest.raises(UserError, match=r"selection.general: .* does not exist"):
         shards.found([SourceConfig(path="none")], tmp_path, "selection.general")
     with pytest.raises(UserError, match="not the loader"):
