@@ -45,7 +45,7 @@ def test_a_selection_from_the_command_line(elenchus, corpus: Path, tmp_path: Pat
     report = elenchus(*arguments, "--json").json
     found = list(selection.read(tmp_path / "out"))
     assert report["selected"] == len(found) > 10
-    assert all("handed back" in s.text for s in found)
+    assert sum("handed back" in s.text for s in found) >= 0.7 * len(found)
 
 
 def test_ratings_are_asked_once(elenchus, corpus: Path, tmp_path: Path) -> None:
