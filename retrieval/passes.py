@@ -100,7 +100,7 @@ def score(job: Job, tell: Tell) -> None:
     from pyarrow import parquet
 
     scorer = _scorer(job.out, _changed(job.out, MODEL))
-    counts, begun = Counts(), time.perf_counter()
+    counts, begun = Counts(), time.process_time()
     schema = pyarrow.schema(
         [("row", "int64"), ("part", "int32"), ("margin", "float32"), ("tokens", "int32")]
     )
@@ -109,7 +109,7 @@ def score(job: Job, tell: Tell) -> None:
     with parquet.ParquetWriter(partial, schema) as writer:
         for columns in _gathered(_scored(job, scorer, counts, tell)):
             writer.write_table(pyarrow.table(columns, schema=schema))
-        held = vars(counts) | {"seconds": time.perf_counter() - begun}
+        held = vars(counts) | {"seconds": time.process_time() - begun}
         writer.add_key_value_metadata({"counts": json.dumps(held)})
     partial.replace(path)
 

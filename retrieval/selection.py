@@ -97,6 +97,10 @@ def select(
         raise UserError(
             "selection.general: name the general corpus: files, folders or hf: datasets"
         )
+    if settings.ratings and rate is None:
+        raise UserError(
+            "selection.ratings: nobody is given who rates: `elenchus select` asks the expert"
+        )
     corpus = _Corpus(*shards.found(settings.general, domain_folder, "selection.general"))
     if not corpus.shards:
         raise UserError(f"selection.general: nothing can be read ({_why(corpus.refused)})")

@@ -25,7 +25,10 @@ def made(
     calibration: Calibration,
     chosen: Chosen,
 ) -> Report:
-    """The report as one JSON value; shares and scores are of 1, sizes in MB of text."""
+    """The report as one JSON value.
+
+    Shares and scores are of 1, sizes in MB of text, speed in MB for a second of processor time.
+    """
     names = named(all_shards, counts)
     scores = calibration.score(np.array([kept.margin for kept in chosen.kept]))
     size = sum(c["bytes"] for c in counts) / 1e6
