@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from elenchus.config import DomainConfig, SelectionConfig
 from retrieval import passes, valuing
 from retrieval.calibration import BINS, Calibration, bins
-from retrieval.passes import Candidate, Job, Key
+from retrieval.passes import Candidate, Job, Key, Progress
 from retrieval.shards import SHOWN, Shard
 
 AROUND = 10  # examples above the cut, and below it
@@ -78,7 +78,7 @@ def chosen(
     all_shards: Sequence[Shard],
     out: Path,
     calibration: Calibration,
-    progress: Any,
+    progress: Progress,
     rate: Rate | None,
 ) -> Chosen:
     """The texts above the cut that no test holds, that teach enough, and that differ."""
@@ -206,7 +206,7 @@ class _Reader:
     """Reads texts of the corpus again, by their rows."""
 
     def __init__(
-        self, config: DomainConfig, all_shards: Sequence[Shard], out: Path, progress: Any
+        self, config: DomainConfig, all_shards: Sequence[Shard], out: Path, progress: Progress
     ) -> None:
         self._settings, self._shards, self._out = config.selection, all_shards, out
         self._progress = progress

@@ -13,10 +13,11 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from multiprocessing import get_context, parent_process
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,6 +38,16 @@ LOOK = 0.5  # seconds between looks at how far the processes are
 MODEL, TESTS = "model.npz", "tests.npz"
 Key = tuple[int, int, int]  # of a text: shard, row, part
 Tell = Callable[[int], None]
+
+
+class Progress(Protocol):
+    """Where a selection says what it is doing."""
+
+    def stage(self, name: str) -> AbstractContextManager[Callable[[int, int | None], None]]:
+        """A stage under way; its function is told the steps done and to do."""
+
+    def say(self, text: str) -> None:
+        """One line about what was found."""
 
 
 class Job(NamedTuple):

@@ -16,7 +16,7 @@ from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
 from importlib import util
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 from filelock import FileLock, Timeout
 
@@ -26,7 +26,7 @@ from elenchus.records import digest
 from elenchus.runs import explained, write_atomic, write_json
 from retrieval import choosing, passes, scoring, selection_report, shards
 from retrieval.calibration import Calibration, calibrated
-from retrieval.passes import Job
+from retrieval.passes import Job, Progress
 from retrieval.shards import Counts, Shard
 
 VERSION = 1  # of scores: with another one a selection begins anew
@@ -39,16 +39,6 @@ PACKAGES = {
 }  # fmt: skip
 Report = dict[str, Any]
 Rate = Callable[[Sequence[str]], list[float | None]]
-
-
-class Progress(Protocol):
-    """Where a selection says what it is doing."""
-
-    def stage(self, name: str) -> AbstractContextManager[Callable[[int, int | None], None]]:
-        """A stage under way; its function is told the steps done and to do."""
-
-    def say(self, text: str) -> None:
-        """One line about what was found."""
 
 
 class Selected(NamedTuple):

@@ -157,8 +157,9 @@ def parts(text: str, longest: int) -> Iterator[str]:
         end = next((end for end in ends if end > least), most)
         yield text[start:end]
         start = end
-    if start == 0 or text[start:].strip():
-        yield text[start:] if start else text
+    rest = text[start:]
+    if not start or rest.strip():
+        yield rest
 
 
 def piece(shard: Shard, size: int, at: float) -> Shard:
