@@ -5,8 +5,9 @@ import hashlib
 import os
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from contextlib import contextmanager
 from importlib import util
 from multiprocessing import get_context, parent_process
 from pathlib import Path
@@ -44,6 +45,17 @@ def parsed(made: argparse.ArgumentParser, arguments: list[str] | None) -> argpar
     found.seeds = found.seeds or (1 if found.quick else found.usual_seeds)
     claim(found.out)
     return found
+
+
+class Silent:
+    """Progress that nobody looks at."""
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[Callable[[int, int | None], None]]:
+        yield lambda done, total: None
+
+    def say(self, text: str) -> None:
+        """Nothing."""
 
 
 def claim(out: Path) -> None:

@@ -1,4 +1,4 @@
-"""The command line: launch, resume, update, corpus, runs, trace, new, doctor, bench."""
+"""The command line: launch, resume, update, corpus, select, runs, trace, new, doctor, bench."""
 
 import gc
 import importlib
@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from elenchus import __version__, corpus, domains, runs
+from elenchus import __version__, corpus, domains, runs, selecting
 from elenchus.config import DomainConfig
 from elenchus.errors import Interrupted, NothingLoaded, RunStopped, UserError
 from elenchus.loading import as_change, load, merged
@@ -31,7 +31,8 @@ RunsOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="one JSON value, and nothing else")]
 RUNS = Path("runs")
 app.add_typer(corpus.app, name="corpus")
-COMPARISONS = ("efficiency", "ablations", "legalbench", "indicators", "passages")
+app.command()(selecting.select)
+COMPARISONS = ("efficiency", "ablations", "legalbench", "indicators", "selection", "passages")
 
 
 @app.command()

@@ -17,6 +17,7 @@ from elenchus.message_config import (
 )
 from elenchus.passage_config import PassagesConfig, PretrainingConfig, TaskConfig
 from elenchus.sections import ModelConfig, Section, SourceConfig
+from elenchus.selection_config import SelectionConfig
 
 __all__ = [  # of the sections in other files: whoever wants settings finds them all here
     "ClassifierConfig",
@@ -27,6 +28,7 @@ __all__ = [  # of the sections in other files: whoever wants settings finds them
     "PassagesConfig",
     "PretrainingConfig",
     "Section",
+    "SelectionConfig",
     "SourceConfig",
     "TaskConfig",
 ]
@@ -264,6 +266,7 @@ class DomainConfig(Section):
     indicators: IndicatorsConfig = IndicatorsConfig()
     generation: GenerationConfig = GenerationConfig()
     classifier: ClassifierConfig = ClassifierConfig()
+    selection: SelectionConfig = SelectionConfig()
     tasks: dict[str, TaskConfig] = Field(
         default_factory=dict,
         description="passages: sets of problems by name; none: written from the documents",

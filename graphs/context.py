@@ -22,6 +22,7 @@ from agents.messenger import Messenger
 from agents.models import Model, make_model
 from agents.pacing import Pace
 from agents.prices import Prices
+from agents.rater import Rater
 from agents.student import Student
 from elenchus.config import DomainConfig, LimitsConfig, ModelConfig
 from elenchus.ledger import Ledger
@@ -155,6 +156,10 @@ class Context:
     @functools.cached_property
     def judge(self) -> Judge:
         return Judge(self._caller(self.config.grader), self.config)
+
+    @functools.cached_property
+    def rater(self) -> Rater:
+        return Rater(self._caller(self.config.expert), self.config)
 
     def student(self, adapter: str) -> Student:
         """The student that is asked questions; `adapter` is below the run folder, "" for none."""

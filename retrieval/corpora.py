@@ -44,7 +44,7 @@ def found(corpus: CorpusConfig, folder: Path) -> Iterator[Found]:
     # A file that is named by itself goes before a folder with it: it may have settings of its own.
     for source in sorted(corpus.sources, key=lambda s: not (folder / (s.path or "")).is_file()):
         if source.path is not None:
-            for item in _files(source, folder):
+            for item in files(source, folder):
                 table = isinstance(item, File) and item.path.suffix.lower() in tables.SUFFIXES
                 if isinstance(item, File) and table:
                     yield from tables.rows(item.path, item.source, source)
@@ -77,14 +77,21 @@ def _loader(source: SourceConfig) -> Loader:
     return loader
 
 
-def _files(source: SourceConfig, folder: Path) -> Iterator[File | Refused]:
+def files(
+    source: SourceConfig, folder: Path, key: str = "corpus.sources"
+) -> Iterator[File | Refused]:
+    """The files of a source that is a path; `key` is where the configuration names it.
+
+    Raises:
+        UserError: there is none.
+    """
     root = folder / Path(str(source.path)).expanduser()
     roots, inside = [root], root
     if not root.exists() and glob.has_magic(str(source.path)):
         inside = next(p for p in root.parents if not glob.has_magic(str(p)))
         roots = [p for p in sorted(inside.glob(str(root.relative_to(inside)))) if _open(p, inside)]
     if not roots or not inside.exists():
-        raise UserError(f"corpus.sources: {root} does not exist; put your documents there")
+        raise UserError(f"{key}: {root} does not exist; put your documents there")
     met: set[Path] = set()
     for path in itertools.chain.from_iterable(map(_walked, roots)):
         place = Path(path.source) if isinstance(path, Refused) else path

@@ -22,6 +22,8 @@ from pydantic import Field
 
 from agents.builtin import answering, asking, composing, contrasts, grading, writing
 from agents.builtin.blocks import Request, read_request
+from agents.builtin.clauses import read_clause
+from agents.builtin.sentences import split_sentences
 from agents.messages import as_result
 from elenchus.records import CHARS_A_TOKEN
 
@@ -103,6 +105,14 @@ def _propose(request: Request) -> Reply:
 def _revise(request: Request) -> Reply:
     proposal = asking.revise(*_wish(request), request.text("question"), request.text("critique"))
     return {"question": proposal.question, "kind": proposal.kind}
+
+
+def _rate(request: Request) -> Reply:
+    """It knows no subject: the share of sentences that it can read as clauses stands for value."""
+    sentences = split_sentences(request.text("passage"))
+    read = sum(read_clause(sentence.text, "") is not None for sentence in sentences)
+    value = round(10 * read / max(1, len(sentences))) / 2
+    return {"reason": f"{read} of {len(sentences)} sentences lay something down.", "value": value}
 
 
 def _paraphrase(request: Request) -> Reply:
@@ -196,6 +206,7 @@ def _named(request: Request) -> str:
 
 _TASKS: dict[str, Callable[[Request], Reply]] = {
     "expert: answer": _answer,
+    "expert: rate": _rate,
     "examiner: survey": _survey,
     "examiner: propose": _propose,
     "examiner: revise": _revise,

@@ -18,6 +18,7 @@ from agents.judge import Judge
 from agents.messenger import Messenger
 from agents.models import Model
 from agents.prompting import FOLDER, TAGS
+from agents.rater import Rater
 from agents.student import Student
 from elenchus.config import DomainConfig, IndicatorsConfig, MessagesConfig, ModelConfig
 from elenchus.ledger import Ledger
@@ -55,6 +56,7 @@ async def found(query: str) -> list[Passage]:
 
 Ask = Callable[[Caller], Awaitable[object]]
 ASKED: dict[str, Ask] = {
+    "expert/rate": lambda c: Rater(c, DOMAIN).rate(HOSTILE),
     "examiner/survey": lambda c: Examiner(c, DOMAIN).survey(PASSAGE),
     "examiner/propose": lambda c: Examiner(c, DOMAIN).propose(SEED, POINT, [PASSAGE], "exam"),
     "examiner/revise": lambda c: Examiner(c, DOMAIN).revise(

@@ -1,0 +1,35 @@
+"""The expert as a judge of texts: how much somebody who learns a domain would learn from one."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from agents.calls import Caller
+from agents.prompting import fence, render
+from elenchus.config import DomainConfig
+
+SHOWN = 8000  # characters of a text; more of it would say little more
+
+
+class Rating(BaseModel):
+    """What the expert must return: the reason first, then a value of 0 to 5."""
+
+    model_config = ConfigDict(extra="forbid")
+    reason: str
+    value: float = Field(ge=0, le=5)
+
+
+class Rater:
+    """Rates the educational value of a text by the text alone."""
+
+    def __init__(self, caller: Caller, config: DomainConfig) -> None:
+        self._caller = caller
+        self._settings = {"title": config.title, "language": config.language}
+
+    async def rate(self, text: str) -> tuple[float, str]:
+        """The educational value of a text, of 0 to 5, and the reason.
+
+        Raises:
+            CallFailed: the reply could not be parsed.
+        """
+        prompt = render("expert", "rate", fence("passage", text[:SHOWN]), **self._settings)
+        reply, _ = await self._caller.parsed(prompt, Rating)
+        return reply.value, reply.reason

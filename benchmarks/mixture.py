@@ -1,0 +1,143 @@
+"""Texts of known origin, to hide some among the rest: a folder of public data, and what the
+installed Python packages say of themselves (doc-strings, documents and licences)."""
+
+import csv
+import json
+import random
+import re
+import sysconfig
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from elenchus.errors import UserError
+
+SHORTEST, LONGEST = 60, 2000  # characters of a text
+SHINGLE, ALIKE = 5, 0.3  # words; share of them from which two clauses are of one group
+_STRING = re.compile(r'"""(.*?)"""', re.DOTALL)
+_GAP = re.compile(r"\n\s*\n")
+_DOCUMENTS = (".md", ".rst", ".txt")
+TARGETS = ("cuad", "policyqa", "cyberattacks")
+
+
+class Mixture(NamedTuple):
+    """Texts of the domain to begin from, and rows to select from with whether each is hidden."""
+
+    seeds: list[str]
+    rows: list[tuple[str, bool]]
+
+
+def make(data: Path, target: str, seeds: int, share: int, most: int, draw: int) -> Mixture:
+    """Texts of `target` hidden 1 to `share` among everything else, `most` of them at most.
+
+    No hidden text is of the same group as a seed: they share few phrases.
+
+    Raises:
+        UserError: the folder lacks the data.
+    """
+    rng = random.Random(f"mixture/{target}/{draw}")
+    groups = grouped(_texts(data, target))
+    rng.shuffle(groups)
+    begun: list[str] = []
+    while len(begun) < seeds:
+        begun += groups.pop()
+    hidden = [text for group in groups for text in group]
+    others = [name for name in TARGETS if name != target and name != "cuad"]
+    rest = [t for name in (*others, "banking77", "sara") for t in _texts(data, name)]
+    rest += packages()
+    rest = sorted({*rest} - {*hidden, *begun})
+    rng.shuffle(rest)
+    rng.shuffle(hidden)
+    hidden = hidden[: min(most, len(rest) // share)]
+    rows = [(t, True) for t in hidden] + [(t, False) for t in rest[: share * len(hidden)]]
+    rng.shuffle(rows)
+    return Mixture(begun[:seeds], rows)
+
+
+def grouped(texts: Sequence[str]) -> list[list[str]]:
+    """Texts in groups that share few phrases of `SHINGLE` words with one another."""
+    group = list(range(len(texts)))
+
+    def head(n: int) -> int:
+        while group[n] != n:
+            n = group[n] = group[group[n]]
+        return n
+
+    shingles = [_shingles(text) for text in texts]
+    holders: dict[str, list[int]] = defaultdict(list)
+    for n, own in enumerate(shingles):
+        shared: dict[int, int] = defaultdict(int)
+        for shingle in own:
+            for other in holders[shingle][:50]:
+                shared[other] += 1
+            holders[shingle].append(n)
+        for other, count in shared.items():
+            if count >= ALIKE * min(len(own), len(shingles[other])):
+                group[head(n)] = head(other)
+    found: dict[int, list[str]] = defaultdict(list)
+    for n, text in enumerate(texts):
+        found[head(n)].append(text)
+    return list(found.values())
+
+
+def packages() -> list[str]:
+    """Doc-strings, and paragraphs of documents and licences, of the installed packages."""
+    found: set[str] = set()
+    place = Path(sysconfig.get_paths()["purelib"])
+    for path in sorted(place.rglob("*")):
+        document = path.suffix in _DOCUMENTS or "LICEN" in path.name.upper()
+        if (path.suffix == ".py" or document) and path.is_file():
+            text = path.read_text(encoding="utf-8", errors="replace")
+            found.update(_whole(_GAP.split(text) if document else _STRING.findall(text)))
+    return sorted(found)
+
+
+def _texts(data: Path, name: str) -> list[str]:
+    read = {"cuad": _cuad, "policyqa": _policies, "banking77": _bank, "sara": _sara,
+            "cyberattacks": _reports}[name]  # fmt: skip
+    try:
+        return sorted(set(_whole(read(data / name))))
+    except (OSError, KeyError, ValueError) as error:
+        raise UserError(f"--data: {data / name} cannot be read: {error}") from error
+
+
+def _whole(texts: Iterator[str] | list[str]) -> Iterator[str]:
+    for text in texts:
+        flat = " ".join(text.split())[:LONGEST]
+        if len(flat) >= SHORTEST:
+            yield flat
+
+
+def _cuad(folder: Path) -> Iterator[str]:
+    for path in sorted(folder.glob("*/t*.tsv")):
+        with path.open(encoding="utf-8", newline="") as file:
+            yield from (row["text"] for row in csv.DictReader(file, dialect="excel-tab"))
+
+
+def _policies(folder: Path) -> Iterator[str]:
+    tree = json.loads((folder / "dev.json").read_text(encoding="utf-8"))
+    for document in tree["data"]:
+        yield from (paragraph["context"] for paragraph in document["paragraphs"])
+
+
+def _bank(folder: Path) -> Iterator[str]:
+    for name in ("train.csv", "test.csv"):
+        with (folder / name).open(encoding="utf-8", newline="") as file:
+            yield from (row["text"] for row in csv.DictReader(file))
+
+
+def _sara(folder: Path) -> Iterator[str]:
+    yield from (folder / "statutes.txt").read_text(encoding="utf-8").splitlines()
+    for line in (folder / "train.tsv").read_text(encoding="utf-8").splitlines():
+        yield line.partition("\t")[0]
+
+
+def _reports(folder: Path) -> Iterator[str]:
+    for path in sorted(folder.rglob("*.md")):
+        yield from _GAP.split(path.read_text(encoding="utf-8"))
+
+
+def _shingles(text: str) -> set[str]:
+    words = text.lower().split()
+    return {" ".join(words[n : n + SHINGLE]) for n in range(max(1, len(words) - SHINGLE + 1))}
