@@ -32,7 +32,7 @@ from graphs.passages import build_graph as build_passages
 from graphs.rewriting import build_graph as build_rewriting
 from graphs.state import AdaptationState
 from graphs.updating import build_graph as build_updating
-from retrieval import messages, problems
+from retrieval import messages, problems, selection
 from retrieval.embedding import check_embedding
 from retrieval.index import Index
 
@@ -214,6 +214,8 @@ def check(config: DomainConfig, folder: Path, progress: Progress, strict: bool =
         corpus = _documents(config, folder, progress, strict)
         if config.training.enabled:
             weights(config.student)
+        if config.method == "passages":
+            selection.check(config, folder)
     check_models(config)
     check_embedding(config.retrieval.embedding)
     return corpus

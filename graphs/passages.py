@@ -1,8 +1,10 @@
 """TRAIT: passages about the problems of several tasks, and pre-training that goes on with them.
 
-    index -> survey -> collect -> evaluate -> explain -> compose -> pretrain -> evaluate -> conclude
-                                                                       ^           |
-                                                                       +-----------+ each stage
+    index -> survey -> collect -> select -> evaluate -> explain -> compose
+                                                                      |
+                           conclude <- evaluate <- pretrain <---------+
+                                          |            ^
+                                          +------------+ each stage
 
 After arXiv 2406.16694, section 3: in-domain text first, with what was selected from a general
 corpus as replay; the passages second. Problems are those of the domain's tasks; where it names
@@ -19,7 +21,7 @@ from langgraph.runtime import Runtime
 from elenchus.errors import UserError
 from elenchus.passage_records import Explanation, Problem, Refusal, TaskPassage
 from elenchus.records import Point
-from graphs import adaptation, exams, pretraining, problems
+from graphs import adaptation, exams, pretraining, problems, selecting
 from graphs.adaptation import TRANSIENT, training_stage
 from graphs.context import Context
 from graphs.state import AdaptationState
@@ -57,6 +59,20 @@ async def collect(state: AdaptationState, runtime: Runtime[Context]) -> Update:
     context.progress.say(
         f"{len(own)} problems to write about, {len(exam)} to be judged on"
         + (f"; left out: {left_out}" if left_out else "")
+    )
+    return {}
+
+
+async def select(state: AdaptationState, runtime: Runtime[Context]) -> Update:
+    """Select text like the domain's own from the general corpus, where there is one."""
+    context = runtime.context
+    if not context.config.selection.general:
+        return {}
+    out, tested = pretraining.selection_folder(context), pretraining.tested(context)
+    report = await selecting.within_run(context, out, tested)
+    context.progress.say(
+        f"{report['selected']:,} of {report['texts']:,} texts of the general corpus selected, "
+        f"about {report['tokens']:,} tokens: {out / 'report.md'}"
     )
     return {}
 
@@ -149,13 +165,14 @@ def after_evaluate(state: AdaptationState) -> str:
 def build_graph() -> StateGraph[AdaptationState, Context, AdaptationState, AdaptationState]:
     """The graph without a checkpointer: the command line compiles it with the run's own."""
     graph = StateGraph(AdaptationState, context_schema=Context)
-    nodes = (adaptation.index, survey, collect, evaluate, explain, compose, pretrain, conclude)
-    for node in nodes:
+    first = (adaptation.index, survey, collect, select)
+    for node in (*first, evaluate, explain, compose, pretrain, conclude):
         graph.add_node(node.__name__, node, retry_policy=TRANSIENT)
     graph.add_edge(START, "index")
     graph.add_edge("index", "survey")
     graph.add_edge("survey", "collect")
-    graph.add_edge("collect", "evaluate")
+    graph.add_edge("collect", "select")
+    graph.add_edge("select", "evaluate")
     graph.add_conditional_edges("evaluate", after_evaluate, ["explain", "pretrain", "conclude"])
     graph.add_edge("explain", "compose")
     graph.add_edge("compose", "pretrain")

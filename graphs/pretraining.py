@@ -4,6 +4,7 @@ import dataclasses
 import re
 from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from agents.models import weights, weights_hash
@@ -14,6 +15,7 @@ from elenchus.records import Adapter, Document, ExamItem, Message, Score, as_mes
 from graphs import report
 from graphs.context import Advance, Context
 from graphs.state import AdaptationState
+from retrieval import selection
 from retrieval.overlap import Overlap
 from training import dataset, evaluation, general, lora, pretraining
 
@@ -31,24 +33,37 @@ def stages(config: DomainConfig) -> list[str]:
     return ["mixed"] if own.order == "mixed" and len(parts) > 1 else parts
 
 
-def tests(context: Context) -> Overlap:
+def tested(context: Context) -> list[str]:
     """The problems that the student is judged on, which nothing learnt may copy."""
     items = [i for exam in ("held-out", "hand") for i in context.ledger.all(ExamItem, exam=exam)]
-    return Overlap([i.prompt[-1].content for i in items], context.config.passages.copied)
+    return [item.prompt[-1].content for item in items]
+
+
+def tests(context: Context) -> Overlap:
+    """What tells texts that copy one of them."""
+    return Overlap.of(tested(context), context.config.passages.copied)
 
 
 def domain_texts(context: Context, left_out: Counter[str]) -> Iterator[str]:
-    """The documents, without paragraphs that copy a test problem, which are counted."""
+    """The documents, without paragraphs that copy a test problem, which are counted; and what was
+    selected from a general corpus."""
     overlap = tests(context)
     for document in context.ledger.all(Document):
         kept = []
         for paragraph in re.split(r"\n\s*\n", document.text):
-            if overlap.copied(paragraph) is None:
-                kept.append(paragraph)
-            else:
+            if overlap.copies(paragraph):
                 left_out[document.source] += 1
+            else:
+                kept.append(paragraph)
         if text := "\n\n".join(kept).strip():
             yield text
+    if context.config.selection.general:
+        yield from (selected.text for selected in selection.read(selection_folder(context)))
+
+
+def selection_folder(context: Context) -> Path:
+    """Where a run keeps what it selected from the general corpus."""
+    return context.folder.path / "selection"
 
 
 def passage_texts(context: Context) -> Iterator[str]:

@@ -91,8 +91,8 @@ async def explain(context: Context, problem: Problem, tests: Overlap) -> Explana
     try:
         answer, passages = await context.expert.explain(problem.question)
         reason = _unfounded(context, answer, passages)
-        if reason is None and (copied := tests.copied(answer.text)) is not None:
-            reason = f"it copies a test problem: {copied[:80]}"
+        if reason is None and tests.copies(answer.text):
+            reason = "it copies a test problem"
         if reason is None:
             reason = await _wrong(context, problem, answer.text)
     except CallFailed as failed:
@@ -184,8 +184,8 @@ async def compose(
         except CallFailed as failed:
             reason = f"the author's reply could not be used: {failed.failure.reason}"
             return Refusal(problem_ids=ids, reason=reason, raw=failed.failure.raw)
-        if (copied := tests.copied(made.text)) is not None:
-            reason = f"it copies a test problem: {copied[:80]}"
+        if tests.copies(made.text):
+            reason = "it copies a test problem"
             return Refusal(problem_ids=ids, reason=reason, raw=made.text)
         closing, call_id = made.text, made.call_id
         parts.append(closing)

@@ -4,8 +4,10 @@ Their ledger lies in the selection's folder, so what was rated once is never pai
 """
 
 import asyncio
+import contextlib
 import functools
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from elenchus.runs import RunFolder
 from graphs.context import Advance, Context, Progress
 from graphs.exams import read_hand_exam
 from retrieval import selection
+from retrieval.problems import collect
 
 LEDGER = "ratings.sqlite"
 
@@ -28,16 +31,17 @@ def select(
 ) -> dict[str, Any]:
     """Select text for a domain into the folder `out`; returns the report.
 
-    Questions of the hand-written exam are tests, which nothing selected may contain.
+    Test problems of the domain's tasks and questions of its hand-written exam are tests, which
+    nothing selected may contain.
 
     Raises:
         UserError: something given cannot be used.
         RunStopped: the budget is used up, or a server is gone; the same call goes on.
     """
-    tests = []
+    tests = [p.question for p in collect(config.tasks, domain_folder, config.seed).test]
     if config.exam.hand is not None:
         exam = read_hand_exam(domain_folder / config.exam.hand, [], strict=False)
-        tests = [row.question for row in exam]
+        tests += [row.question for row in exam]
     if not config.selection.ratings:
         return selection.select(config, domain_folder, out, progress, tests)
     make_model(config.expert)  # what is wrong with it shows before the corpus is read
@@ -45,6 +49,54 @@ def select(
         Prices(config.models).demand(config.expert.model)
     rate = functools.partial(_rated, config, domain_folder, out, progress)
     return selection.select(config, domain_folder, out, progress, tests, rate)
+
+
+async def within_run(context: Context, out: Path, tests: Sequence[str]) -> dict[str, Any]:
+    """Select text in a run, below its folder, with the run's own calls; returns the report.
+
+    Raises:
+        UserError, RunStopped: as for `select`.
+    """
+    loop, called_off = asyncio.get_running_loop(), threading.Event()
+
+    def rate(texts: Sequence[str]) -> list[float | None]:
+        with context.progress.stage("Rate educational value") as advance:
+            work = _all_rated(context, texts, advance)
+            return asyncio.run_coroutine_threadsafe(work, loop).result()
+
+    try:
+        return await asyncio.to_thread(
+            selection.select,
+            context.config,
+            context.domain_folder,
+            out,
+            _Until(context.progress, called_off),
+            tests,
+            rate if context.config.selection.ratings else None,
+        )
+    finally:
+        called_off.set()  # after Ctrl-C
+
+
+class _Until:
+    """Progress of a thread, which ends at its next step once it is called off."""
+
+    def __init__(self, progress: Progress, called_off: threading.Event) -> None:
+        self._progress, self._called_off = progress, called_off
+
+    @contextlib.contextmanager
+    def stage(self, name: str) -> Iterator[Advance]:
+        with self._progress.stage(name) as advance:
+
+            def step(done: int, total: int | None) -> None:
+                if self._called_off.is_set():
+                    raise InterruptedError("selecting was called off")
+                advance(done, total)
+
+            yield step
+
+    def say(self, text: str) -> None:
+        self._progress.say(text)
 
 
 def _rated(
@@ -55,9 +107,18 @@ def _rated(
     context = Context(RunFolder(out), config, domain_folder, ledger, progress)
     try:
         with progress.stage("Rate educational value") as advance:
-            return asyncio.run(_all_rated(context, texts, advance))
+            return asyncio.run(_rated_alone(context, texts, advance))
     finally:
         context.close()
+
+
+async def _rated_alone(
+    context: Context, texts: Sequence[str], advance: Advance
+) -> list[float | None]:
+    try:
+        return await _all_rated(context, texts, advance)
+    finally:
+        await context.disconnect()
 
 
 async def _all_rated(
@@ -82,6 +143,4 @@ async def _all_rated(
             tasks = [group.create_task(rated(text)) for text in texts]
     except* RunStopped as stopped:
         raise stopped.exceptions[0] from None
-    finally:
-        await context.disconnect()
     return [task.result() for task in tasks]

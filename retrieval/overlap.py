@@ -1,43 +1,42 @@
-"""Whether a text copies a problem of a test: the same words in a row."""
+"""Whether a text copies one of a test: the same words in a row."""
 
-import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-_WORD = re.compile(r"\w+")
+import numpy as np
+from numpy.typing import NDArray
+
+from retrieval import hashing
+
+WORDS = 13  # in a row (arXiv 2005.14165, appendix C)
+LEAST = 5  # words of a test text: shorter ones stand in many texts by chance
 
 
 class Overlap:
-    """Test problems, and which of them a text copies.
+    """Test texts, and whether another text copies one.
 
-    A problem is copied by `words` of its words in a row (13 after arXiv 2005.14165, appendix C), or
-    by all of them where it has fewer. Case, punctuation and white space do not matter.
+    It does with so many of its words in a row, or all of them where a test text has fewer. Case
+    and punctuation do not matter.
+
+    Attributes:
+        phrases: hashes of the runs of words to look for, sorted, by their length in words.
     """
 
-    def __init__(self, problems: Iterable[str], words: int) -> None:
-        self._words = words
-        self._lengths: set[int] = set()
-        self._runs: dict[tuple[str, ...], str] = {}
-        for problem in problems:
-            plain = _plain(problem)
-            length = min(words, len(plain))
-            if length:
-                self._lengths.add(length)
-                for run in _runs(plain, length):
-                    self._runs.setdefault(run, problem)
+    def __init__(self, phrases: Mapping[int, NDArray[np.uint64]]) -> None:
+        self.phrases = phrases
 
-    def copied(self, text: str) -> str | None:
-        """The first test problem that the text copies, or None."""
-        plain = _plain(text)
-        for length in sorted(self._lengths):
-            for run in _runs(plain, length):
-                if (problem := self._runs.get(run)) is not None:
-                    return problem
-        return None
+    @classmethod
+    def of(cls, texts: Iterable[str], words: int = WORDS) -> "Overlap":
+        """Of test texts, with so many words in a row."""
+        by_length: dict[int, list[NDArray[np.uint64]]] = {}
+        for text in texts:
+            length = min(words, hashing.count(text))
+            if length >= min(LEAST, words):
+                by_length.setdefault(length, []).append(hashing.phrases(text, length))
+        return cls({n: np.unique(np.concatenate(some)) for n, some in by_length.items()})
 
-
-def _plain(text: str) -> list[str]:
-    return _WORD.findall(text.casefold())
-
-
-def _runs(words: list[str], length: int) -> Iterable[tuple[str, ...]]:
-    return (tuple(words[i : i + length]) for i in range(len(words) - length + 1))
+    def copies(self, text: str) -> bool:
+        """Whether the text copies any test text."""
+        return any(
+            bool(np.isin(hashing.phrases(text, n), known, assume_unique=True).any())
+            for n, known in self.phrases.items()
+        )

@@ -25,14 +25,13 @@ from numpy.typing import NDArray
 from elenchus.errors import UserError
 from elenchus.records import CHARS_A_TOKEN
 from retrieval import hashing, shards
+from retrieval.overlap import Overlap
 from retrieval.scoring import Ensemble, Scorer, Trained
 from retrieval.shards import Counts, Shard, Text
 
 ROWS = 65_536  # scores that are written at once
 PERMUTATIONS = 128  # of MinHash
 PHRASE = 5  # words whose runs near-duplicates have in common
-OVERLAP = 13  # words in a row that show a test's text (GPT-3, arXiv 2005.14165, appendix C)
-LEAST = 5  # words of a test's text that is looked for
 SMALL = 32_000_000  # bytes that are read before other processes have begun
 LOOK = 0.5  # seconds between looks at how far the processes are
 MODEL, TESTS = "model.npz", "tests.npz"
@@ -95,14 +94,8 @@ def load_model(out: Path) -> Trained:
 
 
 def save_tests(out: Path, texts: Sequence[str]) -> None:
-    """Keep hashes of the phrases of tests: runs of `OVERLAP` words, whole texts where shorter."""
-    by_length: dict[int, list[NDArray[np.uint64]]] = {}
-    for text in texts:
-        length = min(OVERLAP, hashing.count(text))
-        if length >= LEAST:
-            by_length.setdefault(length, []).append(hashing.phrases(text, length))
-    found = {str(length): np.unique(np.concatenate(some)) for length, some in by_length.items()}
-    _save(out / TESTS, **found)
+    """Keep what tells texts that copy one of these."""
+    _save(out / TESTS, **{str(n): some for n, some in Overlap.of(texts).phrases.items()})
 
 
 def score(job: Job, tell: Tell) -> None:
@@ -132,12 +125,9 @@ def read(job: Job, tell: Tell) -> list[Candidate]:
     for text in _told(shards.texts(only, job.longest, counts), counts, tell):
         if (text.row, text.part) not in job.wanted:
             continue
-        overlaps = any(
-            bool(np.isin(hashing.phrases(text.text, n), known, assume_unique=True).any())
-            for n, known in tests.items()
-        )
         key = (job.number, text.row, text.part)
-        found.append(Candidate(key, text.text, signature(text.text), overlaps))
+        copies = tests.copies(text.text)
+        found.append(Candidate(key, text.text, signature(text.text), copies))
     return found
 
 
@@ -267,6 +257,6 @@ def _scorer(out: str, changed: int) -> Ensemble:
 
 
 @functools.lru_cache(maxsize=1)
-def _tests(out: str, changed: int) -> dict[int, NDArray[np.uint64]]:
+def _tests(out: str, changed: int) -> Overlap:
     with np.load(Path(out) / TESTS) as held:
-        return {int(length): held[length] for length in held.files}
+        return Overlap({int(name): held[name] for name in held})

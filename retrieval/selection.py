@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 from filelock import FileLock, Timeout
 
-from elenchus.config import DomainConfig, SourceConfig
+from elenchus.config import DomainConfig, SelectionConfig, SourceConfig
 from elenchus.errors import UserError
 from elenchus.records import digest
 from elenchus.runs import explained, write_atomic, write_json
@@ -91,9 +91,7 @@ def select(
         raise UserError(
             "selection.ratings: nobody is given who rates: `elenchus select` asks the expert"
         )
-    corpus = _Corpus(*shards.found(settings.general, domain_folder, "selection.general"))
-    if not corpus.shards:
-        raise UserError(f"selection.general: nothing can be read ({_why(corpus.refused)})")
+    corpus = _corpus(settings, domain_folder)
     forbidden = [*tests, *_texts_of(settings.tests, domain_folder)]
     domain, fingerprint = _domain(config, domain_folder, progress)
     own = _settings(config, corpus, forbidden, fingerprint)
@@ -118,6 +116,24 @@ def select(
         write_atomic(out / "report.md", selection_report.as_text(report))
         write_json(out / REPORT, report)
     return report
+
+
+def check(config: DomainConfig, domain_folder: Path) -> None:
+    """Find what can be known to be wrong with a general corpus, where one is named, before a run.
+
+    Raises:
+        UserError: it cannot be found or read, or a package is missing.
+    """
+    if config.selection.general:
+        _check_packages()
+        _corpus(config.selection, domain_folder)
+
+
+def _corpus(settings: SelectionConfig, folder: Path) -> _Corpus:
+    corpus = _Corpus(*shards.found(settings.general, folder, "selection.general"))
+    if not corpus.shards:
+        raise UserError(f"selection.general: nothing can be read ({_why(corpus.refused)})")
+    return corpus
 
 
 def read(out: Path) -> Iterator[Selected]:

@@ -15,6 +15,7 @@ import pytest
 import yaml
 from conftest import ROOT, write_pool
 
+from agents.builtin import codes, drafting
 from agents.builtin.nano import WEIGHTS
 from elenchus import runs
 from elenchus.config import PassagesConfig
@@ -22,6 +23,7 @@ from elenchus.ledger import Call, Ledger
 from elenchus.passage_records import Explanation, Problem, Refusal, TaskPassage
 from elenchus.records import ExamItem, Passage
 from graphs import problems
+from retrieval import selection
 from retrieval.overlap import Overlap
 
 KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows has no other
@@ -37,6 +39,7 @@ SMALL: dict[str, Any] = {
         "shots": 1,
     },
 }
+WORDS = ("moss", "lantern", "quickly", "violet", "over", "river", "cheese", "copper", "danced")
 RULES = [
     ("Is a towel fight at noon a breach?", "So: breach."),
     ("May pool music be played at noon?", "So: no breach."),
@@ -229,6 +232,32 @@ def test_a_paragraph_that_copies_a_test_problem_is_refused(tmp_path: Path, elenc
     assert any("copies a test problem" in reason for reason in reasons)
 
 
+def test_what_is_selected_is_learnt_with_the_documents(
+    whole: dict[str, Any], tmp_path: Path, elenchus
+) -> None:
+    general = {"general": ["general.jsonl"], "precision": 0.5, "sample": 100, "workers": 1}
+    home = write(tmp_path, selection=general, corpus={"passage_chars": 200})
+    rng = random.Random(0)
+    rules = codes.fresh_code(rng, 60).rules
+    own, *like = ["\n\n".join(drafting.clause(r, rng) for r in rules[:20])] + [
+        drafting.clause(rule, rng) for rule in rules[20:]
+    ]
+    (home / "documents" / "03-more.md").write_text(own, "utf-8")
+    other = [" ".join(rng.choices(WORDS, k=9)) for _ in range(160)]
+    lines = [json.dumps({"text": text}) for text in rng.sample(like + other, 200)]
+    (home / "general.jsonl").write_text("\n".join(lines), "utf-8")
+    done = elenchus("launch", home, "--runs", tmp_path / "runs", "--json")
+    assert done.code == 0, done.err
+    run = Path(done.json["path"])
+    texts = [selected.text for selected in selection.read(run / "selection")]
+    assert len(set(texts) & set(like)) > 35 and len(texts) < 70
+    sizes = [(p / "packed" / "domain.tokens").stat().st_size for p in (run, Path(whole["path"]))]
+    assert sizes[0] > sizes[1]
+    (home / "general.jsonl").unlink()
+    refused = elenchus("launch", home, "--runs", tmp_path / "runs")
+    assert refused.code == 2 and "selection.general" in refused.err
+
+
 @pytest.mark.parametrize("weights", ["lora", "all"])
 def test_a_student_in_a_folder_is_trained(tmp_path: Path, elenchus, weights: str) -> None:
     student = {"model": f"hf:{WEIGHTS}", "options": {"max_new_tokens": 24}}
@@ -286,11 +315,13 @@ def test_groups_use_every_problem_before_any_again() -> None:
 
 
 def test_an_overlap_is_of_words_in_a_row() -> None:
-    overlap = Overlap(["One, two three; four FIVE?", "short one"], 4)
-    assert overlap.copied("zero one two three four") == "One, two three; four FIVE?"
-    assert overlap.copied("one two three and four five") is None
-    assert overlap.copied("a Short\none!") == "short one"
-    assert Overlap([], 4).copied("anything") is None
+    overlap = Overlap.of(["One, two three; four FIVE six seven?", "a shorter one of six"], 6)
+    assert overlap.copies("zero one two three four five six")
+    assert not overlap.copies("one two three four and five six seven")
+    assert overlap.copies("Such: a Shorter\none of six!")
+    assert not overlap.copies("a shorter one of seven")
+    assert not Overlap.of(["two words", "and four words here"]).copies("two words and four here")
+    assert not Overlap.of([]).copies("anything")
 
 
 def _reached(run: runs.RunFolder, moment: str) -> bool:
