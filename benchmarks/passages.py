@@ -5,7 +5,8 @@
 
 The built-in student on a demonstration domain that no setting was chosen on: problems written about
 its documents, one task for each kind of question, judged on the held-out exam of each seed. All
-forms see as many tokens of text and as many of replay.
+forms see as many tokens of text and as many of replay. OUT/general.jsonl is a general corpus to
+select from: rules of many invented codes among text of the installed Python packages.
 
 Keys of the JSON: `table` (by form and stage: right answers in the held-out, the general and the
 hand-written exam, mean and 95 % interval over seeds, and the tokens seen), `minus_staged` (last
@@ -14,6 +15,7 @@ stage, held-out, paired), `rows` (every stage of every run).
 
 import functools
 import json
+import random
 import sys
 from collections import defaultdict
 from collections.abc import Sequence
@@ -22,7 +24,8 @@ from typing import Any
 
 from rich.table import Table
 
-from benchmarks import cells, comparison, harness, tables
+from agents.builtin import codes
+from benchmarks import cells, comparison, harness, invented, mixture, tables
 from benchmarks.cells import Cell, Changes, Row
 from elenchus import runs
 from elenchus.errors import UserError
@@ -32,10 +35,13 @@ EXAMS = ("held-out", "general", "hand")
 STAGED = "staged"
 TOKENS, QUICK_TOKENS = 150_000, 20_000  # of text, in all
 DOMAIN_SHARE = 0.2
+CODES, OTHERS = 10, 4000  # of the general corpus: invented codes, and texts that are no rules
+SELECTED = 20_000  # tokens
 
 
-def forms(tokens: int) -> dict[str, Changes]:
+def forms(tokens: int, general: Path) -> dict[str, Changes]:
     """What is compared: each a set of changes to the domain's configuration."""
+    selection = {"general": [str(general.resolve())], "tokens": SELECTED, "workers": 1}
     first = round(DOMAIN_SHARE * tokens)
     both = {"domain_tokens": first, "passage_tokens": tokens - first}
     return {
@@ -44,6 +50,7 @@ def forms(tokens: int) -> dict[str, Changes]:
         },
         "passages only": {"pretraining": {"domain_tokens": 0, "passage_tokens": tokens}},
         STAGED: {"pretraining": both},
+        "staged, with selected text": {"pretraining": both, "selection": selection},
         "mixed": {"pretraining": both | {"order": "mixed"}},
         "no enlightenment": {"pretraining": both, "passages": {"enlightenment": False}},
         "single-task passages": {"pretraining": both, "passages": {"across": False}},
@@ -56,6 +63,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser = harness.parser("passages", "Task-oriented passages, stage by stage.", seeds=5)
     options = harness.parsed(parser, arguments)
     tokens, exam = (QUICK_TOKENS, 60) if options.quick else (TOKENS, 200)
+    if not (general := options.out / "general.jsonl").exists():
+        write_general(general)
     job = functools.partial(group, tokens, exam, options.out)
     domain = harness.ROOT / "domains" / "market" / "domain.yaml"
     rows = harness.in_processes(job, [domain], options.seeds, options.workers)
@@ -72,7 +81,7 @@ def group(tokens: int, exam: int, out: Path, domain: Path, seed: int) -> list[Ro
         "exam": {"questions": exam, "general": exam // 2},
     }
     rows: list[Row] = []
-    for name, changes in forms(tokens).items():
+    for name, changes in forms(tokens, out / "general.jsonl").items():
         cell = Cell(domain, seed, name, json.dumps(merged(common, changes)), ())
         result = json.loads(cells.finished(cell, out).result.read_text(encoding="utf-8"))
         seen = 0
@@ -82,6 +91,19 @@ def group(tokens: int, exam: int, out: Path, domain: Path, seed: int) -> list[Ro
             row |= {exam: stage[exam]["accuracy"]["value"] for exam in EXAMS if stage[exam]}
             rows.append(row)
     return rows
+
+
+def write_general(path: Path) -> None:
+    """A general corpus: rules of invented codes among doc-strings and documents of packages."""
+    rng = random.Random("general corpus")
+    others = mixture.packages()
+    texts = rng.sample(others, min(OTHERS, len(others)))
+    for _ in range(CODES):
+        code = codes.fresh_code(rng, invented.RULES)
+        texts += [codes.passage(code, [rule], rng) for rule in code.rules]
+    rng.shuffle(texts)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    runs.write_atomic(path, "".join(json.dumps({"text": text}) + "\n" for text in texts))
 
 
 def report(rows: Sequence[Row]) -> dict[str, Any]:
