@@ -16,7 +16,7 @@ from langgraph.types import Command
 
 from agents.models import weights
 from elenchus import runs
-from elenchus.config import DomainConfig
+from elenchus.config import DomainConfig, ModelConfig
 from elenchus.errors import Interrupted, RunStopped, UserError
 from elenchus.ledger import LOCK_SECONDS, Ledger
 from elenchus.loading import DOMAIN_FILE, load
@@ -65,10 +65,7 @@ def launch(
             asked, no run folder is left behind.
     """
     corpus = check(config, folder, progress)
-    # Where the index is must not depend on where a resume is started.
-    index = str(Path(config.retrieval.index).resolve())
-    retrieval = config.retrieval.model_copy(update={"index": index})
-    config = config.model_copy(update={"retrieval": retrieval})
+    config = _from_anywhere(config)
     return _begun(runs.create(root, config, folder, profile, corpus), progress, reuse)
 
 
@@ -131,6 +128,19 @@ def resume(run: runs.RunFolder, progress: Progress, budget: dict[str, Any] | Non
         check_models(run.config())
         _look_at_corpus(run, progress)
         return _see_through(run, progress)
+
+
+def _from_anywhere(config: DomainConfig) -> DomainConfig:
+    """The configuration with paths that do not depend on where a resume is started."""
+    index = str(Path(config.retrieval.index).resolve())
+    changes: dict[str, Any] = {"retrieval": config.retrieval.model_copy(update={"index": index})}
+    for role in ("expert", "examiner", "grader", "student"):
+        settings: ModelConfig = getattr(config, role)
+        provider, _, name = settings.model.partition(":")
+        if provider == "hf" and Path(name).is_dir():
+            model = f"hf:{Path(name).resolve()}"
+            changes[role] = settings.model_copy(update={"model": model})
+    return config.model_copy(update=changes)
 
 
 def _with_present_sources(config: DomainConfig, folder: Path) -> DomainConfig:
@@ -259,7 +269,7 @@ def is_same(run: runs.RunFolder, config: DomainConfig, folder: Path) -> bool:
             present = index.fingerprint() + _problems(config, folder)
         finally:
             index.close()
-    wanted = (config.model_dump(mode="json", exclude={"profiles"}), present)
+    wanted = (_from_anywhere(config).model_dump(mode="json", exclude={"profiles"}), present)
     manifest = run.manifest()
     return wanted == (manifest["config"], manifest["corpus"])
 

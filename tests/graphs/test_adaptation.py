@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from conftest import ROOT, write_pool
 
+from agents.builtin.nano import WEIGHTS
 from elenchus import runs
 from elenchus.ledger import Ledger
 from elenchus.records import Adapter, Dataset, Examination, Example, Passage, Seed, Turn
@@ -221,6 +222,16 @@ def test_examples_too_long_to_train_on_are_left_out_and_counted(tmp_path: Path, 
     result = elenchus("launch", home, "--runs", tmp_path / "runs", "--json").json
     assert "over training.max_tokens" in result["stopped"]
     assert result["too_long"] == result["candidates"] == result["accepted"] > 0
+
+
+def test_a_student_in_a_folder_is_trained_round_after_round(tmp_path: Path, elenchus) -> None:
+    student = f"{{model: 'hf:{WEIGHTS}', options: {{max_new_tokens: 24}}, samples: 1}}"
+    sets = ("--set", f"student={student}", "--set", "exam={questions: 6}")
+    ended = elenchus("launch", write_pool(tmp_path), *sets, "--runs", tmp_path / "runs", "--json")
+    assert ended.code == 0, ended.err
+    result = ended.json
+    assert result["rounds"] == 2 and len(result["accuracy_by_round"]) == 3
+    assert (Path(result["path"]) / result["adapter"] / "adapter_model.safetensors").is_file()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no Ctrl-C for one process there")
