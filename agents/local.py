@@ -19,6 +19,7 @@ from pydantic import Field
 from agents.batching import Batcher
 from agents.messages import as_chat, as_result
 from agents.models import PromptTooLong, weights_hash
+from agents.templates import rendered
 from elenchus.errors import UserError
 
 if TYPE_CHECKING:
@@ -104,9 +105,7 @@ class Loaded:
 
     def prompt(self, chat: list[dict[str, str]]) -> str:
         """The messages in the model's chat form, up to where its answer begins."""
-        made: str = self._tokenizer.apply_chat_template(
-            chat, tokenize=False, add_generation_prompt=True
-        )
+        made: str = rendered(self._tokenizer, chat, tokenize=False, add_generation_prompt=True)
         return made
 
     def length(self, text: str) -> int:
@@ -176,6 +175,11 @@ def _loaded(name: str, adapter: Path | None, device: str) -> Loaded:
         weights += weights_hash(adapter)
         model = _merged(model, adapter)
     return Loaded(model.to(device or usual).eval(), tokenizer, weights)
+
+
+def forget() -> None:
+    """Let go of the loaded models: a training wants the room. They are loaded again when asked."""
+    _loaded.cache_clear()
 
 
 def _merged(model: Any, adapter: Path) -> Any:

@@ -1,10 +1,13 @@
 """The sections of `method: passages`: tasks, passages about their problems, and pre-training."""
 
+import re
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator, model_validator
 
 from elenchus.sections import Section, SourceConfig
+
+COLUMN = re.compile(r"\{([^{}]+)\}")  # of a template
 
 
 class TaskConfig(Section):
@@ -30,6 +33,19 @@ class TaskConfig(Section):
     )
     tests: int = Field(200, ge=1, description="problems of the test table to use")
 
+    @field_validator("template")
+    @classmethod
+    def _has_columns(cls, template: str | None) -> str | None:
+        if template is not None and not COLUMN.search(template):
+            raise ValueError("a template names columns in braces: Query: {query}")
+        return template
+
+    @model_validator(mode="after")
+    def _keeps_the_answer(self) -> "TaskConfig":
+        if self.template and self.answer in COLUMN.findall(self.template):
+            raise ValueError(f"the template shows the answer, {{{self.answer}}}")
+        return self
+
     @property
     def how(self) -> Literal["grader", "exact", "number", "choice"]:
         """How an answer is compared with the gold one."""
@@ -44,6 +60,10 @@ class PassagesConfig(Section):
     across: bool = Field(True, description="whether each of them is of another task")
     enlightenment: bool = Field(
         True, description="close with what the problems share and what is unique to each"
+    )
+    question: str = Field(
+        "What do these have in common, and what is unique to each?",
+        description="what the closing paragraph answers, where passages are learnt as a chat",
     )
     cited: bool = Field(
         True,
@@ -75,7 +95,9 @@ class PretrainingConfig(Section):
     weights: Literal["lora", "all"] = Field("lora", description="what is trained")
     block: int = Field(256, ge=16, description="tokens of a block that texts are packed into")
     batch_size: int = Field(4, ge=1, description="blocks a step")
-    learning_rate: float = Field(4e-3, gt=0, description="peak, after warm-up; linear decay")
+    learning_rate: float = Field(
+        4e-3, gt=0, description="peak; fits the nano: 1e-4 for a LoRA on larger ones, 1e-5 for all"
+    )
     replay: float = Field(
         1.0, ge=0, description="tokens of general samples for each token of text, where there are"
     )

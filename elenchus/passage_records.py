@@ -7,6 +7,8 @@ class Problem(Record):
     """A problem to write about: a row of a task, or one written about a point of the documents.
 
     `place` says where it comes from: train.jsonl#12, or the point's id. `answer` is the gold one.
+    `bare` is the question without what stands in every question of its task. A `test` problem is
+    what the student is judged on.
     """
 
     prefix = "m"
@@ -14,6 +16,8 @@ class Problem(Record):
     question: str
     answer: str
     place: str
+    bare: str
+    test: bool = False
 
 
 class Explanation(Record):

@@ -141,7 +141,9 @@ def _stages(result: dict[str, Any]) -> Table:
     for row in result["stages"]:
         cells = [row["stage"], f"{row['tokens']:,}" if "tokens" in row else "–"]
         for exam in exams:
-            sat = row[exam]
+            if (sat := row[exam]) is None:
+                cells.append("–")
+                continue
             gain = f" ({100 * sat['gain']['value']:+.1f})" if sat["gain"] else ""
             cells.append(f"{sat['accuracy']['value']:.1%}{gain}")
         table.add_row(*cells)

@@ -31,7 +31,7 @@ def overview(ledger: Ledger, run_id: str) -> list[dict[str, Any]]:
 def show_overview(ledger: Ledger, rows: list[dict[str, Any]], run_id: str) -> None:
     """By task, problems and paragraphs that held up; why others did not; the first passage."""
     console = Console(width=WIDTH, highlight=False)
-    asked = {problem.id: problem.task for problem in ledger.all(Problem)}
+    asked = {problem.id: problem.task for problem in ledger.all(Problem, test=False)}
     held = Counter(asked[one.problem_id] for one in ledger.all(Explanation))
     title = f"{len(rows)} passages of {run_id}"
     table = Table("task", title=title, title_justify="left", box=None)

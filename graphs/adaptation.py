@@ -185,6 +185,10 @@ async def train(state: AdaptationState, runtime: Runtime[Context]) -> Update:
 def training_stage(context: Context, name: str) -> Iterator[Advance]:
     """A stage whose training ends at its next step when the stage is left early."""
     called_off = threading.Event()
+    if context.config.student.model.startswith("hf:"):
+        from agents import local
+
+        local.forget()  # a training wants the room
     with context.progress.stage(name) as advance:
 
         def step(done: int, total: int | None) -> None:

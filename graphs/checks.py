@@ -4,14 +4,18 @@ from importlib import util
 
 from agents.models import make_model, weights
 from agents.prices import Prices
+from agents.prompting import Prompt, render
 from agents.remote import look
 from elenchus.config import DomainConfig, ModelConfig
 from elenchus.errors import UserError
 from elenchus.records import CHARS_A_TOKEN
+from graphs import problems
+from retrieval.problems import Collected
 
 LOCAL = ("builtin", "hf")
 PROMPT_TOKENS = 1500  # a template, a question, and the answers to it
 STUDENT_TOKENS = 500
+NANO_TOKENS, LOCAL_TOKENS = 128, 512  # of an answer, where the student's options do not say
 
 
 def check_models(config: DomainConfig) -> None:
@@ -47,6 +51,31 @@ def check_classifiers(config: DomainConfig) -> None:
     most = config.training.max_tokens
     if not classifier.fits(weights(config.student), most):
         raise UserError(f"training.max_tokens is {most}: no room for a message in the chat form")
+
+
+def check_pretraining(config: DomainConfig, collected: Collected) -> None:
+    """Find what would end continued pre-training late.
+
+    Args:
+        collected: the problems of the domain's tasks.
+
+    Raises:
+        UserError: the student cannot be trained so, or cannot read the exam's prompts.
+    """
+    from training import pretraining
+
+    base = weights(config.student)
+    _, shots = problems.split_shots(collected, config.pretraining.shots)
+
+    def prompted(question: str) -> Prompt:
+        return render("student", "answer", question, title=config.title, language=config.language)
+
+    asked = problems.exam(collected.test, shots, prompted)
+    sizes = [sum(len(message.content) for message in item.prompt) for item in asked]
+    longest = asked[sizes.index(max(sizes))].prompt if asked else ()
+    usual = NANO_TOKENS if config.student.model == "builtin:nano" else LOCAL_TOKENS
+    room = config.student.options.get("max_new_tokens", usual)
+    pretraining.check(base, config.pretraining, longest, room)
 
 
 def _roles(config: DomainConfig) -> list[tuple[str, ModelConfig, int]]:

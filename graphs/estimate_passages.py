@@ -3,6 +3,7 @@
 How many paragraphs hold up is not known beforehand: all of them, here.
 """
 
+import math
 from pathlib import Path
 from statistics import fmean
 
@@ -12,7 +13,8 @@ from elenchus.config import DomainConfig
 from elenchus.errors import UserError
 from graphs.estimate import ANSWER, GRADING, LOOK_UPS, QUESTION, QUOTES, REFERENCES, Use, use
 from graphs.exams import SPARE
-from graphs.pretraining import stages
+from graphs.passages import SPARE as SPARE_GROUPS
+from graphs.pretraining import learnt, stages
 from graphs.problems import split_shots
 from retrieval.index import contents
 from retrieval.problems import collect
@@ -33,15 +35,17 @@ def estimate(config: DomainConfig, folder: Path) -> list[Use]:
     found = (config.retrieval.passages + REFERENCES * config.retrieval.references) * passage
     problems, tests, question, answer, shots = _asked(config, folder)
     written = not config.tasks
-    first = config.exam.questions * SPARE + problems if written else 0
+    asked = problems if "passages" in learnt(config) else 0
+    first = config.exam.questions * SPARE + asked if written else 0
     sittings = 1 + len(stages(config))
     general = config.exam.general if config.student.model == "builtin:nano" else 0
     sat = sittings * (tests + general)
     matched = sum(task.how != "grader" for task in config.tasks.values())
     by_grader = 1 - matched / len(config.tasks) if config.tasks else 1
-    answers = first * config.expert.samples + problems
-    prices, joined = Prices(config.models), config.passages.count
-    joined = joined if config.passages.enlightenment else 0
+    wanted = config.passages.count if "passages" in learnt(config) else 0
+    explained = min(problems, math.ceil(SPARE_GROUPS * wanted) * config.passages.problems)
+    answers = first * config.expert.samples + explained
+    prices, joined = Prices(config.models), wanted if config.passages.enlightenment else 0
     asking = _template("expert", "explain") + question + found
     pairs = config.passages.problems * (question + answer)
     uses = [
@@ -54,7 +58,7 @@ def estimate(config: DomainConfig, folder: Path) -> list[Use]:
         surveyed = len(passages) + first
         reading = _template("examiner", "propose") + passage
         uses.append(use("examiner", config.examiner, surveyed, reading, QUESTION, prices))
-    graded = (sat + problems) * by_grader
+    graded = (sat + explained) * by_grader
     to_grader = _template("grader", "grade") + question + 2 * answer
     to_student = question + shots * (question + answer)
     return [

@@ -181,18 +181,19 @@ def _hand_written(context: Context, strict: bool) -> list[ExamItem]:
             kind=row.kind,
             prompt=context.examinee("").prompt(row.question).messages,
             gold=f"So: {row.answer}.",
-            passage_ids=tuple(p.id for p in passages if row.quote in p.text),
+            passage_ids=tuple(p.id for p in passages if row.quote and row.quote in p.text),
         )
         for row in read_hand_exam(path, context.ledger.all(Document), strict)
     ]
 
 
 class HandQuestion(BaseModel):
-    """One line of an exam written by people. `quote` stands in the documents and decides it."""
+    """One line of an exam written by people. `quote` stands in the documents and decides it; a
+    question that no document decides has none."""
 
     question: str = Field(min_length=1)
     answer: str = Field(min_length=1)
-    quote: str = Field(min_length=1)
+    quote: str = ""
     kind: str = "hand"
     document: str = ""
 
@@ -204,6 +205,20 @@ def read_hand_exam(
 
     Not strict, lines whose quote does not stand in the documents are left out.
     """
+    rows = []
+    for number, row in enumerate(hand_questions(path), 1):
+        held = [d for d in documents if d.source.endswith(row.document)]
+        stands = any(row.quote in document.text for document in held)
+        if strict and not stands:
+            where = row.document or "any document"
+            raise UserError(f"{path}, line {number}: the quote does not stand in {where}")
+        if stands:
+            rows.append(row)
+    return rows
+
+
+def hand_questions(path: Path) -> list[HandQuestion]:
+    """All lines of a hand-written exam, whatever they quote; UserError names one that is wrong."""
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except OSError as error:
@@ -218,13 +233,7 @@ def read_hand_exam(
             problem = error.errors()[0]
             key = ".".join(map(str, problem["loc"])) or "the line"
             raise UserError(f"{path}, line {number}: {key}: {problem['msg']}") from error
-        held = [d for d in documents if d.source.endswith(row.document)]
-        stands = any(row.quote in document.text for document in held)
-        if strict and not stands:
-            where = row.document or "any document"
-            raise UserError(f"{path}, line {number}: the quote does not stand in {where}")
-        if stands:
-            rows.append(row)
+        rows.append(row)
     return rows
 
 

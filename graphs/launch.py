@@ -24,7 +24,7 @@ from elenchus.message_records import IndicatorList, RealMessage
 from elenchus.records import Failure, Passage, Point
 from graphs import curation
 from graphs.adaptation import build_graph
-from graphs.checks import check_classifiers, check_models
+from graphs.checks import check_classifiers, check_models, check_pretraining
 from graphs.context import Context, Progress
 from graphs.exams import read_hand_exam
 from graphs.indicators import build_graph as build_indicators
@@ -134,13 +134,16 @@ def _from_anywhere(config: DomainConfig) -> DomainConfig:
     """The configuration with paths that do not depend on where a resume is started."""
     index = str(Path(config.retrieval.index).resolve())
     changes: dict[str, Any] = {"retrieval": config.retrieval.model_copy(update={"index": index})}
+    limits = dict(config.models)
     for role in ("expert", "examiner", "grader", "student"):
         settings: ModelConfig = getattr(config, role)
         provider, _, name = settings.model.partition(":")
         if provider == "hf" and Path(name).is_dir():
             model = f"hf:{Path(name).resolve()}"
             changes[role] = settings.model_copy(update={"model": model})
-    return config.model_copy(update=changes)
+            if settings.model in limits:
+                limits[model] = limits.pop(settings.model)
+    return config.model_copy(update=changes | {"models": limits})
 
 
 def _with_present_sources(config: DomainConfig, folder: Path) -> DomainConfig:
@@ -175,7 +178,9 @@ def _look_at_corpus(run: runs.RunFolder, progress: Progress) -> None:
     elif sorted_out:
         then = "this run goes on with what they were"
     else:
-        then = "this run goes on with what they said; afterwards, `elenchus update` takes them up"
+        then = "this run goes on with what they said"
+        if config.method == "examination":
+            then += "; afterwards, `elenchus update` takes them up"
     progress.say(f"the {what} have changed since the launch: {then}")
 
 
@@ -225,7 +230,8 @@ def check(config: DomainConfig, folder: Path, progress: Progress, strict: bool =
         if config.training.enabled:
             weights(config.student)
         if config.method == "passages":
-            selection.check(config, folder)
+            check_pretraining(config, problems.collect(config.tasks, folder, config.seed))
+            selection.check(config, folder, progress)
     check_models(config)
     check_embedding(config.retrieval.embedding)
     return corpus

@@ -12,6 +12,7 @@ none, they are written about the documents, one task for each kind of question.
 """
 
 import asyncio
+import math
 from collections import Counter
 from typing import Any
 
@@ -28,6 +29,7 @@ from graphs.state import AdaptationState
 from retrieval.problems import collect as collect_problems
 
 Update = dict[str, Any]
+SPARE = 1.25  # groups whose problems are explained, for each passage wanted
 
 
 async def survey(state: AdaptationState, runtime: Runtime[Context]) -> Update:
@@ -44,6 +46,8 @@ async def collect(state: AdaptationState, runtime: Runtime[Context]) -> Update:
         return {}
     if not context.config.tasks:
         await adaptation.write_exam(state, runtime)
+        if "passages" not in pretraining.learnt(context.config):
+            return {}
         with context.progress.stage("Write problems") as advance:
             found = await problems.written(context, context.ledger.all(Point), advance)
         context.ledger.write(*found)
@@ -54,8 +58,12 @@ async def collect(state: AdaptationState, runtime: Runtime[Context]) -> Update:
     )
     own, shots = problems.split_shots(read, config.pretraining.shots)
     exam = problems.exam(read.test, shots, context.examinee("").prompt)
-    context.ledger.write(*exam, *exams.given(context), *own)
     left_out = "; ".join(f"{count} × {reason}" for reason, count in read.left_out.items())
+    gone = [
+        Refusal(problem_ids=(), reason=f"a row of a task is left out: {reason}", raw=str(count))
+        for reason, count in read.left_out.items()
+    ]
+    context.ledger.write(*exam, *exams.given(context), *gone, *read.test, *own)
     context.progress.say(
         f"{len(own)} problems to write about, {len(exam)} to be judged on"
         + (f"; left out: {left_out}" if left_out else "")
@@ -68,8 +76,8 @@ async def select(state: AdaptationState, runtime: Runtime[Context]) -> Update:
     context = runtime.context
     if not context.config.selection.general:
         return {}
-    out, tested = pretraining.selection_folder(context), pretraining.tested(context)
-    report = await selecting.within_run(context, out, tested)
+    out = pretraining.selection_folder(context)
+    report = await selecting.within_run(context, out, problems.tested(context))
     context.progress.say(
         f"{report['selected']:,} of {report['texts']:,} texts of the general corpus selected, "
         f"about {report['tokens']:,} tokens: {out / 'report.md'}"
@@ -93,9 +101,14 @@ async def evaluate(state: AdaptationState, runtime: Runtime[Context]) -> Update:
 async def explain(state: AdaptationState, runtime: Runtime[Context]) -> Update:
     """Have a paragraph written on every problem, and keep those that hold up."""
     context = runtime.context
-    if "domain" in (names := pretraining.stages(context.config)) and len(names) == 1:
+    config, known = context.config, context.ledger.all(Problem, test=False)
+    if "passages" not in pretraining.learnt(config):
         return {}
-    tests, asked = pretraining.tests(context), context.ledger.all(Problem)
+    # Only what passages may need: some paragraphs will not hold up.
+    more = config.passages.model_copy(update={"count": math.ceil(SPARE * config.passages.count)})
+    groups = problems.groups(known, more, config.seed)
+    asked = list({problem.id: problem for group in groups for problem in group}.values())
+    tests = pretraining.tests(context)
     with context.progress.stage("Explain problems") as advance:
         found = await exams.each(
             context, asked, lambda problem: problems.explain(context, problem, tests), advance
@@ -119,7 +132,7 @@ async def compose(state: AdaptationState, runtime: Runtime[Context]) -> Update:
     explained = {one.problem_id: one for one in ledger.all(Explanation)}
     if not explained:
         return {}
-    known = [problem for problem in ledger.all(Problem) if problem.id in explained]
+    known = [p for p in ledger.all(Problem, test=False) if p.id in explained]
     groups = problems.groups(known, context.config.passages, context.config.seed)
     tests = pretraining.tests(context)
     with context.progress.stage("Write passages") as advance:
@@ -136,7 +149,8 @@ async def compose(state: AdaptationState, runtime: Runtime[Context]) -> Update:
         raise UserError(f"no passage can be used: {', '.join(reasons)}: take another expert")
     wanted = context.config.passages.count
     short = "" if kept == wanted else f" of {wanted} wanted: see dataset/rejected.jsonl"
-    context.progress.say(f"{kept} passages{short}")
+    sizes = {len(group) for group in groups}
+    context.progress.say(f"{kept} passages of {_listed(sizes)} problems{short}")
     return {}
 
 
@@ -154,6 +168,10 @@ async def conclude(state: AdaptationState, runtime: Runtime[Context]) -> Update:
     """Write the dataset folder and the result."""
     pretraining.conclude(runtime.context, state)
     return {}
+
+
+def _listed(sizes: set[int]) -> str:
+    return " to ".join(str(size) for size in sorted({min(sizes), max(sizes)}))
 
 
 def after_evaluate(state: AdaptationState) -> str:

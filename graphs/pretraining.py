@@ -10,9 +10,10 @@ from typing import Any
 from agents.models import weights, weights_hash
 from elenchus import runs
 from elenchus.config import DomainConfig
+from elenchus.errors import UserError
 from elenchus.passage_records import Explanation, Problem, Refusal, TaskPassage
 from elenchus.records import Adapter, Document, ExamItem, Message, Score, as_message
-from graphs import report
+from graphs import problems, report
 from graphs.context import Advance, Context
 from graphs.state import AdaptationState
 from retrieval import selection
@@ -21,44 +22,56 @@ from training import dataset, evaluation, general, lora, pretraining
 
 Row = dict[str, Any]
 EXAMS = ("held-out", "general", "hand")
-CLOSING = "What do these have in common, and what is unique to each?"
+LEARNT = "what was to be learnt"
 LEAST = 32  # tokens of a general sample
 
 
 def stages(config: DomainConfig) -> list[str]:
     """What is trained on, one after another."""
+    parts = learnt(config)
+    return ["mixed"] if config.pretraining.order == "mixed" and len(parts) > 1 else parts
+
+
+def learnt(config: DomainConfig) -> list[str]:
+    """Which texts are learnt: those of the domain, passages, or both."""
     own = config.pretraining
     tokens = {"domain": own.domain_tokens, "passages": own.passage_tokens}
-    parts = [name for name, wanted in tokens.items() if wanted != 0]
-    return ["mixed"] if own.order == "mixed" and len(parts) > 1 else parts
-
-
-def tested(context: Context) -> list[str]:
-    """The problems that the student is judged on, which nothing learnt may copy."""
-    items = [i for exam in ("held-out", "hand") for i in context.ledger.all(ExamItem, exam=exam)]
-    return [item.prompt[-1].content for item in items]
+    return [name for name, wanted in tokens.items() if wanted != 0]
 
 
 def tests(context: Context) -> Overlap:
-    """What tells texts that copy one of them."""
-    return Overlap.of(tested(context), context.config.passages.copied)
+    """What tells texts that copy what the student is judged on."""
+    return Overlap.of(problems.tested(context), context.config.passages.copied)
 
 
-def domain_texts(context: Context, left_out: Counter[str]) -> Iterator[str]:
-    """The documents, without paragraphs that copy a test problem, which are counted; and what was
-    selected from a general corpus."""
+def domain_texts(context: Context) -> Iterator[str]:
+    """The documents and what was selected from a general corpus, without what copies a test."""
     overlap = tests(context)
     for document in context.ledger.all(Document):
-        kept = []
-        for paragraph in re.split(r"\n\s*\n", document.text):
-            if overlap.copies(paragraph):
-                left_out[document.source] += 1
-            else:
-                kept.append(paragraph)
-        if text := "\n\n".join(kept).strip():
+        if text := _untested(context, document, overlap):
             yield text
     if context.config.selection.general:
-        yield from (selected.text for selected in selection.read(selection_folder(context)))
+        for selected in selection.read(selection_folder(context)):
+            if not overlap.copies(selected.text):
+                yield selected.text
+
+
+def _untested(context: Context, document: Document, overlap: Overlap) -> str:
+    """A document without the paragraphs that copy a test; all of it goes where one spans several.
+
+    What goes is recorded.
+    """
+    if not overlap.copies(document.text):
+        return document.text.strip()
+    parts = re.split(r"\n\s*\n", document.text)
+    copies = [overlap.copies(part) for part in parts]
+    kept = "\n\n".join(p for p, copied in zip(parts, copies, strict=True) if not copied).strip()
+    gone = [p for p, copied in zip(parts, copies, strict=True) if copied]
+    if overlap.copies(kept):
+        kept, gone = "", [document.text]
+    reason = f"{LEARNT} of {document.source} copies a test problem"
+    context.ledger.write(*(Refusal(problem_ids=(), reason=reason, raw=part) for part in gone))
+    return kept
 
 
 def selection_folder(context: Context) -> Path:
@@ -78,10 +91,11 @@ def passage_texts(context: Context) -> Iterator[str]:
 def _turns(context: Context, passage: TaskPassage) -> list[Message]:
     """Each problem as a question and its paragraph as the answer; then what they share."""
     prompt = context.examinee("").prompt
-    problems = [context.ledger.get(Problem, i) for i in passage.problem_ids]
+    asked = [context.ledger.get(Problem, i) for i in passage.problem_ids]
     explained = [context.ledger.get(Explanation, i) for i in passage.explanation_ids]
-    said = [(p.question, e.text) for p, e in zip(problems, explained, strict=True)]
-    said += [(CLOSING, passage.closing)] if passage.closing else []
+    said = [(p.question, e.text) for p, e in zip(asked, explained, strict=True)]
+    closing = context.config.passages.question
+    said += [(closing, passage.closing)] if passage.closing else []
     *system, _ = prompt("").messages
     turns = [
         message
@@ -102,6 +116,8 @@ def train(context: Context, stage: int, previous: str, advance: Advance) -> Adap
     seen = sum(len(tokens) if most is None else most for tokens, most in packs)
     rows = _replayed(config, round(own.replay * seen), stage)
     plan = pretraining.Plan(packs, rows, own, config.seed + stage)
+    if not len(plan):
+        raise UserError(f"stage {name}: there is no text to learn that copies no test problem")
     if not out.exists():
         start = context.folder.path / previous if previous else None
         training, seed = config.training, config.seed
@@ -118,16 +134,13 @@ def train(context: Context, stage: int, previous: str, advance: Advance) -> Adap
 
 
 def _packed(context: Context, part: str) -> pretraining.Tokens:
-    left_out: Counter[str] = Counter()
-    texts = domain_texts(context, left_out) if part == "domain" else passage_texts(context)
+    in_chat = part == "passages" and context.config.pretraining.chat
+    texts = domain_texts(context) if part == "domain" else passage_texts(context)
     file = context.folder.path / "packed" / f"{part}.tokens"
-    size = pretraining.pack(weights(context.config.student), texts, file)
-    if left_out:
-        context.progress.say(
-            f"{left_out.total()} paragraphs of {len(left_out)} documents copy a test problem and "
-            f"are left out: {', '.join(list(left_out)[:3])}"
-        )
-    context.progress.say(f"{part}: {size:,} tokens")
+    size = pretraining.pack(weights(context.config.student), texts, file, in_chat)
+    gone = sum(refusal.reason.startswith(LEARNT) for refusal in context.ledger.all(Refusal))
+    left_out = f"; {gone} paragraphs that copy a test problem left out" if gone else ""
+    context.progress.say(f"{part}: {size:,} tokens{left_out if part == 'domain' else ''}")
     return pretraining.packed(file)
 
 
@@ -187,7 +200,7 @@ def _result(context: Context, state: AdaptationState) -> Row:
     refusals = ledger.all(Refusal)
     return usual | {
         "stages": _stages(context),
-        "problems": ledger.count(Problem),
+        "problems": ledger.count(Problem, test=False),
         "explanations": ledger.count(Explanation),
         "passages_written": ledger.count(TaskPassage),
         "refused": dict(Counter(r.reason.split(":")[0] for r in refusals).most_common()),
@@ -213,7 +226,8 @@ def _sat(context: Context, exam: str, stage: int) -> Row | None:
     """Share of right answers after a stage, the paired gain on the untouched student, and tasks."""
     scores = context.ledger.all(Score, exam=exam, round=stage)
     before = context.ledger.all(Score, exam=exam, round=0)
-    items = evaluation.graded(context.ledger.all(ExamItem, exam=exam), before, scores)
+    asked = context.ledger.all(ExamItem, exam=exam)
+    items = evaluation.graded(asked, before, scores)
     if not items:
         return None
     kinds = {
@@ -222,7 +236,9 @@ def _sat(context: Context, exam: str, stage: int) -> Row | None:
     }
     gain = dataclasses.asdict(evaluation.gain(items, before, scores)) if stage else None
     right = dataclasses.asdict(evaluation.accuracy(items, scores))
-    return {"questions": len(items), "accuracy": right, "gain": gain, "kinds": kinds}
+    ungraded = len(asked) - len(items)
+    found = {"questions": len(items), "ungraded": ungraded, "accuracy": right, "gain": gain}
+    return found | {"kinds": kinds}
 
 
 def _card(context: Context, result: Row) -> str:

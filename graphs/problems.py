@@ -4,6 +4,7 @@ After TRAIT (arXiv 2406.16694, section 3): a passage takes problems of different
 each with its answer, and closes with what they share and what is unique to each.
 """
 
+import asyncio
 import random
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -12,21 +13,23 @@ from agents.calls import CallFailed
 from agents.expert import false_citation
 from agents.prompting import Prompt
 from elenchus.config import PassagesConfig
+from elenchus.matching import matches
 from elenchus.passage_records import Explanation, Problem, Refusal, TaskPassage
 from elenchus.records import Answer, ExamItem, Message, Passage, Point
 from graphs import exams
 from graphs.context import Advance, Context
 from retrieval.overlap import Overlap
 from retrieval.problems import Collected
-from training.evaluation import RIGHT
-from training.matching import matches
 
 Prompted = Callable[[str], Prompt]
 DRAWS = 20  # times that a group of problems is drawn before there is no new one
 
 
 async def written(context: Context, points: Sequence[Point], advance: Advance) -> list[Problem]:
-    """Problems about the documents, one task for each kind of question, answered by the expert."""
+    """Problems about the documents, one task for each kind of question, answered by the expert.
+
+    None copies a question of the exams, or is too near one of the held-out exam.
+    """
     rng = random.Random(f"problems/{context.config.seed}")
     seeds = exams.even_seeds(points, context.config.passages.written, rng, exam=False)
     context.ledger.write(*seeds)
@@ -42,9 +45,32 @@ async def written(context: Context, points: Sequence[Point], advance: Advance) -
                 question=question.text,
                 answer=answers[0].text,
                 place=seed.point_id,
+                bare=question.text,
             )
             problems.setdefault(question.text, problem)
-    return list(problems.values())
+    return await asyncio.to_thread(_apart, context, list(problems.values()))
+
+
+def _apart(context: Context, problems: Sequence[Problem]) -> list[Problem]:
+    """Those that are no exam question in other words."""
+    asked = tested(context)
+    overlap = Overlap.of(asked, context.config.passages.copied)
+    own = [problem for problem in problems if not overlap.copies(problem.bare)]
+    if not own or not asked:
+        return own
+    near = context.embedder.encode([p.bare for p in own]) @ context.embedder.encode(asked).T
+    most = context.config.dataset.near_exam
+    return [p for p, row in zip(own, near, strict=True) if float(row.max()) < most]
+
+
+def tested(context: Context) -> list[str]:
+    """What the student is judged on, which nothing learnt may copy, without what every question of
+    a task has in common."""
+    items = context.ledger.all(ExamItem, exam="hand")
+    if not context.config.tasks:
+        items += context.ledger.all(ExamItem, exam="held-out")
+    bare = [problem.bare for problem in context.ledger.all(Problem, test=True)]
+    return [*bare, *(item.prompt[-1].content for item in items)]
 
 
 def split_shots(collected: Collected, shots: int) -> tuple[list[Problem], dict[str, list[Problem]]]:
@@ -88,6 +114,7 @@ def _few_shot(question: str, shots: Sequence[Problem], prompted: Prompted) -> tu
 
 async def explain(context: Context, problem: Problem, tests: Overlap) -> Explanation | Refusal:
     """A paragraph on a problem, or why there is none that holds up."""
+    answer: Answer | None = None
     try:
         answer, passages = await context.expert.explain(problem.question)
         reason = _unfounded(context, answer, passages)
@@ -97,7 +124,8 @@ async def explain(context: Context, problem: Problem, tests: Overlap) -> Explana
             reason = await _wrong(context, problem, answer.text)
     except CallFailed as failed:
         reason = f"the {failed.failure.role}'s reply could not be used: {failed.failure.reason}"
-        return Refusal(problem_ids=(problem.id,), reason=reason, raw=failed.failure.raw)
+        raw = failed.failure.raw if answer is None else answer.text
+        return Refusal(problem_ids=(problem.id,), reason=reason, raw=raw)
     if reason is not None:
         return Refusal(problem_ids=(problem.id,), reason=reason, raw=answer.text)
     return Explanation(
@@ -123,19 +151,20 @@ async def _wrong(context: Context, problem: Problem, paragraph: str) -> str | No
     """Why a paragraph does not come to the gold answer, or None."""
     task = context.config.tasks.get(problem.task)
     if task is not None and task.how != "grader":
-        right = matches(task.how, paragraph.rpartition("So:")[2], problem.answer)
+        right = matches(task.how, paragraph, problem.answer)
         return None if right else "it comes to another result than the gold answer"
     verdict = await context.grader.grade(problem.question, problem.answer, [paragraph])
-    if verdict.grades[0] in RIGHT:
+    if verdict.grades[0] == "correct":
         return None
     return f"it comes to another result than the gold answer: {verdict.missed or 'it differs'}"
 
 
 def groups(problems: Sequence[Problem], config: PassagesConfig, seed: int) -> list[list[Problem]]:
-    """The problems of each passage: `count` groups, or as many as there are different ones.
+    """The problems of each passage: `count` groups, fewer where no new one is found.
 
-    Every problem is used before any is used again. With `across`, those of a group are of different
-    tasks, of which the ones with most problems left come first; else a group is of one task.
+    Every problem of a task is used before any of it is used again. With `across`, those of a group
+    are of different tasks, of which the ones that were dealt least of come first; else a group is
+    of one task.
     """
     rng = random.Random(f"passages/{seed}")
     by_task: dict[str, list[Problem]] = defaultdict(list)
@@ -147,7 +176,9 @@ def groups(problems: Sequence[Problem], config: PassagesConfig, seed: int) -> li
     while decks and len(found) < config.count and repeats < DRAWS:
         decks.sort(key=lambda deck: (deck.dealt, rng.random()))
         dealing = decks[: config.problems] if config.across else decks[:1] * config.problems
-        group = list({p.id: p for p in [deck.deal() for deck in dealing]}.values())
+        group: list[Problem] = []
+        for deck in dealing:
+            group += deck.deal(group)
         key = frozenset(problem.id for problem in group)
         repeats = repeats + 1 if key in found else 0
         found.setdefault(key, group)
@@ -162,11 +193,16 @@ class _Deck:
         self._left: list[Problem] = []
         self.dealt = 0.0
 
-    def deal(self) -> Problem:
-        if not self._left:
-            self._left = self._rng.sample(self._problems, len(self._problems))
-        self.dealt += 1 / len(self._problems)
-        return self._left.pop()
+    def deal(self, others: Sequence[Problem]) -> list[Problem]:
+        """The next problem that is none of the others; none where there is no such problem."""
+        if len(others) >= len(self._problems) and all(p in others for p in self._problems):
+            return []
+        while True:
+            if not self._left:
+                self._left = self._rng.sample(self._problems, len(self._problems))
+            if (problem := self._left.pop()) not in others:
+                self.dealt += 1 / len(self._problems)
+                return [problem]
 
 
 async def compose(

@@ -17,9 +17,10 @@ from agents.prices import Prices
 from elenchus.config import DomainConfig
 from elenchus.errors import RunStopped
 from elenchus.ledger import Ledger
+from elenchus.records import Passage
 from elenchus.runs import RunFolder
 from graphs.context import Advance, Context, Progress
-from graphs.exams import read_hand_exam
+from graphs.exams import hand_questions
 from retrieval import selection
 from retrieval.problems import collect
 
@@ -38,10 +39,9 @@ def select(
         UserError: something given cannot be used.
         RunStopped: the budget is used up, or a server is gone; the same call goes on.
     """
-    tests = [p.question for p in collect(config.tasks, domain_folder, config.seed).test]
+    tests = [p.bare for p in collect(config.tasks, domain_folder, config.seed).test]
     if config.exam.hand is not None:
-        exam = read_hand_exam(domain_folder / config.exam.hand, [], strict=False)
-        tests += [row.question for row in exam]
+        tests += [row.question for row in hand_questions(domain_folder / config.exam.hand)]
     if not config.selection.ratings:
         return selection.select(config, domain_folder, out, progress, tests)
     make_model(config.expert)  # what is wrong with it shows before the corpus is read
@@ -73,6 +73,7 @@ async def within_run(context: Context, out: Path, tests: Sequence[str]) -> dict[
             _Until(context.progress, called_off),
             tests,
             rate if context.config.selection.ratings else None,
+            [passage.text for passage in context.ledger.all(Passage)],
         )
     finally:
         called_off.set()  # after Ctrl-C

@@ -6,7 +6,6 @@ refused.
 
 import hashlib
 import random
-import re
 import string
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -15,12 +14,14 @@ from typing import Any, Literal, NamedTuple
 
 from elenchus.config import SourceConfig, TaskConfig
 from elenchus.errors import UserError
+from elenchus.matching import matches
+from elenchus.passage_config import COLUMN
 from elenchus.passage_records import Problem
 from retrieval import tables
+from retrieval.overlap import Overlap
 
 SHOWN = 3  # examples in a message
 LETTERS = string.ascii_uppercase
-_COLUMN = re.compile(r"\{(\w+)\}")  # of a template
 Split = Literal["train", "test"]
 
 
@@ -35,18 +36,18 @@ class Collected(NamedTuple):
 def collect(tasks: Mapping[str, TaskConfig], folder: Path, seed: int) -> Collected:
     """The problems of all tasks, as many of each as are wanted, drawn by the seed.
 
-    Problems of a training table that stand in any test table are left out.
+    Problems of a training table that stand in any test table, or copy one of it, are left out.
 
     Raises:
         UserError: a table cannot be read, or gives a task no problem.
     """
     left_out: Counter[str] = Counter()
     test = [p for name in tasks for p in _table(name, tasks[name], "test", folder, left_out)]
-    tested = {_plain(problem.question) for problem in test}
+    tested, overlap = {_plain(p.bare) for p in test}, Overlap.of(p.bare for p in test)
     train = []
     for name, task in tasks.items():
         found = _table(name, task, "train", folder, left_out)
-        apart = [p for p in found if _plain(p.question) not in tested]
+        apart = [p for p in found if _plain(p.bare) not in tested and not overlap.copies(p.bare)]
         left_out["stands in a test, too"] += len(found) - len(apart)
         if not apart:
             raise UserError(f"tasks.{name}.train: every problem stands in a test table, too")
@@ -72,16 +73,16 @@ def _table(
     source: SourceConfig = task.train if split == "train" else task.test
     key = f"tasks.{name}.{split}"
     columns = [task.answer, *([task.choices] if task.choices else [])]
-    columns += _COLUMN.findall(task.template) if task.template else [source.text or "question"]
+    columns += COLUMN.findall(task.template) if task.template else [source.text or "question"]
     found: dict[str, Problem] = {}
     bad: list[str] = []
     for place, row in tables.placed_rows(source, columns, folder, key):
         try:
-            problem = _problem(row, columns, name, task, place)
+            problem = _problem(row, columns, name, task, place, split == "test")
         except ValueError as error:
             bad.append(f"{place}: {error}")
             continue
-        if found.setdefault(_plain(problem.question), problem) is not problem:
+        if found.setdefault(_plain(problem.bare), problem) is not problem:
             left_out["repeats another problem"] += 1
     if not found:
         why = f": {'; '.join(bad[:SHOWN])}" if bad else ""
@@ -92,7 +93,12 @@ def _table(
 
 
 def _problem(
-    row: dict[str, Any] | str, columns: Sequence[str], name: str, task: TaskConfig, place: str
+    row: dict[str, Any] | str,
+    columns: Sequence[str],
+    name: str,
+    task: TaskConfig,
+    place: str,
+    test: bool,
 ) -> Problem:
     """A row as a problem; ValueError says why it is none."""
     if isinstance(row, str):
@@ -101,36 +107,43 @@ def _problem(
         if row.get(column) is None or not str(row[column]).strip():
             raise ValueError(f"nothing in the column {column!r}")
     told, answer = row, str(row[task.answer]).strip()
-    template = task.template or f"{{{columns[-1]}}}"
-    question = _COLUMN.sub(lambda column: str(told[column[1]]).strip(), template)
+    asked = columns[2:] if task.choices else columns[1:]
+    template = task.template or f"{{{asked[0]}}}"
+    question = COLUMN.sub(lambda column: str(told[column[1]]).strip(), template)
+    bare = "\n".join(str(row[column]).strip() for column in asked)
     if task.choices:
-        question, answer = _with_choices(question, row[task.answer], row[task.choices])
+        lettered, answer = _with_choices(row[task.answer], row[task.choices])
+        question, bare = f"{question}\n{lettered}", f"{bare}\n{lettered}"
+    elif task.how != "grader" and not matches(task.how, answer, answer):
+        raise ValueError(f"no answer can be compared with {answer!r} by match: {task.how}")
     (question + answer).encode()  # half a character, as JSON can have it, is a ValueError
     if task.instruction:
         question = f"{task.instruction}\n{question}"
-    return Problem(task=name, question=question, answer=answer, place=place)
+    return Problem(task=name, question=question, answer=answer, place=place, bare=bare, test=test)
 
 
-def _with_choices(question: str, answer: Any, choices: Any) -> tuple[str, str]:
-    """The question with lettered choices, and the letter of the right one."""
-    if isinstance(choices, dict):  # as several sets on the hub have them: {"text": […], "label": …}
+def _with_choices(answer: Any, choices: Any) -> tuple[str, str]:
+    """The choices with letters, a line each, and the letter of the right one.
+
+    The answer is a place from 0, one of the labels that the choices bring, a letter, or the text.
+    """
+    labels: list[str] = []
+    if isinstance(choices, dict):  # as several sets on the hub have them
+        labels = [str(label).strip() for label in choices.get("label") or ()]
         choices = choices.get("text")
     if not isinstance(choices, list) or not 2 <= len(choices) <= len(LETTERS):
         raise ValueError(f"the choices are no list of 2 to {len(LETTERS)}")
     texts = [str(choice).strip() for choice in choices]
     if all(text[:2] == f"{letter})" for text, letter in zip(texts, LETTERS, strict=False)):
         texts = [text[2:].strip() for text in texts]  # they bring letters of their own
-    said = str(answer).strip()
-    if said in texts:
-        place = texts.index(said)
-    elif said.upper() in LETTERS[: len(texts)]:
-        place = LETTERS.index(said.upper())
-    elif said.isdigit() and int(said) < len(texts):
-        place = int(said)
-    else:
-        raise ValueError(f"the answer {said!r} is none of the choices")
-    lettered = "\n".join(f"{LETTERS[i]}. {text}" for i, text in enumerate(texts))
-    return f"{question}\n{lettered}", LETTERS[place]
+    said, letters = str(answer).strip(), list(LETTERS[: len(texts)])
+    places = [str(n) for n in range(len(texts))]
+    ways = [labels, texts, letters, [letter.lower() for letter in letters], places]
+    for known in [places, *ways] if isinstance(answer, int) and not labels else ways:
+        if said in known[: len(texts)]:
+            lines = (f"{letter}. {text}" for letter, text in zip(letters, texts, strict=True))
+            return "\n".join(lines), letters[known.index(said)]
+    raise ValueError(f"the answer {said!r} is none of the choices")
 
 
 def _drawn(problems: Sequence[Problem], most: int | None, seed: str) -> list[Problem]:

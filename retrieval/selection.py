@@ -11,7 +11,7 @@ import os
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing
 from dataclasses import dataclass
 from importlib import util
@@ -70,10 +70,12 @@ def select(
     progress: Progress,
     tests: Sequence[str] = (),
     rate: Rate | None = None,
+    domain: Sequence[str] | None = None,
 ) -> Report:
     """Select text as `config.selection` says, into the folder `out`; returns the report.
 
     Args:
+        domain: passages of the domain; by default those of its sources as they are now.
         tests: texts that nothing selected may contain, besides those of `selection.tests`.
         rate: gives educational values of 0 to 5, None where there is none; for
             `selection.ratings`.
@@ -93,7 +95,11 @@ def select(
         )
     corpus = _corpus(settings, domain_folder)
     forbidden = [*tests, *_texts_of(settings.tests, domain_folder)]
-    domain, fingerprint = _domain(config, domain_folder, progress)
+    if domain is None:
+        domain, fingerprint = _domain(config, domain_folder, progress)
+    else:
+        fingerprint = digest("\0".join(domain))
+        domain = _drawn(domain, config)
     own = _settings(config, corpus, forbidden, fingerprint)
     _check_same(out, own)
     if (out / REPORT).exists():
@@ -118,15 +124,18 @@ def select(
     return report
 
 
-def check(config: DomainConfig, domain_folder: Path) -> None:
+def check(config: DomainConfig, domain_folder: Path, progress: Progress) -> None:
     """Find what can be known to be wrong with a general corpus, where one is named, before a run.
 
     Raises:
-        UserError: it cannot be found or read, or a package is missing.
+        UserError: it cannot be found or read, the domain has too little text to learn from, or a
+            package is missing.
     """
     if config.selection.general:
         _check_packages()
         _corpus(config.selection, domain_folder)
+        _texts_of(config.selection.tests, domain_folder)
+        _domain(config, domain_folder, progress)
 
 
 def _corpus(settings: SelectionConfig, folder: Path) -> _Corpus:
@@ -163,15 +172,21 @@ def _domain(config: DomainConfig, folder: Path, progress: Progress) -> tuple[lis
 
     with closing(Index(config, folder)) as index, progress.stage("Read the domain") as advance:
         index.read(advance)
-        kept = _Reservoir(config.selection.sample, config.seed)
-        for passage in index.catalogue.passages():
-            kept.offer(passage.text)
-        if len(kept.texts) < LEAST:
-            raise UserError(
-                f"corpus.sources: the domain has {len(kept.texts)} passages, and selecting needs "
-                f"{LEAST} to learn from: add documents, or set corpus.passage_chars lower"
-            )
-        return kept.texts, index.fingerprint()
+        texts = (passage.text for passage in index.catalogue.passages())
+        return _drawn(texts, config), index.fingerprint()
+
+
+def _drawn(texts: Iterable[str], config: DomainConfig) -> list[str]:
+    """So many passages as are learnt from; UserError where there are too few."""
+    kept = _Reservoir(config.selection.sample, config.seed)
+    for text in texts:
+        kept.offer(text)
+    if len(kept.texts) < LEAST:
+        raise UserError(
+            f"corpus.sources: the domain has {len(kept.texts)} passages, and selecting needs "
+            f"{LEAST} to learn from: add documents, or set corpus.passage_chars lower"
+        )
+    return kept.texts
 
 
 def _learnt(

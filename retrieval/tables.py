@@ -65,7 +65,8 @@ def placed_rows(
             yield f"{named(source)}#{number}", row
     # What csv, codecs, pyarrow (ValueError and OSError) and its conversions to Python raise.
     except (OSError, csv.Error, ValueError, LookupError, OverflowError, TypeError) as error:
-        raise UserError(f"{key}: cannot read {named(source)}: {error}") from error
+        said = str(error).removesuffix(f": {NAME}")  # which the setting itself says better
+        raise UserError(f"{key}: cannot read {named(source)}: {said}") from error
 
 
 def _numbered(

@@ -14,7 +14,7 @@ VOCABULARY = {
     "elenchus.records", "elenchus.config", "elenchus.loading", "elenchus.errors", "elenchus.ledger",
     "elenchus.message_records", "elenchus.message_config", "elenchus.passage_records",
     "elenchus.passage_config", "elenchus.selection_config", "elenchus.sections",
-    "elenchus.printing",
+    "elenchus.matching", "elenchus.printing",
 }  # fmt: skip
 ALLOWED = {
     "elenchus": set(),

@@ -12,8 +12,8 @@ from agents.calls import CallFailed
 from agents.grader import Grader
 from agents.student import Student
 from elenchus.config import TaskConfig
+from elenchus.matching import matches
 from elenchus.records import Answer, ExamItem, Grade, Score
-from training.matching import matches
 
 RIGHT: frozenset[Grade] = frozenset({"correct", "partial"})
 RESAMPLES = 2000

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from agents.templates import rendered
 from elenchus.config import TrainingConfig
 from elenchus.records import Message, Text
 from elenchus.runs import explained
@@ -132,10 +133,8 @@ def encode(tokenizer: Any, sample: Sample) -> Row:
         return {"input_ids": text, "labels": text}
     prompt = [m.model_dump() for m in sample.prompt]
     whole = [*prompt, {"role": "assistant", "content": sample.completion}]
-    ids: list[int] = tokenizer.apply_chat_template(whole, return_dict=False)
-    before: list[int] = tokenizer.apply_chat_template(
-        prompt, add_generation_prompt=True, return_dict=False
-    )
+    ids: list[int] = rendered(tokenizer, whole, return_dict=False)
+    before: list[int] = rendered(tokenizer, prompt, add_generation_prompt=True, return_dict=False)
     return {"input_ids": ids, "labels": [IGNORED] * len(before) + ids[len(before) :]}
 
 

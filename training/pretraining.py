@@ -13,7 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from agents.templates import rendered
 from elenchus.config import PretrainingConfig, TrainingConfig
+from elenchus.errors import UserError
 from elenchus.records import Message
 from elenchus.runs import explained
 from training import lora
@@ -24,27 +26,67 @@ TOKEN = np.uint32
 Tokens = NDArray[np.uint32]
 
 
-def pack(weights: Path, texts: Iterable[str], out: Path) -> int:
+def check(weights: Path, config: PretrainingConfig, longest: Sequence[Message], room: int) -> None:
+    """Find what would end a training on these weights, or the exams after it, late.
+
+    Args:
+        longest: the longest prompt of an exam; empty for none.
+        room: tokens that an answer may have.
+
+    Raises:
+        UserError: the tokenizer or the model's context does not allow it.
+    """
+    from transformers import AutoConfig, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(weights)
+    if tokenizer.eos_token is None:
+        raise UserError(f"student.model: the tokenizer in {weights} has no end mark (eos_token)")
+    context = getattr(AutoConfig.from_pretrained(weights), "max_position_embeddings", None)
+    if context is None:
+        return
+    if config.block > context:
+        raise UserError(f"pretraining.block is {config.block}: the student reads {context} tokens")
+    chat = [message.model_dump() for message in longest]
+    read = len(rendered(tokenizer, chat, return_dict=False)) if chat else 0
+    if read + room > context:
+        raise UserError(
+            f"a prompt of the exam has {read} tokens and an answer up to {room}, but the student "
+            f"reads {context}: lower pretraining.shots, or the student's max_new_tokens"
+        )
+
+
+def pack(weights: Path, texts: Iterable[str], out: Path, chats: bool = False) -> int:
     """Write the tokens of all texts, each with the model's end mark, to a file; how many they are.
 
-    A file that is there is whole, and is left as it is. 4 bytes a token.
+    A file that is there is whole, and is left as it is. 4 bytes a token. In `chats`, which
+    `as_chats` made, marks are the model's own; in other texts they are letters as any others.
     """
     from transformers import AutoTokenizer
 
     if not out.exists():
         tokenizer = AutoTokenizer.from_pretrained(weights)
-        end = tokenizer.eos_token_id
+        begin = [] if chats else _beginning(tokenizer)
         partial = out.with_name(out.name + ".partial")
         with explained(out.parent):
             out.parent.mkdir(parents=True, exist_ok=True)
             with partial.open("wb") as file:
                 stream = iter(texts)
                 while some := list(islice(stream, AT_ONCE)):
-                    for ids in tokenizer(some, add_special_tokens=False).input_ids:
-                        closed = ids if ids[-1:] == [end] else [*ids, end]
-                        file.write(np.array(closed, TOKEN).tobytes())
+                    made = tokenizer(
+                        some, add_special_tokens=False, split_special_tokens=not chats
+                    ).input_ids
+                    for text, ids in zip(some, made, strict=True):
+                        closed = chats and text.rstrip().endswith(tokenizer.eos_token)
+                        end = [] if closed else [tokenizer.eos_token_id]
+                        file.write(np.array([*begin, *ids, *end], TOKEN).tobytes())
             partial.rename(out)
     return out.stat().st_size // TOKEN().itemsize
+
+
+def _beginning(tokenizer: Any) -> list[int]:
+    """The mark that the tokenizer puts before a text by itself, if it does."""
+    made: list[int] = tokenizer("a").input_ids
+    return [tokenizer.bos_token_id] if made[:1] == [tokenizer.bos_token_id] else []
 
 
 def as_chats(weights: Path, chats: Iterable[Sequence[Message]]) -> Iterator[str]:
@@ -53,7 +95,7 @@ def as_chats(weights: Path, chats: Iterable[Sequence[Message]]) -> Iterator[str]
 
     tokenizer = AutoTokenizer.from_pretrained(weights)
     for chat in chats:
-        yield tokenizer.apply_chat_template([m.model_dump() for m in chat], tokenize=False)
+        yield rendered(tokenizer, [m.model_dump() for m in chat], tokenize=False)
 
 
 def packed(file: Path) -> Tokens:

@@ -48,6 +48,23 @@ def test_a_selection_from_the_command_line(elenchus, corpus: Path, tmp_path: Pat
     assert sum("handed back" in s.text for s in found) >= 0.7 * len(found)
 
 
+def test_questions_of_the_hand_written_exam_are_tests(
+    elenchus, corpus: Path, tmp_path: Path
+) -> None:
+    first = next(
+        text
+        for line in (corpus / "general.jsonl").read_text("utf-8").splitlines()
+        if "handed back" in (text := json.loads(line)["text"])
+    )
+    (corpus / "exam.jsonl").write_text(json.dumps({"question": first, "answer": "yes"}), "utf-8")
+    arguments = ["select", corpus, "--set", "selection.general=[general.jsonl]", "--json"]
+    arguments += ["--set", "exam.hand=exam.jsonl", "--set", "selection.precision=0.5"]
+    report = elenchus(*arguments, "--out", tmp_path / "out").json
+    assert report["tests"] == 1
+    assert first not in {selected.text for selected in selection.read(tmp_path / "out")}
+    assert any(row["why"] == "contains a test's text" for row in report["left_out"])
+
+
 def test_ratings_are_asked_once(elenchus, corpus: Path, tmp_path: Path) -> None:
     arguments = ["select", corpus, "--set", "selection.general=[general.jsonl]", "--json"]
     arguments += ["--set", "selection.precision=0.2", "--set", "selection.ratings=24"]

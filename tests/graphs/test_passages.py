@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import ROOT, write_pool
+from conftest import BYELAWS, ROOT, write_pool
+from transformers import AutoTokenizer
 
 from agents.builtin import codes, drafting
 from agents.builtin.nano import WEIGHTS
@@ -25,6 +26,7 @@ from elenchus.records import ExamItem, Passage
 from graphs import problems
 from retrieval import selection
 from retrieval.overlap import Overlap
+from training import pretraining
 
 KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows has no other
 SMALL: dict[str, Any] = {
@@ -201,7 +203,7 @@ def test_tasks_are_asked_with_solved_ones_and_judged_as_they_say(tmp_path: Path,
     assert Counter(item.kind for item in exam) == {"rules": 2, "limits": 2}
     for item in exam:
         assert [message.role for message in item.prompt] == ["system", "user", "assistant", "user"]
-    kept = {problem.task for problem in all_of(folder, Problem)}
+    kept = {problem.task for problem in all_of(folder, Problem) if not problem.test}
     assert kept == {"rules", "limits"}
     grades = [call for call in _calls(folder) if call.task == "grade"]
     assert all("How many" not in call.request for call in grades), "a number needs no grader"
@@ -223,7 +225,7 @@ def test_a_paragraph_with_another_result_than_the_gold_one_is_refused(
 
 
 def test_a_paragraph_that_copies_a_test_problem_is_refused(tmp_path: Path, elenchus) -> None:
-    home = write_tasks(tmp_path, tasks=TASKS, passages={"problems": 1, "across": False, "count": 2})
+    home = write_tasks(tmp_path, tasks=TASKS, passages={"problems": 1, "across": False, "count": 4})
     with (home / "limits-test.csv").open("a", encoding="utf-8") as file:
         file.write("Exception: when the till is out of order,12\n")
     done = elenchus("launch", home, "--runs", tmp_path / "runs", "--json")
@@ -256,6 +258,25 @@ def test_what_is_selected_is_learnt_with_the_documents(
     (home / "general.jsonl").unlink()
     refused = elenchus("launch", home, "--runs", tmp_path / "runs")
     assert refused.code == 2 and "selection.general" in refused.err
+
+
+def test_a_document_that_holds_a_test_is_learnt_without_it(tmp_path: Path, elenchus) -> None:
+    home = write_tasks(tmp_path, tasks=TASKS, passages={"problems": 1, "across": False, "count": 2})
+    puzzle = "Two boys have nine lamps each.\n\nThey sell four of them. How many are left?"
+    copies = f"{BYELAWS}\n\nA minute that tells of lessons: {LIMITS[3][0]} Nobody knew.\n"
+    (home / "documents" / "01-pool.md").write_text(copies, "utf-8")
+    (home / "documents" / "04-puzzle.md").write_text(puzzle, "utf-8")
+    with (home / "limits-test.csv").open("a", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerow([puzzle, "14"])
+    done = elenchus("launch", home, "--runs", tmp_path / "runs", "--json")
+    assert done.code == 0, done.err
+    folder = Path(done.json["path"])
+    tokens = pretraining.packed(folder / "packed" / "domain.tokens").tolist()
+    text = AutoTokenizer.from_pretrained(WEIGHTS).decode(tokens)
+    assert "towel fights" in text and "nobody knew" not in text
+    assert "nine lamps" not in text, "a problem that spans paragraphs"
+    gone = [r.raw for r in all_of(folder, Refusal) if "was to be learnt" in r.reason]
+    assert len(gone) == 2 and any("Nobody knew" in raw for raw in gone)
 
 
 @pytest.mark.parametrize("weights", ["lora", "all"])
@@ -297,7 +318,7 @@ def test_groups_use_every_problem_before_any_again() -> None:
     rng = random.Random(0)
     sizes = {"one": 7, "two": 5, "three": 9, "four": 2}
     own = [
-        Problem(task=task, question=f"{task} {n} {rng.random()}", answer="", place="")
+        Problem(task=task, question=f"{task} {n} {rng.random()}", answer="", place="", bare="")
         for task, size in sizes.items()
         for n in range(size)
     ]
@@ -312,6 +333,8 @@ def test_groups_use_every_problem_before_any_again() -> None:
     assert all(len({p.task for p in group}) == 1 for group in alone)
     few = problems.groups(own[-2:], PassagesConfig(count=50, problems=2, across=False), 0)
     assert len(few) == 1, "there is one group of two problems"
+    odd = problems.groups(own[:5], PassagesConfig(count=9, problems=3, across=False), 0)
+    assert all(len(group) == 3 for group in odd), "also where a deck ends within a group"
 
 
 def test_an_overlap_is_of_words_in_a_row() -> None:

@@ -12,9 +12,10 @@ from transformers import AutoTokenizer
 
 from agents.builtin.nano import WEIGHTS
 from elenchus.config import PretrainingConfig, TrainingConfig
+from elenchus.errors import UserError
+from elenchus.matching import matches
 from elenchus.records import as_message
 from training import lora, pretraining
-from training.matching import matches
 
 TRAINING = TrainingConfig(rank=4, warmup_steps=1, save_steps=2)
 OWN = PretrainingConfig(block=16, batch_size=2)
@@ -51,12 +52,31 @@ def test_texts_are_packed_whole_and_once(tmp_path: Path) -> None:
 def test_chats_are_packed_with_one_end_mark(tmp_path: Path) -> None:
     chat = [as_message("user", "Where?"), as_message("assistant", "In the hall.")]
     (text,) = pretraining.as_chats(WEIGHTS, [chat])
-    pretraining.pack(WEIGHTS, [text], tmp_path / "chat.tokens")
+    assert text.endswith("<|end|>")
+    pretraining.pack(WEIGHTS, [text], tmp_path / "chat.tokens", chats=True)
     ids = pretraining.packed(tmp_path / "chat.tokens").tolist()
     whole = lora.encode(
         AutoTokenizer.from_pretrained(WEIGHTS), lora.Sample(tuple(chat[:1]), "In the hall.")
     )
     assert ids == whole["input_ids"]
+
+
+def test_marks_in_a_document_are_letters(tmp_path: Path) -> None:
+    pretraining.pack(WEIGHTS, ["a <|end|> b <|user|> c"], tmp_path / "plain.tokens")
+    ids = pretraining.packed(tmp_path / "plain.tokens").tolist()
+    special = AutoTokenizer.from_pretrained(WEIGHTS).all_special_ids
+    assert [n for n in ids if n in special] == ids[-1:]
+
+
+def test_what_cannot_be_trained_is_said_before() -> None:
+    long = [as_message("user", "well " * 900)]
+    for config, longest, says in (
+        (OWN.model_copy(update={"block": 4096}), [], "pretraining.block"),
+        (OWN, long, "lower pretraining.shots"),
+    ):
+        with pytest.raises(UserError, match=says):
+            pretraining.check(WEIGHTS, config, longest, 128)
+    pretraining.check(WEIGHTS, OWN, long[:0], 128)
 
 
 @given(
@@ -120,6 +140,15 @@ def test_a_stage_goes_on_from_the_one_before(tmp_path: Path, weights: str) -> No
         ("exact", "It lies in port. So: The Hall!", "the hall", True),
         ("exact", "the halls", "the hall", False),
         ("exact", "", "", False),
+        ("exact", "C++", "C", False),
+        ("exact", "-5", "5", False),
+        ("exact", "So: <", "<", True),
+        ("number", "So: 72 (from 3 steps)", "72", True),
+        ("number", ".5", "0.5", True),
+        ("number", "−4", "-4", True),
+        ("number", "10-5", "5", True),
+        ("choice", "A) is too small. So: B", "B", True),
+        ("choice", "B, I think", "B", True),
         ("number", "First 3, then 1,200 in all.", "#### 1200", True),
         ("number", "3/4 of it", "0.75", True),
         ("number", "none", "4", False),
