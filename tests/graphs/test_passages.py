@@ -212,20 +212,24 @@ def test_tasks_are_asked_with_solved_ones_and_judged_as_they_say(tmp_path: Path,
 def test_a_paragraph_with_another_result_than_the_gold_one_is_refused(
     tmp_path: Path, elenchus
 ) -> None:
-    home = write_tasks(tmp_path, tasks=TASKS, passages={"problems": 1, "across": False, "count": 2})
+    own = SMALL["pretraining"] | {"shots": 0}
+    few = {"problems": 1, "across": False, "count": 4}
+    home = write_tasks(tmp_path, tasks=TASKS, passages=few, pretraining=own)
     path = home / "rules-train.csv"
     path.write_text(path.read_text("utf-8").replace("So: breach.", "So: no breach."), "utf-8")
     done = elenchus("launch", home, "--runs", tmp_path / "runs", "--json")
     assert done.code == 0, done.err
-    (refusal,) = [r for r in all_of(Path(done.json["path"]), Refusal) if "gold" in r.reason]
-    assert "So: breach." in refusal.raw
+    refusal, other = [r for r in all_of(Path(done.json["path"]), Refusal) if "gold" in r.reason]
+    assert "So: breach." in refusal.raw and "So: breach." in other.raw
     rejected = Path(done.json["path"]) / "dataset" / "rejected.jsonl"
     rows = [json.loads(line) for line in rejected.read_text("utf-8").splitlines()]
     assert refusal.reason in [row["reason"] for row in rows]
 
 
 def test_a_paragraph_that_copies_a_test_problem_is_refused(tmp_path: Path, elenchus) -> None:
-    home = write_tasks(tmp_path, tasks=TASKS, passages={"problems": 1, "across": False, "count": 4})
+    own = SMALL["pretraining"] | {"shots": 0}
+    few = {"problems": 1, "across": False, "count": 4}
+    home = write_tasks(tmp_path, tasks=TASKS, passages=few, pretraining=own)
     with (home / "limits-test.csv").open("a", encoding="utf-8") as file:
         file.write("Exception: when the till is out of order,12\n")
     done = elenchus("launch", home, "--runs", tmp_path / "runs", "--json")
