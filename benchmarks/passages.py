@@ -58,14 +58,19 @@ def forms(tokens: int, general: Path) -> dict[str, Changes]:
     }
 
 
+FORMS = tuple(forms(TOKENS, Path()))
+
+
 def main(arguments: list[str] | None = None) -> int:
     """Run what is missing, then print the tables."""
     parser = harness.parser("passages", "Task-oriented passages, stage by stage.", seeds=5)
+    parser.add_argument("--only", action="append", choices=FORMS, help="repeatable")
     options = harness.parsed(parser, arguments)
     tokens, exam = (QUICK_TOKENS, 60) if options.quick else (TOKENS, 200)
     if not (general := options.out / "general.jsonl").exists():
         write_general(general)
-    job = functools.partial(group, tokens, exam, options.out)
+    names = [name for name in FORMS if name == STAGED or name in (options.only or FORMS)]
+    job = functools.partial(group, names, tokens, exam, options.out)
     domain = harness.ROOT / "domains" / "market" / "domain.yaml"
     rows = harness.in_processes(job, [domain], options.seeds, options.workers)
     found = report(rows) | {"rows": rows}
@@ -74,15 +79,20 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def group(tokens: int, exam: int, out: Path, domain: Path, seed: int) -> list[Row]:
-    """A row for each stage of each form, with a seed."""
+def group(
+    names: Sequence[str], tokens: int, exam: int, out: Path, domain: Path, seed: int
+) -> list[Row]:
+    """A row for each stage of the forms named, with a seed."""
     common: Changes = {
         "method": "passages",
         "exam": {"questions": exam, "general": exam // 2},
     }
     rows: list[Row] = []
-    for name, changes in forms(tokens, out / "general.jsonl").items():
-        cell = Cell(domain, seed, name, json.dumps(merged(common, changes)), ())
+    every = forms(tokens, out / "general.jsonl")
+    for name in names:
+        cell = Cell(
+            domain, seed, name.replace(",", ""), json.dumps(merged(common, every[name])), ()
+        )
         result = json.loads(cells.finished(cell, out).result.read_text(encoding="utf-8"))
         seen = 0
         for stage in result["stages"]:
