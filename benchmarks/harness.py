@@ -29,6 +29,9 @@ def parser(name: str, about: str, seeds: int) -> argparse.ArgumentParser:
     made.add_argument("--json", action="store_true", help="one JSON value, and nothing else")
     made.add_argument("--out", type=Path, help="folder of all its runs")
     made.add_argument("--seeds", type=_count, help=f"seeds of each domain (default {seeds})")
+    made.add_argument(
+        "--first-seed", type=int, default=0, help="where seeds begin: to add others to earlier ones"
+    )
     made.add_argument("--workers", type=_count, default=2, help="processes at once")
     made.set_defaults(name=name, usual_seeds=seeds)
     return made
@@ -42,7 +45,8 @@ def parsed(made: argparse.ArgumentParser, arguments: list[str] | None) -> argpar
             raise UserError(f"this needs {package}: pip install 'elenchus[train,bench]'")
     name = f"{found.name}-quick" if found.quick else found.name
     found.out = found.out or Path("runs") / "bench" / name
-    found.seeds = found.seeds or (1 if found.quick else found.usual_seeds)
+    count = found.seeds or (1 if found.quick else found.usual_seeds)
+    found.seeds = range(found.first_seed, found.first_seed + count)
     claim(found.out)
     return found
 
@@ -92,9 +96,11 @@ def _count(text: str) -> int:
     return int(text)
 
 
-def in_processes(job: Job, domains: Sequence[Path], seeds: int, workers: int) -> list[Row]:
+def in_processes(
+    job: Job, domains: Sequence[Path], seeds: Sequence[int], workers: int
+) -> list[Row]:
     """The rows of a job for every domain and seed, by strategy and size; told as they finish."""
-    groups = [(domain, seed) for seed in range(seeds) for domain in domains]
+    groups = [(domain, seed) for seed in seeds for domain in domains]
     rows: list[Row] = []
     # A process a group: what a finished run held is given back to the system.
     context = get_context("spawn")

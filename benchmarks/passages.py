@@ -90,14 +90,14 @@ def group(
     rows: list[Row] = []
     every = forms(tokens, out / "general.jsonl")
     for name in names:
-        cell = Cell(
-            domain, seed, name.replace(",", ""), json.dumps(merged(common, every[name])), ()
-        )
+        changes = json.dumps(merged(common, every[name]))
+        cell = Cell(domain, seed, name.replace(",", ""), changes, ())
         result = json.loads(cells.finished(cell, out).result.read_text(encoding="utf-8"))
         seen = 0
-        for stage in result["stages"]:
+        for n, stage in enumerate(result["stages"]):
             seen += stage.get("tokens", 0)
-            row: Row = {"form": name, "stage": stage["stage"], "seed": seed, "tokens": seen}
+            row: Row = {"strategy": name, "domain": domain.parent.name, "seed": seed, "n": n}
+            row |= {"stage": stage["stage"], "tokens": seen}
             row |= {exam: stage[exam]["accuracy"]["value"] for exam in EXAMS if stage[exam]}
             rows.append(row)
     return rows
@@ -120,7 +120,7 @@ def report(rows: Sequence[Row]) -> dict[str, Any]:
     """`table` and `minus_staged`."""
     by_stage: dict[tuple[str, str], list[Row]] = defaultdict(list)
     for row in rows:
-        by_stage[row["form"], row["stage"]].append(row)
+        by_stage[row["strategy"], row["stage"]].append(row)
     table: dict[str, Any] = {}
     for (form, stage), some in by_stage.items():
         measured: Row = {
@@ -130,7 +130,7 @@ def report(rows: Sequence[Row]) -> dict[str, Any]:
         }
         measured["tokens"] = round(sum(row["tokens"] for row in some) / len(some))
         table.setdefault(form, {})[stage] = measured
-    last = {(row["form"], row["seed"]): row["held-out"] for row in rows}  # stages are in order
+    last = {(row["strategy"], row["seed"]): row["held-out"] for row in rows}  # by rising n
     seeds = sorted({row["seed"] for row in rows})
     minus = {
         form: comparison.interval([last[form, seed] - last[STAGED, seed] for seed in seeds])

@@ -65,7 +65,7 @@ def main(arguments: list[str] | None = None) -> int:
         mixture.make(
             options.data, "cuad", SEEDS, SHARE, QUICK_HIDDEN if options.quick else MOST, draw
         )
-        for draw in range(options.seeds)
+        for draw in options.seeds
     ]
     found = report([quality(mixed, draw) for draw, mixed in enumerate(draws)])
     with tempfile.TemporaryDirectory() as folder:
