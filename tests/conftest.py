@@ -8,10 +8,12 @@ os.environ["LANGSMITH_TRACING"] = "false"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
 import json
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -96,6 +98,25 @@ def write_pool(folder: Path) -> Path:
     (home / "documents" / "02-charges.md").write_text(CHARGES, encoding="utf-8")
     (home / "domain.yaml").write_text(SMALL % (folder / "indexes").as_posix(), encoding="utf-8")
     return home
+
+
+def launched(home: Path) -> dict[str, Any]:
+    """The result of a run of a domain's folder, in a process of its own that nothing interrupts."""
+    command = [sys.executable, "-m", "elenchus", "launch", str(home), "--json", "--runs"]
+    done = subprocess.run(
+        [*command, str(home.parent / "runs")], capture_output=True, text=True, cwd=ROOT, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def records(folder: Path) -> list[tuple]:
+    """All records of a run, by their ids."""
+    ledger = Ledger(folder / "ledger.sqlite", read_only=True)
+    try:
+        return ledger._query("SELECT * FROM records ORDER BY id")
+    finally:
+        ledger.close()
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import ROOT
+from conftest import ROOT, launched, records
 
 from agents.indicators import unmerged
 from elenchus import runs
@@ -80,24 +80,11 @@ def write(folder: Path, **changes: Any) -> Path:
     return home
 
 
-def records(folder: Path) -> list[tuple]:
-    ledger = Ledger(folder / "ledger.sqlite", read_only=True)
-    try:
-        return ledger._query("SELECT * FROM records ORDER BY id")
-    finally:
-        ledger.close()
-
-
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """The result of a run that nothing interrupted."""
     home = write(tmp_path_factory.mktemp("whole"))
-    command = [sys.executable, "-m", "elenchus", "launch", str(home), "--json", "--runs"]
-    done = subprocess.run(
-        [*command, str(home.parent / "runs")], capture_output=True, text=True, cwd=ROOT, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    return launched(home)
 
 
 def test_a_run_judges_every_mix_beside_the_baseline(whole: dict[str, Any]) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 import yaml
-from conftest import BYELAWS, ROOT, write_pool
+from conftest import BYELAWS, ROOT, launched, records, write_pool
 from transformers import AutoTokenizer
 
 from agents.builtin import codes, drafting
@@ -83,14 +83,6 @@ def task(name: str, **settings: Any) -> dict[str, Any]:
 TASKS = {"rules": task("rules"), "limits": task("limits", match="number")}
 
 
-def records(folder: Path) -> list[tuple]:
-    ledger = Ledger(folder / "ledger.sqlite", read_only=True)
-    try:
-        return ledger._query("SELECT * FROM records ORDER BY id")
-    finally:
-        ledger.close()
-
-
 def all_of(folder: Path, kind: type) -> list[Any]:
     ledger = Ledger(folder / "ledger.sqlite", read_only=True)
     try:
@@ -103,12 +95,7 @@ def all_of(folder: Path, kind: type) -> list[Any]:
 def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """The result of a run that nothing interrupted."""
     home = write(tmp_path_factory.mktemp("whole"))
-    command = [sys.executable, "-m", "elenchus", "launch", str(home), "--json", "--runs"]
-    done = subprocess.run(
-        [*command, str(home.parent / "runs")], capture_output=True, text=True, cwd=ROOT, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    return launched(home)
 
 
 def test_every_stage_is_trained_and_judged(whole: dict[str, Any]) -> None:
