@@ -6,6 +6,8 @@ from pydantic import Field
 
 from elenchus.sections import Section, SourceConfig
 
+PRECISION = 0.9  # where neither it nor a budget is given
+
 
 class SelectionConfig(Section):
     """How `elenchus select` chooses text to go on training with (arXiv 2406.16694, section 3)."""
@@ -24,8 +26,12 @@ class SelectionConfig(Section):
     tokens: int | None = Field(
         None, ge=1, description="tokens to select at most; all that is precise enough, where none"
     )
-    precision: float = Field(
-        0.9, ge=0, le=1, description="least share, as estimated, that is text of the domain"
+    precision: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="least share, as estimated, that is text of the domain; none is 0.9 without "
+        "tokens, else no limit",
     )
     sample: int = Field(
         20_000, ge=100, description="texts of the corpus, and of the domain, to learn from at most"
@@ -45,3 +51,10 @@ class SelectionConfig(Section):
     workers: int | None = Field(
         None, ge=1, description="processes that read at once; as many as cores, where none is given"
     )
+
+    @property
+    def least_precision(self) -> float:
+        """The precision to hold to: a budget alone decides alone."""
+        if self.precision is not None:
+            return self.precision
+        return PRECISION if self.tokens is None else 0.0

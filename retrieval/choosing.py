@@ -138,10 +138,10 @@ def named(all_shards: Sequence[Shard], counts: Sequence[dict[str, Any]]) -> Call
 
 def _borders(calibration: Calibration, settings: SelectionConfig) -> Iterator[int]:
     """Bins down to which texts are looked at, one after another, until the cut."""
-    least = calibration.cut(settings.precision, None)
+    least = calibration.cut(settings.least_precision, None)
     if settings.tokens is not None:
         low, seen = BINS, int(ROOM * settings.tokens)
-        while (lower := calibration.cut(settings.precision, seen)) > least:
+        while (lower := calibration.cut(settings.least_precision, seen)) > least:
             if lower < low:
                 yield lower
             low, seen = lower, seen + max(MORE * settings.tokens, LEAST_MORE)

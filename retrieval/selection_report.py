@@ -91,19 +91,19 @@ def as_text(report: Report) -> str:
 
 def _cut(config: DomainConfig, calibration: Calibration, chosen: Chosen) -> dict[str, Any]:
     """The least margin that is selected, or that would have been."""
-    settings = config.selection
-    low = calibration.cut(settings.precision, None)
+    settings, least = config.selection, config.selection.least_precision
+    low = calibration.cut(least, None)
     margin = chosen.kept[-1].margin if chosen.full and chosen.kept else LOWEST + low * WIDTH
     if chosen.full:
         why = f"where the budget of {settings.tokens:,} tokens is full"
     elif low == BINS:
         most = float(calibration.precision().max())
         why = (
-            f"since nothing reaches the precision of {settings.precision:g} (the best text is "
+            f"since nothing reaches the precision of {least:g} (the best text is "
             f"estimated at {most:.2f}): set selection.precision lower"
         )
     else:
-        why = f"where the precision of {settings.precision:g} ends"
+        why = f"where the precision of {least:g} ends" if least else "all of the corpus is in"
     score = float(calibration.scores[bins(np.array([margin]))[0]])
     return {"margin": round(margin, 4), "score": round(score, 4), "why": why}
 

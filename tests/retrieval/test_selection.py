@@ -142,6 +142,13 @@ def test_the_budget_is_filled_in_order_of_score(home: Path) -> None:
     assert report["below"][0]["text"] == texts[len(some)][:300]
 
 
+def test_a_budget_alone_decides_alone(home: Path) -> None:
+    precise = select(home, "precise", precision=1.0, tokens=2000)
+    report = select(home, "budget", tokens=2000)
+    assert precise["tokens"] < report["tokens"] <= 2000
+    assert report["cut"]["why"].startswith("where the budget")
+
+
 def test_dsir_is_another_method(home: Path) -> None:
     _, hidden = general()
     select(home, method="dsir", precision=0.5)
