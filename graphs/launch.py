@@ -1,10 +1,11 @@
 """Runs the adaptation graph on a run folder, from the start or from where it stopped."""
 
 import asyncio
+import contextlib
 import json
 import shutil
 import sqlite3
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -291,7 +292,7 @@ async def _go(context: Context) -> None:
         "configurable": {"thread_id": context.folder.id},
         "recursion_limit": 20 + STEPS_A_ROUND * rounds,
     }
-    async with aiosqlite.connect(context.folder.checkpoints, timeout=LOCK_SECONDS) as connection:
+    async with checkpoints(context.folder.checkpoints) as connection:
         saver = AsyncSqliteSaver(connection)
         updates = context.folder.updates() is not None
         build = GRAPHS["update" if updates else context.config.method]
@@ -307,6 +308,24 @@ async def _go(context: Context) -> None:
             await context.disconnect()
         for waiting in left.get(INTERRUPT, ()):
             raise RunStopped(str(waiting.value))
+
+
+@contextlib.asynccontextmanager
+async def checkpoints(path: Path) -> AsyncIterator[aiosqlite.Connection]:
+    """The file of checkpoints, which nobody holds any more afterwards.
+
+    A run that stops may leave a write under way. SQLite would keep the file locked for as long as
+    anything remembers its cursor, be the connection closed or not: so it is ended and taken back.
+    """
+    async with aiosqlite.connect(path, timeout=LOCK_SECONDS) as connection:
+        try:
+            yield connection
+        finally:
+            others = asyncio.all_tasks() - {asyncio.current_task()}
+            for task in others:
+                task.cancel()
+            await asyncio.gather(*others, return_exceptions=True)
+            await connection.rollback()
 
 
 def _adopt(run: runs.RunFolder, earlier: runs.RunFolder) -> None:

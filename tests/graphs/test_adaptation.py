@@ -1,5 +1,6 @@
 """Whole runs on a small domain, with the real parts: finished, killed, resumed, and traced."""
 
+import asyncio
 import json
 import os
 import shutil
@@ -18,6 +19,7 @@ from elenchus import runs
 from elenchus.ledger import Ledger
 from elenchus.records import Adapter, Dataset, Examination, Example, Passage, Seed, Turn
 from graphs import examination
+from graphs import launch as launch_module
 
 KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows has no other
 
@@ -254,6 +256,23 @@ def test_ctrl_c_ends_training_at_its_next_step(tmp_path: Path) -> None:
     )
     assert process.returncode == 130
     assert not (runs.find(tmp_path / "runs", begun).path / "adapters" / "round-1").exists()
+
+
+def test_a_write_that_was_called_off_leaves_no_lock(tmp_path: Path) -> None:
+    path, cursors = tmp_path / "checkpoints.sqlite", []
+
+    async def stopped() -> None:
+        async with launch_module.checkpoints(path) as connection:
+            await connection.execute("CREATE TABLE writes (value)")
+            await connection.commit()
+            cursors.append(cursor := await connection.cursor())  # what remembers it
+            await cursor.executemany("INSERT INTO writes VALUES (?)", [(1,), (3,)])
+
+    asyncio.run(stopped())
+    with sqlite3.connect(path, timeout=0) as other:
+        other.execute("INSERT INTO writes VALUES (2)")
+    assert other.execute("SELECT value FROM writes").fetchall() == [(2,)]
+    other.close()
 
 
 def test_a_finished_run_is_not_resumed(whole: tuple[Path, dict], elenchus) -> None:
