@@ -8,6 +8,11 @@ from elenchus.config import DomainConfig
 from elenchus.records import Answer, Message
 
 
+def prompted(config: DomainConfig, question: str) -> Prompt:
+    """The one prompt for asking, training and testing, so that they never differ."""
+    return render("student", "answer", question, title=config.title, language=config.language)
+
+
 class Student:
     """Answers closed book, with the adapter that its model has on."""
 
@@ -16,10 +21,8 @@ class Student:
         self._config = config
 
     def prompt(self, question: str) -> Prompt:
-        """The one prompt for asking, training and testing, so that they never differ."""
-        return render(
-            "student", "answer", question, title=self._config.title, language=self._config.language
-        )
+        """What the student is asked."""
+        return prompted(self._config, question)
 
     async def answer(self, question: str) -> list[Answer]:
         """`student.samples` answers to one question."""

@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from elenchus import __version__, corpus, domains, runs, selecting
+from elenchus import __version__, corpus, domains, options, runs, selecting
 from elenchus.config import DomainConfig
 from elenchus.errors import Interrupted, NothingLoaded, RunStopped, UserError
 from elenchus.loading import as_change, load, merged
@@ -28,7 +28,6 @@ app = typer.Typer(
 RunsOption = Annotated[
     Path, typer.Option("--runs", envvar="ELENCHUS_RUNS", help="folder of all runs")
 ]
-JsonOption = Annotated[bool, typer.Option("--json", help="one JSON value, and nothing else")]
 RUNS = Path("runs")
 app.add_typer(corpus.app, name="corpus")
 app.command()(selecting.select)
@@ -38,12 +37,8 @@ COMPARISONS = ("efficiency", "ablations", "legalbench", "indicators", "selection
 @app.command()
 def launch(
     domain: Annotated[str, typer.Argument(help="a name below domains/, or a folder")],
-    changes: Annotated[
-        list[str] | None, typer.Option("--set", help="key=value, as in domain.yaml; repeatable")
-    ] = None,
-    profile: Annotated[
-        str | None, typer.Option(help="a named set of changes in domain.yaml")
-    ] = None,
+    changes: options.Changes = None,
+    profile: options.Profile = None,
     reuse: Annotated[
         str | None, typer.Option(help="an earlier run, whose model calls are not made again")
     ] = None,
@@ -51,7 +46,7 @@ def launch(
         bool, typer.Option("--dry-run", help="only estimate calls, tokens and cost")
     ] = False,
     root: RunsOption = RUNS,
-    as_json: JsonOption = False,
+    as_json: options.Json = False,
 ) -> None:
     """Adapt the student of a domain, in a new run."""
     path = domains.find(domain)
@@ -75,7 +70,7 @@ def resume(
         list[str] | None, typer.Option(help="cap=value, for instance usd=20; repeatable")
     ] = None,
     root: RunsOption = RUNS,
-    as_json: JsonOption = False,
+    as_json: options.Json = False,
 ) -> None:
     """Go on with an interrupted run, exactly where it stopped."""
     folder = runs.find(root, run)
@@ -90,7 +85,7 @@ def resume(
 def update(
     run: Annotated[str, typer.Argument(help="a finished run's id, or the start of it")],
     root: RunsOption = RUNS,
-    as_json: JsonOption = False,
+    as_json: options.Json = False,
 ) -> None:
     """After documents changed: examine what changed, keep the rest, and train again."""
     earlier = runs.find(root, run)
@@ -101,7 +96,7 @@ def update(
 
 
 @app.command("runs")
-def list_runs(root: RunsOption = RUNS, as_json: JsonOption = False) -> None:
+def list_runs(root: RunsOption = RUNS, as_json: options.Json = False) -> None:
     """All runs, with their figures."""
     rows = [_row(run) for run in runs.listed(root)]
     if as_json:
@@ -130,7 +125,7 @@ def trace_run(
         str | None, typer.Argument(help="an examination's id, a synthetic message's, a passage's")
     ] = None,
     root: RunsOption = RUNS,
-    as_json: JsonOption = False,
+    as_json: options.Json = False,
 ) -> None:
     """What the agents did: all examinations, messages or passages, or one of them whole."""
     from elenchus import trace, trace_messages, trace_passages
@@ -166,7 +161,7 @@ def new(name: Annotated[str, typer.Argument(help="letters, digits, dashes")]) ->
 
 
 @app.command()
-def doctor(root: RunsOption = RUNS, as_json: JsonOption = False) -> None:
+def doctor(root: RunsOption = RUNS, as_json: options.Json = False) -> None:
     """What is installed, what is missing, and how to get it."""
     import dataclasses
 

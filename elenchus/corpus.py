@@ -20,7 +20,7 @@ from rich.text import Text
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from elenchus import domains
+from elenchus import domains, options
 from elenchus.config import DomainConfig, SourceConfig
 from elenchus.errors import UserError
 from elenchus.loading import as_source, load
@@ -30,10 +30,6 @@ from elenchus.runs import write_atomic
 
 app = typer.Typer(help="The reference documents of a domain.", no_args_is_help=True)
 Domain = Annotated[str, typer.Argument(help="a name below domains/, or a folder")]
-JsonOption = Annotated[bool, typer.Option("--json", help="one JSON value, and nothing else")]
-SetOption = Annotated[
-    list[str] | None, typer.Option("--set", help="key=value, as in domain.yaml; repeatable")
-]
 NAMED = 3  # sources named for each reason in `stats`
 
 
@@ -41,8 +37,8 @@ NAMED = 3  # sources named for each reason in `stats`
 def add(
     domain: Domain,
     source: Annotated[str, typer.Argument(help="a path, a pattern, hf:NAME, or {key: value, …}")],
-    changes: SetOption = None,
-    as_json: JsonOption = False,
+    changes: options.Changes = None,
+    as_json: options.Json = False,
 ) -> None:
     """Add a source of documents to the domain, and index it."""
     path = domains.find(domain)
@@ -55,8 +51,8 @@ def add(
 def remove(
     domain: Domain,
     source: Annotated[str, typer.Argument(help="as `list` and domain.yaml name it")],
-    changes: SetOption = None,
-    as_json: JsonOption = False,
+    changes: options.Changes = None,
+    as_json: options.Json = False,
 ) -> None:
     """Take a source out of the domain; its documents leave the index."""
     path = domains.find(domain)
@@ -72,7 +68,9 @@ def remove(
 
 
 @app.command("list")
-def list_documents(domain: Domain, changes: SetOption = None, as_json: JsonOption = False) -> None:
+def list_documents(
+    domain: Domain, changes: options.Changes = None, as_json: options.Json = False
+) -> None:
     """The sources of the domain, and its documents."""
     with _opened(domains.find(domain), changes, as_json) as (config, index):
         entries = [e for e in index.catalogue.entries() if e.reason is None]
@@ -96,8 +94,8 @@ def list_documents(domain: Domain, changes: SetOption = None, as_json: JsonOptio
 def show(
     domain: Domain,
     document: Annotated[str, typer.Argument(help="a document's name, or the end of it")],
-    changes: SetOption = None,
-    as_json: JsonOption = False,
+    changes: options.Changes = None,
+    as_json: options.Json = False,
 ) -> None:
     """A document, passage by passage."""
     with _opened(domains.find(domain), changes, as_json) as (_, index):
@@ -122,8 +120,8 @@ def search(
     query: Annotated[str, typer.Argument(help="what to look for, in words")],
     document: Annotated[str | None, typer.Option("--in", help="look in this document only")] = None,
     count: Annotated[int, typer.Option("--count", min=1, help="passages at most")] = 5,
-    changes: SetOption = None,
-    as_json: JsonOption = False,
+    changes: options.Changes = None,
+    as_json: options.Json = False,
 ) -> None:
     """The passages that an expert would be given for a question, best first."""
     from retrieval.embedding import Embedder
@@ -154,7 +152,7 @@ def search(
 
 
 @app.command()
-def stats(domain: Domain, changes: SetOption = None, as_json: JsonOption = False) -> None:
+def stats(domain: Domain, changes: options.Changes = None, as_json: options.Json = False) -> None:
     """How much there is, in which languages, and what was refused and why."""
     with _opened(domains.find(domain), changes, as_json) as (_, index):
         entries, count = index.catalogue.entries(), index.catalogue.count()

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from elenchus import domains
+from elenchus import domains, options
 from elenchus.loading import load
 from elenchus.printing import printable
 
@@ -20,18 +20,12 @@ SOURCES = "source", "texts", "selected", "tokens"
 
 def select(
     domain: Annotated[str, typer.Argument(help="a name below domains/, or a folder")],
-    changes: Annotated[
-        list[str] | None, typer.Option("--set", help="key=value, as in domain.yaml; repeatable")
-    ] = None,
-    profile: Annotated[
-        str | None, typer.Option(help="a named set of changes in domain.yaml")
-    ] = None,
+    changes: options.Changes = None,
+    profile: options.Profile = None,
     out: Annotated[
         Path | None, typer.Option(help="folder of the selection; selections/DOMAIN by default")
     ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="one JSON value, and nothing else")
-    ] = False,
+    as_json: options.Json = False,
 ) -> None:
     """Select text that is like the domain's own from a general corpus."""
     path = domains.find(domain)

@@ -1,11 +1,14 @@
 """What is looked at in models before a run is made, so that nothing is paid for in vain."""
 
+import functools
 from importlib import util
 
+from agents.builtin.nano import NanoChatModel
+from agents.local import LocalChatModel
 from agents.models import make_model, weights
 from agents.prices import Prices
-from agents.prompting import Prompt, render
 from agents.remote import look
+from agents.student import prompted
 from elenchus.config import DomainConfig, ModelConfig
 from elenchus.errors import UserError
 from elenchus.records import CHARS_A_TOKEN
@@ -15,7 +18,6 @@ from retrieval.problems import Collected
 LOCAL = ("builtin", "hf")
 PROMPT_TOKENS = 1500  # a template, a question, and the answers to it
 STUDENT_TOKENS = 500
-NANO_TOKENS, LOCAL_TOKENS = 128, 512  # of an answer, where the student's options do not say
 
 
 def check_models(config: DomainConfig) -> None:
@@ -67,13 +69,11 @@ def check_pretraining(config: DomainConfig, collected: Collected) -> None:
     base = weights(config.student)
     _, shots = problems.split_shots(collected, config.pretraining.shots)
 
-    def prompted(question: str) -> Prompt:
-        return render("student", "answer", question, title=config.title, language=config.language)
-
-    asked = problems.exam(collected.test, shots, prompted)
+    asked = problems.exam(collected.test, shots, functools.partial(prompted, config))
     sizes = [sum(len(message.content) for message in item.prompt) for item in asked]
     longest = asked[sizes.index(max(sizes))].prompt if asked else ()
-    usual = NANO_TOKENS if config.student.model == "builtin:nano" else LOCAL_TOKENS
+    chat = NanoChatModel if config.student.model == "builtin:nano" else LocalChatModel
+    usual = chat.model_fields["max_new_tokens"].default
     room = config.student.options.get("max_new_tokens", usual)
     pretraining.check(base, config.pretraining, longest, room)
 

@@ -68,16 +68,16 @@ def estimate(config: DomainConfig, folder: Path) -> list[Use]:
     found = config.retrieval.passages + REFERENCES * config.retrieval.references
     answers = (work.first + work.revised) * config.expert.samples * (1 + LOOK_UPS)
     to_examiner = (
-        work.surveys * (_template("examiner", "survey") + passage)
-        + work.first * (_template("examiner", "propose") + passage + 3 * QUESTION)
-        + work.revised * (_template("examiner", "revise") + passage + 4 * QUESTION)
+        work.surveys * (template("examiner", "survey") + passage)
+        + work.first * (template("examiner", "propose") + passage + 3 * QUESTION)
+        + work.revised * (template("examiner", "revise") + passage + 4 * QUESTION)
     )
     examined = work.surveys + work.first + work.revised
-    to_expert = _template("expert", "answer") + QUESTION + found * passage
-    to_grader = _template("grader", "grade") + QUESTION + 2 * ANSWER
+    to_expert = template("expert", "answer") + QUESTION + found * passage
+    to_grader = template("grader", "grade") + QUESTION + 2 * ANSWER
     # The built-in student reads the question alone.
     builtin = config.student.model == "builtin:nano"
-    to_student = QUESTION + (0 if builtin else _template("student", "answer"))
+    to_student = QUESTION + (0 if builtin else template("student", "answer"))
     graded = work.sat - work.kept + work.taught + work.compared
     answered = work.sat + work.taught * config.student.samples
     prices = Prices(config.models)
@@ -118,7 +118,7 @@ def use(
     return Use(role, settings.model, round(calls), into, out, usd)
 
 
-def _template(role: str, task: str) -> int:
+def template(role: str, task: str) -> int:
     """Characters of a prompt before anything is filled in."""
     sent = render(role, task, "", title="x" * 40, language="English").messages
     return sum(len(message.content) for message in sent)

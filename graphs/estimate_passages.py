@@ -8,10 +8,19 @@ from pathlib import Path
 from statistics import fmean
 
 from agents.prices import Prices
-from agents.prompting import FOLDER
 from elenchus.config import DomainConfig
 from elenchus.errors import UserError
-from graphs.estimate import ANSWER, GRADING, LOOK_UPS, QUESTION, QUOTES, REFERENCES, Use, use
+from graphs.estimate import (
+    ANSWER,
+    GRADING,
+    LOOK_UPS,
+    QUESTION,
+    QUOTES,
+    REFERENCES,
+    Use,
+    template,
+    use,
+)
 from graphs.exams import SPARE
 from graphs.passages import SPARE as SPARE_GROUPS
 from graphs.pretraining import learnt, stages
@@ -46,20 +55,20 @@ def estimate(config: DomainConfig, folder: Path) -> list[Use]:
     explained = min(problems, math.ceil(SPARE_GROUPS * wanted) * config.passages.problems)
     answers = first * config.expert.samples + explained
     prices, joined = Prices(config.models), wanted if config.passages.enlightenment else 0
-    asking = _template("expert", "explain") + question + found
+    asking = template("expert", "explain") + question + found
     pairs = config.passages.problems * (question + answer)
     uses = [
         use("expert", config.expert, answers * (1 + LOOK_UPS), asking, answer + QUOTES, prices),
         use(
-            "author", config.expert, joined, _template("author", "compare") + pairs, CLOSING, prices
+            "author", config.expert, joined, template("author", "compare") + pairs, CLOSING, prices
         ),
     ]
     if written:
         surveyed = len(passages) + first
-        reading = _template("examiner", "propose") + passage
+        reading = template("examiner", "propose") + passage
         uses.append(use("examiner", config.examiner, surveyed, reading, QUESTION, prices))
     graded = (sat + explained) * by_grader
-    to_grader = _template("grader", "grade") + question + 2 * answer
+    to_grader = template("grader", "grade") + question + 2 * answer
     to_student = question + shots * (question + answer)
     return [
         *uses,
@@ -78,8 +87,3 @@ def _asked(config: DomainConfig, folder: Path) -> tuple[int, int, float, float, 
     question = fmean(len(problem.question) for problem in read.test)
     answer = fmean(len(problem.answer) for problem in read.test)
     return len(own), len(read.test), question, max(answer, ANSWER), shots
-
-
-def _template(role: str, task: str) -> int:
-    """Characters of a prompt before anything is filled in."""
-    return len((FOLDER / role / f"{task}.md").read_text(encoding="utf-8"))

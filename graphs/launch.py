@@ -168,6 +168,7 @@ def _look_at_corpus(run: runs.RunFolder, progress: Progress) -> None:
             # A run that has not read them yet will read the sources that it was launched with.
             present = _with_present_sources(config, run.domain_folder()) if begun else config
             corpus = _documents(_without_exam(present), run.domain_folder(), progress, False)
+            corpus += _told(_problems(present, run.domain_folder()))
     except UserError as error:
         progress.say(f"the {what} cannot be read any more: {error}")
         return
@@ -227,11 +228,12 @@ def check(config: DomainConfig, folder: Path, progress: Progress, strict: bool =
         corpus = _messages(config, folder)
         check_classifiers(config)
     else:
-        corpus = _documents(config, folder, progress, strict)
+        asked = _problems(config, folder)
+        corpus = _documents(config, folder, progress, strict) + _told(asked)
         if config.training.enabled:
             weights(config.student)
         if config.method == "passages":
-            check_pretraining(config, problems.collect(config.tasks, folder, config.seed))
+            check_pretraining(config, asked)
             selection.check(config, folder, progress)
     check_models(config)
     check_embedding(config.retrieval.embedding)
@@ -244,8 +246,7 @@ def _messages(config: DomainConfig, folder: Path) -> str:
 
 
 def _documents(config: DomainConfig, folder: Path, progress: Progress, strict: bool) -> str:
-    """The fingerprint of documents and problems of a domain; UserError for unusable ones."""
-    asked = _problems(config, folder)
+    """The fingerprint of the documents of a domain; UserError where they cannot be used."""
     index = Index(config, folder)
     try:
         with progress.stage("Look through documents") as advance:
@@ -253,16 +254,20 @@ def _documents(config: DomainConfig, folder: Path, progress: Progress, strict: b
         if config.exam.hand is not None:
             documents = list(index.catalogue.documents())
             read_hand_exam(folder / config.exam.hand, documents, strict)
-        return index.fingerprint() + asked
+        return index.fingerprint()
     finally:
         index.close()
 
 
-def _problems(config: DomainConfig, folder: Path) -> str:
-    """The fingerprint of the tasks' problems, "" where none are used; UserError for bad ones."""
-    if config.method != "passages" or not config.tasks:
-        return ""
-    return f" {problems.fingerprint(problems.collect(config.tasks, folder, config.seed))}"
+def _problems(config: DomainConfig, folder: Path) -> problems.Collected:
+    """The problems of the tasks, none where they are not used; UserError for unusable ones."""
+    used = config.tasks if config.method == "passages" else {}
+    return problems.collect(used, folder, config.seed)
+
+
+def _told(collected: problems.Collected) -> str:
+    """What of a fingerprint comes from problems, "" where there are none."""
+    return f" {problems.fingerprint(collected)}" if collected.test else ""
 
 
 def is_same(run: runs.RunFolder, config: DomainConfig, folder: Path) -> bool:
@@ -273,7 +278,7 @@ def is_same(run: runs.RunFolder, config: DomainConfig, folder: Path) -> bool:
         index = Index(config, folder)
         try:
             index.read(lambda done, total: None)
-            present = index.fingerprint() + _problems(config, folder)
+            present = index.fingerprint() + _told(_problems(config, folder))
         finally:
             index.close()
     wanted = (_from_anywhere(config).model_dump(mode="json", exclude={"profiles"}), present)
