@@ -1,7 +1,8 @@
 """The outer loop: a domain's state machine, from documents to an adapted student.
 
     index -> survey -> write_exam -> evaluate -> draw -> examine (one a seed) -> curate -> train
-                                        ^ |                                                |
+                                        ^ |       ^                                |       |
+                                        | |       +------- the round falls short --+       |
                                         | +-> conclude                                     |
                                         +--------------------------------------------------+
 
@@ -109,22 +110,20 @@ async def evaluate(state: AdaptationState, runtime: Runtime[Context]) -> Update:
 
 
 async def draw(state: AdaptationState, runtime: Runtime[Context]) -> Update:
-    """Choose the seeds of the next round by coverage and by what the student fails."""
-    context, round_ = runtime.context, state["round"] + 1
+    """Choose seeds by coverage and by what the student fails; more for a round that falls short."""
+    context, round_ = runtime.context, trained_rounds(state) + 1
     config, ledger = context.config, context.ledger
     before = ledger.all(Examination, round=state["round"])
+    taken = sum(e.accepted_turn_id is not None for e in before)
+    wanted, spare = _wanted(context, state, round_), config.dataset.candidates
     seeds = draw_seeds(
         ledger.all(Point),
         curation.past(ledger, round_, config.adaptation.memory),
         round_,
-        how_many(
-            config.sizes[state["round"]] - curation.size(ledger, state),
-            len(before),
-            sum(e.accepted_turn_id is not None for e in before),
-            config.dataset.candidates,
-        ),
+        state.get("more", 0) or how_many(wanted, len(before), taken, spare),
         config.adaptation,
         config.seed,
+        ledger.count(Examination, round=round_),
     )
     context.ledger.write(*seeds)
     return {"round": round_, "seed_ids": [seed.id for seed in seeds]}
@@ -143,11 +142,15 @@ async def examine(state: SeedState, runtime: Runtime[Context]) -> Update:
 
 
 async def curate(state: AdaptationState, runtime: Runtime[Context]) -> Update:
-    """Choose the compact dataset from all that was accepted so far, and write it out."""
+    """Choose the compact dataset from all that was accepted so far; it is kept once it is whole."""
     context = runtime.context
     context.end_round()
+    dataset = await asyncio.to_thread(curation.choose, context, state["round"])
+    more = curation.more(context, dataset, _wanted(context, state, state["round"]))
+    if more:
+        return {"more": more}
+    curation.keep(context, dataset)
     failed, fresh = curation.fresh_failures(context.ledger, state["round"])
-    dataset = await asyncio.to_thread(curation.curate, context, state["round"])
     counts = context.ledger.all(Examination, round=state["round"])
     taken = sum(e.accepted_turn_id is not None for e in counts)
     context.progress.say(
@@ -157,7 +160,8 @@ async def curate(state: AdaptationState, runtime: Runtime[Context]) -> Update:
     )
     sighted = context.config.examination.sighted
     if sighted and not fresh:
-        return {"dataset_id": dataset.id, "stopped": "no question could be put to the student"}
+        nobody = "no question could be put to the student"
+        return {"dataset_id": dataset.id, "more": 0, "stopped": nobody}
     stopped = ""
     if not dataset.example_ids:
         long = dataset.too_long and dataset.too_long == dataset.candidates
@@ -166,7 +170,7 @@ async def curate(state: AdaptationState, runtime: Runtime[Context]) -> Update:
     elif not context.config.training.enabled:
         stopped = "the dataset is made, and training.enabled is off"
     shares = {"failed": [failed], "fresh": [fresh]} if sighted else {}
-    return {"dataset_id": dataset.id, "stopped": stopped} | shares
+    return {"dataset_id": dataset.id, "more": 0, "stopped": stopped} | shares
 
 
 async def train(state: AdaptationState, runtime: Runtime[Context]) -> Update:
@@ -224,7 +228,9 @@ def after_draw(state: AdaptationState) -> list[Send]:
 
 
 def after_curate(state: AdaptationState) -> str:
-    return "conclude" if state["stopped"] else "train"
+    if state["stopped"]:
+        return "conclude"
+    return "draw" if state.get("more", 0) else "train"
 
 
 def build_graph() -> StateGraph[AdaptationState, Context, AdaptationState, AdaptationState]:
@@ -240,10 +246,15 @@ def build_graph() -> StateGraph[AdaptationState, Context, AdaptationState, Adapt
     graph.add_conditional_edges("evaluate", after_evaluate, ["draw", "conclude"])
     graph.add_conditional_edges("draw", after_draw, ["examine"])
     graph.add_edge("examine", "curate")
-    graph.add_conditional_edges("curate", after_curate, ["train", "conclude"])
+    graph.add_conditional_edges("curate", after_curate, ["draw", "train", "conclude"])
     graph.add_edge("train", "evaluate")
     graph.add_edge("conclude", END)
     return graph
+
+
+def _wanted(context: Context, state: AdaptationState, round_: int) -> int:
+    """Examples that a round should add to those of the round before."""
+    return context.config.sizes[round_ - 1] - curation.size(context.ledger, state)
 
 
 @functools.cache

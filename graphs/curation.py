@@ -18,7 +18,7 @@ from elenchus.records import (
     Verdict,
 )
 from graphs.context import Advance, Context
-from graphs.drawing import Past
+from graphs.drawing import Past, how_many_more
 from graphs.state import AdaptationState
 from training import dataset as datasets
 from training import general, lora
@@ -27,20 +27,20 @@ LEAST = 8  # examples for a point of an update, which has few of them
 
 
 def past(ledger: Ledger, before: int, memory: float) -> Past:
-    """What the examinations of all rounds before one showed.
+    """What the examinations of all rounds before one showed, and those that it had so far.
 
-    A finding counts `memory` times as much with every round since: the student has learnt.
+    A finding counts `memory` times as much with every training since: the student has learnt.
     """
     seen = Past()
     seeds = {seed.id: seed for seed in ledger.all(Seed)}
     turns = {turn.id: turn for turn in ledger.all(Turn)}
     for examination in ledger.all(Examination):
         seed = seeds[examination.seed_id]
-        if examination.round >= before or not examination.turn_ids:
+        if not examination.turn_ids:
             continue
         own = [turns[i] for i in examination.turn_ids]
         if own[0].verdict is not None:
-            weight = memory ** (before - 1 - examination.round)
+            weight = memory ** max(before - 1 - examination.round, 0)
             seen.asked[seed.point_id, seed.kind] += weight
             seen.failed[seed.point_id, seed.kind] += weight * failed(own[0].verdict)
         seen.covered[seed.point_id] += examination.accepted_turn_id is not None
@@ -63,48 +63,11 @@ def fresh_failures(ledger: Ledger, round_: int) -> tuple[int, int]:
     return sum(map(failed, verdicts)), len(verdicts)
 
 
-def curate(context: Context, round_: int) -> Dataset:
-    """Turn what was accepted so far into examples, choose the dataset, and write its files."""
-    dataset = _chosen(context, round_)
-    context.ledger.write(dataset)
-    _write_files(context, dataset)
-    return dataset
+def choose(context: Context, round_: int) -> Dataset:
+    """Turn what was accepted so far into examples, and choose the dataset of a round.
 
-
-def keep_so_far(context: Context) -> int:
-    """Write the files of a round that was broken off; the number of examples.
-
-    The ledger does not get the dataset: when the round goes on, it will be another.
+    In an update, it is what was kept, and the choice among what is new.
     """
-    rounds = [e.round for e in context.ledger.all(Examination)]
-    if not rounds:
-        return 0
-    dataset = _chosen(context, max(rounds))
-    _write_files(context, dataset)
-    return len(dataset.example_ids)
-
-
-def update(ledger: Ledger) -> Update | None:
-    """What the run took over from an earlier one, where it is an update."""
-    return next(iter(ledger.all(Update)), None)
-
-
-def new_points(ledger: Ledger) -> list[Point]:
-    """The points of passages that an update found new; none in any other run."""
-    over = update(ledger)
-    new = set(over.passages_new) if over else set()
-    return [point for point in ledger.all(Point) if point.passage_id in new]
-
-
-def wanted(context: Context) -> int:
-    """How many examples an update should get from its new points."""
-    over = update(context.ledger)
-    each = max(over.examples_a_point, LEAST) if over else 0.0
-    return math.ceil(each * len(new_points(context.ledger)))
-
-
-def _chosen(context: Context, round_: int) -> Dataset:
-    """The dataset of a round; in an update, what was kept and the choice among what is new."""
     ledger = context.ledger
     over = update(ledger)
     begun = over.round if over else 0
@@ -131,6 +94,59 @@ def _chosen(context: Context, round_: int) -> Dataset:
             "nearest_exam_similarity": max(chosen.nearest_exam_similarity, round(nearest, 4)),
         }
     )
+
+
+def keep(context: Context, dataset: Dataset) -> None:
+    """Write a round's dataset down, and its files."""
+    context.ledger.write(dataset)
+    _write_files(context, dataset)
+
+
+def more(context: Context, dataset: Dataset, wanted: int) -> int:
+    """Examinations that a round still needs, as its candidates are fewer than its size.
+
+    `wanted` examples should the round add. A choice of fewer among enough candidates is compact.
+    """
+    left_out = dataset.near_duplicates + dataset.near_exam + dataset.too_long
+    before = context.config.sizes[dataset.round - 1] - wanted
+    return how_many_more(
+        wanted,
+        context.ledger.count(Examination, round=dataset.round),
+        dataset.candidates - left_out - before,
+        context.config.dataset.candidates,
+    )
+
+
+def keep_so_far(context: Context) -> int:
+    """Write the files of a round that was broken off; the number of examples.
+
+    The ledger does not get the dataset: when the round goes on, it will be another.
+    """
+    rounds = [e.round for e in context.ledger.all(Examination)]
+    if not rounds:
+        return 0
+    dataset = choose(context, max(rounds))
+    _write_files(context, dataset)
+    return len(dataset.example_ids)
+
+
+def update(ledger: Ledger) -> Update | None:
+    """What the run took over from an earlier one, where it is an update."""
+    return next(iter(ledger.all(Update)), None)
+
+
+def new_points(ledger: Ledger) -> list[Point]:
+    """The points of passages that an update found new; none in any other run."""
+    over = update(ledger)
+    new = set(over.passages_new) if over else set()
+    return [point for point in ledger.all(Point) if point.passage_id in new]
+
+
+def wanted(context: Context) -> int:
+    """How many examples an update should get from its new points."""
+    over = update(context.ledger)
+    each = max(over.examples_a_point, LEAST) if over else 0.0
+    return math.ceil(each * len(new_points(context.ledger)))
 
 
 def _kept(context: Context, over: Update | None, exam: datasets.Vectors) -> tuple[list[str], float]:

@@ -15,7 +15,8 @@ from elenchus.config import AdaptationConfig
 from elenchus.records import KINDS, Point, QuestionKind, Seed
 
 STRAIGHT = ("recall", "apply")  # kinds that ask for the rule itself, or for a plain use of it
-MOST = 3  # examinations at most for one example still missing
+MOST = 5  # examinations at most for one example that a round should add
+FEW = 8  # examinations at least when a round goes on
 PRIOR = (9, 10)  # accepted, of so many, before anything is known
 Counts = defaultdict[tuple[str, QuestionKind], float]
 
@@ -37,10 +38,22 @@ class Past:
 def how_many(missing: int, examined: int, accepted: int, spare: float) -> int:
     """Examinations that should give `spare` candidates for each example still missing.
 
-    They go by the share that was accepted in the round before.
+    They go by the share that was accepted of those examined before.
     """
     share = (accepted + PRIOR[0]) / (examined + PRIOR[1])
     return min(math.ceil(spare * max(missing, 0) / share), MOST * max(missing, 0))
+
+
+def how_many_more(wanted: int, examined: int, gained: int, spare: float) -> int:
+    """Examinations for what a round lacks of `wanted` examples; 0 when it lacks none.
+
+    It gained so many by those it had. A round that gains none does without, and so does one that
+    had `MOST` examinations for each example.
+    """
+    if gained <= 0 or gained >= wanted:
+        return 0
+    lacking = how_many(wanted - gained, examined, gained, spare)
+    return min(max(lacking, FEW), MOST * wanted - examined)
 
 
 def draw_seeds(
@@ -50,12 +63,16 @@ def draw_seeds(
     count: int,
     config: AdaptationConfig,
     seed: int,
+    done: int = 0,
 ) -> list[Seed]:
-    """The seeds of a round: `count` of them, or none where no point can be asked about."""
+    """The seeds of a round: `count` of them, or none where no point can be asked about.
+
+    `done` examinations of the round were there before: these seeds are other ones.
+    """
     askable = [point for point in points if point.kinds]
     if not askable:
         return []
-    rng = random.Random(f"{seed}/{round_}")
+    rng = random.Random(f"{seed}/{round_}/{done}" if done else f"{seed}/{round_}")
     rates = {kind: _failure_rate(past, kind, config) for kind in KINDS}
     drawn: Counter[str] = Counter()
     by_kind: Counter[QuestionKind] = Counter()
@@ -76,7 +93,7 @@ def draw_seeds(
             asked=tuple(sorted(past.questions.get(point.id, []))),
             fresh=fresh,
         )
-        for n, (point, kind, fresh) in enumerate(wanted[:count])
+        for n, (point, kind, fresh) in enumerate(wanted[:count], done)
     ]
 
 

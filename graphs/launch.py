@@ -44,7 +44,7 @@ GRAPHS: dict[str, Callable[[], StateGraph[Any, Context, Any, Any]]] = {
     "passages": build_passages,
     "update": build_updating,
 }
-STEPS_A_ROUND = 5  # evaluate, draw, examine, curate, train; write and screen are fewer
+STEPS = 10_000  # LangGraph's guard against loops; ours end by rules of their own
 INTERRUPT = "__interrupt__"  # the channel of LangGraph that says what a node waits for
 Result = dict[str, Any]
 
@@ -292,10 +292,9 @@ def make_graph() -> CompiledStateGraph[AdaptationState, Context, AdaptationState
 
 
 async def _go(context: Context) -> None:
-    rounds = max(len(context.config.sizes), context.config.generation.rounds)
     thread: Any = {
         "configurable": {"thread_id": context.folder.id},
-        "recursion_limit": 20 + STEPS_A_ROUND * rounds,
+        "recursion_limit": STEPS,
     }
     async with checkpoints(context.folder.checkpoints) as connection:
         saver = AsyncSqliteSaver(connection)

@@ -11,7 +11,8 @@ class AdaptationState(TypedDict, total=False):
 
     Attributes:
         round: the outer round under way, from 1; 0 before the first.
-        seed_ids: what the round examines.
+        seed_ids: what the round examines next.
+        more: how many further examinations the round needs; 0 when it has enough.
         failed, fresh: for each round, how many fresh questions the student failed, and of how many.
         accuracies: on the held-out exam, before the first round and after each.
         dataset_id, adapter: the newest; `adapter` is a path below the run folder.
@@ -21,6 +22,7 @@ class AdaptationState(TypedDict, total=False):
 
     round: int
     seed_ids: list[str]
+    more: int
     failed: Annotated[list[int], operator.add]
     fresh: Annotated[list[int], operator.add]
     accuracies: Annotated[list[float], operator.add]

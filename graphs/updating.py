@@ -127,7 +127,8 @@ async def curate(state: AdaptationState, runtime: Runtime[Context]) -> Changes:
     """Put what the new passages gave beside what was kept."""
     context = runtime.context
     context.end_round()
-    dataset = await asyncio.to_thread(curation.curate, context, state["round"])
+    dataset = await asyncio.to_thread(curation.choose, context, state["round"])
+    curation.keep(context, dataset)
     kept = len({*_update(context).kept}.intersection(dataset.example_ids))
     context.progress.say(
         f"dataset of {len(dataset.example_ids)}: {kept} kept, {len(dataset.example_ids) - kept} new"

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from elenchus.config import AdaptationConfig
 from elenchus.records import KINDS, Point
-from graphs.drawing import STRAIGHT, Past, draw_seeds, how_many
+from graphs.drawing import FEW, MOST, STRAIGHT, Past, draw_seeds, how_many, how_many_more
 
 CONFIG = AdaptationConfig()
 COUNT = 60
@@ -91,9 +91,28 @@ def test_nothing_to_ask_gives_no_seeds() -> None:
 def test_more_is_examined_where_less_was_accepted(missing: int, examined: int, part: float) -> None:
     accepted = int(part * examined)
     count = how_many(missing, examined, accepted, 1.08)
-    assert missing <= count <= 3 * missing
+    assert missing <= count <= MOST * missing
     assert how_many(missing, examined, min(examined, accepted + 5), 1.08) <= count
     assert how_many(missing, examined, accepted, 2.0) >= count
+
+
+@given(st.integers(1, 200), st.floats(0, 1), st.randoms())
+def test_a_round_goes_on_until_it_has_enough(wanted: int, share: float, random) -> None:
+    examined, count, gained = 0, how_many(wanted, 0, 0, 1.08), 0
+    while count:
+        examined += count
+        gained += sum(random.random() < share for _ in range(count))
+        count = how_many_more(wanted, examined, gained, 1.08)
+        assert count == 0 or count >= min(FEW, MOST * wanted - examined)
+    assert examined <= MOST * wanted
+    assert gained == 0 or gained >= wanted or examined == MOST * wanted
+
+
+def test_seeds_of_a_round_that_goes_on_are_other_ones() -> None:
+    first = draw_seeds(points(5), Past(), 1, COUNT, CONFIG, 0)
+    more = draw_seeds(points(5), Past(), 1, COUNT, CONFIG, 0, done=COUNT)
+    assert len({seed.id for seed in (*first, *more)}) == 2 * COUNT
+    assert [seed.point_id for seed in first] != [seed.point_id for seed in more]
 
 
 def test_chance_looks_at_nothing() -> None:
