@@ -38,9 +38,11 @@ _COVERAGE: Changes = {"points": "coverage", "kinds": "even"}
 _SPREAD: Changes = {**_COVERAGE, "depth": 1}
 _CHANCE: Changes = {"points": "random", "kinds": "random", "depth": 1}
 
+# Samples are what is compared, so of twice as many accepted questions the best half is kept.
+ADVERSARIAL: Changes = {"dataset": {"candidates": 2.0}}
 IN_ROUNDS: dict[str, Changes] = {
-    "adversarial": {},
-    "no refinement": {"examination": {"max_turns": 1}},
+    "adversarial": ADVERSARIAL,
+    "no refinement": {**ADVERSARIAL, "examination": {"max_turns": 1}},
     "blind": {
         "examination": {"sighted": False},
         "dataset": {"selection": "random"},
