@@ -1,7 +1,9 @@
 """Statistics of a comparison: means over domains and seeds with intervals, paired differences.
 
 A replicate is one domain with one seed; all strategies share its exam, so differences are paired.
-Intervals are 95 % t intervals over replicates, of ratios bootstrap intervals.
+Intervals are 95 % t intervals over replicates, of ratios bootstrap intervals. Domains differ among
+themselves more than seeds of one do, so differences have a second interval: of seeds alone, the
+domains taken as they are.
 """
 
 import itertools
@@ -16,7 +18,7 @@ import numpy as np
 from scipy import stats
 
 Row = dict[str, Any]
-Interval = dict[str, Any]  # `mean`, `low`, `high`, `replicates`
+Interval = dict[str, Any]  # `mean`, `low`, `high`, `replicates`; of differences `seeds`, too
 Equivalent = dict[str, float | None]  # `mean`, `low`, `high`
 Curve = list[tuple[float, float]]  # of (samples or tokens, accuracy), rising in the first
 RESAMPLES = 2000
@@ -32,6 +34,22 @@ def interval(values: Sequence[float]) -> Interval:
     return {"mean": mean, "low": mean - width, "high": mean + width, "replicates": len(values)}
 
 
+def of_seeds(by_domain: Sequence[Sequence[float]]) -> dict[str, float] | None:
+    """The mean over domains that are fixed, from values of seeds on each, with its 95 % interval.
+
+    A stratified mean with one variance for all domains (Cochran, Sampling Techniques, 1977,
+    chapter 5). None where a domain has one seed only.
+    """
+    if any(len(values) < 2 for values in by_domain):
+        return None
+    mean = fmean(fmean(values) for values in by_domain)
+    freedom = sum(len(values) - 1 for values in by_domain)
+    squares = sum(float(np.var(values)) * len(values) for values in by_domain)
+    error = math.sqrt(squares / freedom * sum(1 / len(values) for values in by_domain))
+    width = float(stats.t.ppf(0.975, freedom)) * error / len(by_domain)
+    return {"mean": mean, "low": mean - width, "high": mean + width}
+
+
 def table(rows: Iterable[Row]) -> dict[str, dict[str, Row]]:
     """By strategy and size: accuracy with its interval, and means of what it took."""
     # A strategy with a run for each size has the untouched student in each; it counts once.
@@ -42,8 +60,8 @@ def table(rows: Iterable[Row]) -> dict[str, dict[str, Row]]:
         strategy: {
             str(n): interval([row["accuracy"] for row in some.values()])
             | {
-                key: float(np.mean([row[key] for row in some.values()]))
-                for key in ("learnt", "samples", "data_tokens", "seen_tokens", "steps")
+                key: float(np.mean([row.get(key, 0) for row in some.values()]))
+                for key in ("learnt", "samples", "examined", "data_tokens", "seen_tokens", "steps")
             }
             for n, some in sorted(by_size.items())
         }
@@ -54,15 +72,22 @@ def table(rows: Iterable[Row]) -> dict[str, dict[str, Row]]:
 def differences(
     rows: Iterable[Row], one: str, two: str, of: str = "accuracy"
 ) -> dict[str, Interval]:
-    """Paired difference of accuracy or `learnt`, `one` minus `two`, by size."""
+    """Paired difference of accuracy or `learnt`, `one` minus `two`, by size.
+
+    Beside the interval over replicates, `seeds` has that of `of_seeds`.
+    """
     found: dict[tuple[str, int, int], dict[str, float]] = defaultdict(dict)
     for row in rows:
         found[row["domain"], row["seed"], row["n"]][row["strategy"]] = row[of]
-    by_size: dict[int, list[float]] = defaultdict(list)
-    for (_, _, n), both in found.items():
+    by_size: dict[int, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for (domain, _, n), both in found.items():
         if n and one in both and two in both:
-            by_size[n].append(both[one] - both[two])
-    return {str(n): interval(values) for n, values in sorted(by_size.items())}
+            by_size[n][domain].append(both[one] - both[two])
+    return {
+        str(n): interval([v for values in some.values() for v in values])
+        | {"seeds": of_seeds(list(some.values()))}
+        for n, some in sorted(by_size.items())
+    }
 
 
 def curve(rows: Iterable[Row], strategy: str, by: str) -> Curve:

@@ -45,6 +45,25 @@ def test_differences_are_paired() -> None:
     assert found["100"]["mean"] == pytest.approx(0.05)
 
 
+@given(st.lists(SHARES, min_size=2, max_size=9))
+def test_seeds_of_one_domain_are_its_replicates(values: list[float]) -> None:
+    alone, found = comparison.of_seeds([values]), comparison.interval(values)
+    assert alone == pytest.approx({key: found[key] for key in ("mean", "low", "high")})
+
+
+@given(st.lists(st.lists(SHARES, min_size=2, max_size=5), min_size=2, max_size=4), SHARES)
+def test_seeds_alone_do_not_see_how_domains_differ(values: list[list[float]], by: float) -> None:
+    one = comparison.of_seeds(values)
+    other = comparison.of_seeds([[v + by for v in values[0]], *values[1:]])
+    assert one is not None and other is not None
+    assert other["high"] - other["low"] == pytest.approx(one["high"] - one["low"], abs=1e-9)
+    assert other["mean"] == pytest.approx(one["mean"] + by / len(values))
+
+
+def test_seeds_alone_want_two_of_each_domain() -> None:
+    assert comparison.of_seeds([[0.1, 0.2], [0.1]]) is None
+
+
 @given(st.floats(0.3, 0.9))
 def test_what_is_needed_gives_the_accuracy_back(accuracy: float) -> None:
     along = [(0.0, 0.1), (100.0, 0.3), (400.0, 0.9)]
