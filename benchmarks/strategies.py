@@ -50,7 +50,7 @@ IN_ROUNDS: dict[str, Changes] = {
     },
     "coverage": {**_UNSIGHTED, "adaptation": _SPREAD},
     # What the choice among twice as many is worth to whoever does not look at the student.
-    "coverage, half kept": {**_UNSIGHTED, **ADVERSARIAL, "adaptation": _SPREAD},
+    "coverage with choice": {**_UNSIGHTED, **ADVERSARIAL, "adaptation": _SPREAD},
     "random": {**_UNSIGHTED, "adaptation": _CHANCE},
 }
 AT_ONCE: dict[str, Changes] = {
@@ -73,7 +73,7 @@ QUICK = ["random", "adversarial", "coverage", "paraphrase x10"]
 ALL = [
     *("random", "adversarial", "coverage"),
     *(f"{name} x{times}" for name, many in TIMES.items() for times in many),
-    *("coverage, half kept", "no refinement", "blind", *AT_ONCE),
+    *("coverage with choice", "no refinement", "blind", *AT_ONCE),
 ]
 
 
