@@ -1,4 +1,4 @@
-"""Ablations: the adversarial strategy with one setting changed, and what the change costs.
+"""Ablations: a run with one setting changed, and what the change costs.
 
     elenchus bench ablations             # or python -m benchmarks.ablations; hours
     elenchus bench ablations --quick     # one small invented code, one seed, small sizes

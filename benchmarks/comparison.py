@@ -2,15 +2,15 @@
 
 A replicate is one domain with one seed; all strategies share its exam, so differences are paired.
 Intervals are 95 % t intervals over replicates, of ratios bootstrap intervals. Domains differ among
-themselves more than seeds of one do, so differences have a second interval: of seeds alone, the
-domains taken as they are.
+themselves more than seeds of one do, so there is a second interval: of seeds alone, the domains
+taken as they are.
 """
 
 import itertools
 import math
 import random
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
@@ -18,7 +18,8 @@ import numpy as np
 from scipy import stats
 
 Row = dict[str, Any]
-Interval = dict[str, Any]  # `mean`, `low`, `high`, `replicates`; of differences `seeds`, too
+Interval = dict[str, Any]  # `mean`, `low`, `high`, `replicates`; `seeds`: `mean`, `low`, `high`
+Replicate = tuple[str, int]  # domain and seed
 Equivalent = dict[str, float | None]  # `mean`, `low`, `high`
 Curve = list[tuple[float, float]]  # of (samples or tokens, accuracy), rising in the first
 RESAMPLES = 2000
@@ -32,6 +33,14 @@ def interval(values: Sequence[float]) -> Interval:
     error = float(np.std(values, ddof=1)) / math.sqrt(len(values))
     width = float(stats.t.ppf(0.975, len(values) - 1)) * error
     return {"mean": mean, "low": mean - width, "high": mean + width, "replicates": len(values)}
+
+
+def over(replicates: Mapping[Replicate, float]) -> Interval:
+    """The `interval` over replicates, and as `seeds` that of `of_seeds`."""
+    by_domain: dict[str, list[float]] = defaultdict(list)
+    for (domain, _), value in replicates.items():
+        by_domain[domain].append(value)
+    return interval(list(replicates.values())) | {"seeds": of_seeds(list(by_domain.values()))}
 
 
 def of_seeds(by_domain: Sequence[Sequence[float]]) -> dict[str, float] | None:
@@ -53,12 +62,12 @@ def of_seeds(by_domain: Sequence[Sequence[float]]) -> dict[str, float] | None:
 def table(rows: Iterable[Row]) -> dict[str, dict[str, Row]]:
     """By strategy and size: accuracy with its interval, and means of what it took."""
     # A strategy with a run for each size has the untouched student in each; it counts once.
-    cells: dict[str, dict[int, dict[tuple[str, int], Row]]] = defaultdict(lambda: defaultdict(dict))
+    cells: dict[str, dict[int, dict[Replicate, Row]]] = defaultdict(lambda: defaultdict(dict))
     for row in rows:
         cells[row["strategy"]][row["n"]][row["domain"], row["seed"]] = row
     return {
         strategy: {
-            str(n): interval([row["accuracy"] for row in some.values()])
+            str(n): over({replicate: row["accuracy"] for replicate, row in some.items()})
             | {
                 key: float(np.mean([row.get(key, 0) for row in some.values()]))
                 for key in ("learnt", "samples", "examined", "data_tokens", "seen_tokens", "steps")
@@ -72,22 +81,15 @@ def table(rows: Iterable[Row]) -> dict[str, dict[str, Row]]:
 def differences(
     rows: Iterable[Row], one: str, two: str, of: str = "accuracy"
 ) -> dict[str, Interval]:
-    """Paired difference of accuracy or `learnt`, `one` minus `two`, by size.
-
-    Beside the interval over replicates, `seeds` has that of `of_seeds`.
-    """
+    """Paired difference of accuracy or `learnt`, `one` minus `two`, by size."""
     found: dict[tuple[str, int, int], dict[str, float]] = defaultdict(dict)
     for row in rows:
         found[row["domain"], row["seed"], row["n"]][row["strategy"]] = row[of]
-    by_size: dict[int, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-    for (domain, _, n), both in found.items():
+    by_size: dict[int, dict[Replicate, float]] = defaultdict(dict)
+    for (domain, seed, n), both in found.items():
         if n and one in both and two in both:
-            by_size[n][domain].append(both[one] - both[two])
-    return {
-        str(n): interval([v for values in some.values() for v in values])
-        | {"seeds": of_seeds(list(some.values()))}
-        for n, some in sorted(by_size.items())
-    }
+            by_size[n][domain, seed] = both[one] - both[two]
+    return {str(n): over(some) for n, some in sorted(by_size.items())}
 
 
 def curve(rows: Iterable[Row], strategy: str, by: str) -> Curve:

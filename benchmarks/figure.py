@@ -8,7 +8,10 @@ from benchmarks.comparison import Row
 
 
 def draw(rows: list[Row], path: Path) -> None:
-    """Two panels with bands of 95 %: samples of each strategy in rounds, and data tokens of all."""
+    """Two panels: samples of each strategy in rounds, and data tokens of all.
+
+    Bands are of 95 %, of seeds alone where each domain has more than one.
+    """
     import matplotlib as mpl
 
     mpl.use("Agg")
@@ -22,7 +25,10 @@ def draw(rows: list[Row], path: Path) -> None:
             _curve(left, cells, "samples", name)
         _curve(right, cells, "data_tokens", name)
     left.set(xscale="log", xlabel="samples", ylabel="right answers, held-out exam")
+    left.set_xticks(sizes := sorted({row["n"] for row in rows if row["n"]}), map(str, sizes))
+    left.minorticks_off()
     right.set(xscale="log", xlabel="tokens of the data")
+    right.xaxis.set_major_formatter("{x:,.0f}")
     left.legend(fontsize=8, frameon=False)
     right.legend(fontsize=8, frameon=False)
     figure.savefig(path, metadata={"Date": None})
@@ -31,10 +37,16 @@ def draw(rows: list[Row], path: Path) -> None:
 
 def _curve(axes: Any, cells: list[Row], along: str, name: str) -> None:
     amounts = [cell[along] for cell in cells]
-    axes.plot(amounts, [cell["mean"] for cell in cells], marker="o", markersize=3, label=name)
-    # One replicate has no band.
+    (line,) = axes.plot(
+        amounts, [cell["mean"] for cell in cells], marker="o", markersize=3, label=name
+    )
+    # One replicate has no band, and a band of one size is a line.
+    bands = [cell["seeds"] or cell for cell in cells]
     low, high = (
-        [cell["mean"] if cell[end] is None else cell[end] for cell in cells]
+        [band["mean"] if band[end] is None else band[end] for band in bands]
         for end in ("low", "high")
     )
-    axes.fill_between(amounts, low, high, alpha=0.15)
+    colour = line.get_color()
+    axes.fill_between(amounts, low, high, alpha=0.15, color=colour)
+    if len(cells) == 1:
+        axes.vlines(amounts, low, high, color=colour)
