@@ -120,11 +120,12 @@ def _earlier(group: Path) -> runs.RunFolder | None:
 def distil(folder: runs.RunFolder, sizes: tuple[int, ...]) -> list[Row]:
     """A row for the untouched student, and one for each round.
 
-    `data_tokens` counts the dataset once, `seen_tokens` and `steps` all training so far; `wrong` is
-    the share of the dataset's examples whose answer is wrong, which only the reader can tell;
-    `learnt` is the share right of the questions that the untouched student failed; `by_samples` has
-    right answers and questions by the samples about their point. The last row has `exams`, the
-    accuracy on every exam, before and after.
+    `data_tokens` counts the dataset once, `seen_tokens` and `steps` all training so far; `asked`
+    the questions that the expert answered in the `examined` examinations, revised ones too;
+    `wrong` is the share of the dataset's examples whose answer is wrong, which only the reader can
+    tell; `learnt` is the share right of the questions that the untouched student failed;
+    `by_samples` has right answers and questions by the samples about their point. The last row has
+    `exams`, the accuracy on every exam, before and after.
     """
     from training import lora
 
@@ -135,7 +136,7 @@ def distil(folder: runs.RunFolder, sizes: tuple[int, ...]) -> list[Row]:
         wrong = {i for i, example in examples.items() if told and _is_wrong(ledger, example)}
         texts = lora.texts(ledger.all(Text))
         datasets = {d.round: d.example_ids for d in ledger.all(Dataset)}
-        examined = [e.round for e in ledger.all(Examination)]
+        examined = [(e.round, len(e.turn_ids)) for e in ledger.all(Examination)]
         adapters = sorted(ledger.all(Adapter), key=lambda a: a.round)
         items = {i.id: i for i in ledger.all(ExamItem, exam="held-out")}
         scores = ledger.all(Score, exam="held-out")
@@ -152,7 +153,8 @@ def distil(folder: runs.RunFolder, sizes: tuple[int, ...]) -> list[Row]:
                 "data_tokens": _tokens(folder, samples),
                 "seen_tokens": rows[-1]["seen_tokens"] + adapter.tokens,
                 "steps": rows[-1]["steps"] + adapter.steps,
-                "examined": sum(round_ <= adapter.round for round_ in examined),
+                "examined": sum(round_ <= adapter.round for round_, _ in examined),
+                "asked": sum(turns for round_, turns in examined if round_ <= adapter.round),
                 "wrong": len(wrong.intersection(kept)) / len(kept) if kept else 0.0,
             }
         )

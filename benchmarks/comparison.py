@@ -69,9 +69,10 @@ def table(rows: Iterable[Row]) -> dict[str, dict[str, Row]]:
         strategy: {
             str(n): over({replicate: row["accuracy"] for replicate, row in some.items()})
             | {
-                key: float(np.mean([row.get(key, 0) for row in some.values()]))
-                for key in ("learnt", "samples", "examined", "data_tokens", "seen_tokens", "steps")
+                key: float(np.mean([row[key] for row in some.values()]))
+                for key in ("learnt", "samples", "data_tokens", "seen_tokens", "steps")
             }
+            | {"asked": float(np.mean([row.get("asked", 0) for row in some.values()]))}
             for n, some in sorted(by_size.items())
         }
         for strategy, by_size in cells.items()

@@ -7,7 +7,8 @@ Reported on the domain market and on invented codes that no setting was chosen o
 run of its own below `--out`; started again after a kill, it goes on where it stopped. `--only`
 names the strategies to compare with the adversarial one, which always runs.
 
-Keys of the JSON: `table` (by strategy and n), `by_domain` (such a table for each),
+Keys of the JSON: `table` (by strategy and n: accuracy, its interval over replicates and that of
+seeds alone, and what it took: `asked` counts questions to the expert), `by_domain` (such tables),
 `by_domain_minus_random`, `adversarial_minus_random` and `adversarial_minus` (of each other
 strategy), by n; `random_per_adversarial` (samples, by n of the adversarial strategy) and
 `paraphrase_tokens_per_adversarial_token`, with intervals, and null for more than was tried;

@@ -38,7 +38,7 @@ _COVERAGE: Changes = {"points": "coverage", "kinds": "even"}
 _SPREAD: Changes = {**_COVERAGE, "depth": 1}
 _CHANCE: Changes = {"points": "random", "kinds": "random", "depth": 1}
 
-# Samples are what is compared, so of twice as many accepted questions the best half is kept.
+# Samples are what is compared, so it aims at twice as many accepted questions, and keeps the best.
 ADVERSARIAL: Changes = {"dataset": {"candidates": 2.0}}
 IN_ROUNDS: dict[str, Changes] = {
     "adversarial": ADVERSARIAL,
@@ -54,7 +54,7 @@ IN_ROUNDS: dict[str, Changes] = {
     "random": {**_UNSIGHTED, "adaptation": _CHANCE},
 }
 AT_ONCE: dict[str, Changes] = {
-    "plain": {},  # the paper's form: a frozen student, one fine-tune
+    "plain": ADVERSARIAL,  # the paper's form: a frozen student, one fine-tune
     "random at once": IN_ROUNDS["random"],
 }
 # Learning rate and replay are the texts' own, chosen on a development code.

@@ -16,9 +16,10 @@ def show(found: dict[str, Any]) -> None:
     """Print the comparison: accuracy by strategy and size, differences, the headline numbers."""
     console = wide()
     console.print(_accuracies(found["table"]))
-    console.print(_examined(found["table"]))
+    console.print(_asked(found["table"]))
     console.print(_differences("adversarial minus", found["adversarial_minus"]))
-    console.print(_differences("seeds alone", _of_seeds(found["adversarial_minus"])))
+    if of_seeds := _of_seeds(found["adversarial_minus"]):
+        console.print(_differences("seeds alone", of_seeds))
     console.print(_differences("of what was failed before", found["learnt_minus"]))
     console.print(_by_samples(found["right_by_samples"]))
     for n, times in found["random_per_adversarial"].items():
@@ -39,19 +40,18 @@ def _accuracies(cells: dict[str, dict[str, Any]]) -> Table:
     return shown
 
 
-def _examined(cells: dict[str, dict[str, Any]]) -> Table:
-    """What samples cost: the expert is asked in every examination, accepted or not."""
-    some = {name: by_size for name, by_size in cells.items() if _examinations(by_size)}
-    sizes = sorted({int(n) for by_size in some.values() for n in _examinations(by_size)})
-    shown = Table("examinations", *(f"n = {n}" for n in sizes), box=None)
-    for name, by_size in some.items():
-        counts = _examinations(by_size)
-        shown.add_row(name, *(f"{counts[n]:.0f}" if n in counts else "" for n in map(str, sizes)))
+def _asked(cells: dict[str, dict[str, Any]]) -> Table:
+    """What samples cost: the questions that the expert answered."""
+    asked = {
+        name: {int(n): cell["asked"] for n, cell in by_size.items() if cell["asked"]}
+        for name, by_size in cells.items()
+    }
+    sizes = sorted({n for by_size in asked.values() for n in by_size})
+    shown = Table("questions to the expert", *(f"n = {n}" for n in sizes), box=None)
+    for name, counts in asked.items():
+        if counts:
+            shown.add_row(name, *(f"{counts[n]:.0f}" if n in counts else "" for n in sizes))
     return shown
-
-
-def _examinations(by_size: dict[str, Any]) -> dict[str, float]:
-    return {n: cell["examined"] for n, cell in by_size.items() if cell["examined"]}
 
 
 def _differences(name: str, against: dict[str, dict[str, Any]]) -> Table:
@@ -65,8 +65,9 @@ def _differences(name: str, against: dict[str, dict[str, Any]]) -> Table:
 def _of_seeds(against: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
     """Differences with the interval of seeds alone, where they have one."""
     return {
-        name: {n: cell["seeds"] for n, cell in by_size.items() if cell["seeds"]}
+        name: found
         for name, by_size in against.items()
+        if (found := {n: cell["seeds"] for n, cell in by_size.items() if cell["seeds"]})
     }
 
 

@@ -113,14 +113,16 @@ async def draw(state: AdaptationState, runtime: Runtime[Context]) -> Update:
     """Choose seeds by coverage and by what the student fails; more for a round that falls short."""
     context, round_ = runtime.context, trained_rounds(state) + 1
     config, ledger = context.config, context.ledger
-    before = ledger.all(Examination, round=state["round"])
-    taken = sum(e.accepted_turn_id is not None for e in before)
-    wanted, spare = _wanted(context, state, round_), config.dataset.candidates
+    count = state.get("more", 0)
+    if not count:
+        before = ledger.all(Examination, round=state["round"])
+        wanted, taken = _wanted(context, state, round_), curation.accepted(before)
+        count = how_many(wanted, len(before), taken, config.dataset.candidates)
     seeds = draw_seeds(
         ledger.all(Point),
         curation.past(ledger, round_, config.adaptation.memory),
         round_,
-        state.get("more", 0) or how_many(wanted, len(before), taken, spare),
+        count,
         config.adaptation,
         config.seed,
         ledger.count(Examination, round=round_),
@@ -146,19 +148,23 @@ async def curate(state: AdaptationState, runtime: Runtime[Context]) -> Update:
     context = runtime.context
     context.end_round()
     dataset = await asyncio.to_thread(curation.choose, context, state["round"])
-    more = curation.more(context, dataset, _wanted(context, state, state["round"]))
-    if more:
-        return {"more": more}
-    curation.keep(context, dataset)
     failed, fresh = curation.fresh_failures(context.ledger, state["round"])
-    counts = context.ledger.all(Examination, round=state["round"])
-    taken = sum(e.accepted_turn_id is not None for e in counts)
-    context.progress.say(
-        f"round {state['round']}: "
-        + (f"the student failed {failed} of {fresh} fresh questions; " if fresh else "")
-        + f"{taken} of {len(counts)} examinations accepted, dataset of {len(dataset.example_ids)}"
+    done = context.ledger.all(Examination, round=state["round"])
+    said = f"round {state['round']}: " + (
+        (f"the student failed {failed} of {fresh} fresh questions; " if fresh else "")
+        + f"{curation.accepted(done)} of {len(done)} examinations accepted, "
     )
     sighted = context.config.examination.sighted
+    # Only a round's first questions are alike from round to round; later ones follow its findings.
+    first = sighted and fresh and not state.get("more", 0)
+    shares: Update = {"failed": [failed], "fresh": [fresh]} if first else {}
+    learnt = sighted and failed < context.config.adaptation.stop_failure_share * fresh
+    more = curation.more(context, dataset, _wanted(context, state, state["round"]))
+    if more and not learnt:
+        context.progress.say(f"{said}too few for the round: {more} more")
+        return {"more": more} | shares
+    curation.keep(context, dataset)
+    context.progress.say(f"{said}dataset of {len(dataset.example_ids)}")
     if sighted and not fresh:
         nobody = "no question could be put to the student"
         return {"dataset_id": dataset.id, "more": 0, "stopped": nobody}
@@ -169,7 +175,6 @@ async def curate(state: AdaptationState, runtime: Runtime[Context]) -> Update:
         stopped = nothing if long else "no examination was accepted"
     elif not context.config.training.enabled:
         stopped = "the dataset is made, and training.enabled is off"
-    shares = {"failed": [failed], "fresh": [fresh]} if sighted else {}
     return {"dataset_id": dataset.id, "more": 0, "stopped": stopped} | shares
 
 

@@ -1,6 +1,7 @@
 """Between examinations and adapter: examples, the dataset of a round, and its training."""
 
 import math
+from collections.abc import Sequence
 
 from agents.models import weights, weights_hash
 from elenchus.ledger import Ledger
@@ -29,7 +30,8 @@ LEAST = 8  # examples for a point of an update, which has few of them
 def past(ledger: Ledger, before: int, memory: float) -> Past:
     """What the examinations of all rounds before one showed, and those that it had so far.
 
-    A finding counts `memory` times as much with every training since: the student has learnt.
+    What it and the round before it showed counts whole, earlier findings `memory` times as much
+    for every round between: the student has learnt.
     """
     seen = Past()
     seeds = {seed.id: seed for seed in ledger.all(Seed)}
@@ -73,9 +75,9 @@ def choose(context: Context, round_: int) -> Dataset:
     begun = over.round if over else 0
     most = wanted(context) if over else context.config.sizes[round_ - 1]
     among = [e for e in ledger.all(Examination) if begun < e.round <= round_]
-    accepted = _examples(context, among)
-    ledger.write(*accepted)
-    examples = _short_enough(context, accepted)
+    candidates = _examples(context, among)
+    ledger.write(*candidates)
+    examples = _short_enough(context, candidates)
     encode = context.embedder.encode
     exam = encode([i.prompt[-1].content for i in ledger.all(ExamItem, exam="held-out")])
     chosen = datasets.curate(
@@ -85,7 +87,7 @@ def choose(context: Context, round_: int) -> Dataset:
         context.config.dataset,
         round_,
         most,
-        too_long=len(accepted) - len(examples),
+        too_long=len(candidates) - len(examples),
     )
     kept, nearest = _kept(context, over, exam)
     return chosen.model_copy(
@@ -108,13 +110,20 @@ def more(context: Context, dataset: Dataset, wanted: int) -> int:
     `wanted` examples should the round add. A choice of fewer among enough candidates is compact.
     """
     left_out = dataset.near_duplicates + dataset.near_exam + dataset.too_long
-    before = context.config.sizes[dataset.round - 1] - wanted
+    usable = dataset.candidates - left_out
+    done = context.ledger.all(Examination, round=dataset.round)
     return how_many_more(
+        context.config.sizes[dataset.round - 1] - usable,
         wanted,
-        context.ledger.count(Examination, round=dataset.round),
-        dataset.candidates - left_out - before,
+        len(done),
+        min(usable, accepted(done)),
         context.config.dataset.candidates,
     )
+
+
+def accepted(examinations: Sequence[Examination]) -> int:
+    """How many of them accepted a turn."""
+    return sum(e.accepted_turn_id is not None for e in examinations)
 
 
 def keep_so_far(context: Context) -> int:

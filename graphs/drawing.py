@@ -44,16 +44,16 @@ def how_many(missing: int, examined: int, accepted: int, spare: float) -> int:
     return min(math.ceil(spare * max(missing, 0) / share), MOST * max(missing, 0))
 
 
-def how_many_more(wanted: int, examined: int, gained: int, spare: float) -> int:
-    """Examinations for what a round lacks of `wanted` examples; 0 when it lacks none.
+def how_many_more(missing: int, wanted: int, examined: int, accepted: int, spare: float) -> int:
+    """Further examinations of a round that misses some of the `wanted` examples; 0 for none.
 
-    It gained so many by those it had. A round that gains none does without, and so does one that
-    had `MOST` examinations for each example.
+    A round that accepted nothing does without, and so does one that had `MOST` examinations for
+    each example.
     """
-    if gained <= 0 or gained >= wanted:
+    if missing <= 0 or accepted <= 0:
         return 0
-    lacking = how_many(wanted - gained, examined, gained, spare)
-    return min(max(lacking, FEW), MOST * wanted - examined)
+    more = max(how_many(missing, examined, accepted, spare), FEW)
+    return max(min(more, MOST * wanted - examined), 0)
 
 
 def draw_seeds(

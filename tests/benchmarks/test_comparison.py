@@ -60,6 +60,14 @@ def test_seeds_alone_do_not_see_how_domains_differ(values: list[list[float]], by
     assert other["mean"] == pytest.approx(one["mean"] + by / len(values))
 
 
+def test_seeds_alone_with_more_seeds_on_one_domain() -> None:
+    """Worked out by hand: squares .02 and .02 over 3 degrees of freedom, t = 3.182."""
+    found = comparison.of_seeds([[0.1, 0.3], [0.0, 0.1, 0.2]])
+    assert found is not None and found["mean"] == pytest.approx(0.15)
+    width = 3.1824 * math.sqrt(0.04 / 3 * (1 / 2 + 1 / 3)) / 2
+    assert found["high"] - found["mean"] == pytest.approx(width, rel=1e-4)
+
+
 def test_seeds_alone_want_two_of_each_domain() -> None:
     assert comparison.of_seeds([[0.1, 0.2], [0.1]]) is None
 

@@ -221,6 +221,20 @@ def test_a_round_that_accepts_nothing_ends_the_run_with_a_result(tmp_path: Path,
     assert 1 < max(turns[False]) <= 3
 
 
+@pytest.mark.parametrize("share, goes_on", [(0, True), (1, False)])
+def test_a_round_that_falls_short_ends_where_the_student_has_learnt(
+    tmp_path: Path, elenchus, share: float, goes_on: bool
+) -> None:
+    home, root = write_pool(tmp_path), tmp_path / "runs"
+    with (home / "domain.yaml").open("a") as settings:
+        settings.write("examination: {accept_gap: 0.9}\nseed: 3\n")  # 13 of 14 are failed
+    sets = ("--set", f"adaptation.stop_failure_share={share}", "--set", "adaptation.examples=[11]")
+    result = elenchus("launch", home, *sets, "--runs", root, "--json").json
+    assert (result["examinations"] > how_many(11, 0, 0, 1.08)) == goes_on
+    assert (result["examples"] == 11) == goes_on
+    assert len(result["failure_share_by_round"]) == 1
+
+
 def test_a_round_without_a_question_is_no_sign_of_learning(
     tmp_path: Path, elenchus, monkeypatch: pytest.MonkeyPatch
 ) -> None:

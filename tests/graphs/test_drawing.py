@@ -98,14 +98,14 @@ def test_more_is_examined_where_less_was_accepted(missing: int, examined: int, p
 
 @given(st.integers(1, 200), st.floats(0, 1), st.randoms())
 def test_a_round_goes_on_until_it_has_enough(wanted: int, share: float, random) -> None:
-    examined, count, gained = 0, how_many(wanted, 0, 0, 1.08), 0
+    examined, count, accepted = 0, how_many(wanted, 0, 0, 1.08), 0
     while count:
         examined += count
-        gained += sum(random.random() < share for _ in range(count))
-        count = how_many_more(wanted, examined, gained, 1.08)
+        accepted += sum(random.random() < share for _ in range(count))
+        count = how_many_more(wanted - accepted, wanted, examined, accepted, 1.08)
         assert count == 0 or count >= min(FEW, MOST * wanted - examined)
     assert examined <= MOST * wanted
-    assert gained == 0 or gained >= wanted or examined == MOST * wanted
+    assert accepted == 0 or accepted >= wanted or examined == MOST * wanted
 
 
 def test_seeds_of_a_round_that_goes_on_are_other_ones() -> None:
