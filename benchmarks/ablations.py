@@ -3,9 +3,9 @@
     elenchus bench ablations             # or python -m benchmarks.ablations; hours
     elenchus bench ablations --quick     # one small invented code, one seed, small sizes
 
-Run on the domains that settings are chosen on: harbour, and an invented code whose name begins
-with "dev". Every cell is a run of its own below `--out`, as in `benchmarks.efficiency`. `--only`
-names the changes to try.
+Run on the domains that settings are chosen on: harbour, and invented codes whose names begin with
+"dev", of which the student knows nothing and half. Every cell is a run of its own below `--out`, as
+in `benchmarks.efficiency`. `--only` names the changes to try.
 
 Keys of the JSON: `table` and `minus_unchanged` (by change and n, accuracy with its interval, and
 its paired difference from the unchanged strategy; not where the expert errs, since it writes the
@@ -193,8 +193,11 @@ def _missed(costs: dict[str, dict[str, float]], trend: dict[str, Any] | None) ->
 
 
 def _domains(out: Path, quick: bool) -> list[Path]:
-    code = invented.write(out / "domains", "dev-2", 40 if quick else 120)
-    return [code] if quick else [harness.ROOT / "domains" / "harbour" / "domain.yaml", code]
+    folder = out / "domains"
+    if quick:
+        return [invented.write(folder, "dev-2", 40)]
+    new, half = invented.write(folder, "dev-2", 120), invented.write(folder, "dev-3", 120, 120)
+    return [harness.ROOT / "domains" / "harbour" / "domain.yaml", new, half]
 
 
 if __name__ == "__main__":
