@@ -9,11 +9,12 @@ in `benchmarks.efficiency`. `--only` names the changes to try.
 
 Keys of the JSON: `table` and `minus_unchanged` (by change and n, accuracy with its interval, and
 its paired difference from the unchanged strategy; not where the expert errs, since it writes the
-exam as well), `costs` (by change: examples, examinations, `wrong`, the share of the dataset's
-examples that hold a wrong answer, and `general`, the gain on the general exam, negative for what
-was forgotten), `refinement_trend` (points of accuracy a further round of refinement brings at the
-largest size, and Page's test for a trend), `missed` (a line for each target, of the changes run,
-that is not reached; exit code 1 where there is one), `rows` (every run).
+exam as well), `costs` (by change: examples, examinations, questions to the expert, `wrong`, the
+share of the dataset's examples that hold a wrong answer, and `general`, the gain on the general
+exam, negative for what was forgotten), `refinement_trend` (points of accuracy a further round of
+refinement brings at the largest size, and Page's test for a trend), `missed` (a line for each
+target, of the changes run, that is not reached; exit code 1 where there is one), `rows` (every
+run).
 """
 
 import functools
@@ -149,7 +150,7 @@ def show(found: dict[str, Any]) -> None:
     """Print a line for each change."""
     console, sizes = tables.wide(), list(found["table"][UNCHANGED])[1:]
     heads = [f"right, n = {n}" for n in sizes] + [f"minus unchanged, n = {sizes[-1]}"]
-    table = Table("%", *heads, "examined", "wrong", "general exam", box=None)
+    table = Table("%", *heads, "examined", "asked", "wrong", "general exam", box=None)
     for name, costs in found["costs"].items():
         means, against = (found[part].get(name, {}) for part in ("table", "minus_unchanged"))
         table.add_row(
@@ -157,6 +158,7 @@ def show(found: dict[str, Any]) -> None:
             *(tables.percent(means.get(n)) for n in sizes),
             tables.percent(against.get(sizes[-1]), "+"),
             f"{costs['examined']:.0f}",
+            f"{costs['asked']:.0f}",
             f"{100 * costs['wrong']:.1f}",
             f"{100 * costs['general']:+.1f}",
         )
@@ -172,7 +174,8 @@ def _costs(rows: Sequence[Row]) -> dict[str, float]:
     last = max(row["n"] for row in rows)
     of_last = [row for row in rows if row["n"] == last]
     costs = {
-        key: float(np.mean([r[key] for r in of_last])) for key in ("samples", "examined", "wrong")
+        key: float(np.mean([r[key] for r in of_last]))
+        for key in ("samples", "examined", "asked", "wrong")
     }
     exams = [row["exams"]["general"] for row in of_last]
     return costs | {"general": float(np.mean([e["after"] - e["before"] for e in exams]))}

@@ -14,7 +14,7 @@ def row(name: str, n: int, accuracy: float, seed: int = 0, wrong: float = 0.0) -
     return {
         "domain": "d", "seed": seed, "strategy": name, "n": n, "accuracy": accuracy, "wrong": wrong,
         "learnt": accuracy,
-        "samples": n, "data_tokens": n, "seen_tokens": n, "steps": n, "examined": n,
+        "samples": n, "data_tokens": n, "seen_tokens": n, "steps": n, "examined": n, "asked": n,
         "exams": {"general": {"before": 0.9, "after": 0.8}},
     }  # fmt: skip
 
