@@ -38,7 +38,7 @@ ASK_AGAIN = 2
 ENOUGH = 3  # times that a prompt failed before it is thought to be what fails, not the server
 SHOWN = 2000  # characters of an unusable answer that the model is shown again
 CHARS_A_TOKEN = 3  # rather few
-KEPT = 20_000  # characters of an answer that are kept
+RAW = 20_000  # characters of an unusable text that a failure keeps; the call has all of it
 _OPENS, _CLOSES = "<think>", "</think>"
 _THINK = re.compile(rf"{_OPENS}.*?(?:{_CLOSES}|\Z)", re.DOTALL)
 _MESSAGES: dict[str, type[BaseMessage]] = {
@@ -137,7 +137,7 @@ class Caller:
 
     def _failed(self, prompt: Prompt, reason: str, raw: str, call_id: str) -> CallFailed:
         failure = Failure(
-            role=prompt.role, task=prompt.task, reason=reason, raw=raw, call_id=call_id
+            role=prompt.role, task=prompt.task, reason=reason, raw=raw[:RAW], call_id=call_id
         )
         self._ledger.write(failure)
         return CallFailed(failure)
@@ -160,7 +160,7 @@ class Caller:
             try:
                 return await self._persistent(call, asked)
             except REFUSALS as error:
-                raise self._failed(asked.prompt, str(error), asked.request[:KEPT], key) from error
+                raise self._failed(asked.prompt, str(error), asked.request, key) from error
 
     async def _persistent(self, call: Call, asked: _Asked) -> Call:
         """The call with its answer; errors that pass are waited out.
@@ -243,7 +243,7 @@ def _done(call: Call, reply: AIMessage, seconds: float) -> Call:
     usage = reply.usage_metadata
     return call.model_copy(
         update={
-            "response": _storable(_without_reasoning(text_of(reply)))[:KEPT],
+            "response": _storable(_without_reasoning(text_of(reply))),
             "input_tokens": usage["input_tokens"] if usage else 0,
             "output_tokens": usage["output_tokens"] if usage else 0,
             "seconds": seconds,

@@ -1,6 +1,6 @@
 """The examiner: finds what can be asked, writes questions, and revises them to be harder."""
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, field_validator
 
 from agents.calls import Caller
 from agents.prompting import Prompt, fence, fence_passages, flat, neutral, render
@@ -30,6 +30,13 @@ class Proposal(BaseModel):
     model_config = ConfigDict(extra="forbid")
     question: str
     kind: QuestionKind
+
+    @field_validator("question")
+    @classmethod
+    def _asks(cls, question: str) -> str:
+        if not question.strip():
+            raise ValueError("it is empty")
+        return question
 
 
 class Examiner:

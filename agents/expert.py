@@ -67,7 +67,7 @@ class Expert:
         answer = Answer(
             text=reply.answer,
             citations=tuple(reply.citations),
-            abstained=reply.abstained,
+            abstained=reply.abstained or not reply.answer.strip(),
             sample=sample,
             call_id=call.id,
             tokens=call.output_tokens,

@@ -5,6 +5,7 @@ code that comes with a model is run.
 """
 
 import functools
+import gc
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -99,9 +100,11 @@ class Loaded:
     """
 
     def __init__(self, model: Any, tokenizer: Any, weights: str) -> None:
-        self._model, self._tokenizer, self.weights = model, tokenizer, weights
+        self._tokenizer, self.weights = tokenizer, weights
         self.context = int(getattr(model.config, "max_position_embeddings", 0) or 1 << 30)
-        self.batcher: Batcher[Request, ChatResult] = Batcher(self._run, max_batch=MAX_BATCH)
+        # Not a method: a model that holds itself stays in memory long after it was let go of.
+        answer = functools.partial(_run, model, tokenizer)
+        self.batcher: Batcher[Request, ChatResult] = Batcher(answer, max_batch=MAX_BATCH)
 
     def prompt(self, chat: list[dict[str, str]]) -> str:
         """The messages in the model's chat form, up to where its answer begins."""
@@ -112,42 +115,46 @@ class Loaded:
         """Tokens of a prompt."""
         return len(self._tokenizer(text, add_special_tokens=False).input_ids)
 
-    def _run(self, requests: Sequence[Request]) -> list[ChatResult]:
-        found: dict[Request, list[ChatResult]] = {}
-        for settings in dict.fromkeys((r.temperature, r.max_new_tokens) for r in requests):
-            alike = [r for r in requests if (r.temperature, r.max_new_tokens) == settings]
-            for request, result in zip(alike, self._answers(alike), strict=True):
-                found.setdefault(request, []).append(result)
-        return [found[request].pop() for request in requests]
 
-    def _answers(self, requests: Sequence[Request]) -> list[ChatResult]:
-        import torch
+def _run(model: Any, tokenizer: Any, requests: Sequence[Request]) -> list[ChatResult]:
+    """The answers to a batch, in its order."""
+    found: dict[Request, list[ChatResult]] = {}
+    for settings in dict.fromkeys((r.temperature, r.max_new_tokens) for r in requests):
+        alike = [r for r in requests if (r.temperature, r.max_new_tokens) == settings]
+        for request, result in zip(alike, _answers(model, tokenizer, alike), strict=True):
+            found.setdefault(request, []).append(result)
+    return [found[request].pop() for request in requests]
 
-        batch = self._tokenizer(
-            [request.text for request in requests],
-            return_tensors="pt",
-            padding=True,
-            padding_side="left",
-            add_special_tokens=False,
-        ).to(self._model.device)
-        warm = requests[0].temperature > 0
-        with torch.inference_mode():
-            made = self._model.generate(
-                input_ids=batch.input_ids,
-                attention_mask=batch.attention_mask,
-                max_new_tokens=requests[0].max_new_tokens,
-                do_sample=warm,
-                temperature=requests[0].temperature if warm else None,
-                pad_token_id=self._tokenizer.pad_token_id,
-            )
-        read = batch.attention_mask.sum(dim=1).tolist()
-        answers = made[:, batch.input_ids.shape[1] :]
-        return [self._result(n, answer) for n, answer in zip(read, answers, strict=True)]
 
-    def _result(self, read: int, answer: "torch.Tensor") -> ChatResult:
-        text = self._tokenizer.decode(answer, skip_special_tokens=True).strip()
-        written = int((answer != self._tokenizer.pad_token_id).sum())
-        return as_result(text, read, written)
+def _answers(model: Any, tokenizer: Any, requests: Sequence[Request]) -> list[ChatResult]:
+    import torch
+
+    batch = tokenizer(
+        [request.text for request in requests],
+        return_tensors="pt",
+        padding=True,
+        padding_side="left",
+        add_special_tokens=False,
+    ).to(model.device)
+    warm = requests[0].temperature > 0
+    with torch.inference_mode():
+        made = model.generate(
+            input_ids=batch.input_ids,
+            attention_mask=batch.attention_mask,
+            max_new_tokens=requests[0].max_new_tokens,
+            do_sample=warm,
+            temperature=requests[0].temperature if warm else None,
+            pad_token_id=tokenizer.pad_token_id,
+        )
+    read = batch.attention_mask.sum(dim=1).tolist()
+    answers = made[:, batch.input_ids.shape[1] :]
+    return [_result(tokenizer, n, answer) for n, answer in zip(read, answers, strict=True)]
+
+
+def _result(tokenizer: Any, read: int, answer: "torch.Tensor") -> ChatResult:
+    text = tokenizer.decode(answer, skip_special_tokens=True).strip()
+    written = int((answer != tokenizer.pad_token_id).sum())
+    return as_result(text, read, written)
 
 
 @functools.lru_cache(maxsize=3)  # an expert's, the untouched student, and the newest trained one
@@ -156,7 +163,7 @@ def _loaded(name: str, adapter: Path | None, device: str) -> Loaded:
         import torch
         from transformers import AutoModelForCausalLM, AutoTokenizer
     except ModuleNotFoundError as error:
-        raise UserError(f"hf:{name} needs {error.name}: pip install 'elenchus[train]'") from error
+        raise UserError(f"hf:{name} needs {error.name}: pip install -e '.[train]'") from error
     try:
         tokenizer = AutoTokenizer.from_pretrained(name)
         model = AutoModelForCausalLM.from_pretrained(name, dtype="auto", use_safetensors=True)
@@ -179,7 +186,13 @@ def _loaded(name: str, adapter: Path | None, device: str) -> Loaded:
 
 def forget() -> None:
     """Let go of the loaded models: a training wants the room. They are loaded again when asked."""
+    if not _loaded.cache_info().currsize:
+        return
     _loaded.cache_clear()
+    gc.collect()  # packages make cycles, too
+    import torch
+
+    torch.cuda.empty_cache()  # does nothing where there is no GPU
 
 
 def _merged(model: Any, adapter: Path) -> Any:

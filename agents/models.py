@@ -111,7 +111,7 @@ def _builtin(name: str, config: ModelConfig, trained: Path | None) -> Model:
             from agents.builtin.nano import NanoChatModel
         except ModuleNotFoundError as error:
             raise UserError(
-                f"builtin:nano needs {error.name}: pip install 'elenchus[train]'"
+                f"builtin:nano needs {error.name}: pip install -e '.[train]'"
             ) from error
         if trained is not None:
             identity += "+" + weights_hash(trained)[:16]

@@ -49,7 +49,7 @@ def make_remote(config: ModelConfig) -> Runnable[Any, AIMessage]:
     if config.temperature is not None:
         settings["temperature"] = config.temperature
     try:
-        made: BaseChatModel = init_chat_model(config.model, **settings)
+        made: BaseChatModel = init_chat_model(name, model_provider=provider, **settings)
     except ImportError as error:
         extra = provider if provider in EXTRAS else f"langchain-{provider.replace('_', '-')}"
         package = f"elenchus[{extra}]" if provider in EXTRAS else extra
@@ -150,7 +150,8 @@ def _answer(config: ModelConfig, url: str, headers: dict[str, str]) -> Any:
         status = error.response.status_code
         remedy = REMEDIES.get(status, "is base_url right? It ends in /v1 for most servers")
         raise UserError(f"{config.model}: {url} answers {status}: {remedy}") from error
-    except httpx.LocalProtocolError:  # whose text may hold the key
+    # Both may hold the key in their text; the second is of a key that is not ASCII.
+    except (httpx.LocalProtocolError, UnicodeEncodeError):
         key = KEYS.get(config.model.partition(":")[0])
         raise UserError(f"{config.model}: {key} cannot be sent: set it again") from None
     except (httpx.HTTPError, httpx.InvalidURL) as error:

@@ -118,11 +118,13 @@ def needed(accuracy: float, along: Curve) -> float:
     0 where its least size is better, infinity where none of its sizes gets there.
     """
     reached = [(amount, value) for amount, value in along if amount > 0]
+    if reached and accuracy < reached[0][1]:
+        return 0.0
     for (low, worse), (high, better) in itertools.pairwise(reached):
         if worse <= accuracy <= better and better > worse:
             part = (accuracy - worse) / (better - worse)
             return math.exp(math.log(low) + part * (math.log(high) - math.log(low)))
-    return 0.0 if reached and accuracy < reached[0][1] else math.inf
+    return math.inf
 
 
 def equivalents(rows: Sequence[Row], other: str, by: str) -> dict[str, Equivalent]:

@@ -42,7 +42,7 @@ def parsed(made: argparse.ArgumentParser, arguments: list[str] | None) -> argpar
     found = made.parse_args(arguments)
     for package in ("matplotlib", "pyarrow", "torch"):
         if util.find_spec(package) is None:
-            raise UserError(f"this needs {package}: pip install 'elenchus[train,bench]'")
+            raise UserError(f"this needs {package}: pip install -e '.[train,bench]'")
     name = f"{found.name}-quick" if found.quick else found.name
     found.out = found.out or Path("runs") / "bench" / name
     count = found.seeds or (1 if found.quick else found.usual_seeds)

@@ -16,7 +16,7 @@ from elenchus.message_config import (
     MessagesConfig,
 )
 from elenchus.passage_config import PassagesConfig, PretrainingConfig, TaskConfig
-from elenchus.sections import ModelConfig, Section, SourceConfig
+from elenchus.sections import ModelConfig, Section, SourceConfig, provider_and_model
 from elenchus.selection_config import SelectionConfig
 
 __all__ = [  # of the sections in other files: whoever wants settings finds them all here
@@ -281,12 +281,7 @@ class DomainConfig(Section):
     @classmethod
     def _providers(cls, models: dict[str, LimitsConfig]) -> dict[str, LimitsConfig]:
         for name in models:
-            provider, _, model = name.partition(":")
-            if not provider or not model:
-                raise ValueError(
-                    f"{name!r} is not provider:model; write, for instance, "
-                    '"openai:gpt-5.4": {in_flight: 8}'
-                )
+            provider_and_model(name)
         return models
 
     @model_validator(mode="after")

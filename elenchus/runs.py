@@ -88,6 +88,11 @@ class RunFolder:
         earlier = self.manifest().get("updates")
         return RunFolder(self.path.parent / earlier) if earlier else None
 
+    def reuses(self) -> "RunFolder | None":
+        """The run whose calls this one takes over; one that it goes on from is such a run."""
+        path = self.manifest().get("reuses")
+        return RunFolder(Path(path)) if path else self.updates()
+
     def domain_folder(self) -> Path:
         return Path(self.manifest()["domain_folder"])
 
@@ -136,10 +141,12 @@ def create(
     profile: str | None,
     corpus: str,
     updates: str | None = None,
+    reuses: Path | None = None,
 ) -> RunFolder:
     """Make the folder of a new run below `root`; `corpus` is the fingerprint of its documents.
 
-    `updates` is the run that it goes on from, for changed documents.
+    `updates` is the run that it goes on from, for changed documents; `reuses` the folder of one
+    whose calls it takes over.
 
     Raises:
         UserError: the place cannot be written to, or the disk is nearly full.
@@ -163,6 +170,7 @@ def create(
             "profile": profile,
             "corpus": corpus,
             "updates": updates,
+            "reuses": None if reuses is None else str(reuses),
             "python": sys.version.split()[0],
             "versions": versions(),
             "prompts": prompt_hashes(),

@@ -18,6 +18,14 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+def provider_and_model(name: str) -> str:
+    """The name, where it is a provider's and a model's; ValueError for another one."""
+    provider, _, model = name.partition(":")
+    if not provider or not model:
+        raise ValueError(f"{name!r} is not provider:model; write, for instance, openai:gpt-5.4")
+    return name
+
+
 class SourceConfig(Section):
     """One source of documents: a path, a dataset of a hub, or a loader of an installed package."""
 
@@ -76,6 +84,11 @@ class ModelConfig(Section):
     options: dict[str, Any] = Field(
         default_factory=dict, description="further keyword arguments of the chat model"
     )
+
+    @field_validator("model")
+    @classmethod
+    def _of_a_provider(cls, model: str) -> str:
+        return provider_and_model(model)
 
     @field_validator("base_url")
     @classmethod

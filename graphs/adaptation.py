@@ -51,12 +51,10 @@ async def index(state: AdaptationState, runtime: Runtime[Context]) -> Update:
         return begin
     own = context.index
     with context.progress.stage("Read documents") as advance:
-        await asyncio.to_thread(own.read, advance)
+        documents, passages, refused = await asyncio.to_thread(own.take, advance)
     with context.progress.stage("Embed passages") as advance:
         await asyncio.to_thread(own.embed, context.store, advance)
-    documents, passages = list(own.catalogue.documents()), list(own.catalogue.passages())
     context.ledger.write(*documents, *passages)
-    refused = own.catalogue.count()["refused"]
     context.progress.say(
         f"{len(documents)} documents, {len(passages)} passages"
         + (f"; {refused} refused: `elenchus corpus stats` says why" if refused else "")
@@ -132,14 +130,20 @@ async def draw(state: AdaptationState, runtime: Runtime[Context]) -> Update:
 
 
 async def examine(state: SeedState, runtime: Runtime[Context]) -> Update:
-    """One examination; our own semaphore holds back the fan-out (see docs/design.md)."""
-    async with runtime.context.turnstile:
-        await _examination().ainvoke(
-            {"seed_id": state["seed_id"], "adapter": state["adapter"]},
-            context=runtime.context,
-            durability="async",
-        )
-    runtime.context.count_examination(state["seed_id"])
+    """One examination; our own semaphore holds back the fan-out (see docs/design.md).
+
+    One that was recorded right before a kill is not made again: where a model refused, it would
+    end otherwise, since only answers are kept.
+    """
+    context, seed_id = runtime.context, state["seed_id"]
+    async with context.turnstile:
+        if not context.is_examined(seed_id):
+            await _examination().ainvoke(
+                {"seed_id": seed_id, "adapter": state["adapter"]},
+                context=context,
+                durability="async",
+            )
+    context.count_examination(seed_id)
     return {}
 
 

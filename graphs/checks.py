@@ -45,7 +45,7 @@ def check_classifiers(config: DomainConfig) -> None:
     """Find what a classifier needs: packages, and weights to train; UserError without them."""
     for package in ("sklearn", "matplotlib"):
         if util.find_spec(package) is None:
-            raise UserError(f"method: indicators needs {package}: pip install 'elenchus[train]'")
+            raise UserError(f"method: indicators needs {package}: pip install -e '.[train]'")
     if not config.training.enabled:
         return
     from training import classifier

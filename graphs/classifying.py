@@ -1,8 +1,6 @@
 """The end of a run that makes classifiers: train them, judge them on real messages, and report."""
 
-import html
 import json
-import re
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -13,7 +11,7 @@ import numpy as np
 from agents.models import weights, weights_hash
 from elenchus import runs
 from elenchus.message_records import Classifier, Indicators, RealMessage, Removal, SyntheticMessage
-from elenchus.printing import printable
+from elenchus.printing import plain
 from graphs import screening
 from graphs.context import Advance, Context
 from graphs.state import IndicatorState
@@ -301,12 +299,12 @@ def _folder(context: Context, mix: Mix) -> Any:
 def _report(context: Context, result: Row) -> str:
     """What a run came to, for a person to read."""
     indicators = "\n\n".join(
-        f"**{_plain(label)}**: {_plain(text)}" for label, text in result["indicators"].items()
+        f"**{plain(label)}**: {plain(text)}" for label, text in result["indicators"].items()
     )
     out = "\n".join(f"- {count} × {why}" for why, count in result["left_out"].items())
     return f"""# Classifiers of run {result["run"]}
 
-{_plain(context.config.title)}: {len(result["classes"])} classes; {result["train"]} real messages to
+{plain(context.config.title)}: {len(result["classes"])} classes; {result["train"]} real messages to
 learn from, {result["validation"]} to calibrate on, {result["test"]} to be judged on.
 
 {_classifier_table(result["classifiers"])}
@@ -314,7 +312,7 @@ learn from, {result["validation"]} to calibrate on, {result["test"]} to be judge
 In brackets: 95 % intervals over test messages. Every class, every measure: `metrics.json`; every
 probability: `predictions/`; how sure it is and how often right: `reliability.svg`.
 
-{" ".join(map(_plain, result["notes"]))}
+{" ".join(map(plain, result["notes"]))}
 
 ## Synthetic messages
 
@@ -342,7 +340,7 @@ def _classifier_table(rows: Sequence[Row]) -> str:
     ]
     for row in rows:
         cells = " | ".join(_interval(row["metrics"][key]) for key in measures)
-        lines.append(f"| {row['mix']}, {_plain(row['model'])} | {row['samples']} | {cells} |")
+        lines.append(f"| {row['mix']}, {plain(row['model'])} | {row['samples']} | {cells} |")
     return "\n".join(lines)
 
 
@@ -370,8 +368,3 @@ def _interval(found: Row | None) -> str:
 
 def _number(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"
-
-
-def _plain(text: str) -> str:
-    """Text of models and tables as text: neither HTML nor Markdown."""
-    return re.sub(r"([\\`*_\[\]|#!~])", r"\\\1", html.escape(printable(text), quote=False))

@@ -70,18 +70,28 @@ class Context:
         self._done: set[str] = set()
         self._to_do = 0
 
+    def is_examined(self, seed_id: str) -> bool:
+        """Whether the examination of a seed is recorded already, as after a kill."""
+        self._begin_round(seed_id)
+        return seed_id in self._done
+
     def count_examination(self, seed_id: str) -> None:
         """Move the bar of a round's fan-out, which no single node of the graph spans."""
+        advance = self._begin_round(seed_id)
+        self._done.add(seed_id)
+        advance(len(self._done), self._to_do)
+
+    def _begin_round(self, seed_id: str) -> Advance:
+        """The bar of the round that a seed is of; the first call shows it."""
         if self._examined is None:
             round_ = self.ledger.get(Seed, seed_id).round
             self._examined = self._round.enter_context(
                 self.progress.stage(f"Examine round {round_}")
             )
-            # Those before a kill too; to count them all each time would take ever longer.
+            # Read once: to look through them all each time would take ever longer.
             self._done = {e.seed_id for e in self.ledger.all(Examination, round=round_)}
             self._to_do = self.ledger.count(Seed, round=round_)
-        self._done.add(seed_id)
-        self._examined(len(self._done), self._to_do)
+        return self._examined
 
     def end_round(self) -> None:
         """All examinations of a round are in."""
@@ -173,7 +183,7 @@ class Context:
         return self._student(adapter, settings)
 
     def _student(self, adapter: str, settings: ModelConfig) -> Student:
-        key = f"{adapter}@{settings.temperature}"
+        key = f"{adapter}@{settings.temperature}@{settings.samples}"
         if key not in self._students:
             path = self.folder.path / adapter if adapter else None
             self._students[key] = Student(self._caller(settings, path), self.config)

@@ -158,13 +158,14 @@ async def _item(context: Context, seed: Seed) -> ExamItem | str:
     if isinstance(found, str):
         return found
     question, answers = found
+    cited = (c.passage_id for a in answers for c in a.citations)
     return ExamItem(
         exam="held-out",
         kind=question.kind,
         prompt=context.examinee("").prompt(question.text).messages,
         gold=answers[0].text,
         point_id=seed.point_id,
-        passage_ids=tuple(dict.fromkeys(c.passage_id for a in answers for c in a.citations)),
+        passage_ids=tuple(dict.fromkeys((*question.passage_ids, *cited))),
         call_ids=(question.call_id, *(a.call_id for a in answers)),
     )
 
@@ -206,7 +207,7 @@ def read_hand_exam(
     Not strict, lines whose quote does not stand in the documents are left out.
     """
     rows = []
-    for number, row in enumerate(hand_questions(path), 1):
+    for number, row in hand_questions(path):
         held = [d for d in documents if d.source.endswith(row.document)]
         stands = any(row.quote in document.text for document in held)
         if strict and not stands:
@@ -217,23 +218,30 @@ def read_hand_exam(
     return rows
 
 
-def hand_questions(path: Path) -> list[HandQuestion]:
-    """All lines of a hand-written exam, whatever they quote; UserError names one that is wrong."""
+def hand_questions(path: Path) -> list[tuple[int, HandQuestion]]:
+    """All lines of a hand-written exam with their numbers, whatever they quote.
+
+    Raises:
+        UserError: names a line that is wrong; blank ones are passed over.
+    """
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        # Not `splitlines`, which breaks lines at characters that JSON leaves as they are.
+        lines = path.read_text(encoding="utf-8").split("\n")
     except OSError as error:
         raise UserError(f"exam.hand: cannot read {path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
         raise UserError(f"exam.hand: {path} is not UTF-8: save it as UTF-8") from error
     rows = []
     for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
         try:
             row = HandQuestion.model_validate_json(line)
         except ValidationError as error:
             problem = error.errors()[0]
             key = ".".join(map(str, problem["loc"])) or "the line"
             raise UserError(f"{path}, line {number}: {key}: {problem['msg']}") from error
-        rows.append(row)
+        rows.append((number, row))
     return rows
 
 

@@ -40,6 +40,7 @@ from retrieval import messages
 Update = dict[str, Any]
 Request = tuple[str, list[RealMessage], int]  # class, real messages to show, variation
 SPARE = 1.1  # messages asked for, for each that is missing: some will be left out
+APART = 10_000  # more requests than a round has
 
 
 async def collect(state: IndicatorState, runtime: Runtime[Context]) -> Update:
@@ -278,16 +279,19 @@ def _requests(context: Context, round_: int) -> list[Request]:
         rng = random.Random(f"groups/{context.config.seed}/{label}/{round_}")
         wanted = math.ceil(SPARE * missing / settings.per_request)
         groups: list[list[RealMessage]] = []
+        size = settings.group
+        # Sets of messages that come again in every round have numbers of their own there: by a
+        # count of what came of them, one whose request failed would be asked the same again.
+        first = APART * (round_ - 1) if size == 1 or len(own) <= size else 0
         for _ in range(wanted if own else 0):
             if not groups:
                 rng.shuffle(own)
-                size = settings.group
                 groups = [own[i : i + size] for i in range(0, len(own), size)]
             group = groups.pop(0)
             # The same messages again are another request by their number.
             ids = frozenset(message.id for message in group)
             shown[ids] += 1
-            requests.append((label, group, shown[ids]))
+            requests.append((label, group, first + shown[ids]))
     return requests
 
 

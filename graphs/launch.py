@@ -65,9 +65,12 @@ def launch(
         UserError: something given cannot be used; when that shows before the first question is
             asked, no run folder is left behind.
     """
+    if reuse is not None and not reuse.ledger.exists():
+        raise UserError(f"run {reuse.id} has made no calls: there is nothing to reuse")
     corpus = check(config, folder, progress)
     config = _from_anywhere(config)
-    return _begun(runs.create(root, config, folder, profile, corpus), progress, reuse)
+    reused = reuse.path.resolve() if reuse is not None else None
+    return _begun(runs.create(root, config, folder, profile, corpus, reuses=reused), progress)
 
 
 def update(earlier: runs.RunFolder, root: Path, progress: Progress) -> Result:
@@ -79,7 +82,7 @@ def update(earlier: runs.RunFolder, root: Path, progress: Progress) -> Result:
     if not earlier.result.exists():
         raise UserError(f"run {earlier.id} is not finished: `elenchus resume {earlier.id}` first")
     folder = earlier.domain_folder()
-    config = _with_present_sources(earlier.config(), folder)
+    config = _with_present_sources(earlier, folder)
     if config.method != "examination":
         raise UserError(f"runs of method {config.method} cannot be updated: launch another one")
     ended_with = json.loads(earlier.result.read_text(encoding="utf-8"))["adapter"]
@@ -90,14 +93,12 @@ def update(earlier: runs.RunFolder, root: Path, progress: Progress) -> Result:
         raise UserError(f"the documents are as they were for run {earlier.id}: nothing to update")
     profile = earlier.manifest()["profile"]
     run = runs.create(root, config, folder, profile, corpus, updates=earlier.id)
-    return _begun(run, progress, earlier)
+    return _begun(run, progress)
 
 
-def _begun(run: runs.RunFolder, progress: Progress, reuse: runs.RunFolder | None) -> Result:
+def _begun(run: runs.RunFolder, progress: Progress) -> Result:
     """See a new run to its end; without a trace where it could not even begin."""
     try:
-        if reuse is not None:
-            _adopt(run, reuse)
         with runs.explained(run.path), run.locked():
             return _see_through(run, progress)
     except RunStopped:
@@ -147,12 +148,13 @@ def _from_anywhere(config: DomainConfig) -> DomainConfig:
     return config.model_copy(update=changes | {"models": limits})
 
 
-def _with_present_sources(config: DomainConfig, folder: Path) -> DomainConfig:
-    """The configuration of a run, with the sources that its domain.yaml names now."""
-    path = folder / DOMAIN_FILE
+def _with_present_sources(run: runs.RunFolder, folder: Path) -> DomainConfig:
+    """The configuration of a run, with the sources that its domain.yaml and profile name now."""
+    config, path = run.config(), folder / DOMAIN_FILE
     if not path.is_file():
         return config
-    corpus = config.corpus.model_copy(update={"sources": load(path).corpus.sources})
+    present = load(path, run.manifest()["profile"])
+    corpus = config.corpus.model_copy(update={"sources": present.corpus.sources})
     return config.model_copy(update={"corpus": corpus})
 
 
@@ -166,7 +168,7 @@ def _look_at_corpus(run: runs.RunFolder, progress: Progress) -> None:
             corpus = _messages(config, run.domain_folder())
         else:
             # A run that has not read them yet will read the sources that it was launched with.
-            present = _with_present_sources(config, run.domain_folder()) if begun else config
+            present = _with_present_sources(run, run.domain_folder()) if begun else config
             corpus = _documents(_without_exam(present), run.domain_folder(), progress, False)
             corpus += _told(_problems(present, run.domain_folder()))
     except UserError as error:
@@ -205,6 +207,7 @@ def _see_through(run: runs.RunFolder, progress: Progress) -> Result:
     """Run the graph to its end; the run is locked and its models are known to be there."""
     context = Context(run, run.config(), run.domain_folder(), Ledger(run.ledger), progress)
     try:
+        _adopt(context)
         asyncio.run(_go(context))
     except KeyboardInterrupt:
         raise Interrupted(run.id) from None
@@ -332,17 +335,21 @@ async def checkpoints(path: Path) -> AsyncIterator[aiosqlite.Connection]:
             await connection.rollback()
 
 
-def _adopt(run: runs.RunFolder, earlier: runs.RunFolder) -> None:
-    """Take over an earlier run's calls, and what its searches found in the same passages."""
-    one, two = run.config(), earlier.config()
+def _adopt(context: Context) -> None:
+    """Take over an earlier run's calls, and what its searches found in the same passages.
+
+    Each time, since a kill may have come before: those that are here already are left alone.
+    """
+    run, earlier = context.folder, context.folder.reuses()
+    if earlier is None:
+        return
+    if not earlier.ledger.exists():
+        context.progress.say(f"run {earlier.id}, whose calls were to be reused, is gone")
+        return
+    one, two = context.config, earlier.config()
     same = run.manifest()["corpus"] == earlier.manifest()["corpus"]
     same = same and (one.retrieval, one.corpus) == (two.retrieval, two.corpus)
-    with runs.explained(run.path):
-        ledger = Ledger(run.ledger)
-        try:
-            ledger.adopt(earlier.ledger, searches=same)
-        finally:
-            ledger.close()
+    context.ledger.adopt(earlier.ledger, searches=same)
 
 
 def _how_to_go_on(context: Context, reason: str) -> str:

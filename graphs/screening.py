@@ -154,19 +154,17 @@ def _with_names(
 ) -> Iterable[Removal]:
     """Messages with a name that one or two real messages have: it may be somebody's."""
     texts = [m.text for m in others]
-    private = [
-        name
-        for name in sorted(names(texts) - set(allowed))
-        if sum(_holds(text, name) for text in texts) <= RARE
-    ]
+    # Compiled here: `re` remembers some hundred patterns, and a corpus may have thousands of names.
+    found = {n: re.compile(rf"\b{re.escape(n)}\b") for n in sorted(names(texts) - set(allowed))}
+    private = {
+        name: pattern
+        for name, pattern in found.items()
+        if sum(pattern.search(text) is not None for text in texts) <= RARE
+    }
     for message in messages:
-        held = [name for name in private if _holds(message.text, name)]
+        held = [name for name, pattern in private.items() if pattern.search(message.text)]
         if held:
             yield Removal(message_id=message.id, reason="name", detail=", ".join(held))
-
-
-def _holds(text: str, name: str) -> bool:
-    return re.search(rf"\b{re.escape(name)}\b", text) is not None
 
 
 def _near(

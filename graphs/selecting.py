@@ -41,7 +41,7 @@ def select(
     """
     tests = [p.bare for p in collect(config.tasks, domain_folder, config.seed).test]
     if config.exam.hand is not None:
-        tests += [row.question for row in hand_questions(domain_folder / config.exam.hand)]
+        tests += [row.question for _, row in hand_questions(domain_folder / config.exam.hand)]
     if not config.selection.ratings:
         return selection.select(config, domain_folder, out, progress, tests)
     make_model(config.expert)  # what is wrong with it shows before the corpus is read

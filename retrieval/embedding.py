@@ -98,7 +98,7 @@ def check_embedding(name: str) -> None:
 
 
 def _missing(name: str, package: str | None) -> UserError:
-    return UserError(f"retrieval.embedding: {name} needs {package}: pip install 'elenchus[train]'")
+    return UserError(f"retrieval.embedding: {name} needs {package}: pip install -e '.[train]'")
 
 
 def _load(name: str) -> Any:
@@ -122,7 +122,7 @@ def _load_reranker(name: str) -> Any:
         return CrossEncoder(name)
     except ModuleNotFoundError as error:
         raise UserError(
-            f"retrieval.reranker: {name} needs {error.name}: pip install 'elenchus[train]'"
+            f"retrieval.reranker: {name} needs {error.name}: pip install -e '.[train]'"
         ) from error
     except (OSError, ValueError) as error:
         raise UserError(f"retrieval.reranker: cannot load {name!r}: {error}") from error

@@ -185,4 +185,4 @@ def _package(name: str, load: Callable[[], Any]) -> Any:
 
 
 def _remedy(what: str) -> str:
-    return f"{what} needs more packages: pip install 'elenchus[documents]'"
+    return f"{what} needs more packages: pip install -e '.[documents]'"

@@ -69,10 +69,17 @@ class Index:
             NothingLoaded: none of them gave any text.
         """
         with self._lock:
-            counts = self._read(progress)
-        if not self.catalogue.count()["documents"]:
-            raise NothingLoaded(self._nothing())
-        return counts
+            return self._read_some(progress)
+
+    def take(self, progress: Progress) -> tuple[list[Document], list[Passage], int]:
+        """As `read`, but returns all documents and passages, and how many were refused.
+
+        They are listed before another process may bring the catalogue in line with other sources.
+        """
+        with self._lock:
+            counts = self._read_some(progress)
+            documents, passages = self.catalogue.documents(), self.catalogue.passages()
+            return list(documents), list(passages), counts["refused"]
 
     def embed(self, store: Store, progress: Callable[[int, int], None]) -> int:
         """Bring the store in line with the catalogue; how many passages had to be embedded."""
@@ -94,6 +101,12 @@ class Index:
     def fingerprint(self) -> str:
         """What tells corpora apart: embedding, splitter, and the content of every document."""
         return digest(" ".join((self._settings, *self.catalogue.ids())))
+
+    def _read_some(self, progress: Progress) -> Counter[str]:
+        counts = self._read(progress)
+        if not self.catalogue.count()["documents"]:
+            raise NothingLoaded(self._nothing())
+        return counts
 
     def _read(self, progress: Progress) -> Counter[str]:
         counts: Counter[str] = Counter()
@@ -196,8 +209,8 @@ def contents(config: DomainConfig, folder: Path) -> tuple[list[Document], list[P
     """
     index = Index(config, folder, keep=False)
     try:
-        index.read(lambda done, total: None)
-        return list(index.catalogue.documents()), list(index.catalogue.passages())
+        documents, passages, _ = index.take(lambda done, total: None)
+        return documents, passages
     finally:
         index.close()
 

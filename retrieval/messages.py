@@ -107,7 +107,10 @@ def _instant(date: str) -> str:
     """An ISO date in a form that sorts; ValueError for another one."""
     found = datetime.fromisoformat(date.strip())
     if found.tzinfo is not None:
-        found = found.astimezone(UTC).replace(tzinfo=None)
+        try:
+            found = found.astimezone(UTC).replace(tzinfo=None)
+        except OverflowError as error:  # what some systems write for no date: the year 1
+            raise ValueError(f"{date}: there is no such moment in UTC") from error
     return found.isoformat()
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from elenchus.config import DomainConfig
-from elenchus.printing import printable
+from elenchus.printing import plain
 from retrieval.calibration import BINS, LOWEST, WIDTH, Calibration, bins
 from retrieval.choosing import AROUND, Chosen, Kept, named
 from retrieval.shards import SHOWN, Shard
@@ -166,7 +166,7 @@ def _cell(value: Any) -> str:
     if isinstance(value, list):
         return "; ".join(_cell(one) for one in value)
     text = f"{value:,}" if isinstance(value, int) else str(value)
-    return printable(" ".join(text.split())).replace("|", "\\|")
+    return plain(" ".join(text.split()))
 
 
 def _examples(title: str, shown: Sequence[Report]) -> list[str]:

@@ -29,7 +29,7 @@ BLOCK = 1 << 20  # bytes read at once
 PACKED = (".gz", ".zst")
 LINES, TEXT, SEPARATED, PARQUET = (".jsonl", ".ndjson"), (".txt",), (".csv", ".tsv"), (".parquet",)
 SHOWN = 3  # examples of rows left out that are kept, for each reason
-NEEDED = "pip install 'elenchus[select]'"
+NEEDED = "pip install -e '.[select]'"
 # What reading a damaged file raises: of packing, of encodings, of csv and of pyarrow.
 DAMAGE = (OSError, EOFError, zlib.error, csv.Error, ValueError, LookupError, TypeError)
 

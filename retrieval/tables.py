@@ -100,7 +100,7 @@ def hub_rows(source: SourceConfig, folder: Path) -> Iterator[tuple[int, Row]]:
         UserError: the dataset cannot be had.
     """
     if util.find_spec("datasets") is None:
-        raise UserError("a source with hf needs datasets: pip install 'elenchus[hub]'")
+        raise UserError("a source with hf needs datasets: pip install -e '.[hub]'")
     import datasets
 
     here = folder / str(source.hf)
@@ -202,7 +202,7 @@ def _parsed(line: bytes, encoding: str | None) -> Row | str:
 
 def _parquet(path: Path, columns: Sequence[str]) -> Iterator[tuple[int, Row | str]]:
     if util.find_spec("pyarrow") is None:
-        raise ValueError("Parquet needs pyarrow: pip install 'elenchus[documents]'")
+        raise ValueError("Parquet needs pyarrow: pip install -e '.[documents]'")
     from pyarrow import parquet
 
     with parquet.ParquetFile(path) as file:
@@ -221,4 +221,4 @@ def _reason(error: Exception) -> str:
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     said = " ".join(str(error).split())
-    return said if said.endswith((NAME, "'elenchus[documents]'")) else f"it is damaged: {said}"
+    return said if said.endswith((NAME, "'.[documents]'")) else f"it is damaged: {said}"

@@ -103,6 +103,7 @@ def partial(out: Path) -> Path:
 def finish(out: Path) -> None:
     """Give the partial folder its name, without the checkpoints."""
     for checkpoint in partial(out).glob("checkpoint-*"):
+        (checkpoint / WHOLE).unlink(missing_ok=True)  # a kill may leave half of it
         _remove(checkpoint)
     partial(out).rename(out)
 

@@ -11,7 +11,8 @@ from pydantic import BaseModel, Field
 from scripted import Scripted
 
 from agents.budget import Budget
-from agents.calls import Caller, CallFailed, Line
+from agents.calls import RAW, Caller, CallFailed, Line
+from agents.expert import Expert
 from agents.grader import Grader
 from agents.messages import as_result
 from agents.models import Model, make_model
@@ -20,7 +21,7 @@ from agents.prompting import Prompt, fence, render
 from elenchus.config import DomainConfig, LimitsConfig, ModelConfig
 from elenchus.errors import UserError
 from elenchus.ledger import Call, Ledger
-from elenchus.records import Failure
+from elenchus.records import Failure, Passage
 
 
 class Number(BaseModel):
@@ -32,7 +33,7 @@ PROMPT = render("student", "answer", "How many?", title="tests", language="Engli
 
 def caller(ledger: Ledger, *lines: str, temperature: float = 0.0) -> Caller:
     model = Model(Scripted(lines=list(lines), asked=[]), "scripted", seeded=False)
-    return Caller(model, ModelConfig(model="scripted", temperature=temperature), ledger)
+    return Caller(model, ModelConfig(model="test:scripted", temperature=temperature), ledger)
 
 
 def asked(made: Caller) -> list[list[BaseMessage]]:
@@ -81,7 +82,7 @@ class Broken(BaseChatModel):
 
 def broken(ledger: Ledger, limits: LimitsConfig, **settings: Any) -> Caller:
     model = Model(Broken(**settings), "broken", seeded=False)
-    return Caller(model, ModelConfig(model="broken"), ledger, Line(Pace(limits), Budget()))
+    return Caller(model, ModelConfig(model="test:broken"), ledger, Line(Pace(limits), Budget()))
 
 
 def question(text: str) -> Prompt:
@@ -209,7 +210,7 @@ def test_text_cannot_close_its_fence() -> None:
     assert "a < b <b>" in block
 
 
-@pytest.mark.parametrize("model", ["builtin:sage", "nosuch:model", "nothing"])
+@pytest.mark.parametrize("model", ["builtin:sage", "nosuch:model"])
 def test_models_that_do_not_exist(model: str) -> None:
     with pytest.raises(UserError, match=model):
         make_model(ModelConfig(model=model))
@@ -222,3 +223,29 @@ def test_too_few_grades_are_a_recorded_failure(ledger: Ledger) -> None:
         asyncio.run(grader.grade("q", "So: a.", ["So: a.", "So: b."]))
     (failure,) = ledger.all(Failure)
     assert failure.reason == "1 grades for 2 answers"
+
+
+class Words(BaseModel):
+    words: list[str]
+
+
+def test_a_long_answer_is_read_whole_and_a_useless_one_kept_in_part(ledger: Ledger) -> None:
+    long = Words(words=["word"] * 20_000).model_dump_json()
+    found, call = asyncio.run(caller(ledger, long).parsed(PROMPT, Words))
+    assert len(found.words) == 20_000 and call.response == long
+    with pytest.raises(CallFailed):
+        asyncio.run(caller(ledger, *[long] * 3).parsed(PROMPT, Number, sample=1))
+    (failure,) = ledger.all(Failure)
+    assert failure.raw == long[:RAW]
+
+
+def test_an_empty_answer_is_an_abstention(ledger: Ledger) -> None:
+    said = '{"answer": " ", "citations": [], "abstained": false, "look_up": "more"}'
+    config = DomainConfig(domain="d", title="t")
+
+    async def search(query: str) -> list[Passage]:
+        return []
+
+    lines = [said] * (1 + config.retrieval.look_ups)
+    answers, _ = asyncio.run(Expert(caller(ledger, *lines), search, config).answer("May I?"))
+    assert [answer.abstained for answer in answers] == [True]

@@ -3,14 +3,15 @@
 import asyncio
 import json
 
+import pytest
 from scripted import Scripted
 
-from agents.calls import Caller
+from agents.calls import Caller, CallFailed
 from agents.examiner import Examiner
 from agents.models import Model
 from elenchus.config import DomainConfig, ModelConfig
 from elenchus.ledger import Ledger
-from elenchus.records import Failure, Passage, Point
+from elenchus.records import Failure, Passage, Point, Seed
 
 PASSAGE = Passage(
     document_id="d", source="s", start=0, end=1, heading=(), text="Pay within 14\ndays of entry."
@@ -20,7 +21,7 @@ PASSAGE = Passage(
 def survey(ledger: Ledger, *quotes: str) -> list[Point]:
     points = [{"quote": quote, "topic": "t", "kinds": ["recall"]} for quote in quotes]
     model = Model(Scripted(lines=[json.dumps({"points": points})], asked=[]), "m", seeded=False)
-    caller = Caller(model, ModelConfig(model="m"), ledger)
+    caller = Caller(model, ModelConfig(model="test:m"), ledger)
     return asyncio.run(Examiner(caller, DomainConfig(domain="d", title="t")).survey(PASSAGE))
 
 
@@ -34,3 +35,15 @@ def test_a_quote_that_does_not_occur_is_on_record(ledger: Ledger) -> None:
     assert point.quote == "of entry"
     (failure,) = ledger.all(Failure)
     assert "within 40 days" in failure.raw
+
+
+def test_an_empty_question_is_on_record(ledger: Ledger) -> None:
+    model = Model(Scripted(lines=['{"question": " ", "kind": "recall"}'] * 3, asked=[]), "m", False)
+    caller = Caller(model, ModelConfig(model="test:m"), ledger)
+    point = Point(passage_id=PASSAGE.id, quote="14 days", topic="t", kinds=("recall",))
+    seed = Seed(point_id=point.id, kind="recall", round=1, variation=0)
+    examiner = Examiner(caller, DomainConfig(domain="d", title="t"))
+    with pytest.raises(CallFailed):
+        asyncio.run(examiner.propose(seed, point, [PASSAGE], "training"))
+    (failure,) = ledger.all(Failure)
+    assert "question: " in failure.reason and "empty" in failure.reason

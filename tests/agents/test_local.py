@@ -2,11 +2,13 @@
 
 import asyncio
 import shutil
+import weakref
 from pathlib import Path
 
 import pytest
 from safetensors.torch import load_file, save_file
 
+from agents import local
 from agents.builtin.nano import WEIGHTS
 from agents.calls import Caller, CallFailed
 from agents.models import make_model
@@ -75,3 +77,10 @@ def test_a_prompt_that_is_too_long_fails_alone(ledger: Ledger) -> None:
 def test_what_cannot_be_used(changes: dict, says: str) -> None:
     with pytest.raises(UserError, match=says):
         make_model(ModelConfig(**{"model": NAME, **changes}))
+
+
+def test_a_model_that_is_let_go_of_leaves_the_memory() -> None:
+    loaded = weakref.ref(make_model(ModelConfig(model=NAME)).chat.load())
+    assert loaded() is not None
+    local.forget()
+    assert loaded() is None

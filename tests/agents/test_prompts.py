@@ -83,7 +83,9 @@ ASKED: dict[str, Ask] = {
 def sent(ask: Ask, ledger: Ledger) -> tuple[str, str]:
     """The system and the user message of the first call."""
     model = Scripted(lines=["?"] * 9, asked=[])
-    caller = Caller(Model(model, "scripted", seeded=False), ModelConfig(model="scripted"), ledger)
+    caller = Caller(
+        Model(model, "scripted", seeded=False), ModelConfig(model="test:scripted"), ledger
+    )
 
     async def go() -> None:
         with contextlib.suppress(CallFailed):  # "?" is no answer

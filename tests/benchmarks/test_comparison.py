@@ -84,6 +84,7 @@ def test_what_is_needed_gives_the_accuracy_back(accuracy: float) -> None:
 def test_what_lies_beyond_the_sizes_tried_has_no_amount() -> None:
     assert comparison.needed(0.95, [(100.0, 0.3), (400.0, 0.9)]) == math.inf
     assert comparison.needed(0.2, [(100.0, 0.3), (400.0, 0.9)]) == 0
+    assert comparison.needed(0.65, [(25.0, 0.7), (50.0, 0.6), (100.0, 0.8)]) == 0
 
 
 def test_an_equivalent_has_an_interval_over_replicates() -> None:

@@ -37,6 +37,8 @@ def test_changes_come_after_the_profile(tmp_path: Path) -> None:
         ({}, ["zzzzzz.qqqqqq=1"], "unknown key"),
         ({"domain": "no spaces please"}, [], "domain"),
         ({"models": {"gpt-5.4": {"in_flight": 8}}}, [], "'gpt-5.4' is not provider:model"),
+        ({}, ["expert.model=gpt-5.4"], "expert.model: .*'gpt-5.4' is not provider:model"),
+        ({}, ["expert.model=''"], "expert.model: .*'' is not provider:model"),
         ({}, ["models.openai:gpt-5.4.in_fligt=8"], "unknown key 'models.openai:gpt-5.4.in_fligt'"),
         ({}, ["models.openai:x=8"], "models.openai:x"),
     ],

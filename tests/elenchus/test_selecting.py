@@ -106,5 +106,5 @@ def test_a_missing_package_is_named(
     arguments = ["--set", "selection.general=[general.jsonl]", "--out", tmp_path / "out"]
     end = elenchus("select", corpus, *arguments)
     assert end.code == 2
-    assert "pip install 'elenchus[select]'" in end.err
+    assert "pip install -e '.[select]'" in end.err
     assert sys.modules.get("no_such_package") is None

@@ -13,13 +13,27 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT, write_pool
+from langgraph.runtime import Runtime
 
 from agents.builtin.nano import WEIGHTS
 from elenchus import runs
 from elenchus.ledger import Ledger
-from elenchus.records import Adapter, Dataset, Examination, Example, Passage, Seed, Turn
-from graphs import examination
+from elenchus.records import (
+    Adapter,
+    Dataset,
+    Examination,
+    ExamItem,
+    Example,
+    Passage,
+    Point,
+    Rejection,
+    Seed,
+    Turn,
+)
+from elenchus.screen import Screen
+from graphs import adaptation, examination
 from graphs import launch as launch_module
+from graphs.context import Context
 from graphs.drawing import how_many
 
 KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows has no other
@@ -134,6 +148,8 @@ def test_an_example_leads_back_to_everything(whole: tuple[Path, dict]) -> None:
     ledger = Ledger(runs.find(home.parent / "runs", result["run"]).ledger)
     (dataset,) = ledger.all(Dataset, round=2)
     assert len(ledger.all(Adapter)) == 2
+    for item in ledger.all(ExamItem, exam="held-out"):
+        assert ledger.get(Point, item.point_id).passage_id in item.passage_ids
     for example in ledger.all(Example):
         turn = ledger.get(Turn, example.turn_id)
         assert ledger.get(Examination, example.examination_id).accepted_turn_id == turn.id
@@ -190,6 +206,70 @@ def test_a_round_that_falls_short_goes_on_and_so_when_killed(tmp_path: Path) -> 
     run_id = kill_when(launch(other), other, lambda f: examinations(f) > first_draw + 1)
     resume(other, run_id)
     assert records(other, run_id) == records(one, expected["run"])
+
+
+def test_a_reused_run_is_reused_by_a_resume_too(
+    whole: tuple[Path, dict], elenchus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, expected = whole
+    root = home.parent / "reused"
+
+    def killed(context: object) -> None:
+        raise KeyboardInterrupt
+
+    shutil.copytree(home.parent / "runs", root)
+    with monkeypatch.context() as patch:
+        patch.setattr(launch_module, "_adopt", killed)
+        begun = elenchus("launch", home, "--reuse", expected["run"], "--runs", root)
+    assert begun.code == 130
+    result = elenchus("resume", runs.listed(root)[-1].id, "--runs", root, "--json").json
+    assert result["exams"] == expected["exams"]
+    assert result["calls"] == 0
+
+
+def test_a_run_that_asked_nothing_cannot_be_reused(
+    whole: tuple[Path, dict], tmp_path: Path, elenchus
+) -> None:
+    home, result = whole
+    folder = runs.find(home.parent / "runs", result["run"]).path
+    root = tmp_path / "runs"
+    (root / "pool" / folder.name).mkdir(parents=True)
+    shutil.copy(folder / "run.yaml", root / "pool" / folder.name)
+    end = elenchus("launch", home, "--reuse", folder.name, "--runs", root)
+    assert end.code == 2 and "nothing to reuse" in end.err
+    assert len(runs.listed(root)) == 1
+
+
+def test_an_examination_that_is_recorded_is_not_made_again(
+    whole: tuple[Path, dict], tmp_path: Path
+) -> None:
+    """A refusal, which a kill kept from being checkpointed, may not come out the same again."""
+    _, result = whole
+    folder = shutil.copytree(result["path"], tmp_path / "copy")
+    run, ledger = runs.RunFolder(folder), Ledger(folder / "ledger.sqlite")
+    seed = ledger.all(Seed, round=1)[0]
+    with sqlite3.connect(folder / "ledger.sqlite") as db:
+        query = "DELETE FROM records WHERE kind = 'Examination' AND body LIKE ?"
+        assert db.execute(query, (f'%"{seed.id}"%',)).rowcount == 1
+    db.close()
+    refused = Rejection(reason="refused", raw="request 1")
+    ledger.write(Examination(seed_id=seed.id, round=1, turn_ids=(), rejection=refused))
+    context = Context(run, run.config(), run.domain_folder(), ledger, Screen(quiet=True))
+    try:
+        state = {"seed_id": seed.id, "adapter": ""}
+        asyncio.run(adaptation.examine(state, Runtime(context=context)))
+        assert ledger.count(Examination, seed_id=seed.id) == 1
+    finally:
+        context.close()
+
+
+def test_a_student_without_a_temperature_is_asked_as_often_as_any(tmp_path: Path, elenchus) -> None:
+    home, root = write_pool(tmp_path), tmp_path / "runs"
+    sets = ("--set", "student.temperature=null", "--set", "adaptation.examples=[11]")
+    result = elenchus("launch", home, *sets, "--runs", root, "--json").json
+    ledger = Ledger(runs.find(root, result["run"]).ledger)
+    assert {len(turn.student) for turn in ledger.all(Turn)} == {2}
+    ledger.close()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no Ctrl-C for one process there")

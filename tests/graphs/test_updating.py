@@ -101,6 +101,16 @@ def test_an_update_takes_the_sources_that_are_named_now(
     assert moved["examples_retired"] == 0
 
 
+def test_a_profile_has_sources_of_its_own(elenchus, pool: Path, tmp_path: Path) -> None:
+    with (pool / "domain.yaml").open("a") as settings:
+        settings.write("profiles: {whole: {corpus: {sources: [documents]}}}\n")
+        settings.write("corpus: {sources: [documents/01-pool.md]}\n")
+    launched = elenchus("launch", pool, "--profile", "whole", "--runs", tmp_path / "runs", "--json")
+    assert launched.code == 0, launched.err
+    end = elenchus("update", launched.json["run"], "--runs", tmp_path / "runs")
+    assert end.code == 2 and "nothing to update" in end.err
+
+
 def test_an_update_whose_news_cannot_be_asked_about(
     elenchus, finished: runs.RunFolder, pool: Path, tmp_path: Path
 ) -> None:

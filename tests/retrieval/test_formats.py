@@ -190,5 +190,5 @@ def test_other_encodings_are_named_not_guessed() -> None:
 
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("retrieval.formats.util.find_spec", lambda name: None)
-    with pytest.raises(Unreadable, match=r"pip install 'elenchus\[documents\]'"):
+    with pytest.raises(Unreadable, match=r"pip install -e '.\[documents\]'"):
         extract("a.pdf", pdf(RULE), MB)

@@ -381,3 +381,13 @@ def test_long_lines_and_tables_take_no_long_time() -> None:
         passages = split(Document(source="a", title="a", text=text), 1200)
         assert passages
     assert passages[-1].heading == ("a | b",)
+
+
+def test_what_was_taken_is_of_its_own_sources(tmp_path: Path) -> None:
+    fill(tmp_path, {"a/x.md": "# A\n\nOne rule.", "b/x.md": "# B\n\nOther rules."})
+    one, two = (configured(tmp_path, source) for source in ("a", "b"))
+    with closing(Index(one, tmp_path)) as mine, closing(Index(two, tmp_path)) as other:
+        documents, passages, none_refused = mine.take(silent)
+        other.read(silent)
+        assert {d.source for d in documents} == {p.source for p in passages} == {"a/x.md"}
+        assert none_refused == 0

@@ -178,3 +178,16 @@ def test_the_fingerprint_tells_what_is_read(tmp_path: Path) -> None:
     first = fingerprint(collected(tmp_path, TRAIN))
     assert first == fingerprint(collected(tmp_path, TRAIN))
     assert first != fingerprint(collected(tmp_path, [*TRAIN, ("one more", "theft")]))
+
+
+def test_a_date_that_is_no_moment_is_told(tmp_path: Path) -> None:
+    write(tmp_path, "test.csv", TEST)
+    dates = ["2026-01-01", "0001-01-01T00:00:00+01:00"] * len(TRAIN)
+    lines = ["text,label,day"]
+    lines += [f"{text},{label},{day}" for (text, label), day in zip(TRAIN, dates, strict=False)]
+    (tmp_path / "train.csv").write_text("\n".join(lines), "utf-8")
+    tests = ["text,label,day", *(f"{text},{label},2026-02-01" for text, label in TEST)]
+    (tmp_path / "test.csv").write_text("\n".join(tests), "utf-8")
+    tree = {"train": "train.csv", "test": "test.csv", "date": "day"}
+    found = collect(MessagesConfig.model_validate(tree), tmp_path, 0)
+    assert any("no such moment" in r.detail for r in found.removals if r.reason == "row")

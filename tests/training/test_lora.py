@@ -76,6 +76,23 @@ def test_a_training_that_was_stopped_goes_on_exactly(tmp_path: Path) -> None:
     assert one == two
 
 
+def test_a_kill_while_checkpoints_are_removed_costs_steps_and_no_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    train(tmp_path / "whole")
+
+    def cut(checkpoint: Path) -> None:
+        (checkpoint / "adapter_model.safetensors").unlink()
+        raise Stopped
+
+    with monkeypatch.context() as patch, pytest.raises(Stopped):
+        patch.setattr(lora, "_remove", cut)
+        train(tmp_path / "cut")
+    train(tmp_path / "cut")
+    one, two = (file_hash(tmp_path / n / "adapter_model.safetensors") for n in ("whole", "cut"))
+    assert one == two
+
+
 def test_loss_is_on_the_completion_alone() -> None:
     from transformers import AutoTokenizer
 
