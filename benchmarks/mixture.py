@@ -38,6 +38,8 @@ def make(data: Path, target: str, seeds: int, share: int, most: int, draw: int) 
     """
     rng = random.Random(f"mixture/{target}/{draw}")
     groups = grouped(_texts(data, target))
+    if sum(map(len, groups)) <= seeds:
+        raise UserError(f"--data: {data} holds too little of {target}: {seeds} texts are seeds")
     rng.shuffle(groups)
     begun: list[str] = []
     while len(begun) < seeds:

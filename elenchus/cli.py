@@ -115,7 +115,11 @@ def list_runs(root: RunsOption = RUNS, as_json: options.Json = False) -> None:
             f"[{100 * interval[0]:+.0f}, {100 * interval[1]:+.0f}]" if interval else "–",
             *(str(row[k] if row[k] is not None else "–") for k in ("examples", "calls")),
         )
-    Console(highlight=False, markup=False).print(table if rows else f"no runs below {root} yet")
+    console = Console(highlight=False, markup=False)
+    # Rather wider than the terminal than without the end of an id, which other commands want.
+    unbounded = console.options.update(max_width=1000)
+    console.width = max(console.width, console.measure(table, options=unbounded).maximum)
+    console.print(table if rows else f"no runs below {root} yet")
 
 
 @app.command("trace")
@@ -152,7 +156,7 @@ def trace_run(
 
 
 @app.command()
-def new(name: Annotated[str, typer.Argument(help="letters, digits, dashes")]) -> None:
+def new(name: Annotated[str, typer.Argument(help="lower-case letters, digits, dashes")]) -> None:
     """Write a commented domain.yaml for documents of your own."""
     path = domains.new(name)
     print(f"{path} is ready. Put documents into {path.parent / 'documents'}, or name them:")

@@ -33,6 +33,7 @@ __all__ = [  # of the sections in other files: whoever wants settings finds them
     "TaskConfig",
 ]
 
+NAME = r"^[a-z0-9][a-z0-9-]*$"  # of a domain
 Role = Literal["expert", "examiner", "grader", "student", "author"]
 
 
@@ -235,9 +236,7 @@ class BudgetConfig(CapsConfig):
 class DomainConfig(Section):
     """A domain.yaml."""
 
-    domain: str = Field(
-        description="short name: letters, digits, dashes", pattern=r"^[a-z0-9][a-z0-9-]*$"
-    )
+    domain: str = Field(description="short name: lower-case letters, digits, dashes", pattern=NAME)
     title: str = Field(description="what the documents are, in a line; reaches the prompts")
     language: str = Field("English", description="language of questions and answers")
     seed: int = Field(0, description="seed of everything drawn at random")

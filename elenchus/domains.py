@@ -1,6 +1,7 @@
 """Finding a domain by name, and writing the template of a new one."""
 
 import difflib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
-from elenchus.config import DomainConfig, Section
+from elenchus.config import NAME, DomainConfig, Section
 from elenchus.errors import UserError
 from elenchus.loading import DOMAIN_FILE as FILE
 from elenchus.loading import validate
@@ -31,7 +32,7 @@ def find(name: str) -> Path:
         {p.parent.name for base in (Path("domains"), SHIPPED) for p in base.glob(f"*/{FILE}")}
     )
     near = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known) or 'none'}"
+    hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known) or 'none'}."
     raise UserError(f"unknown domain {name!r}; {hint} `elenchus new NAME` makes one")
 
 
@@ -39,6 +40,8 @@ def new(name: str) -> Path:
     """Write domains/NAME/domain.yaml with every key, its default and its meaning."""
     folder = Path("domains") / name
     path = folder / FILE
+    if not re.fullmatch(NAME, name):
+        raise UserError(f"{name!r} is no name: lower-case letters, digits and dashes")
     if path.exists():
         raise UserError(f"{path} exists already; choose another name, or edit it")
     text = template(name)
@@ -54,7 +57,8 @@ def template(name: str) -> str:
     head = (
         f"# The domain {name}: put documents into the folder documents/ beside this file, then\n"
         f"#   elenchus launch {name}\n"
-        "# Lines that start with # are defaults: remove the # to change one.\n"
+        "# Lines that start with # are defaults. To change one, remove the # and the blank after\n"
+        "# it, there and in the line of the section above.\n"
         f"domain: {name}\n"
         f"title: the reference documents of {name}  # reaches the prompts: say what they are\n"
     )

@@ -40,17 +40,20 @@ def overview(ledger: Ledger, run_id: str) -> list[dict[str, Any]]:
 
 
 def show_overview(ledger: Ledger, rows: list[dict[str, Any]], run_id: str) -> None:
-    """A table of the examinations, 80 columns wide."""
-    console = Console(width=WIDTH, highlight=False)
+    """A table of the examinations, as wide as the terminal; topics and outcomes are cut to it."""
+    console = Console(highlight=False)
     table = Table(title=f"{len(rows)} examinations of {run_id}", title_justify="left", box=None)
     for name in ("examination", "round", "kind", "topic", "turns", "gap", "outcome"):
-        table.add_column(name, overflow="ellipsis", no_wrap=True)
+        table.add_column(name, no_wrap=name not in ("topic", "outcome"))
     for row in rows:
         gap = "" if row["gap"] is None else f"{row['gap']:.2f}"
         cells = (row["examination"][:10], row["round"], row["kind"], row["topic"], row["turns"])
         # As texts: what models and documents say may look like markup.
         table.add_row(
-            *(Text(printable(str(cell))) for cell in (*cells, gap, row["outcome"].split(":")[0]))
+            *(
+                Text(printable(str(cell)), no_wrap=True, overflow="ellipsis")
+                for cell in (*cells, gap, row["outcome"].split(":")[0])
+            )
         )
     console.print(table)
     if rows:

@@ -91,7 +91,9 @@ def files(
         inside = next(p for p in root.parents if not glob.has_magic(str(p)))
         roots = [p for p in sorted(inside.glob(str(root.relative_to(inside)))) if _open(p, inside)]
     if not roots or not inside.exists():
-        raise UserError(f"{key}: {root} does not exist; put your documents there")
+        raise UserError(
+            f"{key}: {os.path.normpath(root)} does not exist: correct the path, or put it there"
+        )
     met: set[Path] = set()
     for path in itertools.chain.from_iterable(map(_walked, roots)):
         place = Path(path.source) if isinstance(path, Refused) else path

@@ -5,6 +5,7 @@ brings the store in line with it. Both stream, and either goes on where a kill l
 """
 
 import hashlib
+import os
 from collections import Counter
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
@@ -198,7 +199,13 @@ class Index:
         refused = [e for e in self.catalogue.entries() if e.reason is not None]
         why = "; ".join(f"{e.source}: {e.reason}" for e in refused[:3])
         more = f"; and {len(refused) - 3} more" if len(refused) > 3 else ""
-        return f"corpus.sources: nothing could be loaded ({why or 'the folders are empty'}{more})"
+        places = [source.path for source in self._config.corpus.sources if source.path is not None]
+        looked = ", ".join(os.path.normpath(self._folder / place) for place in places)
+        what = f"{why}{more}" if why else f"there is no file in {looked}"
+        return (
+            f"corpus.sources: nothing could be loaded ({what}):"
+            f" put documents there, or `elenchus corpus add {self._config.domain} FOLDER`"
+        )
 
 
 def contents(config: DomainConfig, folder: Path) -> tuple[list[Document], list[Passage]]:

@@ -219,6 +219,10 @@ def test_a_server_is_looked_at_before_it_is_asked(monkeypatch: pytest.MonkeyPatc
         monkeypatch.setenv("OPENAI_API_KEY", "wrong")
         with pytest.raises(UserError, match="answers 401: the key is not accepted"):
             look(settings(url))
+        monkeypatch.setenv("OPENAI_API_KEY", "sk-abc…")
+        with pytest.raises(UserError, match="OPENAI_API_KEY cannot be sent"):
+            look(settings(url))
+        monkeypatch.setenv("OPENAI_API_KEY", "right")
     with pytest.raises(UserError, match="start the server, or correct base_url"):
         look(settings(url))
     assert server.received == 0

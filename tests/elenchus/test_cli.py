@@ -46,6 +46,7 @@ def test_mistakes(elenchus, pool: Path, tmp_path: Path, arguments: list[str], sa
         (b"\xff\xfe", "not UTF-8"),
         (b"5", "line 1: the line"),
         (b'{"question": "Q?"}', "line 1: answer"),
+        ('\n{"question": "\u2028?", "answer": "a", "quote": "no such words"}'.encode(), "line 2"),
         (b'{"question": 3, "answer": "a", "quote": "q"}', "line 1: question"),
         (
             b'{"question": "Q?", "answer": "a", "quote": "no such words"}',

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from conftest import ROOT, launched, records
 from agents.indicators import unmerged
 from elenchus import runs
 from elenchus.ledger import Ledger
+from elenchus.loading import validate
 from elenchus.message_records import (
     Classifier,
     IndicatorList,
@@ -24,6 +26,7 @@ from elenchus.message_records import (
     SyntheticMessage,
 )
 from elenchus.records import Failure
+from graphs.indicators import _requests
 from tests.server.app import MODEL, Server, serving
 from tests.server.faults import Fault, Plan
 
@@ -281,3 +284,22 @@ def _calls(run: runs.RunFolder) -> int:
 def _without_weights(rows: list[tuple]) -> list[tuple]:
     """Records that hold no trained weights: these may differ in their last digits."""
     return [row for row in rows if row[1] != "Classifier"]
+
+
+def test_messages_that_come_in_every_round_are_another_request_in_each(ledger: Ledger) -> None:
+    """Whatever became of the earlier ones: of those that failed, nothing tells their number."""
+    ledger.write(*(real(f"my card {n}", "theft") for n in range(2)))
+    config = validate(SMALL | {"generation": {"per_class": 100, "rounds": 3}}, "test")
+    context: Any = SimpleNamespace(config=config, ledger=ledger)
+    asked = [
+        {
+            (frozenset(m.id for m in group), number)
+            for _, group, number in _requests(context, round_)
+        }
+        for round_ in (1, 2, 3)
+    ]
+    assert all(asked) and not asked[0] & asked[1] and not asked[1] & asked[2]
+
+
+def real(text: str, label: str) -> RealMessage:
+    return RealMessage(text=text, label=label, split="train", place=text, date="")
