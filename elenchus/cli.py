@@ -234,7 +234,17 @@ def _show_estimate(config: DomainConfig, folder: Path, as_json: bool) -> None:
         table.add_row(use.role, use.model, *amounts, cost)
     console = Console(highlight=False, markup=False)
     console.print(table)
+    if any(use.usd for use in uses):
+        console.print(_total([use.usd for use in uses], config.budget.usd))
     console.print("An estimate for a run that goes to its last round; nothing was asked or paid.")
+
+
+def _total(costs: list[float | None], cap: float | None) -> str:
+    """What the roles cost together, and whether the run's cap is enough for it."""
+    total = sum(cost for cost in costs if cost is not None)
+    others = ", and what has no price" if None in costs else ""
+    over = f": over budget.usd={cap:g}, where the run would stop, to be resumed"
+    return f"Together {total:.2f} USD{others}{over if cap is not None and total > cap else ''}."
 
 
 def _finish(result: dict[str, Any], root: Path, as_json: bool) -> None:

@@ -11,6 +11,15 @@ from elenchus.errors import UserError
 from elenchus.runs import FREE_BYTES, versions
 
 EXTRA = "pip install -e '.[train]'"
+# Extras by one of their packages: what they are for.
+OPTIONAL = {
+    "documents": ("markitdown", "PDF, DOCX, other formats of offices, Parquet"),
+    "hub": ("datasets", "datasets of the Hugging Face hub"),
+    "select": ("datasketch", "selection from a general corpus"),
+    "openai": ("langchain_openai", "models of OpenAI"),
+    "anthropic": ("langchain_anthropic", "models of Anthropic"),
+    "ollama": ("langchain_ollama", "models of Ollama"),
+}
 
 
 @dataclass(frozen=True)
@@ -35,7 +44,17 @@ def examine(root: Path) -> list[Finding]:
     found.append(_tried("vector store", _store))
     if not missing:
         found += [_tried(name, _model(name)) for name in ("builtin:reader", "builtin:nano")]
-    return [*found, *_disk(root)]
+    return [*found, *_extras(), *_disk(root)]
+
+
+def _extras() -> Iterator[Finding]:
+    """What only some domains want; to lack it is no trouble."""
+    for extra, (package, use) in OPTIONAL.items():
+        there = util.find_spec(package) is not None
+        yield Finding(
+            f"extra {extra}",
+            "installed" if there else f"not installed; {use}: pip install -e '.[{extra}]'",
+        )
 
 
 def _tried(what: str, attempt: Callable[[], str]) -> Finding:

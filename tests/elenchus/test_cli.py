@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from agents.builtin import nano
-from elenchus import runs
+from elenchus import doctor, runs
 from elenchus.loading import load
 
 
@@ -162,3 +162,12 @@ def test_doctor_finds_everything_in_place(elenchus, tmp_path: Path) -> None:
     assert {f["what"] for f in findings} >= {"torch", "embedding model", "builtin:nano", "disk"}
     assert [f for f in findings if f["remedy"]] == []
     assert "ok  " in elenchus("doctor", "--runs", tmp_path).out
+
+
+def test_doctor_names_what_only_some_domains_want(
+    elenchus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = doctor.util.find_spec
+    monkeypatch.setattr(doctor.util, "find_spec", lambda n: None if n == "markitdown" else there(n))
+    end = elenchus("doctor", "--runs", tmp_path)
+    assert end.code == 0 and "not installed; PDF" in end.out

@@ -25,7 +25,10 @@ def test_prices_make_the_cost(pool: Path, elenchus) -> None:
     cost = (known["tokens_read"] * 1.25 + known["tokens_written"] * 10) / 1e6
     assert abs(known["usd"] - cost) < 1e-9
     shown = elenchus("launch", pool, "--set", "expert.model=openai:mine", "--dry-run")
-    assert "no price known" in shown.out
+    assert "no price known" in shown.out and "Together" not in shown.out
+    sets = ("--set", "expert.model=openai:gpt-5", "--set", "budget.usd=0.001")
+    shown = elenchus("launch", pool, *sets, "--dry-run")
+    assert f"Together {known['usd']:.2f} USD: over budget.usd=0.001" in shown.out
 
 
 def test_what_is_asked_for_more_often_costs_more(pool: Path, elenchus) -> None:
