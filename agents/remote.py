@@ -52,8 +52,8 @@ def make_remote(config: ModelConfig) -> Runnable[Any, AIMessage]:
         made: BaseChatModel = init_chat_model(name, model_provider=provider, **settings)
     except ImportError as error:
         extra = provider if provider in EXTRAS else f"langchain-{provider.replace('_', '-')}"
-        package = f"elenchus[{extra}]" if provider in EXTRAS else extra
-        raise UserError(f"{config.model} needs a package: pip install '{package}'") from error
+        package = f"-e '.[{extra}]'" if provider in EXTRAS else extra
+        raise UserError(f"{config.model} needs a package: pip install {package}") from error
     except ValueError as error:  # no such provider, or a setting out of range
         raise UserError(f"cannot use the model {config.model!r}: {_first_line(error)}") from error
     known = type(made).model_fields

@@ -82,7 +82,7 @@ def update(earlier: runs.RunFolder, root: Path, progress: Progress) -> Result:
     if not earlier.result.exists():
         raise UserError(f"run {earlier.id} is not finished: `elenchus resume {earlier.id}` first")
     folder = earlier.domain_folder()
-    config = _with_present_sources(earlier, folder)
+    config = _with_present_sources(earlier)
     if config.method != "examination":
         raise UserError(f"runs of method {config.method} cannot be updated: launch another one")
     ended_with = json.loads(earlier.result.read_text(encoding="utf-8"))["adapter"]
@@ -148,9 +148,9 @@ def _from_anywhere(config: DomainConfig) -> DomainConfig:
     return config.model_copy(update=changes | {"models": limits})
 
 
-def _with_present_sources(run: runs.RunFolder, folder: Path) -> DomainConfig:
+def _with_present_sources(run: runs.RunFolder) -> DomainConfig:
     """The configuration of a run, with the sources that its domain.yaml and profile name now."""
-    config, path = run.config(), folder / DOMAIN_FILE
+    config, path = run.config(), run.domain_folder() / DOMAIN_FILE
     if not path.is_file():
         return config
     present = load(path, run.manifest()["profile"])
@@ -168,7 +168,7 @@ def _look_at_corpus(run: runs.RunFolder, progress: Progress) -> None:
             corpus = _messages(config, run.domain_folder())
         else:
             # A run that has not read them yet will read the sources that it was launched with.
-            present = _with_present_sources(run, run.domain_folder()) if begun else config
+            present = _with_present_sources(run) if begun else config
             corpus = _documents(_without_exam(present), run.domain_folder(), progress, False)
             corpus += _told(_problems(present, run.domain_folder()))
     except UserError as error:

@@ -15,7 +15,6 @@ import pytest
 from conftest import ROOT, write_pool
 from langgraph.runtime import Runtime
 
-from agents.builtin.nano import WEIGHTS
 from elenchus import runs
 from elenchus.ledger import Ledger
 from elenchus.records import (
@@ -31,7 +30,7 @@ from elenchus.records import (
     Turn,
 )
 from elenchus.screen import Screen
-from graphs import adaptation, examination
+from graphs import adaptation
 from graphs import launch as launch_module
 from graphs.context import Context
 from graphs.drawing import how_many
@@ -263,15 +262,6 @@ def test_an_examination_that_is_recorded_is_not_made_again(
         context.close()
 
 
-def test_a_student_without_a_temperature_is_asked_as_often_as_any(tmp_path: Path, elenchus) -> None:
-    home, root = write_pool(tmp_path), tmp_path / "runs"
-    sets = ("--set", "student.temperature=null", "--set", "adaptation.examples=[11]")
-    result = elenchus("launch", home, *sets, "--runs", root, "--json").json
-    ledger = Ledger(runs.find(root, result["run"]).ledger)
-    assert {len(turn.student) for turn in ledger.all(Turn)} == {2}
-    ledger.close()
-
-
 @pytest.mark.skipif(sys.platform == "win32", reason="no Ctrl-C for one process there")
 def test_ctrl_c_says_how_to_go_on(tmp_path: Path) -> None:
     home = write_pool(tmp_path)
@@ -282,81 +272,7 @@ def test_ctrl_c_says_how_to_go_on(tmp_path: Path) -> None:
     assert process.stderr.read().endswith(f"`elenchus resume {run_id}` goes on\n")
 
 
-def test_a_round_that_accepts_nothing_ends_the_run_with_a_result(tmp_path: Path, elenchus) -> None:
-    home = write_pool(tmp_path)
-    with (home / "domain.yaml").open("a") as settings:
-        settings.write("examination: {accept_below: 0}\n")
-    result = elenchus("launch", home, "--runs", tmp_path / "runs", "--json").json
-    assert result["stopped"] == "no examination was accepted"
-    assert result["adapter"] == ""
-    assert result["exams"]["held-out"]["gain"] is None
-    assert result["accepted"] == result["examples"] == 0
-    ledger = Ledger(runs.find(tmp_path / "runs", result["run"]).ledger)
-    fresh = {seed.id: seed.fresh for seed in ledger.all(Seed)}
-    turns = {True: set(), False: set()}
-    for one in ledger.all(Examination):
-        turns[fresh[one.seed_id]].add(len(one.turn_ids))
-    ledger.close()
-    assert max(turns[True]) == 1  # what is known at the first question is left alone
-    assert 1 < max(turns[False]) <= 3
-
-
-@pytest.mark.parametrize("share, goes_on", [(0, True), (1, False)])
-def test_a_round_that_falls_short_ends_where_the_student_has_learnt(
-    tmp_path: Path, elenchus, share: float, goes_on: bool
-) -> None:
-    home, root = write_pool(tmp_path), tmp_path / "runs"
-    with (home / "domain.yaml").open("a") as settings:
-        settings.write("examination: {accept_gap: 0.9}\nseed: 3\n")  # 13 of 14 are failed
-    sets = ("--set", f"adaptation.stop_failure_share={share}", "--set", "adaptation.examples=[11]")
-    result = elenchus("launch", home, *sets, "--runs", root, "--json").json
-    assert (result["examinations"] > how_many(11, 0, 0, 1.08)) == goes_on
-    assert (result["examples"] == 11) == goes_on
-    assert len(result["failure_share_by_round"]) == 1
-
-
-def test_a_round_without_a_question_is_no_sign_of_learning(
-    tmp_path: Path, elenchus, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(examination, "unfit", lambda question, asked: "the question repeats one")
-    home, root = write_pool(tmp_path), tmp_path / "runs"
-    result = elenchus("launch", home, "--runs", root, "--json").json
-    assert result["stopped"] == "no question could be put to the student"
-    assert result["failure_share_by_round"] == []
-    (first, *_) = elenchus("trace", result["run"], "--json", "--runs", root).json
-    shown = elenchus("trace", result["run"], first["examination"], "--runs", root).out
-    assert "question" in shown and "?" in shown  # what was refused is kept and shown
-
-
-def test_examples_too_long_to_train_on_are_left_out_and_counted(tmp_path: Path, elenchus) -> None:
-    home = write_pool(tmp_path)
-    settings = home / "domain.yaml"
-    settings.write_text(settings.read_text().replace("epochs: 2", "epochs: 2, max_tokens: 16"))
-    result = elenchus("launch", home, "--runs", tmp_path / "runs", "--json").json
-    assert "over training.max_tokens" in result["stopped"]
-    assert result["too_long"] == result["candidates"] == result["accepted"] > 0
-
-
-def test_a_student_in_a_folder_is_trained_round_after_round(tmp_path: Path, elenchus) -> None:
-    student = f"{{model: 'hf:{WEIGHTS}', options: {{max_new_tokens: 24}}, samples: 1}}"
-    sets = ("--set", f"student={student}", "--set", "exam={questions: 6}")
-    ended = elenchus("launch", write_pool(tmp_path), *sets, "--runs", tmp_path / "runs", "--json")
-    assert ended.code == 0, ended.err
-    result = ended.json
-    assert result["rounds"] == 2 and len(result["accuracy_by_round"]) == 3
-    assert (Path(result["path"]) / result["adapter"] / "adapter_model.safetensors").is_file()
-
-
 @pytest.mark.skipif(sys.platform == "win32", reason="no Ctrl-C for one process there")
-def test_texts_too_long_to_train_on_are_left_out_and_counted(tmp_path: Path, elenchus) -> None:
-    changes = {"method": "rewriting", "rewriting": "{form: entigraph, tokens: 1500}"}
-    changes |= {"training.max_tokens": 110, "exam": "{questions: 6, general: 0}"}
-    sets = [part for key, value in changes.items() for part in ("--set", f"{key}={value}")]
-    ended = elenchus("launch", write_pool(tmp_path), *sets, "--runs", tmp_path / "runs")
-    assert ended.code == 0, ended.err
-    assert "left out, over training.max_tokens" in ended.out + ended.err
-
-
 def test_ctrl_c_ends_training_at_its_next_step(tmp_path: Path) -> None:
     home = write_pool(tmp_path)
     settings = home / "domain.yaml"

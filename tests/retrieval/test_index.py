@@ -12,6 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+from filelock import FileLock, Timeout
 from hypothesis import given
 from hypothesis import strategies as st
 from pyarrow import parquet
@@ -383,11 +384,20 @@ def test_long_lines_and_tables_take_no_long_time() -> None:
     assert passages[-1].heading == ("a | b",)
 
 
-def test_what_was_taken_is_of_its_own_sources(tmp_path: Path) -> None:
-    fill(tmp_path, {"a/x.md": "# A\n\nOne rule.", "b/x.md": "# B\n\nOther rules."})
-    one, two = (configured(tmp_path, source) for source in ("a", "b"))
-    with closing(Index(one, tmp_path)) as mine, closing(Index(two, tmp_path)) as other:
-        documents, passages, none_refused = mine.take(silent)
-        other.read(silent)
-        assert {d.source for d in documents} == {p.source for p in passages} == {"a/x.md"}
-        assert none_refused == 0
+def test_nobody_reads_other_sources_while_what_was_read_is_listed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(tmp_path, {"docs/x.md": "# A\n\nOne rule.", "docs/empty.md": ""})
+    with closing(Index(configured(tmp_path, "docs"), tmp_path)) as index:
+        index.read(silent)  # as a launch does; what is refused is told again all the same
+        listed = index.catalogue.documents
+
+        def documents() -> Any:
+            with pytest.raises(Timeout):
+                FileLock(index.place / "update.lock").acquire(timeout=0)
+            return listed()
+
+        monkeypatch.setattr(index.catalogue, "documents", documents)
+        found, passages, refused_ones = index.take(silent)
+        assert [d.source for d in found] == [p.source for p in passages] == ["docs/x.md"]
+        assert refused_ones == 1
