@@ -5,9 +5,10 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
+import yaml
 
 from agents.builtin import codes
-from benchmarks import cells, invented, strategies
+from benchmarks import cells, efficiency, invented, strategies
 from benchmarks.figure import draw
 from elenchus.errors import UserError
 from elenchus.loading import merged
@@ -43,6 +44,13 @@ def test_an_invented_code_reads_as_it_was_made(tmp_path: Path) -> None:
     assert sum(text.count("\n## ") for text in texts_of(fewer)) == 2, (
         "nothing of the longer code is left"
     )
+
+
+@pytest.mark.parametrize("name", [*efficiency.REPORTED, *efficiency.OTHERS])
+def test_every_domain_is_found_by_the_name_that_its_rows_have(tmp_path: Path, name: str) -> None:
+    path = efficiency._domain(tmp_path, name)
+    assert path.parent.name == name
+    assert yaml.safe_load(path.read_text("utf-8"))["domain"] == name
 
 
 def test_cells_run_once_and_give_a_row_a_size(
