@@ -135,17 +135,27 @@ def resume(run: runs.RunFolder, progress: Progress, budget: dict[str, Any] | Non
 def _from_anywhere(config: DomainConfig) -> DomainConfig:
     """The configuration with paths that do not depend on where a resume is started."""
     index = str(Path(config.retrieval.index).resolve())
-    changes: dict[str, Any] = {"retrieval": config.retrieval.model_copy(update={"index": index})}
-    limits = dict(config.models)
+    listing = [_placed(settings) for settings in config.indicators.models]
+    author = _placed(config.generation.author)
+    changes: dict[str, Any] = {
+        "retrieval": config.retrieval.model_copy(update={"index": index}),
+        "indicators": config.indicators.model_copy(update={"models": listing}),
+        "generation": config.generation.model_copy(update={"author": author}),
+        "models": {_whole(name): limits for name, limits in config.models.items()},
+    }
     for role in ("expert", "examiner", "grader", "student"):
-        settings: ModelConfig = getattr(config, role)
-        provider, _, name = settings.model.partition(":")
-        if provider == "hf" and Path(name).is_dir():
-            model = f"hf:{Path(name).resolve()}"
-            changes[role] = settings.model_copy(update={"model": model})
-            if settings.model in limits:
-                limits[model] = limits.pop(settings.model)
-    return config.model_copy(update=changes | {"models": limits})
+        changes[role] = _placed(getattr(config, role))
+    return config.model_copy(update=changes)
+
+
+def _placed(settings: ModelConfig) -> ModelConfig:
+    return settings.model_copy(update={"model": _whole(settings.model)})
+
+
+def _whole(model: str) -> str:
+    """The name of a model, with the whole path where it is a folder's."""
+    provider, _, name = model.partition(":")
+    return f"hf:{Path(name).resolve()}" if provider == "hf" and Path(name).is_dir() else model
 
 
 def _with_present_sources(run: runs.RunFolder) -> DomainConfig:
