@@ -9,12 +9,14 @@ in `benchmarks.efficiency`. `--only` names the changes to try.
 
 Keys of the JSON: `table` and `minus_unchanged` (by change and n, accuracy with its interval, and
 its paired difference from the unchanged strategy; not where the expert errs, since it writes the
-exam as well), `costs` (by change: examples, examinations, questions to the expert, `wrong`, the
-share of the dataset's examples that hold a wrong answer, and `general`, the gain on the general
-exam, negative for what was forgotten), `refinement_trend` (points of accuracy a further round of
-refinement brings at the largest size, and Page's test for a trend), `missed` (a line for each
-target, of the changes run, that is not reached; exit code 1 where there is one), `rows` (every
-run).
+exam as well), `minus_random_choice` (the same difference from a choice at random among as many
+candidates), `costs` (by change, each with its interval: samples, examinations, questions to the
+expert, steps of training, `wrong`, the share of the dataset's examples that hold a wrong answer,
+and `general`, the gain on the general exam, negative for what was forgotten), `wrong_let_through`
+(the paired difference in `wrong`, unchecked minus checked), `refinement_trend` (points of accuracy
+a further round of refinement brings at the largest size, and Page's test for a trend), `missed` (a
+line for each target, of the changes run, that is not reached; exit code 1 where there is one),
+`rows` (every run).
 """
 
 import functools
@@ -31,19 +33,27 @@ from scipy import stats
 
 from benchmarks import cells, comparison, harness, invented, strategies, tables
 from benchmarks.cells import Cell, Changes, Row
+from benchmarks.comparison import Interval
 from elenchus import runs
+from elenchus.config import TrainingConfig
 from elenchus.errors import UserError
 from elenchus.loading import merged
 
 SIZES, QUICK_SIZES = (100, 200), (25, 50)
 UNCHANGED = "unchanged"
+CHECKED, UNCHECKED = "expert errs, checked", "expert errs, unchecked"
 # Their experts err in their exams too, so only their datasets are looked at.
 ERRING: dict[str, Changes] = {
-    "expert errs, checked": {"expert": {"options": {"wrong": 0.1}}},
-    "expert errs, unchecked": {"expert": {"options": {"wrong": 0.1}, "samples": 1}},
+    CHECKED: {"expert": {"options": {"wrong": 0.1}}},
+    UNCHECKED: {"expert": {"options": {"wrong": 0.1}, "samples": 1}},
 }
 MOST_WRONG = 0.02  # of the examples that an erring expert's checks let through
 REFINEMENTS = tuple(f"{n} refinements" for n in range(6))
+FACILITY, HARDEST, AT_RANDOM = (
+    f"twice the candidates, {how}" for how in ("facility", "hardest", "random")
+)
+USUAL = TrainingConfig()
+EPOCHS = strategies.COMMON["training"]["epochs"]
 CHANGES: dict[str, Changes] = {
     UNCHANGED: {},
     **ERRING,
@@ -60,12 +70,18 @@ CHANGES: dict[str, Changes] = {
     "points by coverage": {"adaptation": {"points": "coverage"}},
     "kinds evenly": {"adaptation": {"kinds": "even"}},
     "points by coverage, kinds evenly": {"adaptation": {"points": "coverage", "kinds": "even"}},
+    FACILITY: {"dataset": {"candidates": 2.0, "selection": "facility"}},
+    HARDEST: {"dataset": {"candidates": 2.0, "selection": "hardest"}},
+    AT_RANDOM: {"dataset": {"candidates": 2.0, "selection": "random"}},
+    # More passes over less replay: as many steps.
     **{
-        f"twice the candidates, {how}": {"dataset": {"candidates": 2.0, "selection": how}}
-        for how in ("facility", "hardest", "random")
+        f"replay {share}": {
+            "training": {"replay": share, "epochs": EPOCHS * (1 + USUAL.replay) / (1 + share)}
+        }
+        for share in (0.0, 0.5)
     },
-    **{f"replay {share}": {"training": {"replay": share}} for share in (0.0, 0.5)},
 }
+COSTS = ("samples", "examined", "asked", "steps", "wrong", "general")
 QUICK = [UNCHANGED, *ERRING]
 _GENERAL: Changes = {"exam": {"general": 200}}
 
@@ -116,7 +132,13 @@ def report(rows: Sequence[Row]) -> dict[str, Any]:
             for name in names
             if name not in (UNCHANGED, *ERRING)
         },
+        "minus_random_choice": {
+            name: comparison.differences(rows, name, AT_RANDOM)
+            for name in names
+            if name in (FACILITY, HARDEST)
+        },
         "costs": costs,
+        "wrong_let_through": _let_through(rows),
         "refinement_trend": (trend := refinement_trend(rows)),
         "missed": _missed(costs, trend),
     }
@@ -150,19 +172,24 @@ def show(found: dict[str, Any]) -> None:
     """Print a line for each change."""
     console, sizes = tables.wide(), list(found["table"][UNCHANGED])[1:]
     heads = [f"right, n = {n}" for n in sizes] + [f"minus unchanged, n = {sizes[-1]}"]
-    table = Table("%", *heads, "examined", "asked", "wrong", "general exam", box=None)
+    counts = ("samples", "steps", "examined", "asked")
+    table = Table("%", *heads, *counts, "wrong", "general exam", box=None)
     for name, costs in found["costs"].items():
         means, against = (found[part].get(name, {}) for part in ("table", "minus_unchanged"))
         table.add_row(
             name,
             *(tables.percent(means.get(n)) for n in sizes),
             tables.percent(against.get(sizes[-1]), "+"),
-            f"{costs['examined']:.0f}",
-            f"{costs['asked']:.0f}",
-            f"{100 * costs['wrong']:.1f}",
-            f"{100 * costs['general']:+.1f}",
+            *(f"{costs[key]['mean']:.0f}" for key in counts),
+            tables.percent(costs["wrong"]),
+            tables.percent(costs["general"], "+"),
         )
     console.print(table)
+    for name, by_size in found["minus_random_choice"].items():
+        if cell := by_size.get(sizes[-1]):
+            console.print(f"{name}, minus a random choice: {tables.percent(cell, '+')}")
+    if more := found["wrong_let_through"]:
+        console.print(f"wrong examples, unchecked minus checked: {tables.percent(more, '+')}")
     if trend := found["refinement_trend"]:
         slope = tables.percent(trend["slope"], "+")
         console.print(f"a further refinement at n = {trend['n']}: {slope}, p = {trend['p']:.2g}")
@@ -170,23 +197,30 @@ def show(found: dict[str, Any]) -> None:
         console.print(f"missed: {line}")
 
 
-def _costs(rows: Sequence[Row]) -> dict[str, float]:
+def _costs(rows: Sequence[Row]) -> dict[str, Interval]:
     last = max(row["n"] for row in rows)
-    of_last = [row for row in rows if row["n"] == last]
-    costs = {
-        key: float(np.mean([r[key] for r in of_last]))
-        for key in ("samples", "examined", "asked", "wrong")
-    }
-    exams = [row["exams"]["general"] for row in of_last]
-    return costs | {"general": float(np.mean([e["after"] - e["before"] for e in exams]))}
+    found: dict[str, dict[comparison.Replicate, float]] = {key: {} for key in COSTS}
+    for row in rows:
+        if row["n"] == last:
+            exam = row["exams"]["general"]
+            known = row | {"general": exam["after"] - exam["before"]}
+            for key, of in found.items():
+                of[row["domain"], row["seed"]] = known[key]
+    return {key: comparison.over(of) for key, of in found.items()}
 
 
-def _missed(costs: dict[str, dict[str, float]], trend: dict[str, Any] | None) -> list[str]:
+def _let_through(rows: Sequence[Row]) -> Interval | None:
+    """How much more of the dataset is wrong without a second answer that must agree."""
+    last = max(row["n"] for row in rows)
+    return comparison.differences(rows, UNCHECKED, CHECKED, "wrong").get(str(last))
+
+
+def _missed(costs: dict[str, dict[str, Interval]], trend: dict[str, Any] | None) -> list[str]:
     """A line for each target of the changes that ran which is not reached, or not measured."""
     missed = []
-    checked = costs.get("expert errs, checked")
-    if checked and checked["wrong"] > MOST_WRONG:
-        share = f"{100 * checked['wrong']:.1f} %"
+    checked = costs.get(CHECKED)
+    if checked and checked["wrong"]["mean"] > MOST_WRONG:
+        share = f"{tables.percent(checked['wrong'])} %"
         missed.append(f"wrong examples of an expert that errs in 10 %: {share}, wanted 2 % at most")
     whole = costs.keys() >= set(REFINEMENTS)  # some of them make no trend
     if whole and (trend is None or trend["p"] > 0.05 or trend["slope"]["mean"] <= 0):

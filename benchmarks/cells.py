@@ -69,11 +69,12 @@ def run(cell: Cell, out: Path) -> list[Row]:
     """
     root = _root(cell, out)
     found = root.with_name(f"{root.name}.json")
-    if runs.listed(root) or not found.exists():  # of a run whose folder is gone, its rows are left
-        folder = finished(cell, out)
-        if not found.exists():
-            rows = [{**_named(cell), **row} for row in distil(folder, cell.sizes)]
-            runs.write_json(found, rows)
+    if not runs.listed(root):  # rows of a run that is gone may have had other settings
+        found.unlink(missing_ok=True)
+    folder = finished(cell, out)
+    if not found.exists():
+        rows = [{**_named(cell), **row} for row in distil(folder, cell.sizes)]
+        runs.write_json(found, rows)
     kept: list[Row] = json.loads(found.read_text(encoding="utf-8"))
     return kept
 
@@ -121,7 +122,7 @@ def distil(folder: runs.RunFolder, sizes: tuple[int, ...]) -> list[Row]:
     """A row for the untouched student, and one for each round.
 
     `data_tokens` counts the dataset once, `seen_tokens` and `steps` all training so far; `asked`
-    the questions that the expert answered in the `examined` examinations, revised ones too;
+    the questions to the expert in the `examined` examinations, revised and refused ones too;
     `wrong` is the share of the dataset's examples whose answer is wrong, which only the reader can
     tell; `learnt` is the share right of the questions that the untouched student failed;
     `by_samples` has right answers and questions by the samples about their point. The last row has
@@ -136,7 +137,7 @@ def distil(folder: runs.RunFolder, sizes: tuple[int, ...]) -> list[Row]:
         wrong = {i for i, example in examples.items() if told and _is_wrong(ledger, example)}
         texts = lora.texts(ledger.all(Text))
         datasets = {d.round: d.example_ids for d in ledger.all(Dataset)}
-        examined = [(e.round, len(e.turn_ids)) for e in ledger.all(Examination)]
+        examined = [(e.round, len(e.turn_ids) + _is_refused(e)) for e in ledger.all(Examination)]
         adapters = sorted(ledger.all(Adapter), key=lambda a: a.round)
         items = {i.id: i for i in ledger.all(ExamItem, exam="held-out")}
         scores = ledger.all(Score, exam="held-out")
@@ -154,7 +155,7 @@ def distil(folder: runs.RunFolder, sizes: tuple[int, ...]) -> list[Row]:
                 "seen_tokens": rows[-1]["seen_tokens"] + adapter.tokens,
                 "steps": rows[-1]["steps"] + adapter.steps,
                 "examined": sum(round_ <= adapter.round for round_, _ in examined),
-                "asked": sum(turns for round_, turns in examined if round_ <= adapter.round),
+                "asked": sum(asked for round_, asked in examined if round_ <= adapter.round),
                 "wrong": len(wrong.intersection(kept)) / len(kept) if kept else 0.0,
             }
         )
@@ -174,6 +175,14 @@ def distil(folder: runs.RunFolder, sizes: tuple[int, ...]) -> list[Row]:
         if exam
     }
     return rows
+
+
+def _is_refused(examination: Examination) -> bool:
+    """Whether its last question was put, but the answers were no use."""
+    from graphs.examination import UNFIT
+
+    refused = examination.rejection
+    return bool(refused and refused.question_id and refused.reason not in UNFIT)
 
 
 def _is_wrong(ledger: Ledger, example: Example) -> bool:

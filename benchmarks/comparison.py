@@ -20,7 +20,7 @@ from scipy import stats
 Row = dict[str, Any]
 Interval = dict[str, Any]  # `mean`, `low`, `high`, `replicates`; `seeds`: `mean`, `low`, `high`
 Replicate = tuple[str, int]  # domain and seed
-Equivalent = dict[str, float | None]  # `mean`, `low`, `high`
+Equivalent = dict[str, float | None]  # `mean`, `low`, `high`, `replicates`
 Curve = list[tuple[float, float]]  # of (samples or tokens, accuracy), rising in the first
 RESAMPLES = 2000
 
@@ -59,6 +59,30 @@ def of_seeds(by_domain: Sequence[Sequence[float]]) -> dict[str, float] | None:
     return {"mean": mean, "low": mean - width, "high": mean + width}
 
 
+def crossed(values: Sequence[Sequence[float]]) -> Interval:
+    """Mean of values by seed and question, with a 95 % interval over both.
+
+    Seeds and questions are drawn anew together (the pigeonhole bootstrap: Owen, Annals of Applied
+    Statistics, 2007), which errs to the wide side; of one seed, only the questions are.
+
+    Args:
+        values: a line for each seed, with a value for each question, in the same order.
+    """
+    whole, rng = np.asarray(values, dtype=float), np.random.default_rng(0)
+    seeds, questions = whole.shape
+    drawn = [
+        whole[rng.integers(seeds, size=seeds)][:, rng.integers(questions, size=questions)].mean()
+        for _ in range(RESAMPLES)
+    ]
+    low, high = np.percentile(drawn, (2.5, 97.5))
+    return {
+        "mean": float(whole.mean()),
+        "low": float(low),
+        "high": float(high),
+        "replicates": seeds,
+    }
+
+
 def table(rows: Iterable[Row]) -> dict[str, dict[str, Row]]:
     """By strategy and size: accuracy with its interval, and means of what it took."""
     # A strategy with a run for each size has the untouched student in each; it counts once.
@@ -82,13 +106,14 @@ def table(rows: Iterable[Row]) -> dict[str, dict[str, Row]]:
 def differences(
     rows: Iterable[Row], one: str, two: str, of: str = "accuracy"
 ) -> dict[str, Interval]:
-    """Paired difference of accuracy or `learnt`, `one` minus `two`, by size."""
+    """Paired difference of accuracy, `learnt` or `wrong`, `one` minus `two`, by size."""
     found: dict[tuple[str, int, int], dict[str, float]] = defaultdict(dict)
     for row in rows:
-        found[row["domain"], row["seed"], row["n"]][row["strategy"]] = row[of]
+        if row["n"]:
+            found[row["domain"], row["seed"], row["n"]][row["strategy"]] = row[of]
     by_size: dict[int, dict[Replicate, float]] = defaultdict(dict)
     for (domain, seed, n), both in found.items():
-        if n and one in both and two in both:
+        if one in both and two in both:
             by_size[n][domain, seed] = both[one] - both[two]
     return {str(n): over(some) for n, some in sorted(by_size.items())}
 
@@ -117,21 +142,25 @@ def needed(accuracy: float, along: Curve) -> float:
 
     0 where its least size is better, infinity where none of its sizes gets there.
     """
-    reached = [(amount, value) for amount, value in along if amount > 0]
-    if reached and accuracy < reached[0][1]:
+    tried = [(amount, value) for amount, value in along if amount > 0]
+    if tried and accuracy < tried[0][1]:
         return 0.0
-    for (low, worse), (high, better) in itertools.pairwise(reached):
-        if worse <= accuracy <= better and better > worse:
+    low, worse = 0.0, 0.0
+    for high, better in tried:
+        if better == accuracy:
+            return high
+        if better > accuracy:
             part = (accuracy - worse) / (better - worse)
             return math.exp(math.log(low) + part * (math.log(high) - math.log(low)))
+        low, worse = high, better
     return math.inf
 
 
 def equivalents(rows: Sequence[Row], other: str, by: str) -> dict[str, Equivalent]:
     """For each size of the adversarial strategy, how much of another equals one of its own.
 
-    0 and None as in `needed`, None for infinity. The interval is a percentile bootstrap over
-    replicates, which one replicate does not have.
+    0 as in `needed`, and None for its infinity. The interval is a percentile bootstrap over
+    replicates: both ends of a single one are None.
     """
     replicates = defaultdict(list)
     for row in rows:
@@ -145,7 +174,9 @@ def equivalents(rows: Sequence[Row], other: str, by: str) -> dict[str, Equivalen
         for _ in range(RESAMPLES if len(groups) > 1 else 0)
     ]
     return {
-        n: {"mean": _finite(value)} | _ends([some[n] for some in drawn if n in some])
+        n: {"mean": _finite(value)}
+        | _ends([some[n] for some in drawn if n in some])
+        | {"replicates": len(groups)}
         for n, value in found.items()
     }
 
@@ -174,25 +205,28 @@ def _finite(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
 
 
-def at_equal_tokens(rows: Sequence[Row]) -> dict[str, dict[str, float | None]]:
-    """Accuracy of every strategy at the tokens that the adversarial one has seen at its sizes.
+def at_equal_tokens(rows: Sequence[Row]) -> dict[str, dict[str, Interval]]:
+    """What the adversarial strategy has more, trained on as many tokens, of each other strategy.
 
-    On a log scale between a strategy's own sizes; None beyond them.
+    By strategy and size: the paired difference, and the `seen_tokens` of the other's training. The
+    adversarial accuracy is read on the straight line between two of its sizes, or between the
+    untouched student and the first; beyond the last it is that of the last, from fewer tokens.
     """
-    own = table(row for row in rows if row["strategy"] == "adversarial").get("adversarial", {})
-    names = sorted({row["strategy"] for row in rows})
-    return {
-        str(round(cell["seen_tokens"])): {
-            name: _at(cell["seen_tokens"], curve(rows, name, "seen_tokens")) for name in names
-        }
-        for cell in own.values()
-        if cell["seen_tokens"]
-    }
-
-
-def _at(amount: float, along: Curve) -> float | None:
-    known = [(math.log(tokens), accuracy) for tokens, accuracy in along if tokens]
-    if not known or not known[0][0] - 1e-9 <= math.log(amount) <= known[-1][0] + 1e-9:
-        return None
-    places, values = [place for place, _ in known], [value for _, value in known]
-    return float(np.interp(math.log(amount), places, values))
+    own: dict[Replicate, dict[float, float]] = defaultdict(dict)
+    for row in rows:
+        if row["strategy"] == "adversarial":
+            own[row["domain"], row["seed"]][row["seen_tokens"]] = row["accuracy"]
+    found: dict[tuple[str, int], dict[Replicate, float]] = defaultdict(dict)
+    tokens: dict[tuple[str, int], list[float]] = defaultdict(list)
+    for row in rows:
+        replicate, cell = (row["domain"], row["seed"]), (row["strategy"], row["n"])
+        if row["strategy"] == "adversarial" or not row["n"] or replicate not in own:
+            continue
+        seen, accuracies = zip(*sorted(own[replicate].items()), strict=True)
+        reached = float(np.interp(row["seen_tokens"], seen, accuracies))
+        found[cell][replicate] = reached - row["accuracy"]
+        tokens[cell].append(row["seen_tokens"])
+    shown: dict[str, dict[str, Interval]] = defaultdict(dict)
+    for (strategy, n), some in sorted(found.items()):
+        shown[strategy][str(n)] = over(some) | {"seen_tokens": fmean(tokens[strategy, n])}
+    return dict(shown)

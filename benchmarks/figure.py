@@ -10,7 +10,8 @@ from benchmarks.comparison import Row
 def draw(rows: list[Row], path: Path) -> None:
     """Two panels: samples of each strategy in rounds, and data tokens of all.
 
-    Bands are of 95 %, of seeds alone where each domain has more than one.
+    Bands are of 95 %, of seeds alone where each domain has more than one. A size that only some
+    replicates have is a hollow mark by itself: other replicates make no curve with it.
     """
     import matplotlib as mpl
 
@@ -21,9 +22,12 @@ def draw(rows: list[Row], path: Path) -> None:
     figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.2), sharey=True, layout="tight")
     for name, means in comparison.table(strategies.families(rows)).items():
         cells = [cell for n, cell in means.items() if n != "0"]
+        most = max((cell["replicates"] for cell in cells), default=0)
+        fewer = [cell for cell in cells if cell["replicates"] < most]
+        cells = [cell for cell in cells if cell["replicates"] == most]
         if name not in strategies.TEXTS:
-            _curve(left, cells, "samples", name)
-        _curve(right, cells, "data_tokens", name)
+            _curve(left, cells, fewer, "samples", name)
+        _curve(right, cells, fewer, "data_tokens", name)
     left.set(xscale="log", xlabel="samples", ylabel="right answers, held-out exam")
     left.set_xticks(sizes := sorted({row["n"] for row in rows if row["n"]}), map(str, sizes))
     left.minorticks_off()
@@ -35,7 +39,7 @@ def draw(rows: list[Row], path: Path) -> None:
     plt.close(figure)
 
 
-def _curve(axes: Any, cells: list[Row], along: str, name: str) -> None:
+def _curve(axes: Any, cells: list[Row], fewer: list[Row], along: str, name: str) -> None:
     amounts = [cell[along] for cell in cells]
     (line,) = axes.plot(
         amounts, [cell["mean"] for cell in cells], marker="o", markersize=3, label=name
@@ -47,6 +51,8 @@ def _curve(axes: Any, cells: list[Row], along: str, name: str) -> None:
         for end in ("low", "high")
     )
     colour = line.get_color()
+    for cell in fewer:
+        axes.plot(cell[along], cell["mean"], "o", markersize=5, color=colour, fillstyle="none")
     axes.fill_between(amounts, low, high, alpha=0.15, color=colour)
     if len(cells) == 1:
         axes.vlines(amounts, low, high, color=colour)

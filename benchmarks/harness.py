@@ -12,6 +12,8 @@ from importlib import util
 from multiprocessing import get_context, parent_process
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from benchmarks.cells import Row
 from elenchus import runs
 from elenchus.cli import settle_environment
@@ -47,7 +49,7 @@ def parsed(made: argparse.ArgumentParser, arguments: list[str] | None) -> argpar
     found.out = found.out or Path("runs") / "bench" / name
     count = found.seeds or (1 if found.quick else found.usual_seeds)
     found.seeds = range(found.first_seed, found.first_seed + count)
-    claim(found.out)
+    found.lock = claim(found.out)
     return found
 
 
@@ -62,11 +64,14 @@ class Silent:
         """Nothing."""
 
 
-def claim(out: Path) -> None:
+def claim(out: Path) -> FileLock:
     """Keep a folder for one version of the program, since rows of two cannot be compared.
 
+    It is this process's as long as the lock that is returned is held.
+
     Raises:
-        UserError: the folder was made by another version, or cannot be written to.
+        UserError: another process has the folder, another version made it, or it cannot be
+            written to.
     """
     file, own = out / "program", program()
     with runs.explained(out, "--out"):
@@ -74,16 +79,26 @@ def claim(out: Path) -> None:
         # Versions that made runs without the file are other ones, too.
         if known != own and (known or (out / "runs").exists()):
             raise UserError(f"{out} was made by another version of the program: give another --out")
+        out.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(out / "lock")
+        try:
+            lock.acquire(timeout=1)
+        except Timeout as error:
+            raise UserError(
+                f"{out} is in use by another process: wait for it, or give another --out; "
+                "--workers says how many processes one comparison takes"
+            ) from error
         if not known:
-            out.mkdir(parents=True, exist_ok=True)
             runs.write_atomic(file, own)
+    return lock
 
 
 def program() -> str:
-    """SHA-256 over the paths and contents of this program's sources and prompts."""
+    """SHA-256 over the paths and contents of this program's sources, prompts and weights."""
     sources = [path for name in PACKAGES for path in (ROOT / name).rglob("*.py")]
+    data = [*(ROOT / "prompts").rglob("*.md"), *(ROOT / "agents").rglob("*.safetensors")]
     whole = hashlib.sha256()
-    for path in sorted([*sources, *(ROOT / "prompts").rglob("*.md")]):
+    for path in sorted([*sources, *data]):
         content = hashlib.sha256(path.read_bytes()).hexdigest()
         whole.update(f"{path.relative_to(ROOT).as_posix()} {content}\n".encode())
     return whole.hexdigest()

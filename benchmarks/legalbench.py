@@ -9,9 +9,11 @@ only clauses that stand in them, however their lines are broken, are asked about
 are what the expert reads; without, it reads the clauses themselves, without their labels. The
 student never sees a label or a question of the exam, and is given the clause with each question.
 
-Keys of the JSON: `questions`, `chance` (share of the commonest answer), `table` (by strategy:
-accuracy over seeds), `over_base`, `over_entity_pairs` and `over_chance` (paired differences of the
-adversarial strategies), `tokens` (of the data, by strategy), `published`, `rows`.
+Keys of the JSON: `questions`, `chance` (share right of who always gives a task's commonest answer),
+`table` (by strategy: share right), `over_base`, `over_entity_pairs` and `over_chance` (paired
+differences of the adversarial strategies), all with intervals over seeds and questions; `tokens`
+(of the data, by strategy), `published`, `rows` (`accuracy` is on the exam that the run wrote,
+`hand` has the tasks' questions).
 """
 
 import argparse
@@ -27,7 +29,9 @@ from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import yaml
+from numpy.typing import NDArray
 from rich.table import Table
 
 from agents.models import weights
@@ -36,9 +40,11 @@ from benchmarks.cells import Changes, Row
 from elenchus import runs
 from elenchus.config import ModelConfig
 from elenchus.errors import UserError
+from elenchus.ledger import Ledger
 from elenchus.loading import merged, validate
-from elenchus.records import digest
+from elenchus.records import ExamItem, Score, digest
 from retrieval.index import contents
+from training.evaluation import RIGHT
 
 # arXiv 2602.18137, as reported: points of accuracy with Llama-3-8B on 491 questions on three
 # contracts, and how many times fewer training tokens than EntiGraph.
@@ -48,6 +54,7 @@ SIZES = (25, 50, 100)  # of the dataset of the adversarial strategy, round by ro
 HUB = "nguha/legalbench"
 NAMES = ("adversarial", "plain", "entity pairs x70")
 QUICK = ("adversarial",)
+CLAUSE = " Clause: "  # between the question of a task and what it is about
 
 
 @dataclass(frozen=True)
@@ -71,9 +78,7 @@ def main(arguments: list[str] | None = None) -> int:
     names = QUICK if options.quick else NAMES
     job = functools.partial(group, names, _models(options), options.out)
     rows = harness.in_processes(job, [domain], options.seeds, options.workers)
-    written = (domain.parent / "questions.jsonl").read_text("utf-8").splitlines()
-    answers = [json.loads(line)["answer"] for line in written]
-    found = report(rows, answers) | {"rows": rows}
+    found = report(rows) | {"rows": rows}
     runs.write_json(options.out / "legalbench.json", found)
     if options.json:
         print(json.dumps(found))
@@ -115,7 +120,7 @@ def write_domain(root: Path, asked: Sequence[Question], count: int, documents: P
         text = "\n\n".join([f"# {task.replace('_', ' ').capitalize()}", *clauses]) + "\n"
         runs.write_atomic(folder / "documents" / f"{task}.md", text)
     lines = [
-        {"question": f"{q.asked} Clause: {q.clause}", "answer": q.answer, "quote": q.quote}
+        {"question": f"{q.asked}{CLAUSE}{q.clause}", "answer": q.answer, "quote": q.quote}
         for q in chosen
     ]
     # In ASCII: some of the line breaks that a quote may have would end the line otherwise.
@@ -127,44 +132,64 @@ def write_domain(root: Path, asked: Sequence[Question], count: int, documents: P
 
 
 def group(names: Sequence[str], models: Changes, out: Path, domain: Path, seed: int) -> list[Row]:
-    """The rows of one seed, with the accuracy on the tasks' questions."""
+    """The rows of one seed; last ones have the answers to the tasks' questions as `hand`."""
     own = merged(models, {"exam": {"questions": 40, "hand": "questions.jsonl"}})
     rows: list[Row] = []
     for name in names:
         for cell in strategies.cells(name, domain, seed, SIZES, rows):
-            changes = json.dumps(merged(json.loads(cell.changes), own))
-            made = cells.run(replace(cell, changes=changes), out)
-            exam = made[-1]["exams"]["hand"]
-            # The exam by hand is sat before the first round and after the last one.
-            rows += [made[0] | {"accuracy": exam["before"]}, *made[1:-1]]
-            rows += [made[-1] | {"accuracy": exam["after"]}]
+            cell = replace(cell, changes=json.dumps(merged(json.loads(cell.changes), own)))
+            made = cells.run(cell, out)
+            rows += [*made[:-1], made[-1] | {"hand": _answers(cells.finished(cell, out))}]
     return rows
 
 
-def report(rows: Sequence[Row], answers: Sequence[str]) -> dict[str, Any]:
+def _answers(run: runs.RunFolder) -> dict[str, list[bool]]:
+    """Which questions were right `before` and `after`, and would be by the task's `commonest`."""
+    ledger = Ledger(run.ledger, read_only=True)
+    try:
+        items = sorted(ledger.all(ExamItem, exam="hand"), key=lambda item: item.id)
+        scores = sorted(ledger.all(Score, exam="hand"), key=lambda score: score.round)
+    finally:
+        ledger.close()
+    tasks = [item.prompt[-1].content.partition(CLAUSE)[0] for item in items]
+    golds: dict[str, Counter[str]] = {task: Counter() for task in tasks}
+    for task, item in zip(tasks, items, strict=True):
+        golds[task][item.gold] += 1
+    before = {s.item_id: s.grade in RIGHT for s in reversed(scores)}
+    after = {s.item_id: s.grade in RIGHT for s in scores}
+    return {
+        "commonest": [
+            item.gold == golds[task].most_common(1)[0][0]
+            for task, item in zip(tasks, items, strict=True)
+        ],
+        "before": [before[item.id] for item in items],
+        "after": [after[item.id] for item in items],
+    }
+
+
+def report(rows: Sequence[Row]) -> dict[str, Any]:
     """The figures named in this module's docstring, but for `rows`."""
     last = {(r["strategy"], r["seed"]): r for r in rows if r["n"] == SIZES[-1]}
-    base = {r["seed"]: r["accuracy"] for r in rows if not r["n"]}
     names = [name for name in NAMES if any(known == name for known, _ in last)]
     own = [name for name in names if name in ("adversarial", "plain")]
-    chance = Counter(answers).most_common(1)[0][1] / len(answers)
-
-    def over(name: str, other: Any) -> dict[str, float]:
-        seeds = sorted(seed for known, seed in last if known == name)
-        return comparison.interval([last[name, s]["accuracy"] - other(s) for s in seeds])
-
     texts = "entity pairs x70"
+
+    def right(name: str, which: str) -> NDArray[np.float64]:
+        """By seed and question."""
+        found = [r["hand"][which] for (known, _), r in sorted(last.items()) if known == name]
+        return np.array(found, dtype=float)
+
+    after = {name: right(name, "after") for name in names}
+    before, commonest = right(names[0], "before"), right(names[0], "commonest")
     return {
-        "questions": len(answers),
-        "chance": chance,
-        "table": {"base": comparison.interval(list(base.values()))}
-        | {name: over(name, lambda _: 0.0) for name in names},
-        "over_base": {name: over(name, base.__getitem__) for name in own},
-        "over_chance": {name: over(name, lambda _: chance) for name in own},
+        "questions": commonest.shape[1],
+        "chance": float(commonest.mean()),
+        "table": {"base": comparison.crossed(before)}
+        | {name: comparison.crossed(after[name]) for name in names},
+        "over_base": {name: comparison.crossed(after[name] - before) for name in own},
+        "over_chance": {name: comparison.crossed(after[name] - commonest) for name in own},
         "over_entity_pairs": {
-            name: over(name, lambda seed: last[texts, seed]["accuracy"])
-            for name in own
-            if texts in names
+            name: comparison.crossed(after[name] - after[texts]) for name in own if texts in names
         },
         "tokens": {
             name: sum(r["data_tokens"] for (known, _), r in last.items() if known == name)
@@ -182,14 +207,14 @@ def show(found: dict[str, Any]) -> None:
     for name, cell in found["table"].items():
         table.add_row(name, tables.percent(cell), str(found["tokens"].get(name, "")))
     console.print(table)
-    console.print(f"{found['questions']} questions; always the commonest answer: "
+    console.print(f"{found['questions']} questions; always a task's commonest answer: "
                   f"{100 * found['chance']:.1f} %")  # fmt: skip
     for key, what in (("over_base", "base"), ("over_entity_pairs", "entity pairs x70")):
         for name, cell in found[key].items():
             published = f"published: {100 * found['published'][key]:+.2f}"
             console.print(f"{name} minus {what}: {tables.percent(cell, '+')}; {published}")
     for name, cell in found["over_chance"].items():
-        if cell["low"] is None or cell["low"] <= 0:
+        if cell["low"] <= 0:
             what = "always giving the commonest answer: this student is too small for it"
             console.print(f"{name} is not above {what}")
 

@@ -5,39 +5,48 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.cells import MANY
+
 
 def wide() -> Console:
     """A console whose tables are not broken where they are written to a file."""
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=200)
+    console = Console(highlight=False, markup=False)
+    return console if console.is_terminal else Console(highlight=False, markup=False, width=200)
 
 
 def show(found: dict[str, Any]) -> None:
     """Print the comparison: accuracy by strategy and size, differences, the headline numbers."""
-    console = wide()
-    console.print(_accuracies(found["table"]))
+    console, most = wide(), found["replicates"]
+    console.print(_shares("right, %", found["table"], most))
     console.print(_asked(found["table"]))
-    console.print(_differences("adversarial minus", found["adversarial_minus"]))
-    if of_seeds := _of_seeds(found["adversarial_minus"]):
-        console.print(_differences("seeds alone", of_seeds))
-    console.print(_differences("of what was failed before", found["learnt_minus"]))
+    against = found["adversarial_minus"]
+    console.print(_shares("adversarial minus", against, most, "+"))
+    if of_seeds := _of_seeds(against):
+        console.print(_shares("seeds alone", of_seeds, most, "+"))
+    console.print(_shares("of what was failed before", found["learnt_minus"], most, "+"))
+    console.print(_shares("at as many tokens of training", found["equal_tokens"], most, "+"))
     console.print(_by_samples(found["right_by_samples"]))
     for n, times in found["random_per_adversarial"].items():
-        console.print(f"one of {n} adversarial samples is worth {_times(times)} random ones")
+        console.print(f"random samples for one of {n} adversarial ones: {_times(times)}")
     for n, times in found["paraphrase_tokens_per_adversarial_token"].items():
-        console.print(
-            f"one token of {n} adversarial samples is worth {_times(times)} of paraphrase"
-        )
-    for line in found["missed"]:
-        console.print(f"missed: {line}")
+        console.print(f"paraphrase tokens for one of {n} adversarial samples: {_times(times)}")
+    for line in [*_short(found["rows"]), *(f"missed: {line}" for line in found["missed"])]:
+        console.print(line)
 
 
-def _accuracies(cells: dict[str, dict[str, Any]]) -> Table:
+def _shares(name: str, cells: dict[str, dict[str, Any]], most: int, sign: str = "") -> Table:
+    """A line for each strategy, a column for each size; says where replicates are fewer."""
     sizes = sorted({int(n) for by_size in cells.values() for n in by_size})
-    shown = Table("right, %", *(f"n = {n}" for n in sizes), box=None)
+    shown = Table(name, *(f"n = {n}" for n in sizes), box=None)
     for strategy, by_size in cells.items():
-        shown.add_row(strategy, *(percent(by_size.get(str(n))) for n in sizes))
+        shown.add_row(strategy, *(_share(by_size.get(str(n)), most, sign) for n in sizes))
     return shown
+
+
+def _share(cell: dict[str, Any] | None, most: int, sign: str) -> str:
+    if cell is None or cell.get("replicates", most) == most:
+        return percent(cell, sign)
+    return f"{percent(cell, sign)} of {cell['replicates']}"
 
 
 def _asked(cells: dict[str, dict[str, Any]]) -> Table:
@@ -54,12 +63,14 @@ def _asked(cells: dict[str, dict[str, Any]]) -> Table:
     return shown
 
 
-def _differences(name: str, against: dict[str, dict[str, Any]]) -> Table:
-    sizes = sorted({int(n) for by_size in against.values() for n in by_size})
-    shown = Table(name, *(f"n = {n}" for n in sizes), box=None)
-    for strategy, by_size in against.items():
-        shown.add_row(strategy, *(percent(by_size.get(str(n)), "+") for n in sizes))
-    return shown
+def _short(rows: list[dict[str, Any]]) -> list[str]:
+    """A line for each size that a strategy did not reach; texts have no samples to count."""
+    return [
+        f"{row['domain']}, seed {row['seed']}: {row['strategy']} has {row['samples']} samples, "
+        f"not {row['n']}"
+        for row in rows
+        if row["samples"] < row["n"] and " x" not in row["strategy"]
+    ]
 
 
 def _of_seeds(against: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
@@ -73,19 +84,20 @@ def _of_seeds(against: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
 
 def _by_samples(found: dict[str, dict[str, float]]) -> Table:
     counts = sorted({samples for shares in found.values() for samples in shares})
-    shown = Table("right, %, by samples on the point", *counts, box=None)
+    heads = [f"{n} or more" if n == str(MANY) else n for n in counts]
+    shown = Table("right, %, by samples on the point", *heads, box=None)
     for strategy, shares in found.items():
         shown.add_row(strategy, *(f"{100 * shares[n]:.1f}" if n in shares else "" for n in counts))
     return shown
 
 
 def _times(found: dict[str, float | None]) -> str:
-    """A ratio with its interval. None is more than was tried, 0 less."""
+    """A ratio, and its interval where there is one. None is more than was tried, 0 less."""
     mean, low, high = (
         "more than was tried" if end is None else f"{end:.3g}" if end else "fewer than were tried"
         for end in (found["mean"], found["low"], found["high"])
     )
-    return mean if found["low"] == found["high"] else f"{mean} [{low}, {high}]"
+    return mean if found["replicates"] == 1 or low == high else f"{mean} [{low}, {high}]"
 
 
 def percent(cell: dict[str, Any] | None, sign: str = "") -> str:

@@ -35,6 +35,11 @@ from graphs.context import Context
 from graphs.state import ExaminationState
 
 Update = dict[str, Any]
+# Why a question is put to nobody.
+UNFIT = REPEATS, NOT_ALONE = (
+    "the question repeats an earlier one",
+    "the question does not stand on its own",
+)
 _NOT_ALONE = re.compile(
     r"\b(the|this|that) (passage|text|document|excerpt|section) (above|below|given|says)\b"
     r"|\baccording to (the|this) (passage|text|excerpt)\b",
@@ -161,9 +166,9 @@ def accepted(turn: Turn, settings: ExaminationConfig) -> bool:
 def unfit(question: Question, asked: tuple[str, ...]) -> str | None:
     """Why a question is not worth asking: it repeats one, or does not stand on its own."""
     if question.text in asked:
-        return "the question repeats an earlier one"
+        return REPEATS
     if _NOT_ALONE.search(question.text):
-        return "the question does not stand on its own"
+        return NOT_ALONE
     return None
 
 

@@ -28,6 +28,14 @@ def test_every_change_is_a_configuration_of_its_own() -> None:
     assert len(set(made.values())) == len(made), "a change that changes nothing measures nothing"
 
 
+def test_less_replay_is_trained_on_for_as_many_steps() -> None:
+    usual = validate({"domain": "d", "title": "t"}, "").training.replay
+    epochs = strategies.COMMON["training"]["epochs"]
+    for name in ("replay 0.0", "replay 0.5"):
+        changed = ablations.CHANGES[name]["training"]
+        assert changed["epochs"] * (1 + changed["replay"]) == pytest.approx(epochs * (1 + usual))
+
+
 def test_a_trend_over_refinements_is_found() -> None:
     rising = [
         row(name, 200, 0.5 + 0.02 * place + 0.01 * seed, seed)
@@ -51,6 +59,8 @@ def test_the_report_names_what_is_missed() -> None:
     assert found["minus_unchanged"]["kinds evenly"]["200"]["mean"] == pytest.approx(-0.1)
     (wrong,) = found["missed"]
     assert "5.0 %" in wrong
+    rows.append(row("expert errs, unchecked", 200, 0.6, wrong=0.2))
+    assert ablations.report(rows)["wrong_let_through"]["mean"] == pytest.approx(0.15)
     rows += [row(name, 200, 0.7) for name in ablations.REFINEMENTS]
     assert "not measured" in ablations.report(rows)["missed"][1], "one replicate makes no trend"
 
@@ -82,5 +92,8 @@ def test_wrong_examples_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     wrong = {r["strategy"]: r["wrong"] for r in rows if r["n"] == 8}
     assert wrong["unchanged"] == 0.0
     assert wrong["expert errs, unchecked"] > 0.2
-    assert json.loads(json.dumps(ablations.report(rows)))["costs"]["unchanged"]["examined"] >= 8
+    costs = json.loads(json.dumps(ablations.report(rows)))["costs"]
+    assert costs["unchanged"]["examined"]["mean"] >= 8
+    asked, examined = (costs["expert errs, checked"][key]["mean"] for key in ("asked", "examined"))
+    assert asked >= examined, "questions are put to the expert that it cannot be trusted in"
     ablations.show(ablations.report(rows))

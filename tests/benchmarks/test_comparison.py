@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from benchmarks import comparison, efficiency, harness, strategies
+from benchmarks import comparison, efficiency, harness, strategies, tables
 from elenchus.errors import UserError
 from elenchus.loading import merged, validate
 
@@ -81,6 +81,35 @@ def test_what_is_needed_gives_the_accuracy_back(accuracy: float) -> None:
     assert 0.3 + part * 0.6 == pytest.approx(accuracy)
 
 
+def test_the_least_amount_that_reaches_an_accuracy_is_taken() -> None:
+    along = [(100.0, 0.5), (200.0, 0.5), (400.0, 0.6)]
+    assert comparison.needed(0.5, along) == 100
+    assert comparison.needed(0.6, along) == 400
+    assert comparison.needed(0.5, along[:1]) == 100
+
+
+def test_at_equal_tokens_the_adversarial_accuracy_is_read_between_its_sizes() -> None:
+    rows = [row("adversarial", n, accuracy) for n, accuracy in ((0, 0.2), (100, 0.4), (200, 0.8))]
+    # Training of as many tokens as 50, 150 and 300 adversarial samples take; of the last, no more
+    # is known than what 200 came to.
+    rows += [row("paraphrase x1", 100, 0.1, tokens=70 * 50)]
+    rows += [row("paraphrase x10", 100, 0.1, tokens=70 * 150)]
+    rows += [row("random", 300, 0.5)]
+    found = comparison.at_equal_tokens(rows)
+    means = {name: cell["mean"] for name, by_size in found.items() for cell in by_size.values()}
+    assert means == pytest.approx({"paraphrase x1": 0.2, "paraphrase x10": 0.5, "random": 0.3})
+    assert found["random"]["300"]["seen_tokens"] == 5 * 70 * 300
+
+
+def test_an_interval_over_seeds_and_questions_knows_both() -> None:
+    certain = comparison.crossed([[1.0] * 50, [1.0] * 50])
+    assert certain["low"] == certain["high"] == 1
+    one = comparison.crossed([[0.0, 1.0] * 50])
+    assert one["low"] == pytest.approx(0.5 - 1.96 * 0.05, abs=0.015), "binomial, of 100 questions"
+    seeds = comparison.crossed([[0.0] * 50, [1.0] * 50])
+    assert seeds["high"] - seeds["low"] == 1, "either seed may be drawn twice"
+
+
 def test_what_lies_beyond_the_sizes_tried_has_no_amount() -> None:
     assert comparison.needed(0.95, [(100.0, 0.3), (400.0, 0.9)]) == math.inf
     assert comparison.needed(0.2, [(100.0, 0.3), (400.0, 0.9)]) == 0
@@ -97,7 +126,9 @@ def test_an_equivalent_has_an_interval_over_replicates() -> None:
     assert 1.3 < found["low"] <= found["mean"] <= found["high"] == pytest.approx(math.sqrt(2))
     beyond = [row("adversarial", 100, 0.95), row("random", 100, 0.3), row("random", 200, 0.9)]
     nothing = {"mean": None, "low": None, "high": None}
-    assert comparison.equivalents(beyond, "random", "samples") == {"100": nothing}
+    assert comparison.equivalents(beyond, "random", "samples") == {
+        "100": nothing | {"replicates": 1}
+    }
 
 
 def test_sizes_of_a_few_replicates_make_no_curve() -> None:
@@ -153,7 +184,10 @@ def test_the_report_names_what_is_missed() -> None:
     assert "random at n = 400: +0.060" in missed
     assert "random at n = 200" not in missed
     assert "paraphrase" not in missed, "x70 was not asked for"
-    assert found["equal_tokens"]["35000"]["random"] == pytest.approx(0.5)
+    shorter = [r for r in rows if (r["strategy"], r["n"], r["seed"]) != ("random", 200, 0)]
+    missed = "\n".join(efficiency.report(shorter)["missed"])
+    assert "random at n = 200: not measured, with 2 of 3 replicates" in missed
+    assert found["equal_tokens"]["random"]["100"]["mean"] == pytest.approx(0.11)
 
 
 def test_every_strategy_is_a_valid_configuration() -> None:
@@ -165,6 +199,29 @@ def test_every_strategy_is_a_valid_configuration() -> None:
             assert config.adaptation.examples == cell.sizes
 
 
+def test_what_is_printed_tells_fewer_replicates_and_samples(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    rows = []
+    for seed in range(2):
+        for name in ("adversarial", "random"):
+            rows += [row(name, n, 0.3, seed) for n in (25, 50)]
+    rows += [row("adversarial", 100, 0.5), row("random", 100, 0.4) | {"samples": 98}]
+    tables.show(efficiency.report(rows) | {"rows": rows})
+    shown = capsys.readouterr().out
+    assert "50.0 of 1" in shown
+    assert "d, seed 0: random has 98 samples, not 100" in shown
+    assert "random samples for one of 25 adversarial ones: 1\n" in shown
+
+
+def test_one_process_at_a_time_has_a_comparison(tmp_path: Path) -> None:
+    lock = harness.claim(tmp_path)
+    with pytest.raises(UserError, match="in use by another process"):
+        harness.claim(tmp_path)
+    lock.release()
+    harness.claim(tmp_path)
+
+
 def test_a_comparison_is_of_one_version_of_the_program(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -172,12 +229,13 @@ def test_a_comparison_is_of_one_version_of_the_program(
     (program / "agents").mkdir(parents=True)
     (program / "prompts").mkdir()
     (program / "agents" / "expert.py").write_text("one", "utf-8")
+    (program / "agents" / "model.safetensors").write_text("one", "utf-8")
     monkeypatch.setattr(harness, "ROOT", program)
     parser = harness.parser("efficiency", "", seeds=1)
     out = tmp_path / "out"
     for _ in range(2):
         harness.parsed(parser, ["--out", str(out)])
-    for place in ("agents/expert.py", "prompts/ask.md"):
+    for place in ("agents/expert.py", "prompts/ask.md", "agents/model.safetensors"):
         (program / place).write_text("another", "utf-8")
         with pytest.raises(UserError, match="another version of the program"):
             harness.parsed(parser, ["--out", str(out)])

@@ -1,6 +1,7 @@
 """The comparison itself, on a small invented code: run, read again, refused with other settings."""
 
 import json
+import shutil
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -73,6 +74,9 @@ def test_cells_run_once_and_give_a_row_a_size(
         if " x" in name and "raw" not in name:
             assert other[1]["data_tokens"] >= rows[1]["data_tokens"]
         rows = rows + other
+    shutil.rmtree(out / "runs" / f"{domain.parent.name}-seed-0" / "random")
+    anew = cells.run(cell(domain, "random", [], exam={"questions": 9}), out)
+    assert anew[0]["questions"] == 9, "not what is left of a run that is gone"
     draw(rows, tmp_path / "curves.svg")
     assert "paraphrase" in (tmp_path / "curves.svg").read_text("utf-8")
 
