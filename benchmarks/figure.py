@@ -20,14 +20,17 @@ def draw(rows: list[Row], path: Path) -> None:
     from matplotlib import pyplot as plt
 
     figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.2), sharey=True, layout="tight")
-    for name, means in comparison.table(strategies.families(rows)).items():
+    means_of = comparison.table(strategies.families(rows))
+    # A strategy has one colour in both panels; texts, which are in one only, come last.
+    for place, name in enumerate(sorted(means_of, key=lambda name: name in strategies.TEXTS)):
+        means = means_of[name]
         cells = [cell for n, cell in means.items() if n != "0"]
         most = max((cell["replicates"] for cell in cells), default=0)
         fewer = [cell for cell in cells if cell["replicates"] < most]
         cells = [cell for cell in cells if cell["replicates"] == most]
         if name not in strategies.TEXTS:
-            _curve(left, cells, fewer, "samples", name)
-        _curve(right, cells, fewer, "data_tokens", name)
+            _curve(left, cells, fewer, "samples", name, f"C{place}")
+        _curve(right, cells, fewer, "data_tokens", name, f"C{place}")
     left.set(xscale="log", xlabel="samples", ylabel="right answers, held-out exam")
     left.set_xticks(sizes := sorted({row["n"] for row in rows if row["n"]}), map(str, sizes))
     left.minorticks_off()
@@ -39,18 +42,18 @@ def draw(rows: list[Row], path: Path) -> None:
     plt.close(figure)
 
 
-def _curve(axes: Any, cells: list[Row], fewer: list[Row], along: str, name: str) -> None:
+def _curve(
+    axes: Any, cells: list[Row], fewer: list[Row], along: str, name: str, colour: str
+) -> None:
     amounts = [cell[along] for cell in cells]
-    (line,) = axes.plot(
-        amounts, [cell["mean"] for cell in cells], marker="o", markersize=3, label=name
-    )
+    means = [cell["mean"] for cell in cells]
+    axes.plot(amounts, means, marker="o", markersize=3, label=name, color=colour)
     # One replicate has no band, and a band of one size is a line.
     bands = [cell["seeds"] or cell for cell in cells]
     low, high = (
         [band["mean"] if band[end] is None else band[end] for band in bands]
         for end in ("low", "high")
     )
-    colour = line.get_color()
     for cell in fewer:
         axes.plot(cell[along], cell["mean"], "o", markersize=5, color=colour, fillstyle="none")
     axes.fill_between(amounts, low, high, alpha=0.15, color=colour)

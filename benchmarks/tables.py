@@ -29,7 +29,8 @@ def show(found: dict[str, Any]) -> None:
     for n, times in found["random_per_adversarial"].items():
         console.print(f"random samples for one of {n} adversarial ones: {_times(times)}")
     for n, times in found["paraphrase_tokens_per_adversarial_token"].items():
-        console.print(f"paraphrase tokens for one of {n} adversarial samples: {_times(times)}")
+        tokens = f"tokens of paraphrase for one token of {n} adversarial samples"
+        console.print(f"{tokens}: {_times(times)}")
     for line in [*_short(found["rows"]), *(f"missed: {line}" for line in found["missed"])]:
         console.print(line)
 
