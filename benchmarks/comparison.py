@@ -15,6 +15,7 @@ from statistics import fmean
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy import stats
 
 Row = dict[str, Any]
@@ -59,7 +60,7 @@ def of_seeds(by_domain: Sequence[Sequence[float]]) -> dict[str, float] | None:
     return {"mean": mean, "low": mean - width, "high": mean + width}
 
 
-def crossed(values: Sequence[Sequence[float]]) -> Interval:
+def crossed(values: ArrayLike) -> Interval:
     """Mean of values by seed and question, with a 95 % interval over both.
 
     Seeds and questions are drawn anew together (the pigeonhole bootstrap: Owen, Annals of Applied
