@@ -169,7 +169,7 @@ def _answers(run: runs.RunFolder) -> dict[str, list[bool]]:
 
 def report(rows: Sequence[Row]) -> dict[str, Any]:
     """The figures named in this module's docstring, but for `rows`."""
-    last = {(r["strategy"], r["seed"]): r for r in rows if r["n"] == SIZES[-1]}
+    last = {(r["strategy"], r["seed"]): r for r in rows if "hand" in r}
     names = [name for name in NAMES if any(known == name for known, _ in last)]
     own = [name for name in names if name in ("adversarial", "plain")]
     texts = "entity pairs x70"

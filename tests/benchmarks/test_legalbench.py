@@ -109,6 +109,9 @@ def test_a_run_is_compared_with_what_was_published(
     hand = rows[2]["exams"]["hand"]
     gained = hand["after"] - hand["before"]
     assert found["over_base"]["adversarial"]["mean"] == pytest.approx(gained)
+    # A student that was never found failing was not trained.
+    knew = [rows[0] | {"hand": rows[2]["hand"] | {"after": rows[2]["hand"]["before"]}}]
+    assert legalbench.report(knew)["over_base"]["adversarial"]["mean"] == 0
     legalbench.show(found)
     shown = capsys.readouterr().out
     assert "published: +18.99" in shown

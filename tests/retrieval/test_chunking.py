@@ -13,23 +13,26 @@ LINES = st.lists(
     ),
     max_size=30,
 )
+MARKS = st.sampled_from(["# One", "## Two", "", "```", "| a | b |", "|---|---|", "\f", "- item"])
+TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\0"), max_size=300)
 
 
 def document(text: str) -> Document:
     return Document(source="a.md", title="a", text=text)
 
 
-@given(LINES)
-def test_spans_are_exact_and_in_order(lines: list[str]) -> None:
+@given(LINES | st.lists(MARKS | TEXT, max_size=40), st.integers(200, 500))
+def test_spans_are_exact_and_in_order(lines: list[str], longest: int) -> None:
     text = "\n".join(lines)
-    passages = split(document(text), 200)
+    passages = split(document(text), longest)
     end = 0
     for passage in passages:
         assert text[passage.start : passage.end] == passage.text
         assert passage.text.strip()
-        assert len(passage.text) <= 200
+        assert len(passage.text) <= longest
         assert passage.start >= end
         end = passage.end
+    assert len({p.id for p in passages}) == len(passages)
 
 
 @given(LINES)
@@ -56,3 +59,14 @@ def test_heading_paths() -> None:
 def test_hashes_in_code_are_no_headings() -> None:
     text = "# Real\n```\n# not one\n```\nbody"
     assert [p.heading for p in split(document(text), 500)] == [("Real",)]
+
+
+def test_long_lines_and_tables_take_no_long_time() -> None:
+    """Each of these took minutes with expressions that go back and forth."""
+    blanks = "# A" + " " * 20_000 + "B\n\nA lamp."
+    fences = "```\n# no heading\n" * 3_000
+    table = "\n".join(["| a | b |", "|---|---|", *(f"| {n} | {n} |" for n in range(20_000))])
+    for text in (blanks, fences, table):
+        passages = split(document(text), 1200)
+        assert passages
+    assert passages[-1].heading == ("a | b",)

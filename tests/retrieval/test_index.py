@@ -13,16 +13,12 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from filelock import FileLock, Timeout
-from hypothesis import given
-from hypothesis import strategies as st
 from pyarrow import parquet
 
 from elenchus.config import DomainConfig
 from elenchus.errors import UserError
 from elenchus.loading import validate
-from elenchus.records import Document
 from retrieval.catalogue import Catalogue
-from retrieval.chunking import split
 from retrieval.embedding import Embedder
 from retrieval.index import Index, contents
 
@@ -241,27 +237,6 @@ def test_estimates_leave_nothing_behind(tmp_path: Path) -> None:
     assert not (tmp_path / "index").exists()
 
 
-LINES = st.lists(
-    st.one_of(
-        st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\0"), max_size=300),
-        st.sampled_from(["# One", "## Two", "", "```", "| a | b |", "|---|---|", "\f", "- item"]),
-    ),
-    max_size=40,
-)
-
-
-@given(LINES, st.integers(200, 500))
-def test_passages_are_exact_spans(lines: list[str], longest: int) -> None:
-    document = Document(source="a", title="a", text="\n".join(lines))
-    passages = split(document, longest)
-    for passage in passages:
-        assert document.text[passage.start : passage.end] == passage.text
-        assert 0 < len(passage.text) <= longest
-    starts = [p.start for p in passages]
-    assert starts == sorted(starts)
-    assert len({p.id for p in passages}) == len(passages)
-
-
 @pytest.fixture
 def catalogue_file(tmp_path: Path, embedder: Embedder) -> Iterator[Path]:
     fill(tmp_path / "docs", {"a.md": "\f".join(("One.", "Två é.", "Three. 🙂"))})
@@ -371,17 +346,6 @@ def test_patterns_keep_to_the_rules_of_folders(tmp_path: Path) -> None:
         why = refused(tmp_path, pattern, "docs/a.md")
         assert set(why) <= {"docs/link", "docs/link/secret.md"}
         assert set(why.values()) <= {"a link that leaves the folder"}
-
-
-def test_long_lines_and_tables_take_no_long_time() -> None:
-    """Each of these took minutes with expressions that go back and forth."""
-    blanks = "# A" + " " * 20_000 + "B\n\nA lamp."
-    fences = "```\n# no heading\n" * 3_000
-    table = "\n".join(["| a | b |", "|---|---|", *(f"| {n} | {n} |" for n in range(20_000))])
-    for text in (blanks, fences, table):
-        passages = split(Document(source="a", title="a", text=text), 1200)
-        assert passages
-    assert passages[-1].heading == ("a | b",)
 
 
 def test_nobody_reads_other_sources_while_what_was_read_is_listed(
