@@ -33,7 +33,6 @@ from elenchus.ledger import Call, Ledger
 from elenchus.records import Failure, Message
 
 Schema = TypeVar("Schema", bound=BaseModel)
-REFUSALS: tuple[type[Exception], ...] = (PromptTooLong, *retries.FAILED)
 ASK_AGAIN = 2
 ENOUGH = 3  # times that a prompt failed before it is thought to be what fails, not the server
 SHOWN = 2000  # characters of an unusable answer that the model is shown again
@@ -159,7 +158,7 @@ class Caller:
             )
             try:
                 return await self._persistent(call, asked)
-            except REFUSALS as error:
+            except _refusals() as error:
                 raise self._failed(asked.prompt, str(error), asked.request, key) from error
 
     async def _persistent(self, call: Call, asked: _Asked) -> Call:
@@ -167,7 +166,7 @@ class Caller:
 
         Raises:
             RunStopped: the server did not answer for `retry_minutes`, or refuses every call.
-            PromptTooLong, retries.FAILED: the server takes everything but this prompt.
+            PromptTooLong, retries.failed(): the server takes everything but this prompt.
         """
         pace, tokens = self._line.pace, sum(len(m.content) for m in asked.messages) // CHARS_A_TOKEN
         minutes, failing = pace.limits.retry_minutes, 0.0
@@ -178,7 +177,7 @@ class Caller:
                 async with pace.turn(tokens) as turn:
                     entered = time.monotonic()
                     return await self._once(call, asked, turn)
-            except retries.FAILED as error:
+            except retries.failed() as error:
                 if retries.is_final(error):
                     raise await self._gone(error, "") from error
                 if retries.is_transient(error):
@@ -210,7 +209,7 @@ class Caller:
                 done = _done(call, reply, time.perf_counter() - started)
                 self._ledger.write_call(done)
                 spend(done)
-        except retries.FAILED as error:
+        except retries.failed() as error:
             turn.busy = retries.is_busy(error)
             raise
         turn.answered, turn.written = True, done.output_tokens
@@ -219,7 +218,7 @@ class Caller:
     async def _reply(self, sent: list[BaseMessage], extra: dict[str, Any]) -> AIMessage:
         try:
             return await self.model.chat.ainvoke(sent, **extra)
-        except REFUSALS:
+        except _refusals():
             raise
         except ValueError as error:  # some packages so refuse a setting that a model does not take
             raise ModelInvalidRequestError(str(error)) from error
@@ -237,6 +236,11 @@ class Caller:
             parts.append(self.config.base_url)
         text = json.dumps(parts, sort_keys=True)
         return "m-" + hashlib.sha256(text.encode()).hexdigest()[:24]
+
+
+def _refusals() -> tuple[type[Exception], ...]:
+    """The errors for which a prompt may be to blame."""
+    return (PromptTooLong, *retries.failed())
 
 
 def _done(call: Call, reply: AIMessage, seconds: float) -> Call:

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
+from urllib import request
+from urllib.parse import urlsplit
 
 import aiohttp
 from langchain_core.exceptions import (
@@ -58,6 +60,7 @@ class CompatibleModel(Runnable[list[BaseMessage], AIMessage]):
     timeout: float
     options: dict[str, Any]
     _session: aiohttp.ClientSession | None = field(default=None, init=False)
+    _proxy: str | None = field(default=None, init=False)
 
     def invoke(
         self, input: list[BaseMessage], config: RunnableConfig | None = None, **kwargs: Any
@@ -87,9 +90,10 @@ class CompatibleModel(Runnable[list[BaseMessage], AIMessage]):
                 timeout=aiohttp.ClientTimeout(total=self.timeout),
                 headers={"Authorization": f"Bearer {self.api_key.get_secret_value()}"},
             )
+            self._proxy = _proxy_to(self.base_url)
         url = f"{self.base_url.rstrip('/')}/chat/completions"
         try:
-            async with self._session.post(url, json=body) as answer:
+            async with self._session.post(url, json=body, proxy=self._proxy) as answer:
                 text = await answer.text(errors="replace")
         except TimeoutError as error:
             raise ModelTimeoutError(f"no answer in {self.timeout:g} seconds") from error
@@ -106,13 +110,28 @@ class CompatibleModel(Runnable[list[BaseMessage], AIMessage]):
             self._session = None
 
 
+def _proxy_to(url: str) -> str | None:
+    """The proxy that the environment names for an address, as it was when the server was looked at.
+
+    aiohttp would ask for it at each call, and for passwords in a file besides (`trust_env`).
+    """
+    address = urlsplit(url)
+    if request.proxy_bypass(address.netloc.rpartition("@")[2]):
+        return None
+    named = request.getproxies()
+    found = named.get(address.scheme) or named.get("all")
+    return f"http://{found}" if found and "://" not in found else found
+
+
 def _reply(text: str) -> AIMessage:
-    """What the body says; of a tool that was called, its arguments."""
+    """What the body says, without thoughts; of a tool that was called, its arguments."""
     try:
         said = json.loads(text)
         message, usage = said["choices"][0]["message"], said.get("usage") or {}
         calls: Sequence[Any] = message.get("tool_calls") or ()
         content = calls[0]["function"]["arguments"] if calls else message.get("content")
+        if isinstance(content, list):
+            content = "".join(part["text"] for part in content if part["type"] == "text")
         read, written = (int(usage.get(f"{k}_tokens") or 0) for k in ("prompt", "completion"))
     except (ValueError, LookupError, TypeError, AttributeError) as error:
         raise ModelConnectionError(f"no whole answer: {text[:200]!r}") from error

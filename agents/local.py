@@ -20,6 +20,7 @@ from pydantic import Field
 from agents.batching import Batcher
 from agents.messages import as_chat, as_result
 from agents.models import PromptTooLong, weights_hash
+from agents.pretrained import load
 from agents.templates import rendered
 from elenchus.errors import UserError
 
@@ -164,14 +165,8 @@ def _loaded(name: str, adapter: Path | None, device: str) -> Loaded:
         from transformers import AutoModelForCausalLM, AutoTokenizer
     except ModuleNotFoundError as error:
         raise UserError(f"hf:{name} needs {error.name}: pip install -e '.[train]'") from error
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(name)
-        model = AutoModelForCausalLM.from_pretrained(name, dtype="auto", use_safetensors=True)
-    except (OSError, ValueError) as error:
-        raise UserError(
-            f"hf:{name}: no model can be loaded from there ({str(error).partition(chr(10))[0]}): "
-            "give a folder with safetensors, or the id of a model that the hub has"
-        ) from error
+    tokenizer = load(AutoTokenizer, name)
+    model = load(AutoModelForCausalLM, name, dtype="auto", use_safetensors=True)
     if tokenizer.chat_template is None:
         raise UserError(f"hf:{name} has no chat template: take a model that was tuned to chat")
     if tokenizer.pad_token_id is None:

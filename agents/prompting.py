@@ -19,7 +19,13 @@ TAGS = (
     "question", "critique", "expert", "student", "entity",
     "class", "message", "indicators", "idea", "event", "count", "paragraph",
 )  # fmt: skip
-_OUR_TAG = re.compile(rf"<(?=\s*/?\s*(?:{'|'.join(TAGS)})\b)", re.IGNORECASE)
+# Our own tags, and the marks by which chat templates usually divide turns: which ones a server's
+# model has is not known. One in this process has its own broken besides (`agents/templates.py`).
+_MARK = re.compile(
+    rf"<(?=\s*/?\s*(?:{'|'.join(TAGS)})\b|[|｜][^<>|｜\s]+[|｜]>|/?s>|(?:start|end)_of_turn>)"
+    r"|\[(?=/?INST\])",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -46,8 +52,8 @@ def fence(tag: str, text: str, **attributes: str) -> str:
 
 
 def neutral(text: str) -> str:
-    """The text with the opening bracket of anything that looks like our own tags replaced."""
-    return _OUR_TAG.sub("‹", text)
+    """The text with the opening bracket of what looks like our tags or a model's marks replaced."""
+    return _MARK.sub("‹", text)
 
 
 def flat(text: str) -> str:

@@ -136,7 +136,8 @@ def _served(
     """The models that a server lists, with their context where it tells."""
     answer = _answer(config, url, headers)
     try:
-        return {str(m[name]): m.get("max_model_len") for m in answer[models]}
+        listed = answer if isinstance(answer, list) else answer[models]
+        return {str(m[name]): m.get("max_model_len") for m in listed}
     except (LookupError, TypeError, AttributeError) as error:
         raise UserError(f"{config.model}: {url} lists no models: is base_url right?") from error
 

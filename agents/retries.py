@@ -2,9 +2,9 @@
 
 import json
 import random
+import sys
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from importlib import util
 from typing import Any
 
 import httpx
@@ -16,35 +16,38 @@ from langchain_core.exceptions import (
     ModelRateLimitError,
 )
 
-
-def _of_ollama() -> tuple[type[Exception], ...]:
-    """Its package's own error, which LangChain's integration lets through."""
-    if util.find_spec("ollama") is None:
-        return ()
-    from ollama import ResponseError
-
-    return (ResponseError,)
-
-
-# What LangChain's integrations raise, and what comes through where one does not translate it.
+# What LangChain's integrations raise.
 FAILED: tuple[type[Exception], ...] = (
     ModelError,
     httpx.HTTPError,
     ConnectionError,
     TimeoutError,
     json.JSONDecodeError,
-    *_of_ollama(),
 )
+# What comes through where one does not translate it: of packages, which may be absent.
+THROUGH = {"ollama": "ResponseError", "openai": "APIStatusError", "anthropic": "APIStatusError"}
 REFUSED = frozenset((401, 402, 403, 404))  # key, payment, permission, model
 PASSING = frozenset((408, 409, 425, 429, 500, 502, 503, 504, 529))
 QUOTA = frozenset(("insufficient_quota", "billing_hard_limit_reached"))  # a 429 that stays
+# Anthropic's 400 for an account that is used up, which has no code of its own.
+USED_UP = "credit balance is too low"
 FIRST, LONGEST = 0.1, 30.0  # seconds
+
+
+def failed() -> tuple[type[Exception], ...]:
+    """The errors of a call that was not answered.
+
+    A package that nobody has loaded raises none, and to load all of them takes seconds.
+    """
+    loaded = ((sys.modules.get(package), name) for package, name in THROUGH.items())
+    return (*FAILED, *(getattr(module, name) for module, name in loaded if module is not None))
 
 
 def is_final(error: Exception) -> bool:
     """Whether no call to the model can succeed until someone has done something about it."""
     classes = (ModelAuthenticationError, ModelPermissionDeniedError, ModelNotFoundError)
     spent = getattr(error, "code", None) in QUOTA
+    spent = spent or (status(error) == 400 and USED_UP in str(error).lower())
     return spent or isinstance(error, classes) or status(error) in REFUSED
 
 

@@ -144,7 +144,7 @@ def trace_run(
     try:
         if record is None:
             rows = tracing.overview(ledger, folder.id)
-            print(json.dumps(rows)) if as_json else tracing.show_overview(ledger, rows, folder.id)
+            print(json.dumps(rows)) if as_json else tracing.show_overview(ledger, rows, folder)
             return
         found = tracing.find(ledger, record)
         if as_json:
@@ -187,12 +187,16 @@ def doctor(root: RunsOption = RUNS, as_json: options.Json = False) -> None:
 
 @app.command(context_settings={"ignore_unknown_options": True, "help_option_names": []})
 def bench(
+    context: typer.Context,
     name: Annotated[str, typer.Argument(help=f"which comparison: {', '.join(COMPARISONS)}")],
     arguments: Annotated[
         list[str] | None, typer.Argument(help="its own options; --help lists them")
     ] = None,
 ) -> None:
     """Measure what the method is worth against others, and what its parts are worth."""
+    if name in ("--help", "-h"):
+        print(context.get_help())
+        return
     if name not in COMPARISONS:
         raise UserError(f"there is no comparison {name!r}; there are: {', '.join(COMPARISONS)}")
     compare = importlib.import_module(f"benchmarks.{name}").main
@@ -213,7 +217,7 @@ def main() -> None:
         print(f"elenchus: {printable(str(error))}", file=sys.stderr)
         sys.exit(1 if isinstance(error, NothingLoaded) else 2)
     except Interrupted as stopped:
-        print(f"elenchus: stopped; `elenchus resume {stopped}` goes on", file=sys.stderr)
+        print(f"elenchus: stopped; `{stopped}` goes on", file=sys.stderr)
         sys.exit(130)
 
 

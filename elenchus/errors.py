@@ -16,7 +16,7 @@ class NothingLoaded(UserError):
 
 
 class Interrupted(Exception):
-    """Ctrl-C while a run was under way; the message is the run's id."""
+    """Ctrl-C while a run was under way; the message is the command that goes on."""
 
 
 class RunStopped(UserError):

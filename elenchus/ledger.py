@@ -71,6 +71,19 @@ class Spent(NamedTuple):
     output_tokens: int
 
 
+def _to_read(path: Path) -> str:
+    """The address of a ledger that is only looked at."""
+    # Where nothing can be written, SQLite must be told that nobody else does. A log beside the file
+    # says that somebody does, or was killed: what is in it would be passed over.
+    alone = not os.access(path.parent, os.W_OK) and not _log(path).exists()
+    return f"{path.absolute().as_uri()}?{'immutable=1' if alone else 'mode=ro'}"
+
+
+def _log(path: Path) -> Path:
+    """SQLite's write-ahead log, which has what was written last."""
+    return path.with_name(path.name + "-wal")
+
+
 class Ledger:
     """Typed access to the file. Safe to use from several threads of one process.
 
@@ -81,12 +94,9 @@ class Ledger:
     def __init__(self, path: Path, read_only: bool = False) -> None:
         self.path = path
         self._lock = threading.Lock()
+        self._unsafe = False  # whether something was written since `make_safe`
         if read_only:
-            # Where nothing can be written, SQLite must be told that nobody else does.
-            mode = "mode=ro" if os.access(path.parent, os.W_OK) else "immutable=1"
-            self._db = sqlite3.connect(
-                f"{path.absolute().as_uri()}?{mode}", uri=True, check_same_thread=False
-            )
+            self._db = sqlite3.connect(_to_read(path), uri=True, check_same_thread=False)
             self._check_format()
             return
         self._db = sqlite3.connect(
@@ -118,6 +128,18 @@ class Ledger:
     def write(self, *records: Record) -> None:
         """Write records, all or none; those already there are left alone."""
         self._insert("records", 3, [(r.id, type(r).__name__, r.model_dump_json()) for r in records])
+
+    def make_safe(self) -> None:
+        """Have all that was written so far survive a power failure, too.
+
+        A killed process loses nothing anyway; to wait for the disk at every write would take longer
+        than the rest of a demonstration run.
+        """
+        with self._lock:
+            if self._unsafe:
+                with _log(self.path).open("rb+") as log:
+                    os.fsync(log.fileno())
+                self._unsafe = False
 
     def write_call(self, call: Call) -> None:
         values = (*call.model_dump().values(), 0)
@@ -165,7 +187,7 @@ class Ledger:
         """
         Ledger(other, read_only=True).close()  # refuses one that it cannot read
         with self._lock:
-            self._db.execute("ATTACH ? AS other", (f"{other.absolute().as_uri()}?mode=ro",))
+            self._db.execute("ATTACH ? AS other", (_to_read(other),))
             self._db.execute(f"INSERT OR IGNORE INTO calls SELECT {_COLUMNS}, 1 FROM other.calls")
             if searches:
                 self._db.execute(
@@ -173,6 +195,7 @@ class Ledger:
                     "SELECT * FROM other.records WHERE kind = 'Retrieval'"
                 )
             self._db.execute("DETACH other")
+            self._unsafe = True
 
     def usage(self) -> tuple[int, int]:
         """Number of calls made in this run, and tokens in and out together."""
@@ -207,3 +230,4 @@ class Ledger:
         with self._lock, self._db:  # commits, or rolls back whatever the error
             self._db.execute("BEGIN")
             self._db.executemany(f"INSERT OR IGNORE INTO {table} VALUES ({slots})", rows)
+            self._unsafe = True

@@ -62,18 +62,30 @@ class RunFolder:
     def adapter(self, round_: int) -> Path:
         return self.path / "adapters" / f"round-{round_}"
 
-    def config(self) -> DomainConfig:
-        return validate(self.manifest()["config"], str(self.path / "run.yaml"))
+    def command(self, verb: str, more: str = "") -> str:
+        """The command line that does `verb` to this run, from the present folder."""
+        parts = ("elenchus", verb, self.id, more, option(self.path.parent.parent))
+        return " ".join(part for part in parts if part)
+
+    def config(self, caps: dict[str, Any] | None = None) -> DomainConfig:
+        """The run's configuration, with other caps of its budget where there are some.
+
+        Raises:
+            UserError: the caps make no valid configuration.
+        """
+        tree = self.manifest()["config"]
+        if not caps:
+            return validate(tree, str(self.path / "run.yaml"))
+        return validate(merged(tree, {"budget": caps}), "--budget")
 
     def manifest(self) -> dict[str, Any]:
         tree: dict[str, Any] = yaml.safe_load((self.path / "run.yaml").read_text(encoding="utf-8"))
         return tree
 
     def set_budget(self, changes: dict[str, Any]) -> None:
-        """Change caps of the run; UserError where the result is no valid configuration."""
+        """Change caps of the run, which `config` has found to be valid."""
         manifest = self.manifest()
         manifest["config"] = merged(manifest["config"], {"budget": changes})
-        validate(manifest["config"], "--budget")
         write_atomic(self.path / "run.yaml", yaml.safe_dump(manifest, sort_keys=False))
 
     def set_corpus(self, fingerprint: str) -> None:
@@ -142,11 +154,15 @@ def create(
     corpus: str,
     updates: str | None = None,
     reuses: Path | None = None,
+    own_sources: bool = False,
 ) -> RunFolder:
-    """Make the folder of a new run below `root`; `corpus` is the fingerprint of its documents.
+    """Make the folder of a new run below `root`.
 
-    `updates` is the run that it goes on from, for changed documents; `reuses` the folder of one
-    whose calls it takes over.
+    Args:
+        corpus: the fingerprint of its documents.
+        updates: the run that it goes on from, for changed documents.
+        reuses: the folder of a run whose calls it takes over.
+        own_sources: its sources are not those that the domain.yaml names, but were given with it.
 
     Raises:
         UserError: the place cannot be written to, or the disk is nearly full.
@@ -169,6 +185,7 @@ def create(
             "domain_folder": str(domain_folder.resolve()),
             "profile": profile,
             "corpus": corpus,
+            "own_sources": own_sources,
             "updates": updates,
             "reuses": None if reuses is None else str(reuses),
             "python": sys.version.split()[0],
@@ -178,6 +195,14 @@ def create(
         }
         write_atomic(path / "run.yaml", yaml.safe_dump(manifest, sort_keys=False))
     return RunFolder(path)
+
+
+def option(root: Path) -> str:
+    """What a command needs to find the runs below `root`; "" where it looks there anyway."""
+    usual = Path(os.environ.get("ELENCHUS_RUNS", "runs"))
+    if root == usual:
+        return ""
+    return f'--runs "{root}"' if " " in str(root) else f"--runs {root}"
 
 
 def listed(root: Path) -> list[RunFolder]:
@@ -198,7 +223,8 @@ def find(root: Path, run_id: str) -> RunFolder:
     if found:
         raise UserError(f"several runs start with {run_id!r}; give more of the id")
     last = f"; the last one is {runs[-1].id}" if runs else "; there is none yet"
-    raise UserError(f"no run {run_id!r} below {root}{last} (`elenchus runs` lists them)")
+    listing = f"elenchus runs {option(root)}".strip()
+    raise UserError(f"no run {run_id!r} below {root}{last} (`{listing}` lists them)")
 
 
 def write_atomic(path: Path, text: str) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -18,6 +19,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from elenchus import runs
 from elenchus.printing import printable
 
 EXAM_NAMES = {
@@ -80,9 +82,10 @@ def show_result(result: dict[str, Any], run_path: str, console: Console | None =
     if result["adapter"]:
         console.print(f"adapter  {run_path}/{result['adapter']}/", markup=False, soft_wrap=True)
     console.print("\nNext:")
+    run = runs.RunFolder(Path(run_path))
     for command, why in (
-        (f"elenchus trace {result['run']}", "what the agents asked and said"),
-        ("elenchus runs", "all runs, with their figures"),
+        (run.command("trace"), "what the agents asked and said"),
+        (f"elenchus runs {runs.option(run.path.parent.parent)}", "all runs, with their figures"),
         ("elenchus new NAME", "a domain of your own"),
     ):
         console.print(f"  {command:<46} {why}", markup=False, soft_wrap=True)
@@ -105,10 +108,7 @@ def show_classifiers(result: dict[str, Any], run_path: str, console: Console | N
     places = [("messages", "dataset"), ("report", "report.md")]
     for name, place in [*places, *([("classifiers", "classifiers")] if trained else [])]:
         console.print(f"{name:<12} {run_path}/{place}", markup=False, soft_wrap=True)
-    console.print("\nNext:")
-    console.print(
-        f"  elenchus trace {result['run']:<31} what the agents wrote, and what was left out"
-    )
+    _trace(run_path, "what the agents wrote, and what was left out", console)
 
 
 def show_stages(result: dict[str, Any], run_path: str, console: Console | None = None) -> None:
@@ -124,8 +124,12 @@ def show_stages(result: dict[str, Any], run_path: str, console: Console | None =
     console.print(f"Stopped: {result['stopped']}.\n", markup=False)
     for name, place in (("passages", "dataset"), ("student", result["adapter"])):
         console.print(f"{name:<12} {run_path}/{place}/", markup=False, soft_wrap=True)
-    console.print("\nNext:")
-    console.print(f"  elenchus trace {result['run']:<31} the passages, and what was refused")
+    _trace(run_path, "the passages, and what was refused", console)
+
+
+def _trace(run_path: str, why: str, console: Console) -> None:
+    command = runs.RunFolder(Path(run_path)).command("trace")
+    console.print(f"\nNext:\n  {command:<46} {why}", markup=False, soft_wrap=True)
 
 
 def _stages(result: dict[str, Any]) -> Table:
@@ -166,7 +170,7 @@ def _classifiers(result: dict[str, Any]) -> Table:
         low, high = (100 * accuracy[end] for end in ("low", "high"))
         table.add_row(
             f"{row['samples']} {row['mix']}" if row["samples"] else "nothing",
-            row["model"],
+            Text(printable(row["model"])),  # a folder's name may look like markup
             f"{accuracy['value']:.1%} [{low:.1f}, {high:.1f}]",
             *(f"{found[key]['value']:.3f}" if found[key] else "–"
               for key in ("f1", "brier", "calibration_error")),

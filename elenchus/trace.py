@@ -11,6 +11,7 @@ from elenchus.errors import UserError
 from elenchus.ledger import Ledger
 from elenchus.printing import printable
 from elenchus.records import Answer, Examination, Passage, Point, Question, Seed, Turn
+from elenchus.runs import RunFolder
 
 WIDTH = 80
 
@@ -39,10 +40,10 @@ def overview(ledger: Ledger, run_id: str) -> list[dict[str, Any]]:
     return rows
 
 
-def show_overview(ledger: Ledger, rows: list[dict[str, Any]], run_id: str) -> None:
+def show_overview(ledger: Ledger, rows: list[dict[str, Any]], run: RunFolder) -> None:
     """A table of the examinations, as wide as the terminal; topics and outcomes are cut to it."""
     console = Console(highlight=False)
-    table = Table(title=f"{len(rows)} examinations of {run_id}", title_justify="left", box=None)
+    table = Table(title=f"{len(rows)} examinations of {run.id}", title_justify="left", box=None)
     for name in ("examination", "round", "kind", "topic", "turns", "gap", "outcome"):
         table.add_column(name, no_wrap=name not in ("topic", "outcome"))
     for row in rows:
@@ -57,7 +58,8 @@ def show_overview(ledger: Ledger, rows: list[dict[str, Any]], run_id: str) -> No
         )
     console.print(table)
     if rows:
-        console.print(f"\nOne of them whole: elenchus trace {run_id} {rows[0]['examination'][:10]}")
+        command = run.command("trace", rows[0]["examination"][:10])
+        console.print(f"\nOne of them whole: {command}", markup=False, soft_wrap=True)
 
 
 def find(ledger: Ledger, prefix: str) -> Examination:

@@ -12,6 +12,7 @@ from elenchus.ledger import Ledger
 from elenchus.message_records import Indicators, RealMessage, Removal, SyntheticMessage
 from elenchus.printing import printable
 from elenchus.records import Failure
+from elenchus.runs import RunFolder
 from elenchus.trace import WIDTH, say
 
 
@@ -31,7 +32,7 @@ def overview(ledger: Ledger, run_id: str) -> list[dict[str, Any]]:
     ]
 
 
-def show_overview(ledger: Ledger, rows: list[dict[str, Any]], run_id: str) -> None:
+def show_overview(ledger: Ledger, rows: list[dict[str, Any]], run: RunFolder) -> None:
     """Each class's indicators, and how many messages were kept or left out, and why."""
     console = Console(width=WIDTH, highlight=False)
     for indicators in sorted(ledger.all(Indicators), key=lambda i: (i.label, i.approved)):
@@ -41,7 +42,7 @@ def show_overview(ledger: Ledger, rows: list[dict[str, Any]], run_id: str) -> No
     outcomes = Counter((row["class"], row["outcome"]) for row in rows)
     columns = ["kept", *sorted({row["outcome"] for row in rows} - {"kept"})]
     table = Table(
-        "class", title=f"{len(rows)} messages of {run_id}", title_justify="left", box=None
+        "class", title=f"{len(rows)} messages of {run.id}", title_justify="left", box=None
     )
     for name in columns:
         table.add_column(name, justify="right")
@@ -53,7 +54,8 @@ def show_overview(ledger: Ledger, rows: list[dict[str, Any]], run_id: str) -> No
         for reason, count in failures.most_common(3):
             console.print(Text(f"{count} calls failed: {printable(reason)}"))
     if rows:
-        console.print(f"\nOne of them whole: elenchus trace {run_id} {rows[0]['message'][:10]}")
+        command = run.command("trace", rows[0]["message"][:10])
+        console.print(f"\nOne of them whole: {command}", markup=False, soft_wrap=True)
 
 
 def find(ledger: Ledger, prefix: str) -> SyntheticMessage:

@@ -11,6 +11,7 @@ from elenchus.errors import UserError
 from elenchus.ledger import Ledger
 from elenchus.passage_records import Explanation, Problem, Refusal, TaskPassage
 from elenchus.printing import printable
+from elenchus.runs import RunFolder
 from elenchus.trace import WIDTH, say
 
 
@@ -28,12 +29,12 @@ def overview(ledger: Ledger, run_id: str) -> list[dict[str, Any]]:
     ]
 
 
-def show_overview(ledger: Ledger, rows: list[dict[str, Any]], run_id: str) -> None:
+def show_overview(ledger: Ledger, rows: list[dict[str, Any]], run: RunFolder) -> None:
     """By task, problems and paragraphs that held up; why others did not; the first passage."""
     console = Console(width=WIDTH, highlight=False)
     asked = {problem.id: problem.task for problem in ledger.all(Problem, test=False)}
     held = Counter(asked[one.problem_id] for one in ledger.all(Explanation))
-    title = f"{len(rows)} passages of {run_id}"
+    title = f"{len(rows)} passages of {run.id}"
     table = Table("task", title=title, title_justify="left", box=None)
     for name in ("problems", "paragraphs that hold up"):
         table.add_column(name, justify="right")
@@ -44,7 +45,8 @@ def show_overview(ledger: Ledger, rows: list[dict[str, Any]], run_id: str) -> No
     for reason, count in reasons.most_common():
         console.print(Text(f"{count} refused: {printable(reason)}"))
     if rows:
-        console.print(f"\nOne of them whole: elenchus trace {run_id} {rows[0]['passage'][:10]}")
+        command = run.command("trace", rows[0]["passage"][:10])
+        console.print(f"\nOne of them whole: {command}", markup=False, soft_wrap=True)
 
 
 def find(ledger: Ledger, prefix: str) -> TaskPassage:

@@ -13,7 +13,6 @@ lacks (arXiv 2602.18137), go on until a rule of `graphs/stopping.py` ends them.
 import asyncio
 import contextlib
 import functools
-import threading
 import warnings
 from collections import Counter
 from collections.abc import Iterator
@@ -31,6 +30,7 @@ from graphs.drawing import draw_seeds, how_many
 from graphs.examination import build as build_examination
 from graphs.state import AdaptationState, SeedState, is_trained, trained_rounds
 from graphs.stopping import stopping_rule
+from graphs.threads import thread_stage
 
 Update = dict[str, Any]
 # LangGraph 1.2.22 hands the outer graph's durability "sync" down to a subgraph without a
@@ -50,10 +50,10 @@ async def index(state: AdaptationState, runtime: Runtime[Context]) -> Update:
     if context.ledger.count(Passage):
         return begin
     own = context.index
-    with context.progress.stage("Read documents") as advance:
-        documents, passages, refused = await asyncio.to_thread(own.take, advance)
-    with context.progress.stage("Embed passages") as advance:
-        await asyncio.to_thread(own.embed, context.store, advance)
+    with thread_stage(context.progress, "Read documents") as step:
+        documents, passages, refused = await asyncio.to_thread(own.take, step)
+    with thread_stage(context.progress, "Embed passages") as step:
+        await asyncio.to_thread(own.embed, context.store, step)
     context.ledger.write(*documents, *passages)
     context.progress.say(
         f"{len(documents)} documents, {len(passages)} passages"
@@ -101,7 +101,7 @@ async def evaluate(state: AdaptationState, runtime: Runtime[Context]) -> Update:
     share = await exams.sit(context, "held-out", state["round"], state["adapter"])
     reason = stopping_rule(context.config)(state) if state["round"] else None
     context.progress.say(
-        f"round {state['round']}: {share:.1%} right on the held-out exam"
+        f"round {state['round']}: {exams.shown(share)} on the held-out exam"
         + (f"; stopping: {reason}" if reason else "")
     )
     return {"accuracies": [share], "stopped": reason or ""}
@@ -196,23 +196,13 @@ async def train(state: AdaptationState, runtime: Runtime[Context]) -> Update:
 
 @contextlib.contextmanager
 def training_stage(context: Context, name: str) -> Iterator[Advance]:
-    """A stage whose training ends at its next step when the stage is left early."""
-    called_off = threading.Event()
+    """A `thread_stage` that trains."""
     if context.config.student.model.startswith("hf:"):
         from agents import local
 
         local.forget()  # a training wants the room
-    with context.progress.stage(name) as advance:
-
-        def step(done: int, total: int | None) -> None:
-            if called_off.is_set():
-                raise InterruptedError("training was called off")
-            advance(done, total)
-
-        try:
-            yield step
-        finally:
-            called_off.set()  # after Ctrl-C
+    with thread_stage(context.progress, name) as step:
+        yield step
 
 
 async def conclude(state: AdaptationState, runtime: Runtime[Context]) -> Update:

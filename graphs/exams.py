@@ -1,6 +1,7 @@
 """Surveying points, writing the held-out exam, collecting the given ones, and sitting them."""
 
 import asyncio
+import math
 import random
 from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
@@ -11,15 +12,18 @@ from pydantic import BaseModel, Field, ValidationError
 
 from agents.calls import CallFailed
 from elenchus.errors import UserError
+from elenchus.passage_records import Refusal
 from elenchus.records import (
     KINDS,
     Answer,
     Document,
     ExamItem,
+    Failure,
     Passage,
     Point,
     Question,
     QuestionKind,
+    Score,
     Seed,
     Style,
 )
@@ -63,7 +67,7 @@ async def held_out(
     context.ledger.write(*seeds)
     made = await each(context, seeds, lambda seed: _item(context, seed), advance)
     items = list({i.prompt[-1].content: i for i in made if isinstance(i, ExamItem)}.values())
-    refused = Counter(reason.split(":")[0] for reason in made if isinstance(reason, str))
+    refused = Counter(one.reason.split(":")[0] for one in made if isinstance(one, Refusal))
     why = "; ".join(f"{count} × {reason}" for reason, count in refused.most_common())
     if not items:
         none = f"no exam question could be written and answered ({why or 'no point allows one'})"
@@ -96,8 +100,12 @@ def given(context: Context, strict: bool = True) -> list[ExamItem]:
 async def sit(context: Context, exam: str, round_: int, adapter: str) -> float:
     """Sit one exam, record the scores, and return the share of right results.
 
+    It is not a number where there are no questions, or none of the answers has a grade: said, and
+    the run goes on, since nothing but a line of its report is lost.
+
     Raises:
-        UserError: the grader gave no usable grade for any answer.
+        UserError: none of the answers of the untouched student has a grade in the held-out exam,
+            which all else goes by.
     """
     items = context.ledger.all(ExamItem, exam=exam)
     if not items:
@@ -105,16 +113,25 @@ async def sit(context: Context, exam: str, round_: int, adapter: str) -> float:
     name = f"{exam} exam, " + (f"after round {round_}" if round_ else "untouched student")
     with context.progress.stage(f"Sit {name}") as advance:
         tasks = context.config.tasks if exam == "held-out" else {}
-        scores = await evaluation.sit(
+        found = await evaluation.sit(
             context.examinee(adapter), context.grader, items, round_, advance, tasks
         )
+    scores = [one for one in found if isinstance(one, Score)]
     context.ledger.write(*scores)
-    if not scores:
-        raise UserError(
-            f"{context.config.grader.model} gave no usable grade for any of {len(items)} answers: "
-            "its replies are in the ledger (records of kind Failure); use another grader"
-        )
-    return evaluation.share(evaluation.graded(items, scores), scores)
+    if scores:
+        return evaluation.share(evaluation.graded(items, scores), scores)
+    failures = Counter((one.role, one.reason) for one in found if isinstance(one, Failure))
+    ((role, reason), _), *_ = failures.most_common(1)
+    none = f"{exam} exam: none of {len(items)} answers has a grade; most: the {role}'s: {reason}"
+    if exam == "held-out" and not adapter:
+        raise UserError(f"{none}. The replies are records of kind Failure; use another {role}")
+    context.progress.say(none)
+    return float("nan")
+
+
+def shown(share: float) -> str:
+    """What `sit` came to, for people."""
+    return "no grades" if math.isnan(share) else f"{share:.1%} right"
 
 
 def even_seeds(points: Sequence[Point], wanted: int, rng: random.Random, exam: bool) -> list[Seed]:
@@ -136,26 +153,28 @@ def even_seeds(points: Sequence[Point], wanted: int, rng: random.Random, exam: b
 
 async def answered(
     context: Context, seed: Seed, style: Style
-) -> tuple[Question, list[Answer]] | str:
-    """A question that the expert answers soundly, or the reason that there is none."""
+) -> tuple[Question, list[Answer]] | Refusal:
+    """A question that the expert answers soundly, or why there is none."""
     point = context.ledger.get(Point, seed.point_id)
     passage = context.ledger.get(Passage, point.passage_id)
     try:
         question = await context.examiner.propose(seed, point, [passage], style)
-        if reason := unfit(question, ()):
-            return reason
-        answers, passages = await context.expert.answer(question.text)
-        if reason := await unsound(answers, passages, question, context):
-            return reason
+        reason, answers = unfit(question, ()), list[Answer]()
+        if reason is None:
+            answers, passages = await context.expert.answer(question.text)
+            reason = await unsound(answers, passages, question, context)
     except CallFailed as failed:
-        return f"the {failed.failure.role}'s reply could not be used"
+        reason = f"the {failed.failure.role}'s reply could not be used: {failed.failure.reason}"
+        return Refusal(problem_ids=(), reason=reason, raw=failed.failure.raw)
+    if reason is not None:
+        return Refusal(problem_ids=(), reason=reason, raw=question.text)
     return question, answers
 
 
-async def _item(context: Context, seed: Seed) -> ExamItem | str:
-    """An exam item, or the reason that there is none."""
+async def _item(context: Context, seed: Seed) -> ExamItem | Refusal:
+    """An exam item, or why there is none."""
     found = await answered(context, seed, "exam")
-    if isinstance(found, str):
+    if isinstance(found, Refusal):
         return found
     question, answers = found
     cited = (c.passage_id for a in answers for c in a.citations)
@@ -226,7 +245,7 @@ def hand_questions(path: Path) -> list[tuple[int, HandQuestion]]:
     """
     try:
         # Not `splitlines`, which breaks lines at characters that JSON leaves as they are.
-        lines = path.read_text(encoding="utf-8").split("\n")
+        lines = path.read_text(encoding="utf-8-sig").split("\n")
     except OSError as error:
         raise UserError(f"exam.hand: cannot read {path}: {error.strerror}") from error
     except UnicodeDecodeError as error:

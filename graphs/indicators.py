@@ -35,6 +35,7 @@ from graphs import classifying, exams, screening
 from graphs.adaptation import TRANSIENT, training_stage
 from graphs.context import Context
 from graphs.state import IndicatorState
+from graphs.threads import thread_stage
 from retrieval import messages
 
 Update = dict[str, Any]
@@ -160,7 +161,7 @@ async def screen(state: IndicatorState, runtime: Runtime[Context]) -> Update:
     if not kept:
         raise UserError(
             f"{settings.author.model} wrote no message that could be used"
-            f"{_most_failed(context)}; `elenchus trace {context.folder.id}` shows why"
+            f"{_most_failed(context)}; `{context.folder.command('trace')}` shows why"
         )
     stopped = ""
     if not missing:
@@ -189,8 +190,8 @@ async def train(state: IndicatorState, runtime: Runtime[Context]) -> Update:
 async def conclude(state: IndicatorState, runtime: Runtime[Context]) -> Update:
     """Judge every classifier on the real test messages, and write the result."""
     context = runtime.context
-    with context.progress.stage("Classify test messages") as advance:
-        await asyncio.to_thread(classifying.conclude, context, state, advance)
+    with thread_stage(context.progress, "Classify test messages") as step:
+        await asyncio.to_thread(classifying.conclude, context, state, step)
     return {}
 
 

@@ -20,22 +20,21 @@ from elenchus import runs
 from elenchus.config import DomainConfig, ModelConfig
 from elenchus.errors import Interrupted, RunStopped, UserError
 from elenchus.ledger import LOCK_SECONDS, Ledger
-from elenchus.loading import DOMAIN_FILE, load
-from elenchus.message_records import IndicatorList, RealMessage
-from elenchus.records import Failure, Passage, Point
-from graphs import curation
+from elenchus.message_records import IndicatorList
+from elenchus.records import Failure, Point
+from graphs import curation, sources
 from graphs.adaptation import build_graph
 from graphs.checks import check_classifiers, check_models, check_pretraining
 from graphs.context import Context, Progress
-from graphs.exams import read_hand_exam
 from graphs.indicators import build_graph as build_indicators
 from graphs.passages import build_graph as build_passages
 from graphs.rewriting import build_graph as build_rewriting
 from graphs.state import AdaptationState
 from graphs.updating import build_graph as build_updating
-from retrieval import messages, problems, selection
-from retrieval.embedding import check_embedding
+from retrieval import selection
+from retrieval.embedding import check_embedding, check_reranker, located
 from retrieval.index import Index
+from training import lora
 
 GRAPHS: dict[str, Callable[[], StateGraph[Any, Context, Any, Any]]] = {
     "examination": build_graph,
@@ -70,7 +69,9 @@ def launch(
     corpus = check(config, folder, progress)
     config = _from_anywhere(config)
     reused = reuse.path.resolve() if reuse is not None else None
-    return _begun(runs.create(root, config, folder, profile, corpus, reuses=reused), progress)
+    own = sources.are_own(config, folder, profile)
+    run = runs.create(root, config, folder, profile, corpus, reuses=reused, own_sources=own)
+    return _begun(run, progress)
 
 
 def update(earlier: runs.RunFolder, root: Path, progress: Progress) -> Result:
@@ -80,9 +81,9 @@ def update(earlier: runs.RunFolder, root: Path, progress: Progress) -> Result:
         UserError: the run is not finished, nothing has changed, or something it needs is gone.
     """
     if not earlier.result.exists():
-        raise UserError(f"run {earlier.id} is not finished: `elenchus resume {earlier.id}` first")
+        raise UserError(f"run {earlier.id} is not finished: `{earlier.command('resume')}` first")
     folder = earlier.domain_folder()
-    config = _with_present_sources(earlier)
+    config = sources.present(earlier)
     if config.method != "examination":
         raise UserError(f"runs of method {config.method} cannot be updated: launch another one")
     ended_with = json.loads(earlier.result.read_text(encoding="utf-8"))["adapter"]
@@ -91,8 +92,9 @@ def update(earlier: runs.RunFolder, root: Path, progress: Progress) -> Result:
     corpus = check(config, folder, progress, strict=False)
     if corpus == earlier.manifest()["corpus"]:
         raise UserError(f"the documents are as they were for run {earlier.id}: nothing to update")
-    profile = earlier.manifest()["profile"]
-    run = runs.create(root, config, folder, profile, corpus, updates=earlier.id)
+    manifest = earlier.manifest()
+    profile, own = manifest["profile"], manifest.get("own_sources", False)
+    run = runs.create(root, config, folder, profile, corpus, earlier.id, own_sources=own)
     return _begun(run, progress)
 
 
@@ -120,25 +122,29 @@ def resume(run: runs.RunFolder, progress: Progress, budget: dict[str, Any] | Non
     with runs.explained(run.path), run.locked():
         if run.result.exists():
             raise UserError(
-                f"run {run.id} is finished; `elenchus trace {run.id}` shows it, "
+                f"run {run.id} is finished; `{run.command('trace')}` shows it, "
                 "`elenchus launch` starts another"
             )
-        if budget:
+        check_models(run.config(budget))
+        if budget:  # only now: a cap that cannot be watched must not stay with the run
             run.set_budget(budget)
         if changed := run.changed():
             progress.say(f"changed since the launch: {', '.join(changed)}")
-        check_models(run.config())
-        _look_at_corpus(run, progress)
+        sources.tell_changes(run, progress)
         return _see_through(run, progress)
 
 
 def _from_anywhere(config: DomainConfig) -> DomainConfig:
     """The configuration with paths that do not depend on where a resume is started."""
-    index = str(Path(config.retrieval.index).resolve())
+    retrieval = {
+        "index": str(Path(config.retrieval.index).resolve()),
+        "embedding": located(config.retrieval.embedding),
+        "reranker": config.retrieval.reranker and located(config.retrieval.reranker),
+    }
     listing = [_placed(settings) for settings in config.indicators.models]
     author = _placed(config.generation.author)
     changes: dict[str, Any] = {
-        "retrieval": config.retrieval.model_copy(update={"index": index}),
+        "retrieval": config.retrieval.model_copy(update=retrieval),
         "indicators": config.indicators.model_copy(update={"models": listing}),
         "generation": config.generation.model_copy(update={"author": author}),
         "models": {_whole(name): limits for name, limits in config.models.items()},
@@ -158,61 +164,6 @@ def _whole(model: str) -> str:
     return f"hf:{Path(name).resolve()}" if provider == "hf" and Path(name).is_dir() else model
 
 
-def _with_present_sources(run: runs.RunFolder) -> DomainConfig:
-    """The configuration of a run, with the sources that its domain.yaml and profile name now."""
-    config, path = run.config(), run.domain_folder() / DOMAIN_FILE
-    if not path.is_file():
-        return config
-    present = load(path, run.manifest()["profile"])
-    corpus = config.corpus.model_copy(update={"sources": present.corpus.sources})
-    return config.model_copy(update={"corpus": corpus})
-
-
-def _look_at_corpus(run: runs.RunFolder, progress: Progress) -> None:
-    """Say so where documents or messages are not what they were when the run was launched."""
-    begun, config = _has_read(run), run.config()
-    sorted_out = config.method == "indicators"
-    what = "messages" if sorted_out else "documents"
-    try:
-        if sorted_out:
-            corpus = _messages(config, run.domain_folder())
-        else:
-            # A run that has not read them yet will read the sources that it was launched with.
-            present = _with_present_sources(run) if begun else config
-            corpus = _documents(_without_exam(present), run.domain_folder(), progress, False)
-            corpus += _told(_problems(present, run.domain_folder()))
-    except UserError as error:
-        progress.say(f"the {what} cannot be read any more: {error}")
-        return
-    if corpus == run.manifest()["corpus"]:
-        return
-    if not begun:
-        run.set_corpus(corpus)
-        then = "this run had not read them yet, and takes them as they are"
-    elif sorted_out:
-        then = "this run goes on with what they were"
-    else:
-        then = "this run goes on with what they said"
-        if config.method == "examination":
-            then += "; afterwards, `elenchus update` takes them up"
-    progress.say(f"the {what} have changed since the launch: {then}")
-
-
-def _without_exam(config: DomainConfig) -> DomainConfig:
-    """The configuration without the exam written by hand, which a begun run has read."""
-    return config.model_copy(update={"exam": config.exam.model_copy(update={"hand": None})})
-
-
-def _has_read(run: runs.RunFolder) -> bool:
-    if not run.ledger.exists():
-        return False
-    ledger = Ledger(run.ledger, read_only=True)
-    try:
-        return ledger.count(Passage) > 0 or ledger.count(RealMessage) > 0
-    finally:
-        ledger.close()
-
-
 def _see_through(run: runs.RunFolder, progress: Progress) -> Result:
     """Run the graph to its end; the run is locked and its models are known to be there."""
     context = Context(run, run.config(), run.domain_folder(), Ledger(run.ledger), progress)
@@ -220,7 +171,7 @@ def _see_through(run: runs.RunFolder, progress: Progress) -> Result:
         _adopt(context)
         asyncio.run(_go(context))
     except KeyboardInterrupt:
-        raise Interrupted(run.id) from None
+        raise Interrupted(run.command("resume")) from None
     except RunStopped as stopped:
         raise RunStopped(_how_to_go_on(context, str(stopped))) from None
     finally:
@@ -238,60 +189,33 @@ def check(config: DomainConfig, folder: Path, progress: Progress, strict: bool =
         UserError: documents, models, weights or the hand-written exam cannot be used.
     """
     if config.method == "indicators":
-        corpus = _messages(config, folder)
+        corpus = sources.of_messages(config, folder)
         check_classifiers(config)
     else:
-        asked = _problems(config, folder)
-        corpus = _documents(config, folder, progress, strict) + _told(asked)
+        asked = sources.problems_of(config, folder)
+        corpus = sources.of_documents(config, folder, progress, strict) + sources.of_problems(asked)
         if config.training.enabled:
             weights(config.student)
         if config.method == "passages":
             check_pretraining(config, asked)
             selection.check(config, folder, progress)
     check_models(config)
+    if config.training.enabled and config.method != "indicators":
+        lora.check(weights(config.student))
     check_embedding(config.retrieval.embedding)
+    check_reranker(config.retrieval.reranker)
     return corpus
-
-
-def _messages(config: DomainConfig, folder: Path) -> str:
-    """The fingerprint of the messages of a domain; UserError where they cannot be used."""
-    return messages.fingerprint(messages.collect(config.messages, folder, config.seed))
-
-
-def _documents(config: DomainConfig, folder: Path, progress: Progress, strict: bool) -> str:
-    """The fingerprint of the documents of a domain; UserError where they cannot be used."""
-    index = Index(config, folder)
-    try:
-        with progress.stage("Look through documents") as advance:
-            index.read(advance)
-        if config.exam.hand is not None:
-            documents = list(index.catalogue.documents())
-            read_hand_exam(folder / config.exam.hand, documents, strict)
-        return index.fingerprint()
-    finally:
-        index.close()
-
-
-def _problems(config: DomainConfig, folder: Path) -> problems.Collected:
-    """The problems of the tasks, none where they are not used; UserError for unusable ones."""
-    used = config.tasks if config.method == "passages" else {}
-    return problems.collect(used, folder, config.seed)
-
-
-def _told(collected: problems.Collected) -> str:
-    """What of a fingerprint comes from problems, "" where there are none."""
-    return f" {problems.fingerprint(collected)}" if collected.test else ""
 
 
 def is_same(run: runs.RunFolder, config: DomainConfig, folder: Path) -> bool:
     """Whether a run has exactly these settings, and what it reads is as it was."""
     if config.method == "indicators":
-        present = _messages(config, folder)
+        present = sources.of_messages(config, folder)
     else:
         index = Index(config, folder)
         try:
             index.read(lambda done, total: None)
-            present = index.fingerprint() + _told(_problems(config, folder))
+            present = index.fingerprint() + sources.of_problems(sources.problems_of(config, folder))
         finally:
             index.close()
     wanted = (_from_anywhere(config).model_dump(mode="json", exclude={"profiles"}), present)
@@ -310,7 +234,7 @@ async def _go(context: Context) -> None:
         "recursion_limit": STEPS,
     }
     async with checkpoints(context.folder.checkpoints) as connection:
-        saver = AsyncSqliteSaver(connection)
+        saver = _Saver(connection, context.ledger)
         updates = context.folder.updates() is not None
         build = GRAPHS["update" if updates else context.config.method]
         graph = build().compile(checkpointer=saver)
@@ -325,6 +249,26 @@ async def _go(context: Context) -> None:
             await context.disconnect()
         for waiting in left.get(INTERRUPT, ()):
             raise RunStopped(str(waiting.value))
+
+
+class _Saver(AsyncSqliteSaver):
+    """Writes checkpoints, each once the ledger has safely what it speaks of.
+
+    Checkpoints wait for the disk, the ledger's records do not: after a power failure there could be
+    a state without its records, which no resume could go on from.
+    """
+
+    def __init__(self, connection: aiosqlite.Connection, ledger: Ledger) -> None:
+        super().__init__(connection)
+        self._ledger = ledger
+
+    async def aput(self, *args: Any, **kwargs: Any) -> Any:
+        await asyncio.to_thread(self._ledger.make_safe)
+        return await super().aput(*args, **kwargs)
+
+    async def aput_writes(self, *args: Any, **kwargs: Any) -> None:
+        await asyncio.to_thread(self._ledger.make_safe)
+        await super().aput_writes(*args, **kwargs)
 
 
 @contextlib.asynccontextmanager
@@ -367,8 +311,8 @@ def _how_to_go_on(context: Context, reason: str) -> str:
     kept = curation.keep_so_far(context) if context.config.method == "examination" else 0
     where = f"; the dataset so far has {kept} examples ({context.folder.dataset})" if kept else ""
     key = reason.partition(" ")[0].removeprefix("budget.")
-    more = f" --budget {key}=…" if reason.startswith("budget.") else ""
-    return f"{reason}{where}. `elenchus resume {context.folder.id}{more}` goes on"
+    more = f"--budget {key}=…" if reason.startswith("budget.") else ""
+    return f"{reason}{where}. `{context.folder.command('resume', more)}` goes on"
 
 
 def _worth_keeping(run: runs.RunFolder) -> bool:

@@ -14,6 +14,7 @@ none, they are written about the documents, one task for each kind of question.
 import asyncio
 import math
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from langgraph.graph import END, START, StateGraph
@@ -51,6 +52,7 @@ async def collect(state: AdaptationState, runtime: Runtime[Context]) -> Update:
         with context.progress.stage("Write problems") as advance:
             found = await problems.written(context, context.ledger.all(Point), advance)
         context.ledger.write(*found)
+        _tell_written(context, found)
         return {}
     config = context.config
     read = await asyncio.to_thread(
@@ -69,6 +71,22 @@ async def collect(state: AdaptationState, runtime: Runtime[Context]) -> Update:
         + (f"; left out: {left_out}" if left_out else "")
     )
     return {}
+
+
+def _tell_written(context: Context, found: Sequence[Problem | Refusal]) -> None:
+    """Say how many questions became problems; UserError where none did."""
+    kept = sum(isinstance(one, Problem) for one in found)
+    reasons = Counter(
+        one.reason.split(":")[1].strip() for one in found if isinstance(one, Refusal)
+    ).most_common()
+    why = "; ".join(f"{count} × {reason}" for reason, count in reasons)
+    if not kept:
+        raise UserError(
+            f"no problem about the documents could be written ({why or 'no point allows one'}): "
+            "use documents that lay something down, or other models"
+        )
+    if reasons:
+        context.progress.say(f"{kept} of {len(found)} questions are problems; left out: {why}")
 
 
 async def select(state: AdaptationState, runtime: Runtime[Context]) -> Update:
@@ -93,7 +111,7 @@ async def evaluate(state: AdaptationState, runtime: Runtime[Context]) -> Update:
     for exam in ("general", "hand"):
         await exams.sit(context, exam, stage, state["adapter"])
     after = f"after {names[stage - 1]}" if stage else "untouched student"
-    context.progress.say(f"{after}: {share:.1%} right on the held-out exam")
+    context.progress.say(f"{after}: {exams.shown(share)} on the held-out exam")
     done = stage == len(names)
     return {"accuracies": [share], "stopped": "all stages are trained" if done else ""}
 

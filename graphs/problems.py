@@ -25,10 +25,13 @@ Prompted = Callable[[str], Prompt]
 DRAWS = 20  # times that a group of problems is drawn before there is no new one
 
 
-async def written(context: Context, points: Sequence[Point], advance: Advance) -> list[Problem]:
+async def written(
+    context: Context, points: Sequence[Point], advance: Advance
+) -> list[Problem | Refusal]:
     """Problems about the documents, one task for each kind of question, answered by the expert.
 
-    None copies a question of the exams, or is too near one of the held-out exam.
+    None copies a question of the exams, or is too near one of the held-out exam. A question that
+    cannot be used is a refusal.
     """
     rng = random.Random(f"problems/{context.config.seed}")
     seeds = exams.even_seeds(points, context.config.passages.written, rng, exam=False)
@@ -37,30 +40,42 @@ async def written(context: Context, points: Sequence[Point], advance: Advance) -
         context, seeds, lambda seed: exams.answered(context, seed, "training"), advance
     )
     problems: dict[str, Problem] = {}
+    refused: list[Refusal] = []
     for seed, found in zip(seeds, made, strict=True):
-        if not isinstance(found, str):
-            question, answers = found
-            problem = Problem(
-                task=question.kind,
-                question=question.text,
-                answer=answers[0].text,
-                place=seed.point_id,
-                bare=question.text,
-            )
-            problems.setdefault(question.text, problem)
-    return await asyncio.to_thread(_apart, context, list(problems.values()))
+        if isinstance(found, Refusal):
+            refused.append(_no_problem(found.reason, found.raw))
+            continue
+        question, answers = found
+        problem = Problem(
+            task=question.kind,
+            question=question.text,
+            answer=answers[0].text,
+            place=seed.point_id,
+            bare=question.text,
+        )
+        if problems.setdefault(question.text, problem) is not problem:
+            refused.append(_no_problem("it was written before", question.text))
+    return [*refused, *await asyncio.to_thread(_apart, context, list(problems.values()))]
 
 
-def _apart(context: Context, problems: Sequence[Problem]) -> list[Problem]:
-    """Those that are no exam question in other words."""
+def _no_problem(reason: str, raw: str) -> Refusal:
+    return Refusal(problem_ids=(), reason=f"a question is no problem: {reason}", raw=raw)
+
+
+def _apart(context: Context, problems: Sequence[Problem]) -> list[Problem | Refusal]:
+    """The problems; a refusal instead of one that is an exam question, in other words or not."""
     asked = tested(context)
     overlap = Overlap.of(asked, context.config.passages.copied)
-    own = [problem for problem in problems if not overlap.copies(problem.bare)]
-    if not own or not asked:
-        return own
-    near = context.embedder.encode([p.bare for p in own]) @ context.embedder.encode(asked).T
+    if not problems or not asked:
+        return list(problems)
+    near = context.embedder.encode([p.bare for p in problems]) @ context.embedder.encode(asked).T
     most = context.config.dataset.near_exam
-    return [p for p, row in zip(own, near, strict=True) if float(row.max()) < most]
+    return [
+        _no_problem("it is too near an exam question", problem.question)
+        if overlap.copies(problem.bare) or float(row.max()) >= most
+        else problem
+        for problem, row in zip(problems, near, strict=True)
+    ]
 
 
 def tested(context: Context) -> list[str]:

@@ -78,7 +78,8 @@ def result_of(context: Context, state: AdaptationState) -> dict[str, Any]:
 def _exam(
     context: Context, exam: str, state: AdaptationState, among: set[str] | None = None
 ) -> dict[str, Any] | None:
-    """Before, after and the paired gain on one exam; None where there is no such exam.
+    """Before, after and the paired gain on one exam; None where there is no such exam, or no
+    question of it has a grade in every sitting.
 
     Without training there is neither "after" nor "gain": both are None. `among` are points whose
     questions alone count.
@@ -86,12 +87,12 @@ def _exam(
     asked = context.ledger.all(ExamItem, exam=exam)
     if among is not None:
         asked = [item for item in asked if item.point_id in among]
-    if not asked:
-        return None
     before = context.ledger.all(Score, exam=exam, round=state.get("first", 0))
     after = context.ledger.all(Score, exam=exam, round=trained_rounds(state))
     sittings = (before, after) if is_trained(state) else (before,)
     items = evaluation.graded(asked, *sittings)
+    if not items:
+        return None
     trained: dict[str, Any] = {"after": None, "gain": None}
     if is_trained(state):
         trained["after"] = dataclasses.asdict(evaluation.accuracy(items, after))

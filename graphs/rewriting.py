@@ -74,7 +74,7 @@ async def evaluate(state: AdaptationState, runtime: Runtime[Context]) -> Update:
     """Sit the held-out exam. There is one round, so no rule decides about another."""
     context = runtime.context
     share = await exams.sit(context, "held-out", state["round"], state["adapter"])
-    context.progress.say(f"round {state['round']}: {share:.1%} right on the held-out exam")
+    context.progress.say(f"round {state['round']}: {exams.shown(share)} on the held-out exam")
     return {"accuracies": [share]}
 
 

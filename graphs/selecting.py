@@ -4,10 +4,8 @@ Their ledger lies in the selection's folder, so what was rated once is never pai
 """
 
 import asyncio
-import contextlib
 import functools
-import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +19,7 @@ from elenchus.records import Passage
 from elenchus.runs import RunFolder
 from graphs.context import Advance, Context, Progress
 from graphs.exams import hand_questions
+from graphs.threads import until_left
 from retrieval import selection
 from retrieval.problems import collect
 
@@ -57,47 +56,24 @@ async def within_run(context: Context, out: Path, tests: Sequence[str]) -> dict[
     Raises:
         UserError, RunStopped: as for `select`.
     """
-    loop, called_off = asyncio.get_running_loop(), threading.Event()
+    loop = asyncio.get_running_loop()
 
     def rate(texts: Sequence[str]) -> list[float | None]:
         with context.progress.stage("Rate educational value") as advance:
             work = _all_rated(context, texts, advance)
             return asyncio.run_coroutine_threadsafe(work, loop).result()
 
-    try:
+    with until_left(context.progress) as progress:
         return await asyncio.to_thread(
             selection.select,
             context.config,
             context.domain_folder,
             out,
-            _Until(context.progress, called_off),
+            progress,
             tests,
             rate if context.config.selection.ratings else None,
             [passage.text for passage in context.ledger.all(Passage)],
         )
-    finally:
-        called_off.set()  # after Ctrl-C
-
-
-class _Until:
-    """Progress of a thread, which ends at its next step once it is called off."""
-
-    def __init__(self, progress: Progress, called_off: threading.Event) -> None:
-        self._progress, self._called_off = progress, called_off
-
-    @contextlib.contextmanager
-    def stage(self, name: str) -> Iterator[Advance]:
-        with self._progress.stage(name) as advance:
-
-            def step(done: int, total: int | None) -> None:
-                if self._called_off.is_set():
-                    raise InterruptedError("selecting was called off")
-                advance(done, total)
-
-            yield step
-
-    def say(self, text: str) -> None:
-        self._progress.say(text)
 
 
 def _rated(

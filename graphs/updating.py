@@ -104,7 +104,7 @@ async def evaluate(state: AdaptationState, runtime: Runtime[Context]) -> Changes
     context = runtime.context
     share = await exams.sit(context, "held-out", state["round"], state["adapter"])
     done = state["round"] > state["first"]
-    context.progress.say(f"round {state['round']}: {share:.1%} right on the held-out exam")
+    context.progress.say(f"round {state['round']}: {exams.shown(share)} on the held-out exam")
     return {"accuracies": [share], "stopped": "what changed was examined" if done else ""}
 
 

@@ -2,11 +2,14 @@
 
 A passage never crosses a heading; a section too long for one passage is cut at paragraphs, then
 lines, sentences, and words. Where a table is cut, the names of its columns join the heading path.
+A heading that nothing stands under, as where clauses are styled so, is a passage itself.
 """
 
 import bisect
 import re
 from collections.abc import Iterator
+from itertools import zip_longest
+from typing import NamedTuple
 
 from langchain_text_splitters import RecursiveCharacterTextSplitter
 
@@ -19,10 +22,20 @@ CELLS = " | "  # stands between the names of a table's columns, in a heading pat
 _SEPARATORS = ["\n\n", "\n", ". ", "; ", ", ", " ", ""]
 
 
+class _Section(NamedTuple):
+    """A stretch of text with its heading path; `bare` where it is a heading's own words."""
+
+    heading: tuple[str, ...]
+    start: int
+    end: int
+    bare: bool = False
+
+
 def split(document: Document, longest: int) -> list[Passage]:
     """The passages of a document, none longer than `longest` characters, in reading order.
 
-    What stands twice under one heading, word for word, is one passage, where it stands first.
+    What stands twice under one heading, word for word, is one passage, where it stands first. A
+    document of a title and no more has none.
     """
     splitter = RecursiveCharacterTextSplitter(
         chunk_size=longest,
@@ -34,7 +47,7 @@ def split(document: Document, longest: int) -> list[Passage]:
     )
     passages: dict[str, Passage] = {}
     tables = _tables(document.text)
-    for heading, start, end in _sections(document.text):
+    for heading, start, end, _ in _sections(document.text):
         for piece in splitter.create_documents([document.text[start:end]]):
             text = piece.page_content
             first = start + piece.metadata["start_index"]
@@ -50,16 +63,25 @@ def split(document: Document, longest: int) -> list[Passage]:
     return list(passages.values())
 
 
-def _sections(text: str) -> Iterator[tuple[tuple[str, ...], int, int]]:
-    """Heading path, start and end of each stretch of text between two headings."""
+def _sections(text: str) -> list[_Section]:
+    """The stretches of text between headings, and headings with nothing under them, in order."""
+    found = [section for section in _stretches(text) if text[section.start : section.end].strip()]
+    return [] if len(found) == 1 and found[0].bare else found
+
+
+def _stretches(text: str) -> Iterator[_Section]:
+    marks = list(_headings(text))
     path: list[str] = []
-    start = 0
-    for mark in _headings(text):
-        yield tuple(filter(None, path)), start, mark.start()
-        depth = len(mark[1])
-        path = [*path[: depth - 1], *[""] * (depth - 1 - len(path)), _title(mark[2])]
-        start = mark.end()
-    yield tuple(filter(None, path)), start, len(text)
+    yield _Section((), 0, marks[0].start() if marks else len(text))
+    for mark, following in zip_longest(marks, marks[1:]):
+        depth, title = len(mark[1]), _title(mark[2])
+        path = [*path[: depth - 1], *[""] * (depth - 1 - len(path)), title]
+        heading, end = tuple(filter(None, path)), following.start() if following else len(text)
+        deeper = following is not None and len(following[1]) > depth
+        if deeper or text[mark.end() : end].strip():
+            yield _Section(heading, mark.end(), end)
+        else:  # its own words are all there is; its path has them too, for the number in them
+            yield _Section(heading, mark.start(2), mark.start(2) + len(title), bare=True)
 
 
 def _title(rest: str) -> str:

@@ -97,6 +97,21 @@ def check_embedding(name: str) -> None:
             raise _missing(name, package)
 
 
+def check_reranker(name: str | None) -> None:
+    """Load a reranker once, where one is named, so that no search ends for want of it.
+
+    Raises:
+        UserError: the model cannot be loaded.
+    """
+    if name is not None:
+        _load_reranker(name)
+
+
+def located(name: str) -> str:
+    """The name of an embedding or reranking model, with the whole path where it is a folder's."""
+    return str(Path(name).resolve()) if name != "minilm" and Path(name).is_dir() else name
+
+
 def _missing(name: str, package: str | None) -> UserError:
     return UserError(f"retrieval.embedding: {name} needs {package}: pip install -e '.[train]'")
 
@@ -108,21 +123,29 @@ def _load(name: str) -> Any:
         raise _missing(name, error.name) from error
 
     if name == "minilm":
-        return SentenceTransformer(str(minilm_folder()), device="cpu")
+        return SentenceTransformer(str(minilm_folder()), device="cpu", trust_remote_code=False)
     try:
-        return SentenceTransformer(name)
+        return SentenceTransformer(name, trust_remote_code=False)
     except (OSError, ValueError) as error:
-        raise UserError(f"retrieval.embedding: cannot load {name!r}: {error}") from error
+        raise _refusal("embedding", name, error) from error
 
 
 def _load_reranker(name: str) -> Any:
     try:
         from sentence_transformers import CrossEncoder
 
-        return CrossEncoder(name)
+        return CrossEncoder(name, trust_remote_code=False)
     except ModuleNotFoundError as error:
         raise UserError(
             f"retrieval.reranker: {name} needs {error.name}: pip install -e '.[train]'"
         ) from error
     except (OSError, ValueError) as error:
-        raise UserError(f"retrieval.reranker: cannot load {name!r}: {error}") from error
+        raise _refusal("reranker", name, error) from error
+
+
+def _refusal(setting: str, name: str, error: Exception) -> UserError:
+    reason = str(error).partition("\n")[0]
+    return UserError(
+        f"retrieval.{setting}: cannot load {name!r} ({reason}): give the folder or the id of "
+        "a model of sentence-transformers that needs no code of its own"
+    )

@@ -34,9 +34,10 @@ _CONVERTERS = {
     ".xhtml": "HtmlConverter",
 }  # fmt: skip
 MOST_CELLS = 5_000_000  # of a sheet, empty ones included: those are written out
-_CELL = re.compile(rb'r="([A-Z]{1,3})(\d{1,7})"')
+_CELL = re.compile(rb"""\br=["']([A-Z]{1,3})(\d{1,7})["']""")
 _SLIDE = re.compile(r"\s*<!-- Slide number: \d+ -->\s*")
 _NEXT_PAGE = f"\n\n{PAGE_BREAK}\n"  # a heading may stand first on it
+_HYPHENS = dict.fromkeys((0x02, 0xFFFE))  # pdfium's, where a line's end divides a word
 _BOMS = {codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 
 
@@ -57,7 +58,7 @@ def extract(name: str, content: bytes, expanded: int, encoding: str | None = Non
 
     Args:
         expanded: bytes that an archive may unpack to.
-        encoding: of text files; UTF-8, or UTF-16 with a mark, where none is given.
+        encoding: of text files and HTML; UTF-8, or UTF-16 with a mark, where none is given.
 
     Raises:
         Unreadable: the file is empty, damaged, encrypted, too large, or of no known format.
@@ -72,7 +73,9 @@ def extract(name: str, content: bytes, expanded: int, encoding: str | None = Non
     elif suffix in (*ZIPPED, *MARKED_UP):
         if suffix in ZIPPED:
             _check_archive(content, suffix, expanded)
-        text = _converted(content, suffix)
+        elif encoding is not None:
+            _decoded(content, encoding)  # the converter would guess where it does not fit
+        text = _converted(content, suffix, encoding)
     else:
         raise Unreadable(f"no reader for {suffix or 'files without a suffix'}")
     if not text.strip():
@@ -119,6 +122,7 @@ def _page(document: Any, number: int) -> str:
     page = document[number]
     text: str = page.get_textpage().get_text_bounded()
     page.close()
+    text = text.translate(_HYPHENS)
     return text.replace("\r\n", "\n").replace("\r", "\n").replace(PAGE_BREAK, "\n").strip()
 
 
@@ -158,13 +162,13 @@ def _column(letters: bytes) -> int:
     return number
 
 
-def _converted(content: bytes, suffix: str) -> str:
+def _converted(content: bytes, suffix: str, encoding: str | None) -> str:
     """Markdown, with its tables, of a format that markitdown knows."""
     library: Any = _package("markitdown", lambda: importlib.import_module("markitdown"))
     # This format's converter alone: others would guess, and unpack archives within archives.
     only = library.MarkItDown(enable_builtins=False, enable_plugins=False)
     only.register_converter(getattr(library.converters, _CONVERTERS[suffix])())
-    info = library.StreamInfo(extension=suffix)
+    info = library.StreamInfo(extension=suffix, charset=encoding)  # which archives do not ask
     try:
         found = only.convert_stream(io.BytesIO(content), stream_info=info)
     except library.MissingDependencyException as error:

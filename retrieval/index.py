@@ -21,11 +21,11 @@ from elenchus.runs import explained
 from retrieval import corpora
 from retrieval.catalogue import Catalogue
 from retrieval.chunking import split
-from retrieval.embedding import Embedder
+from retrieval.embedding import Embedder, located
 from retrieval.formats import Refused, Unreadable, extract
 from retrieval.store import BATCH, Store
 
-VERSION = 1  # of extracting and splitting: another one makes all passages anew
+VERSION = 2  # of extracting and splitting: another one makes all passages anew
 Progress = Callable[[int, int | None], None]
 
 
@@ -39,7 +39,8 @@ class Index:
 
     def __init__(self, config: DomainConfig, folder: Path, keep: bool = True) -> None:
         self._config, self._folder = config, folder
-        self._settings = f"{config.retrieval.embedding} {config.corpus.passage_chars} {VERSION}"
+        embedding = located(config.retrieval.embedding)
+        self._settings = f"{embedding} {config.corpus.passage_chars} {VERSION}"
         self.place = Path(config.retrieval.index) / config.domain
         self.name = f"{config.domain}-{digest(self._settings)}"
         if keep:

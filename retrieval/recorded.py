@@ -19,7 +19,10 @@ class RecordedSearch:
         self._search = search
         self._ledger = ledger
         self._passages = {p.id: p for p in ledger.all(Passage)}
-        self._found = {r.query: r for r in ledger.all(Retrieval)}
+        # A search that was adopted from another run may name what this one's documents do not say.
+        self._found = {
+            r.query: r for r in ledger.all(Retrieval) if self._passages.keys() >= set(r.passage_ids)
+        }
 
     async def __call__(self, query: str) -> list[Passage]:
         """The best passages for a query, as `Search` gives them."""

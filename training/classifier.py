@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 from scipy.special import softmax
 
+from agents import pretrained
+from agents.templates import as_letters, rendered
 from elenchus.config import ClassifierConfig, TrainingConfig
 from elenchus.errors import UserError
 from elenchus.runs import explained
@@ -225,10 +227,15 @@ def card(folder: Path) -> Card:
 
 
 def fits(weights: Path, max_tokens: int) -> bool:
-    """Whether so many tokens hold what stands around a text, and a text of ROOM tokens."""
-    from transformers import AutoTokenizer
+    """Whether so many tokens hold what stands around a text, and a text of ROOM tokens.
 
-    tokenizer = AutoTokenizer.from_pretrained(weights)
+    Raises:
+        UserError: transformers cannot load the model without code of its own.
+    """
+    from transformers import AutoConfig, AutoTokenizer
+
+    pretrained.load(AutoConfig, weights)
+    tokenizer = pretrained.load(AutoTokenizer, weights)
     around = "".join(_frame(tokenizer))
     return len(tokenizer(around, add_special_tokens=False).input_ids) + ROOM <= max_tokens
 
@@ -241,8 +248,10 @@ def untrained(weights: Path, labels: tuple[str, ...]) -> Untrained | None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(weights)
-    model = AutoModelForCausalLM.from_pretrained(weights, dtype=torch.float32, use_safetensors=True)
+    tokenizer = pretrained.load(AutoTokenizer, weights)
+    model = pretrained.load(
+        AutoModelForCausalLM, weights, dtype=torch.float32, use_safetensors=True
+    )
     context = getattr(model.config, "max_position_embeddings", LONGEST)
     made = Untrained(model.to(_device()), tokenizer, labels, min(context, LONGEST))
     return made if made.room >= ROOM else None
@@ -253,10 +262,14 @@ def _with_head(weights: Path, classes: int) -> tuple[Any, Any]:
     import torch
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(weights)
+    tokenizer = pretrained.load(AutoTokenizer, weights)
     with _without_warnings():  # that the head is new
-        model = AutoModelForSequenceClassification.from_pretrained(
-            weights, num_labels=classes, dtype=torch.float32, use_safetensors=True
+        model = pretrained.load(
+            AutoModelForSequenceClassification,
+            weights,
+            num_labels=classes,
+            dtype=torch.float32,
+            use_safetensors=True,
         )
     model.config.pad_token_id = lora.pad_token(tokenizer)
     return model, tokenizer
@@ -285,7 +298,7 @@ def _frame(tokenizer: Any) -> tuple[str, str]:
     if tokenizer.chat_template is None:
         return tokenizer.bos_token or "", tokenizer.eos_token or ""
     chat = [{"role": "user", "content": TEXT}]
-    made = tokenizer.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
+    made = rendered(tokenizer, chat, tokenize=False, add_generation_prompt=True)
     before, _, after = made.partition(TEXT)
     return before, after
 
@@ -296,10 +309,11 @@ def _asking(tokenizer: Any, prompt: str) -> tuple[str, str, str]:
     The last is the space, if any, that makes one token with the answer's first word.
     """
     if tokenizer.chat_template is None:
+        prompt = as_letters(tokenizer, prompt)
         made = f"{tokenizer.bos_token or ''}{prompt}\n\nAnswer: {ANSWER}"
     else:
         chat = [{"role": "user", "content": prompt}, {"role": "assistant", "content": ANSWER}]
-        made = tokenizer.apply_chat_template(chat, tokenize=False)
+        made = rendered(tokenizer, chat, tokenize=False)
     before, _, rest = made.partition(TEXT)
     after = rest.partition(ANSWER)[0]
     return before, after.rstrip(" "), after[len(after.rstrip(" ")) :]
@@ -314,7 +328,7 @@ def _rows(tokenizer: Any, card: Card, texts: Sequence[str]) -> list[Ids]:
     room = card.max_tokens - len(tail)
     if room <= head:
         raise ValueError(f"training.max_tokens is {card.max_tokens}: no room for a text")
-    framed = [card.before + text for text in texts]
+    framed = [card.before + as_letters(tokenizer, text) for text in texts]
     cut = tokenizer(framed, add_special_tokens=False, truncation=True, max_length=room)
     return [[*ids, *tail] for ids in cut.input_ids]
 

@@ -13,7 +13,7 @@ from agents.grader import Grader
 from agents.student import Student
 from elenchus.config import TaskConfig
 from elenchus.matching import matches
-from elenchus.records import Answer, ExamItem, Grade, Score
+from elenchus.records import Answer, ExamItem, Failure, Grade, Score
 
 RIGHT: frozenset[Grade] = frozenset({"correct", "partial"})
 RESAMPLES = 2000
@@ -36,31 +36,31 @@ async def sit(
     round_: int,
     progress: Callable[[int, int], None],
     tasks: Mapping[str, TaskConfig] | None = None,
-) -> list[Score]:
+) -> list[Score | Failure]:
     """One answer to each item, graded against its gold answer.
 
     Where the item's kind is one of `tasks`, that says how; else the grader is asked. What the
-    student cannot answer or the grader cannot grade has no score; the failure is in the ledger.
+    student cannot answer or the grader cannot grade has, instead of a score, the failure, which
+    is in the ledger already.
     """
-    scores: list[Score] = []
+    found: list[Score | Failure] = []
     for start in range(0, len(items), CHUNK):
         chunk = items[start : start + CHUNK]
-        made = await asyncio.gather(
+        found += await asyncio.gather(
             *(_score(student, grader, i, round_, (tasks or {}).get(i.kind)) for i in chunk)
         )
-        scores += [score for score in made if score is not None]
         progress(start + len(chunk), len(items))
-    return scores
+    return found
 
 
 async def _score(
     student: Student, grader: Grader, item: ExamItem, round_: int, task: TaskConfig | None
-) -> Score | None:
+) -> Score | Failure:
     try:
         answer = await student.sit(item.prompt)
         grade, call_id = await _grade(grader, item, answer, task)
-    except CallFailed:
-        return None
+    except CallFailed as failed:
+        return failed.failure
     return Score(
         item_id=item.id,
         exam=item.exam,

@@ -12,9 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from agents.templates import rendered
+from agents.pretrained import load
+from agents.templates import as_letters, rendered
 from elenchus.config import TrainingConfig
-from elenchus.records import Message, Text
+from elenchus.errors import UserError
+from elenchus.records import Message, Text, as_message
 from elenchus.runs import explained
 
 Row = dict[str, list[int]]
@@ -51,11 +53,11 @@ def train(
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, set_seed
 
-    tokenizer = AutoTokenizer.from_pretrained(weights)
+    tokenizer = load(AutoTokenizer, weights)
     if (longest := max(len(row["input_ids"]) for rows in plan for row in rows)) > config.max_tokens:
         raise ValueError(f"a sample has {longest} tokens, over training.max_tokens")
     set_seed(seed)
-    model = AutoModelForCausalLM.from_pretrained(weights, dtype=torch.float32)
+    model = load(AutoModelForCausalLM, weights, dtype=torch.float32)
     padding = Padding(pad_token(tokenizer))
     fit(with_lora(model, config, "CAUSAL_LM", start), plan, padding, config, seed, out, progress)
     finish(out)
@@ -124,18 +126,42 @@ def steps(samples: int, config: TrainingConfig) -> int:
     return max(config.least_steps, round(math.ceil(samples / config.batch_size) * config.epochs))
 
 
+def check(weights: Path) -> None:
+    """Find out whether answers in chats can be trained on, before anything is paid for.
+
+    Raises:
+        UserError: the tokenizer has no chat template, or one that cannot be trained with.
+    """
+    from transformers import AutoTokenizer
+
+    tokenizer = load(AutoTokenizer, weights)
+    if tokenizer.chat_template is None:
+        raise UserError(f"student.model: {weights} has no chat template: take one tuned to chat")
+    encode(tokenizer, Sample((as_message("system", "Be brief."), as_message("user", "Who?")), "I."))
+
+
 def encode(tokenizer: Any, sample: Sample) -> Row:
     """Token ids by the model's own chat template, and labels that ignore the prompt.
 
     Without a prompt the completion is plain text, all of it to be learnt.
+
+    Raises:
+        UserError: the chat does not begin with what the student is asked.
     """
     if not sample.prompt:
-        text: list[int] = tokenizer(sample.completion + tokenizer.eos_token)["input_ids"]
+        said = as_letters(tokenizer, sample.completion)
+        text: list[int] = tokenizer(said + tokenizer.eos_token)["input_ids"]
         return {"input_ids": text, "labels": text}
     prompt = [m.model_dump() for m in sample.prompt]
     whole = [*prompt, {"role": "assistant", "content": sample.completion}]
     ids: list[int] = rendered(tokenizer, whole, return_dict=False)
     before: list[int] = rendered(tokenizer, prompt, add_generation_prompt=True, return_dict=False)
+    if ids[: len(before)] != before:
+        raise UserError(
+            f"student.model: by the chat template of {tokenizer.name_or_path}, a chat does not "
+            "begin with its prompt, so what is trained would not be what is asked: take another "
+            "model, or correct its chat_template.jinja"
+        )
     return {"input_ids": ids, "labels": [IGNORED] * len(before) + ids[len(before) :]}
 
 
@@ -143,7 +169,7 @@ def encoded(weights: Path, samples: Sequence[Sample]) -> list[Row]:
     """The rows of samples, by the tokenizer beside the weights."""
     from transformers import AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(weights)
+    tokenizer = load(AutoTokenizer, weights)
     return [encode(tokenizer, sample) for sample in samples]
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from agents.pretrained import load
 from agents.templates import rendered
 from elenchus.config import PretrainingConfig, TrainingConfig
 from elenchus.errors import UserError
@@ -38,10 +39,10 @@ def check(weights: Path, config: PretrainingConfig, longest: Sequence[Message], 
     """
     from transformers import AutoConfig, AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(weights)
+    tokenizer = load(AutoTokenizer, weights)
     if tokenizer.eos_token is None:
         raise UserError(f"student.model: the tokenizer in {weights} has no end mark (eos_token)")
-    context = getattr(AutoConfig.from_pretrained(weights), "max_position_embeddings", None)
+    context = getattr(load(AutoConfig, weights), "max_position_embeddings", None)
     if context is None:
         return
     if config.block > context:
@@ -64,7 +65,7 @@ def pack(weights: Path, texts: Iterable[str], out: Path, chats: bool = False) ->
     from transformers import AutoTokenizer
 
     if not out.exists():
-        tokenizer = AutoTokenizer.from_pretrained(weights)
+        tokenizer = load(AutoTokenizer, weights)
         begin = [] if chats else _beginning(tokenizer)
         partial = out.with_name(out.name + ".partial")
         with explained(out.parent):
@@ -93,7 +94,7 @@ def as_chats(weights: Path, chats: Iterable[Sequence[Message]]) -> Iterator[str]
     """Chats as texts, by the model's own template."""
     from transformers import AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(weights)
+    tokenizer = load(AutoTokenizer, weights)
     for chat in chats:
         yield rendered(tokenizer, [m.model_dump() for m in chat], tokenize=False)
 
@@ -180,11 +181,11 @@ def train(
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer, set_seed
 
-    tokenizer = AutoTokenizer.from_pretrained(weights)
+    tokenizer = load(AutoTokenizer, weights)
     whole = config.weights == "all"
     set_seed(seed)
     base = start if whole and start is not None else weights
-    model = AutoModelForCausalLM.from_pretrained(base, dtype=torch.float32, use_safetensors=True)
+    model = load(AutoModelForCausalLM, base, dtype=torch.float32, use_safetensors=True)
     if not whole:
         model = lora.with_lora(model, training, "CAUSAL_LM", start)
     settings = training.model_copy(update={"learning_rate": config.learning_rate})

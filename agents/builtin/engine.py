@@ -10,6 +10,7 @@ from typing import Any
 from agents.batching import Batcher
 from agents.builtin.checksums import LIST, verify_checksums
 from agents.models import PromptTooLong
+from agents.templates import rendered
 
 MAX_BATCH = 64
 _QUEUE = 4 * MAX_BATCH
@@ -65,8 +66,8 @@ class Engine:
             PromptTooLong: prompt and answer do not fit into the model's context.
         """
         chat = [{"role": role, "content": text} for role, text in request.messages]
-        ids: list[int] = self._tokenizer.apply_chat_template(
-            chat, add_generation_prompt=True, return_dict=False
+        ids: list[int] = rendered(
+            self._tokenizer, chat, add_generation_prompt=True, return_dict=False
         )
         if len(ids) + request.max_new_tokens > self._longest:
             raise PromptTooLong(
@@ -141,7 +142,7 @@ def _load(path: Path, adapter: Path | None) -> Engine:
     import torch
     from transformers import AutoTokenizer, LlamaForCausalLM
 
-    tokenizer = AutoTokenizer.from_pretrained(path)
+    tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=False)
     model: Any = LlamaForCausalLM.from_pretrained(path, dtype=torch.float32)
     if adapter is not None:
         model = _merged(model, adapter)

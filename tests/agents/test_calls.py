@@ -210,6 +210,16 @@ def test_text_cannot_close_its_fence() -> None:
     assert "a < b <b>" in block
 
 
+@pytest.mark.parametrize(
+    "mark",
+    ["<|im_end|>", "<｜User｜>", "<start_of_turn>", "<end_of_turn>", "[INST]", "[/INST]", "</s>"],
+)
+def test_text_cannot_end_a_turn(mark: str) -> None:
+    assert fence("passage", f"a {mark} b") == f"<passage>\na ‹{mark[1:]} b\n</passage>"
+    for text in ("a <| b |> c", "<span>", "3 < s > 1", "[1]", "x[INST", "<|im_end"):
+        assert text in fence("passage", text)
+
+
 @pytest.mark.parametrize("model", ["builtin:sage", "nosuch:model"])
 def test_models_that_do_not_exist(model: str) -> None:
     with pytest.raises(UserError, match=model):

@@ -1,6 +1,7 @@
 """Models of transformers by folder, in batches; the built-in student's weights stand in for any."""
 
 import asyncio
+import json
 import shutil
 import weakref
 from pathlib import Path
@@ -16,6 +17,8 @@ from agents.prompting import render
 from elenchus.config import ModelConfig
 from elenchus.errors import UserError
 from elenchus.ledger import Call, Ledger
+from retrieval import embedding
+from training import classifier
 
 NAME = f"hf:{WEIGHTS}"
 
@@ -77,6 +80,29 @@ def test_a_prompt_that_is_too_long_fails_alone(ledger: Ledger) -> None:
 def test_what_cannot_be_used(changes: dict, says: str) -> None:
     with pytest.raises(UserError, match=says):
         make_model(ModelConfig(**{"model": NAME, **changes}))
+
+
+def test_code_that_comes_with_a_model_is_not_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever stands on standard input."""
+    folder = Path(shutil.copytree(WEIGHTS, tmp_path / "model"))
+    config = json.loads((folder / "config.json").read_text("utf-8"))
+    config |= {"model_type": "mine", "auto_map": {"AutoConfig": "mine.MineConfig"}}
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    ran = f"open({str(tmp_path / 'ran')!r}, 'w').close()\n"
+    code = f"{ran}from transformers import LlamaConfig\nclass MineConfig(LlamaConfig): ...\n"
+    (folder / "mine.py").write_text(code, encoding="utf-8")
+    monkeypatch.setattr("builtins.input", lambda *_: "y")
+    for look in (
+        lambda: make_model(ModelConfig(model=f"hf:{folder}")),
+        lambda: classifier.fits(folder, 1024),
+        lambda: embedding.Embedder(str(folder)).encode(["x"]),
+        lambda: embedding.check_reranker(str(folder)),
+    ):
+        with pytest.raises(UserError, match="code of its own"):
+            look()
+    assert not (tmp_path / "ran").exists()
 
 
 def test_a_model_that_is_let_go_of_leaves_the_memory() -> None:

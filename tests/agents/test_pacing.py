@@ -5,7 +5,9 @@ import json
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
 
+import anthropic
 import httpx
+import openai
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -152,11 +154,29 @@ def test_a_spent_quota_does_not_pass() -> None:
 
 
 def test_errors_that_langchain_lets_through() -> None:
-    assert ResponseError in retries.FAILED
+    assert issubclass(ResponseError, retries.failed())
     assert retries.is_transient(ResponseError("loading", 503))
     assert retries.is_final(ResponseError("no such model", 404))
     assert retries.is_transient(httpx.ReadError("cut"))
     assert retries.is_transient(json.JSONDecodeError("half a body", "{", 1))
+
+
+@pytest.mark.parametrize("package", [openai, anthropic])
+@pytest.mark.parametrize(("status", "final"), [(402, True), (409, False), (413, None)])
+def test_statuses_that_langchain_does_not_translate(package, status: int, final) -> None:
+    error = package.APIStatusError("no", response=answer(status).response, body=None)
+    assert isinstance(error, retries.failed())
+    assert retries.is_final(error) is (final is True)
+    assert retries.is_transient(error) is (final is False)
+
+
+def test_an_account_that_is_used_up_does_not_pass() -> None:
+    said = "Your credit balance is too low to access the Anthropic API."
+    response = answer(400).response
+    error = anthropic.BadRequestError(said, response=response, body=None)
+    assert retries.is_final(error)
+    assert not retries.is_transient(error)
+    assert not retries.is_final(anthropic.BadRequestError("no", response=response, body=None))
 
 
 def test_retry_after_is_a_number_or_a_date() -> None:

@@ -88,6 +88,35 @@ def test_a_key_that_is_refused_stops_the_run_at_once(
     assert all(isinstance(f, RunStopped) and "Incorrect API key" in str(f) for f in found)
 
 
+@pytest.mark.parametrize(
+    ("provider", "ends", "stops"),
+    [
+        ("anthropic", (400, "Your credit balance is too low to access the Anthropic API."), True),
+        ("anthropic", (402, "Payment required."), True),
+        ("anthropic", (413, "The request is too large."), False),
+        ("openai", (402, "Payment required."), True),
+    ],
+)
+def test_what_no_package_translates(
+    provider: str,
+    ends: tuple[int, str],
+    stops: bool,
+    ledger: Ledger,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It ends the run where no call can succeed, and is the prompt's failure where another may."""
+    monkeypatch.setenv(f"{provider.upper()}_API_KEY", "any")
+    with serving(Server(ends=ends)) as url:
+        base = {"openai": url, "anthropic": url.removesuffix("/v1")}[provider]
+        monkeypatch.setenv(f"{provider.upper()}_BASE_URL", base)
+        config = ModelConfig(model=f"{provider}:{MODEL}")
+        judge = Grader(Caller(make_model(config), config, ledger), DOMAIN)
+        (found,) = asyncio.run(grade(judge, 1))
+    assert isinstance(found, RunStopped if stops else CallFailed)
+    assert ends[1] in str(found)
+    assert len(ledger.all(Failure)) == (not stops)
+
+
 def test_never_more_calls_in_flight_than_allowed(ledger: Ledger) -> None:
     server = Server(latency=0.01)
     with serving(server) as url:
@@ -140,6 +169,30 @@ def test_every_way_of_asking_for_json(way: str, ledger: Ledger) -> None:
         judge = Grader(Caller(make_model(config), config, ledger), DOMAIN)
         asyncio.run(judge.grade("q", "So: a.", ["So: a."]))
     assert server.ways == {way: 1}
+
+
+def test_an_answer_in_parts_is_their_text(ledger: Ledger) -> None:
+    with serving(Server(parts=True)) as url:
+        (verdict,) = asyncio.run(grade(grader(url, ledger), 1))
+    assert verdict.grades == ("correct",)
+
+
+def test_the_proxy_of_the_environment_is_used(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server takes requests for any host, as a proxy does; there is no other of that name."""
+    away = "http://models.invalid/v1"
+    for name in ("no_proxy", "NO_PROXY", "all_proxy", "ALL_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    with serving(Server()) as url:
+        monkeypatch.setenv("http_proxy", url.removeprefix("http://").removesuffix("/v1"))
+        assert look(ModelConfig(model=f"openai:{MODEL}", base_url=away))
+        (verdict,) = asyncio.run(grade(grader(away, ledger), 1))
+        assert verdict.grades == ("correct",)
+        monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")  # where nobody answers
+        monkeypatch.setenv("no_proxy", "127.0.0.1")
+        (verdict,) = asyncio.run(grade(grader(url, ledger), 1))
+        assert verdict.grades == ("correct",)
 
 
 def test_the_packages_of_providers_go_the_same_way(
@@ -226,6 +279,8 @@ def test_a_server_is_looked_at_before_it_is_asked(monkeypatch: pytest.MonkeyPatc
     with pytest.raises(UserError, match="start the server, or correct base_url"):
         look(settings(url))
     assert server.received == 0
+    with serving(Server(context=4096, bare=True)) as url:
+        assert look(settings(url)) == 4096
 
 
 def test_every_fault_is_of_one_sort() -> None:

@@ -171,3 +171,8 @@ def test_doctor_names_what_only_some_domains_want(
     monkeypatch.setattr(doctor.util, "find_spec", lambda n: None if n == "markitdown" else there(n))
     end = elenchus("doctor", "--runs", tmp_path)
     assert end.code == 0 and "not installed; PDF" in end.out
+
+
+def test_bench_says_what_it_takes(elenchus) -> None:
+    shown = elenchus("bench", "--help")
+    assert shown.code == 0 and "efficiency" in shown.out

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -83,3 +84,29 @@ def test_calls_of_another_run_are_taken_over(ledger: Ledger, tmp_path: Path) -> 
     ledger.adopt(tmp_path / "other.sqlite", searches=True)
     assert (ledger.all(Retrieval), ledger.all(Seed)) == ([found], [])
     assert ledger.usage() == (0, 0), "they were made and paid for by the other run"
+
+
+def test_what_another_process_writes_is_seen_where_nothing_can_be_written(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger.write(seed := Seed(point_id="t", kind="apply", round=1, variation=0))
+    monkeypatch.setattr("os.access", lambda *_: False)
+    reader = Ledger(ledger.path, read_only=True)
+    assert reader.all(Seed) == [seed]
+    reader.close()
+
+
+def test_a_closed_ledger_is_read_where_nothing_can_be_written(
+    ledger: Ledger, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = Ledger(tmp_path / "other.sqlite")
+    other.write(Seed(point_id="t", kind="apply", round=1, variation=0))
+    call = Call(id="c", role="expert", task="answer", model="m", prompt_sha256="", request="[]")
+    other.write_call(call)
+    other.close()
+    monkeypatch.setattr("os.access", lambda *_: False)
+    reader = Ledger(other.path, read_only=True)
+    assert reader.count(Seed) == 1
+    reader.close()
+    ledger.adopt(other.path, searches=False)
+    assert ledger.call("c") == call

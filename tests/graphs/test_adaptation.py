@@ -269,7 +269,9 @@ def test_ctrl_c_says_how_to_go_on(tmp_path: Path) -> None:
     run_id = kill_when(process, home, lambda f: examinations(f) >= 1, signal.SIGINT)
     assert process.returncode == 130
     assert process.stderr is not None
-    assert process.stderr.read().endswith(f"`elenchus resume {run_id}` goes on\n")
+    assert process.stderr.read().endswith(
+        f"`elenchus resume {run_id} --runs {tmp_path / 'runs'}` goes on\n"
+    )
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no Ctrl-C for one process there")

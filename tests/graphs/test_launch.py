@@ -1,10 +1,14 @@
 """What a launch writes down, so that a run can be gone on with from anywhere."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
+from langgraph.graph import START, StateGraph
 
 from elenchus.config import DomainConfig
+from elenchus.ledger import Ledger
+from elenchus.records import Seed
 from graphs import launch
 
 
@@ -30,3 +34,25 @@ def test_folders_of_weights_are_named_as_they_are_found_from_anywhere(
     assert [settings.model for settings in found.indicators.models] == [whole, "openai:x"]
     assert found.models[whole].in_flight == 3
     assert found.expert == config.expert
+
+
+def test_a_checkpoint_waits_for_the_ledger_to_be_safe(tmp_path: Path, ledger: Ledger) -> None:
+    seen: list[bool] = []
+
+    def work(state: dict) -> dict:
+        ledger.write(Seed(point_id="t", kind="apply", round=1, variation=0))
+        assert ledger._unsafe
+        return {}
+
+    async def checkpoint() -> None:
+        async with launch.checkpoints(tmp_path / "checkpoints.sqlite") as connection:
+            saver = launch._Saver(connection, ledger)
+            await saver.setup()
+            await connection.set_trace_callback(
+                lambda sql: seen.append(ledger._unsafe) if "INSERT" in sql else None
+            )
+            graph = StateGraph(dict).add_node(work).add_edge(START, "work").compile(saver)
+            await graph.ainvoke({}, {"configurable": {"thread_id": "1"}}, durability="sync")
+
+    asyncio.run(checkpoint())
+    assert seen and not any(seen)

@@ -198,15 +198,16 @@ def test_a_server_that_is_gone_stops_the_run(pool: Path, elenchus, key: None) ->
         behind(url, pool, models={f"openai:{MODEL}": {"retry_minutes": 0}}, budget={"calls": 40})
         elenchus("launch", pool, "--runs", pool.parent / "runs")
         run = only_run(pool)
-    gone = elenchus("resume", run.id, "--budget", "calls=900", "--runs", pool.parent / "runs")
+    more = ("--budget", "calls=900", "--runs", pool.parent / "runs")
+    gone = elenchus("resume", run.id, *more)
     assert gone.code == 2
     assert "nothing answers at" in gone.err
     broken = Server(Plan(evenly(0.5)), retry_after=0, silence=2 * PATIENCE, key=KEY)
     with serving(broken, port=port(url)):
-        stopped = elenchus("resume", run.id, "--runs", pool.parent / "runs")
+        stopped = elenchus("resume", run.id, *more)
     assert stopped.code == 3
     assert "failed for 0 minutes" in stopped.err
-    assert f"elenchus resume {run.id}` goes on" in stopped.err
+    assert f"`elenchus resume {run.id} --runs {pool.parent / 'runs'}` goes on" in stopped.err
     with serving(Server(key=KEY), port=port(url)):
         ended = elenchus("resume", run.id, "--runs", pool.parent / "runs", "--json")
     assert ended.code == 0, ended.err
@@ -248,3 +249,16 @@ def test_bad_input_is_found_before_anything_is_paid(
     assert says in refused.err
     assert server.received == 0
     assert runs.listed(pool.parent / "runs") == []
+
+
+def test_a_cap_that_cannot_be_watched_does_not_stay_with_the_run(
+    pool: Path, elenchus, key: None
+) -> None:
+    with serving(Server(key=KEY)) as url:
+        behind(url, pool, budget={"calls": 40})
+        assert elenchus("launch", pool, "--runs", pool.parent / "runs").code == 3
+        run = only_run(pool)
+        before = run.manifest()
+        refused = elenchus("resume", run.id, "--budget", "usd=5", "--runs", pool.parent / "runs")
+    assert refused.code == 2 and "no price is known" in refused.err
+    assert run.manifest() == before

@@ -225,6 +225,16 @@ def test_a_paragraph_that_copies_a_test_problem_is_refused(tmp_path: Path, elenc
     assert any("copies a test problem" in reason for reason in reasons)
 
 
+def test_questions_that_become_no_problem_are_told_and_kept(tmp_path: Path, elenchus) -> None:
+    home = write(tmp_path, dataset={"near_exam": 0.01})
+    ended = elenchus("launch", home, "--runs", tmp_path / "runs")
+    assert ended.code == 2 and "no problem about the documents could be written" in ended.err
+    (run,) = runs.listed(tmp_path / "runs")
+    refused = [r for r in all_of(run.path, Refusal) if r.reason.endswith("near an exam question")]
+    assert f"{len(refused)} × it is too near an exam question" in ended.err
+    assert all(r.raw.endswith("?") for r in refused)
+
+
 def test_what_is_selected_is_learnt_with_the_documents(
     whole: dict[str, Any], tmp_path: Path, elenchus
 ) -> None:

@@ -1,5 +1,6 @@
 """Rounds with other settings and students: those that give little, or nothing, and what is said."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -93,4 +94,32 @@ def test_a_student_without_a_temperature_is_asked_as_often_as_any(tmp_path: Path
     result = elenchus("launch", home, *sets, "--runs", root, "--json").json
     ledger = Ledger(runs.find(root, result["run"]).ledger)
     assert {len(turn.student) for turn in ledger.all(Turn)} == {2}
+    ledger.close()
+
+
+def test_an_exam_without_a_grade_is_told_and_ends_nothing(tmp_path: Path, elenchus) -> None:
+    home = write_pool(tmp_path)
+    asked = {"question": "May one swim? " * 900, "answer": "no breach"}  # too long for the nano
+    (home / "exam.jsonl").write_text(json.dumps(asked), encoding="utf-8-sig")
+    sets = ("--set", "exam.hand=exam.jsonl", "--set", "adaptation.examples=[11]")
+    ended = elenchus("launch", home, *sets, "--runs", tmp_path / "runs")
+    assert ended.code == 0, ended.err
+    assert "hand exam: none of 1 answers has a grade; most: the student's: the prompt" in ended.err
+    (run,) = runs.listed(tmp_path / "runs")
+    exams = json.loads(run.result.read_text("utf-8"))["exams"]
+    assert exams["hand"] is None and exams["held-out"]["after"]
+
+
+def test_without_a_grade_of_the_untouched_student_nothing_more_is_asked(
+    tmp_path: Path, elenchus
+) -> None:
+    home, root = write_pool(tmp_path), tmp_path / "runs"
+    with (home / "domain.yaml").open("a") as settings:
+        settings.write("student: {model: builtin:nano, options: {max_new_tokens: 1020}}\n")
+    ended = elenchus("launch", home, "--runs", root)
+    assert ended.code == 2
+    assert "held-out exam: none of 20 answers has a grade; most: the student's" in ended.err
+    assert "use another student" in ended.err
+    ledger = Ledger(runs.listed(root)[0].ledger, read_only=True)
+    assert ledger.count(Examination) == 0
     ledger.close()

@@ -1,6 +1,7 @@
 """After documents change: what is kept, what is examined anew, and what the student then says."""
 
 import json
+import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -161,3 +162,25 @@ def refuse(*_: object) -> None:
 def records(run: runs.RunFolder) -> dict[str, str]:
     with closing(sqlite3.connect(run.ledger)) as db:
         return dict(db.execute("SELECT id, body FROM records"))
+
+
+@pytest.mark.parametrize("given", [("--set", "corpus.sources=[other]"), ("variant.yaml",)])
+def test_a_run_keeps_to_sources_of_its_own(
+    elenchus, pool: Path, tmp_path: Path, monkeypatch, given: tuple[str, ...]
+) -> None:
+    shutil.copytree(pool / "documents", pool / "other")
+    (pool / "documents" / "02-charges.md").unlink()
+    settings = (pool / "domain.yaml").read_text("utf-8") + "corpus: {sources: [other]}\n"
+    (pool / "variant.yaml").write_text(settings, "utf-8")
+    given = given if given[0].startswith("--") else (pool / given[0],)
+    named = () if isinstance(given[0], Path) else (pool,)
+    root = tmp_path / "runs"
+    with monkeypatch.context() as patch:
+        patch.setattr("training.lora.train", refuse)
+        assert elenchus("launch", *named, *given, "--runs", root).code == 2
+    (run,) = runs.listed(root)
+    ended = elenchus("resume", run.id, "--runs", root)
+    assert ended.code == 0 and "have changed" not in ended.err
+    assert "nothing to update" in elenchus("update", run.id, "--runs", root).err
+    change(pool)  # whose documents are not this run's
+    assert "nothing to update" in elenchus("update", run.id, "--runs", root).err

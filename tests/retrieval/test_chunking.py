@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from elenchus.records import Document
-from retrieval.chunking import split
+from retrieval.chunking import _headings, _title, split
 
 LINES = st.lists(
     st.one_of(
@@ -37,11 +37,14 @@ def test_spans_are_exact_and_in_order(lines: list[str], longest: int) -> None:
 
 @given(LINES)
 def test_no_word_is_lost(lines: list[str]) -> None:
-    text = "\n".join(lines)
-    kept = "".join("".join((*p.heading, p.text)) for p in split(document(text), 200))
+    text = "\n".join(["A preamble.", *lines])
+    passages = split(document(text), 200)
+    kept = "".join("".join((*p.heading, p.text)) for p in passages)
     for line in lines:
         if line.strip() and not line.startswith("#"):
             assert all(character in kept for character in line.strip())
+    titles = {title for passage in passages for title in passage.heading}
+    assert {_title(mark[2]) for mark in _headings(text)} <= titles
 
 
 def test_heading_paths() -> None:
@@ -54,6 +57,21 @@ def test_heading_paths() -> None:
         "three": ("Part 1", "1.1 Fuel", "deep"),
         "four": ("Part 2",),
     }
+
+
+def test_clauses_that_are_headings_are_passages() -> None:
+    """As Word's numbered clauses come, where they are styled as headings."""
+    clauses = ["1 The tenant pays 450 crowns", "1.1 on the first day", "2 Dogs are forbidden"]
+    text = "# Lease\n\n## {} ##\n### {}\n\n\f\n## {}\n \n".format(*clauses)
+    found = split(document(text), 500)
+    assert [(p.heading, p.text) for p in found] == [
+        (("Lease", clauses[0], clauses[1]), clauses[1]),
+        (("Lease", clauses[2]), clauses[2]),
+    ]
+    assert [text[p.start : p.end] for p in found] == clauses[1:]
+    (signed,) = split(document(f"Signed.\n# {clauses[0]}"), 500)[1:]
+    assert signed.text == clauses[0], "one is enough where there is text"
+    assert split(document("# Lease\n\n## 1 Rent\n"), 500) == [], "a title and no more"
 
 
 def test_hashes_in_code_are_no_headings() -> None:

@@ -128,6 +128,11 @@ def test_passages_know_their_pages() -> None:
     assert plain.page(3) is None
 
 
+def test_words_that_a_line_divides_are_whole() -> None:
+    text = extract("a.pdf", pdf("A moor-\ning line must be dou-\nbled in 2025-\n2026."), MB)
+    assert text == "A mooring line must be doubled in 2025-\n2026."
+
+
 def test_tables_stay_readable() -> None:
     rows = [(f"Breach {n}", f"{100 + n} crowns") for n in range(60)]
     text = extract("a.xlsx", xlsx(("What", "Fine"), *rows), MB)
@@ -154,6 +159,13 @@ def sparse() -> bytes:
     return held.getvalue()
 
 
+def quoted() -> bytes:
+    """The same, as some other program writes it."""
+    cells = "".join(f"<c r='{place}'><v>1</v></c>" for place in ("A1", "XFD1048576"))
+    sheet = f"<worksheet><sheetData>{cells}</sheetData></worksheet>"
+    return archive(xl_workbook__xml="<workbook/>", xl_worksheets_sheet1__xml=sheet)
+
+
 BROKEN: dict[str, tuple[str, Callable[[], bytes], str]] = {
     "empty": ("a.md", lambda: b"", "empty"),
     "blank": ("a.md", lambda: b" \n \n", "no text"),
@@ -166,6 +178,7 @@ BROKEN: dict[str, tuple[str, Callable[[], bytes], str]] = {
     "bomb": ("a.docx", bomb, "unpacks to 3 MB"),
     "nested bomb": ("a.docx", lambda: archive(a__zip=archive(b__txt="0" * MB)), "no word/document"),
     "sparse": ("a.xlsx", sparse, "1,048,576 rows and 16,384 columns is too large"),
+    "sparse, in other quotes": ("a.xlsx", quoted, "1,048,576 rows and 16,384 columns is too large"),
     "picture": ("a.png", lambda: b"\x89PNG", "no reader for .png"),
     "bare": ("README", lambda: b"text", "without a suffix"),
 }
@@ -186,6 +199,14 @@ def test_other_encodings_are_named_not_guessed() -> None:
     assert extract("a.txt", content, MB, "cp1252") == "Grüße vom Hafen"
     with pytest.raises(Unreadable, match="no encoding is named 'klingon'"):
         extract("a.txt", content, MB, "klingon")
+
+
+def test_html_is_read_in_the_encoding_that_is_named() -> None:
+    content = "<p>Причал: 5 €.</p>".encode("cp1251")
+    assert extract("a.html", content, MB, "cp1251") == "Причал: 5 €."
+    for encoding, says in (("utf-8", "it is not utf-8"), ("klingon", "no encoding is named")):
+        with pytest.raises(Unreadable, match=says):
+            extract("a.html", content, MB, encoding)
 
 
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

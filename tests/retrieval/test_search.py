@@ -14,7 +14,7 @@ from elenchus.config import RetrievalConfig
 from elenchus.errors import UserError
 from elenchus.ledger import Ledger
 from elenchus.loading import validate
-from elenchus.records import Passage
+from elenchus.records import Passage, Retrieval
 from retrieval import embedding
 from retrieval.embedding import Embedder
 from retrieval.index import Index
@@ -177,6 +177,33 @@ def test_a_reranker_has_the_last_word(opened, cross_encoder: Path) -> None:
         embedding.Reranker(str(cross_encoder / "nothing"))("a", ["b"])
 
 
+def test_a_reranker_is_looked_at_before_anything_is_searched(cross_encoder: Path) -> None:
+    embedding.check_reranker(None)
+    embedding.check_reranker(str(cross_encoder))
+    with pytest.raises(UserError, match="reranker: cannot load"):
+        embedding.check_reranker(str(cross_encoder / "nothing"))
+
+
+def test_models_in_folders_are_found_from_anywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(fill(tmp_path / "here", {}))
+    for name in ("mine", "minilm"):
+        (tmp_path / "here" / name).mkdir()
+    whole = str(tmp_path / "here" / "mine")
+    assert embedding.located("mine") == embedding.located(whole) == whole
+    assert [embedding.located(n) for n in ("minilm", "org/model")] == ["minilm", "org/model"]
+    trees = ({"embedding": name, "index": str(tmp_path)} for name in ("mine", whole))
+    indexes = [
+        Index(validate({"domain": "x", "title": "x", "retrieval": tree}, "test"), tmp_path, False)
+        for tree in trees
+    ]
+    assert indexes[0].name == indexes[1].name
+    assert indexes[0].fingerprint() == indexes[1].fingerprint()
+    for index in indexes:
+        index.close()
+
+
 @pytest.fixture(scope="module")
 def cross_encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A real cross-encoder, tiny and untrained: it judges, though not well."""
@@ -212,6 +239,24 @@ def test_what_was_found_is_found_again(tmp_path: Path, ledger: Ledger) -> None:
     assert asyncio.run(again("lift")) == passages
     assert asyncio.run(again("stairs")) == passages[1:]
     assert asked == ["lift", "stairs"]
+
+
+def test_what_was_found_among_other_passages_is_searched_again(ledger: Ledger) -> None:
+    """As where another run's searches were adopted, and a document has changed since."""
+    made = {"document_id": "d-1", "source": "one.md", "start": 0, "end": 4, "heading": ()}
+    gone, kept = (Passage(text=text, **made) for text in ("lift", "ramp"))
+    adopted = Retrieval(query="lift", passage_ids=(gone.id, kept.id))
+    ledger.write(kept, adopted, Retrieval(query="ramp", passage_ids=(kept.id,)))
+    asked = []
+
+    def search(query: str) -> list[Passage]:
+        asked.append(query)
+        return [kept]
+
+    for _ in range(2):  # the second as a resumed run makes it
+        recorded = RecordedSearch(search, ledger)
+        assert [asyncio.run(recorded(query)) for query in ("lift", "ramp")] == [[kept], [kept]]
+    assert asked == ["lift"]
 
 
 def test_a_query_has_the_vector_that_it_has_among_others(embedder: Embedder) -> None:

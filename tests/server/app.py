@@ -43,6 +43,9 @@ class Server:
         context: tokens that it says it can read.
         longest: characters of a message that it can read.
         filtered: text of a message that it answers nothing to; "" for none.
+        ends: status and message that every completion ends with; also Anthropic's.
+        bare: whether it lists its models without anything around them.
+        parts: whether it says its answers in parts.
     """
 
     plan: Plan = field(default_factory=Plan)
@@ -54,6 +57,9 @@ class Server:
     context: int = 32_768
     longest: int = 1_000_000
     filtered: str = ""
+    ends: tuple[int, str] | None = None
+    bare: bool = False
+    parts: bool = False
     ways: Counter[str] = field(default_factory=Counter)
     received: int = 0
     completions: int = 0
@@ -68,6 +74,7 @@ class Server:
         made = web.Application(client_max_size=64 * 1024**2)
         made.router.add_get("/v1/models", self.models)
         made.router.add_post("/v1/chat/completions", self.complete)
+        made.router.add_post("/v1/messages", self.complete)
         made.router.add_get("/counts", self.counts)
         made.router.add_post("/counts", self.begin)
         return made
@@ -75,7 +82,7 @@ class Server:
     async def models(self, request: web.Request) -> web.Response:
         self._check(request)
         model = {"id": MODEL, "object": "model", "max_model_len": self.context}
-        return web.json_response({"object": "list", "data": [model]})
+        return web.json_response([model] if self.bare else {"object": "list", "data": [model]})
 
     async def counts(self, request: web.Request) -> web.Response:
         return web.json_response(
@@ -113,6 +120,8 @@ class Server:
             self.last = time.perf_counter()
 
     async def _answer(self, request: web.Request, asked: dict[str, Any]) -> web.StreamResponse:
+        if self.ends is not None:
+            return _error(*self.ends)
         if asked["model"] != MODEL:
             return _error(404, f"The model `{asked['model']}` does not exist.")
         messages = asked["messages"]
@@ -153,6 +162,10 @@ class Server:
             call = {"name": "reply", "arguments": said["content"]}
             said |= {"tool_calls": [{"id": "1", "type": "function", "function": call}]}
             said["content"] = None
+        elif self.parts:
+            text, half = said["content"], len(said["content"]) // 2
+            texts = [{"type": "text", "text": part} for part in (text[:half], text[half:])]
+            said["content"] = [{"type": "thinking", "thinking": [{"text": "So."}]}, *texts]
         return {
             "id": "chatcmpl-0",
             "object": "chat.completion",

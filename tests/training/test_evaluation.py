@@ -72,8 +72,10 @@ def test_an_answer_without_a_usable_grade_is_left_out_and_recorded(ledger: Ledge
     grader = Grader(Caller(Model(judge, "judge", seeded=False), ModelConfig(), ledger), config)
     student = Student(Caller(make_model(config.student), config.student, ledger), config)
     sat = [asyncio.run(sit(student, grader, [item], 1, lambda *_: None)) for item in items]
-    after = [score for scores in sat for score in scores]
+    (first,), (failure,), (last,) = sat
+    assert isinstance(first, Score) and isinstance(last, Score)
+    after = [first, last]
     assert graded(items, before, after) == [items[0], items[2]]
     assert share(graded(items, after), after) == 1.0
-    (failure,) = ledger.all(Failure)
-    assert failure.raw == "what?"
+    assert ledger.all(Failure) == [failure]
+    assert isinstance(failure, Failure) and failure.raw == "what?"

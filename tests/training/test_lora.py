@@ -1,6 +1,7 @@
 """LoRA training with the real student: what is learnt, what is saved, and exact resuming."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from safetensors.torch import load_file
 from agents.builtin.nano import WEIGHTS
 from agents.models import file_hash
 from elenchus.config import TrainingConfig
+from elenchus.errors import UserError
 from elenchus.records import as_message
 from training import lora
 
@@ -140,6 +142,25 @@ def test_training_sees_the_tokens_that_asking_sees() -> None:
     row = lora.encode(tokenizer, SAMPLES[0])
     assert row["input_ids"][: len(asked)] == asked
     assert row["labels"][: len(asked)] == [-100] * len(asked)
+
+
+def test_a_template_that_training_cannot_use_is_known_before(tmp_path: Path) -> None:
+    """One whose prompt ends otherwise than a chat goes on, and none at all."""
+    lora.check(WEIGHTS)
+    folder = Path(shutil.copytree(WEIGHTS, tmp_path / "other"))
+    template = folder / "chat_template.jinja"
+    usual = template.read_text("utf-8")
+    opened = usual.replace("add_generation_prompt -%}{{ '<|assistant|>", "add_generation_prompt -%}"
+                           "{{ '<|assistant|> Well,")  # fmt: skip
+    assert opened != usual
+    template.write_text(opened, encoding="utf-8")
+    with pytest.raises(UserError, match=r"other, a chat does not begin.*correct its chat_template"):
+        lora.check(folder)
+    with pytest.raises(UserError, match="does not begin with its prompt"):
+        lora.encoded(folder, SAMPLES[:1])
+    template.unlink()
+    with pytest.raises(UserError, match="no chat template"):
+        lora.check(folder)
 
 
 def test_samples_over_the_limit_are_known_before_training(tmp_path: Path) -> None:
