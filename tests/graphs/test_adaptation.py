@@ -327,14 +327,15 @@ def test_trace_shows_all_examinations_and_one_whole(whole: tuple[Path, dict], el
     root = home.parent / "runs"
     rows = elenchus("trace", result["run"], "--json", "--runs", root).json
     assert len(rows) == result["examinations"]
-    overview = elenchus("trace", result["run"], "--runs", root).out
+    *overview, command = elenchus("trace", result["run"], "--runs", root).out.splitlines()
+    assert command.endswith(f"--runs {root}")  # whole, so that it can be copied
     accepted = next(row for row in rows if row["outcome"] == "accepted")
     rejected = next((row for row in rows if row["outcome"] != "accepted"), accepted)
     for row in (accepted, rejected):
         shown = elenchus("trace", result["run"], row["examination"], "--runs", root).out
         assert "turn 1" in shown
         assert "expert" in shown
-        assert max(map(len, (overview + shown).splitlines())) <= 80
+        assert max(map(len, [*overview, *shown.splitlines()])) <= 80
     one = elenchus("trace", result["run"], accepted["examination"], "--json", "--runs", root).json
     assert len(one["turns"]) == accepted["turns"]
     assert elenchus("trace", result["run"], "e-nothing", "--runs", root).code == 2
