@@ -30,7 +30,6 @@ from urllib import request
 
 import aiohttp
 import yaml
-from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.graph import END, START, StateGraph
 
 from agents.budget import Budget
@@ -48,6 +47,7 @@ from elenchus.loading import validate
 from elenchus.records import Passage, Point, Retrieval, Verdict
 from elenchus.screen import Screen
 from graphs import adaptation
+from graphs.checkpoints import checkpoints
 from graphs.context import Context
 from graphs.drawing import Past, draw_seeds
 from graphs.state import AdaptationState, SeedState
@@ -176,7 +176,7 @@ async def _fan_out(context: Context, count: int, warm: bool) -> Figures:
     graph.add_edge("examine", "done")
     graph.add_edge("done", END)
     started = time.perf_counter()
-    async with AsyncSqliteSaver.from_conn_string(str(context.folder.checkpoints)) as saver:
+    async with checkpoints(context.folder.checkpoints, context.ledger) as saver:
         thread = {"configurable": {"thread_id": "one"}}
         await graph.compile(checkpointer=saver).ainvoke(
             {"round": 0}, thread, context=context, durability="sync"

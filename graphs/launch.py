@@ -1,16 +1,13 @@
 """Runs the adaptation graph on a run folder, from the start or from where it stopped."""
 
 import asyncio
-import contextlib
 import json
 import shutil
 import sqlite3
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import aiosqlite
-from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from langgraph.graph import StateGraph
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import Command
@@ -19,11 +16,12 @@ from agents.models import weights
 from elenchus import runs
 from elenchus.config import DomainConfig, ModelConfig
 from elenchus.errors import Interrupted, RunStopped, UserError
-from elenchus.ledger import LOCK_SECONDS, Ledger
+from elenchus.ledger import Ledger
 from elenchus.message_records import IndicatorList
 from elenchus.records import Failure, Point
 from graphs import curation, sources
 from graphs.adaptation import build_graph
+from graphs.checkpoints import checkpoints
 from graphs.checks import check_classifiers, check_models, check_pretraining
 from graphs.context import Context, Progress
 from graphs.indicators import build_graph as build_indicators
@@ -233,8 +231,7 @@ async def _go(context: Context) -> None:
         "configurable": {"thread_id": context.folder.id},
         "recursion_limit": STEPS,
     }
-    async with checkpoints(context.folder.checkpoints) as connection:
-        saver = _Saver(connection, context.ledger)
+    async with checkpoints(context.folder.checkpoints, context.ledger) as saver:
         updates = context.folder.updates() is not None
         build = GRAPHS["update" if updates else context.config.method]
         graph = build().compile(checkpointer=saver)
@@ -249,44 +246,6 @@ async def _go(context: Context) -> None:
             await context.disconnect()
         for waiting in left.get(INTERRUPT, ()):
             raise RunStopped(str(waiting.value))
-
-
-class _Saver(AsyncSqliteSaver):
-    """Writes checkpoints, each once the ledger has safely what it speaks of.
-
-    Checkpoints wait for the disk, the ledger's records do not: after a power failure there could be
-    a state without its records, which no resume could go on from.
-    """
-
-    def __init__(self, connection: aiosqlite.Connection, ledger: Ledger) -> None:
-        super().__init__(connection)
-        self._ledger = ledger
-
-    async def aput(self, *args: Any, **kwargs: Any) -> Any:
-        await asyncio.to_thread(self._ledger.make_safe)
-        return await super().aput(*args, **kwargs)
-
-    async def aput_writes(self, *args: Any, **kwargs: Any) -> None:
-        await asyncio.to_thread(self._ledger.make_safe)
-        await super().aput_writes(*args, **kwargs)
-
-
-@contextlib.asynccontextmanager
-async def checkpoints(path: Path) -> AsyncIterator[aiosqlite.Connection]:
-    """The file of checkpoints, which nobody holds any more afterwards.
-
-    A run that stops may leave a write under way. SQLite would keep the file locked for as long as
-    anything remembers its cursor, be the connection closed or not: so it is ended and taken back.
-    """
-    async with aiosqlite.connect(path, timeout=LOCK_SECONDS) as connection:
-        try:
-            yield connection
-        finally:
-            others = asyncio.all_tasks() - {asyncio.current_task()}
-            for task in others:
-                task.cancel()
-            await asyncio.gather(*others, return_exceptions=True)
-            await connection.rollback()
 
 
 def _adopt(context: Context) -> None:

@@ -32,6 +32,7 @@ from elenchus.records import (
 from elenchus.screen import Screen
 from graphs import adaptation
 from graphs import launch as launch_module
+from graphs.checkpoints import checkpoints
 from graphs.context import Context
 from graphs.drawing import how_many
 
@@ -287,11 +288,12 @@ def test_ctrl_c_ends_training_at_its_next_step(tmp_path: Path) -> None:
     assert not (runs.find(tmp_path / "runs", begun).path / "adapters" / "round-1").exists()
 
 
-def test_a_write_that_was_called_off_leaves_no_lock(tmp_path: Path) -> None:
+def test_a_write_that_was_called_off_leaves_no_lock(tmp_path: Path, ledger: Ledger) -> None:
     path, cursors = tmp_path / "checkpoints.sqlite", []
 
     async def stopped() -> None:
-        async with launch_module.checkpoints(path) as connection:
+        async with checkpoints(path, ledger) as saver:
+            connection = saver.conn
             await connection.execute("CREATE TABLE writes (value)")
             await connection.commit()
             cursors.append(cursor := await connection.cursor())  # what remembers it

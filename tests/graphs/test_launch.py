@@ -10,6 +10,7 @@ from elenchus.config import DomainConfig
 from elenchus.ledger import Ledger
 from elenchus.records import Seed
 from graphs import launch
+from graphs.checkpoints import checkpoints
 
 
 def test_folders_of_weights_are_named_as_they_are_found_from_anywhere(
@@ -45,10 +46,9 @@ def test_a_checkpoint_waits_for_the_ledger_to_be_safe(tmp_path: Path, ledger: Le
         return {}
 
     async def checkpoint() -> None:
-        async with launch.checkpoints(tmp_path / "checkpoints.sqlite") as connection:
-            saver = launch._Saver(connection, ledger)
+        async with checkpoints(tmp_path / "checkpoints.sqlite", ledger) as saver:
             await saver.setup()
-            await connection.set_trace_callback(
+            await saver.conn.set_trace_callback(
                 lambda sql: seen.append(ledger._unsafe) if "INSERT" in sql else None
             )
             graph = StateGraph(dict).add_node(work).add_edge(START, "work").compile(saver)

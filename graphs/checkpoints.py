@@ -1,0 +1,55 @@
+"""LangGraph's checkpoints of a run, in a file beside its ledger."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import aiosqlite
+from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
+
+from elenchus.ledger import LOCK_SECONDS, Ledger
+
+
+class _Saver(AsyncSqliteSaver):
+    """Writes each checkpoint once the ledger has safely what it speaks of.
+
+    Checkpoints wait for the disk, the ledger's records do not: after a power failure there could be
+    a state without its records, which no resume could go on from.
+    """
+
+    def __init__(self, connection: aiosqlite.Connection, ledger: Ledger) -> None:
+        super().__init__(connection)
+        self._ledger, self._gate = ledger, asyncio.Lock()
+
+    async def aput(self, *args: Any, **kwargs: Any) -> Any:
+        await self._safe()
+        return await super().aput(*args, **kwargs)
+
+    async def aput_writes(self, *args: Any, **kwargs: Any) -> None:
+        await self._safe()
+        await super().aput_writes(*args, **kwargs)
+
+    async def _safe(self) -> None:
+        # One waits for the disk for all who come meanwhile: for them there is nothing left to do.
+        async with self._gate:
+            await asyncio.to_thread(self._ledger.make_safe)
+
+
+@contextlib.asynccontextmanager
+async def checkpoints(path: Path, ledger: Ledger) -> AsyncIterator[AsyncSqliteSaver]:
+    """Checkpoints of a run with this ledger, in a file that nobody holds any more afterwards.
+
+    A run that stops may leave a write under way. SQLite would keep the file locked for as long as
+    anything remembers its cursor, be the connection closed or not: so it is ended and taken back.
+    """
+    async with aiosqlite.connect(path, timeout=LOCK_SECONDS) as connection:
+        try:
+            yield _Saver(connection, ledger)
+        finally:
+            others = asyncio.all_tasks() - {asyncio.current_task()}
+            for task in others:
+                task.cancel()
+            await asyncio.gather(*others, return_exceptions=True)
+            await connection.rollback()
