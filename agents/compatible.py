@@ -30,6 +30,7 @@ from langchain_core.runnables import Runnable, RunnableConfig
 from pydantic import SecretStr
 
 from agents.messages import as_chat, as_reply
+from elenchus.errors import UserError
 
 ERRORS: dict[int, type[ModelError]] = {
     401: ModelAuthenticationError,
@@ -120,7 +121,15 @@ def _proxy_to(url: str) -> str | None:
         return None
     named = request.getproxies()
     found = named.get(address.scheme) or named.get("all")
-    return f"http://{found}" if found and "://" not in found else found
+    if not found:
+        return None
+    kind, _, _ = found.rpartition("://")
+    if kind not in ("", "http", "https"):
+        raise UserError(
+            f"the environment names a proxy of kind {kind} for {address.hostname}: name an http:// "
+            "one, or this host in NO_PROXY"
+        )
+    return found if kind else f"http://{found}"
 
 
 def _reply(text: str) -> AIMessage:

@@ -46,6 +46,7 @@ class LocalChatModel(BaseChatModel):
         model: folder or hub id.
         adapter: folder of a LoRA trained on it.
         device: where it runs; "" for a GPU where there is one.
+        thinking: whether it thinks first, where its chat template can choose.
     """
 
     model: str
@@ -53,6 +54,7 @@ class LocalChatModel(BaseChatModel):
     temperature: float = Field(default=0.0, ge=0.0)
     max_new_tokens: int = Field(default=512, ge=1)
     device: str = ""
+    thinking: bool = False
 
     @property
     def _llm_type(self) -> str:
@@ -83,7 +85,7 @@ class LocalChatModel(BaseChatModel):
         return await loaded.batcher.ask(self._request(loaded, messages))
 
     def _request(self, loaded: "Loaded", messages: list[BaseMessage]) -> Request:
-        text = loaded.prompt(as_chat(messages))
+        text = loaded.prompt(as_chat(messages), self.thinking)
         read = loaded.length(text)
         if read + self.max_new_tokens > loaded.context:
             raise PromptTooLong(
@@ -107,9 +109,15 @@ class Loaded:
         answer = functools.partial(_run, model, tokenizer)
         self.batcher: Batcher[Request, ChatResult] = Batcher(answer, max_batch=MAX_BATCH)
 
-    def prompt(self, chat: list[dict[str, str]]) -> str:
+    def prompt(self, chat: list[dict[str, str]], thinking: bool = False) -> str:
         """The messages in the model's chat form, up to where its answer begins."""
-        made: str = rendered(self._tokenizer, chat, tokenize=False, add_generation_prompt=True)
+        made: str = rendered(
+            self._tokenizer,
+            chat,
+            tokenize=False,
+            add_generation_prompt=True,
+            enable_thinking=thinking,
+        )
         return made
 
     def length(self, text: str) -> int:

@@ -14,13 +14,14 @@ _found: WeakKeyDictionary[Any, re.Pattern[str]] = WeakKeyDictionary()  # by toke
 def rendered(tokenizer: Any, chat: Chat, **settings: Any) -> Any:
     """What the tokenizer's `apply_chat_template` gives for a chat, marks in what is said broken.
 
-    Some templates take no system message: there, it stands before the first user's words. Thinking
-    is switched off where a template can, since answers are trained and examined without it.
+    Some templates take no system message: there, it stands before the first user's words. Where a
+    template can switch thinking off, it is off unless the settings say otherwise: answers are
+    trained without it.
     """
     from jinja2 import TemplateError
 
     chat = [{**message, "content": as_letters(tokenizer, message["content"])} for message in chat]
-    settings["enable_thinking"] = False
+    settings.setdefault("enable_thinking", False)
     try:
         return tokenizer.apply_chat_template(chat, **settings)
     except TemplateError:

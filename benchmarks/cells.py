@@ -172,7 +172,7 @@ def distil(folder: runs.RunFolder, sizes: tuple[int, ...]) -> list[Row]:
     rows[-1]["exams"] = {
         name: {when: (exam[when] or exam["before"])["value"] for when in ("before", "after")}
         for name, exam in json.loads(folder.result.read_text(encoding="utf-8"))["exams"].items()
-        if exam
+        if exam and exam["before"]
     }
     return rows
 

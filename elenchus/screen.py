@@ -188,9 +188,9 @@ def _update(update: dict[str, Any]) -> str:
     ]
     for key, what in (("new_passages", "new passages"), ("other_passages", "other passages")):
         if exam := update[key]:
-            after = f" -> {exam['after']['value']:.1%}" if exam["after"] else ""
+            after = f" -> {_share(exam['after'])}" if exam["after"] else ""
             questions = f"{exam['questions']} questions on {what}"
-            lines.append(f"{questions}: {exam['before']['value']:.1%}{after} right.")
+            lines.append(f"{questions}: {_share(exam['before'])}{after} right.")
     return "\n".join(lines)
 
 
@@ -205,9 +205,19 @@ def _exams(result: dict[str, Any]) -> Table:
     for exam, name in EXAM_NAMES.items():
         if (row := result["exams"][exam]) is None:
             continue
-        cells = [name, str(row["questions"]), f"{row['before']['value']:.1%}"]
+        cells = [name, str(row["questions"]), _share(row["before"])]
         if trained:
-            gain, low, high = (100 * row["gain"][key] for key in ("value", "low", "high"))
-            cells += [f"{row['after']['value']:.1%}", f"{gain:+.1f} [{low:+.1f}, {high:+.1f}]"]
+            cells += [_share(row["after"]), _gain(row["gain"])]
         table.add_row(*cells)
     return table
+
+
+def _share(found: dict[str, float] | None) -> str:
+    return "–" if found is None else f"{found['value']:.1%}"
+
+
+def _gain(found: dict[str, float] | None) -> str:
+    if found is None:
+        return "–"
+    value, low, high = (100 * found[key] for key in ("value", "low", "high"))
+    return f"{value:+.1f} [{low:+.1f}, {high:+.1f}]"

@@ -2,11 +2,13 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import aiosqlite
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import ChannelVersions, Checkpoint, CheckpointMetadata
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
 from elenchus.ledger import LOCK_SECONDS, Ledger
@@ -23,13 +25,25 @@ class _Saver(AsyncSqliteSaver):
         super().__init__(connection)
         self._ledger, self._gate = ledger, asyncio.Lock()
 
-    async def aput(self, *args: Any, **kwargs: Any) -> Any:
+    async def aput(
+        self,
+        config: RunnableConfig,
+        checkpoint: Checkpoint,
+        metadata: CheckpointMetadata,
+        new_versions: ChannelVersions,
+    ) -> RunnableConfig:
         await self._safe()
-        return await super().aput(*args, **kwargs)
+        return await super().aput(config, checkpoint, metadata, new_versions)
 
-    async def aput_writes(self, *args: Any, **kwargs: Any) -> None:
+    async def aput_writes(
+        self,
+        config: RunnableConfig,
+        writes: Sequence[tuple[str, Any]],
+        task_id: str,
+        task_path: str = "",
+    ) -> None:
         await self._safe()
-        await super().aput_writes(*args, **kwargs)
+        await super().aput_writes(config, writes, task_id, task_path)
 
     async def _safe(self) -> None:
         # One waits for the disk for all who come meanwhile: for them there is nothing left to do.

@@ -198,7 +198,7 @@ def check(config: DomainConfig, folder: Path, progress: Progress, strict: bool =
             check_pretraining(config, asked)
             selection.check(config, folder, progress)
     check_models(config)
-    if config.training.enabled and config.method != "indicators":
+    if config.training.enabled and config.method == "examination":
         lora.check(weights(config.student))
     check_embedding(config.retrieval.embedding)
     check_reranker(config.retrieval.reranker)

@@ -78,32 +78,29 @@ def result_of(context: Context, state: AdaptationState) -> dict[str, Any]:
 def _exam(
     context: Context, exam: str, state: AdaptationState, among: set[str] | None = None
 ) -> dict[str, Any] | None:
-    """Before, after and the paired gain on one exam; None where there is no such exam, or no
-    question of it has a grade in every sitting.
+    """Before, after and the paired gain on one exam; None where there is no such exam.
 
-    Without training there is neither "after" nor "gain": both are None. `among` are points whose
-    questions alone count.
+    Without training there is neither "after" nor "gain": both are None. So are all three where no
+    question has a grade in every sitting. `among` are points whose questions alone count.
     """
     asked = context.ledger.all(ExamItem, exam=exam)
     if among is not None:
         asked = [item for item in asked if item.point_id in among]
+    if not asked:
+        return None
     before = context.ledger.all(Score, exam=exam, round=state.get("first", 0))
     after = context.ledger.all(Score, exam=exam, round=trained_rounds(state))
     sittings = (before, after) if is_trained(state) else (before,)
     items = evaluation.graded(asked, *sittings)
-    if not items:
-        return None
-    trained: dict[str, Any] = {"after": None, "gain": None}
-    if is_trained(state):
-        trained["after"] = dataclasses.asdict(evaluation.accuracy(items, after))
-        trained["gain"] = dataclasses.asdict(evaluation.gain(items, before, after))
-    return {
-        "questions": len(items),
-        "ungraded": len(asked) - len(items),
-        "before": dataclasses.asdict(evaluation.accuracy(items, before)),
-        **trained,
-        "kinds": _by_kind(items, *sittings),
-    }
+    shares: dict[str, Any] = {"before": None, "after": None, "gain": None}
+    if items:
+        shares["before"] = dataclasses.asdict(evaluation.accuracy(items, before))
+    if items and is_trained(state):
+        shares["after"] = dataclasses.asdict(evaluation.accuracy(items, after))
+        shares["gain"] = dataclasses.asdict(evaluation.gain(items, before, after))
+    ungraded = len(asked) - len(items)
+    found = {"questions": len(items), "ungraded": ungraded, **shares}
+    return found | {"kinds": _by_kind(items, *sittings)}
 
 
 def _update(

@@ -5,6 +5,7 @@ into a `.partial` folder with checkpoints and is renamed when done, so a kill lo
 `save_steps` steps and a finished folder is a whole adapter.
 """
 
+import itertools
 import math
 import random
 from collections.abc import Callable, Sequence
@@ -137,32 +138,45 @@ def check(weights: Path) -> None:
     tokenizer = load(AutoTokenizer, weights)
     if tokenizer.chat_template is None:
         raise UserError(f"student.model: {weights} has no chat template: take one tuned to chat")
-    encode(tokenizer, Sample((as_message("system", "Be brief."), as_message("user", "Who?")), "I."))
+    chat = (as_message("system", "Be brief."), as_message("user", "Who?"))
+    ids, asked = _chat(tokenizer, Sample(chat, "I."))
+    if _shared(ids, asked) < len(asked):
+        raise UserError(
+            f"student.model: by the chat template of {weights}, a chat does not begin with its "
+            "prompt, so what is trained would not be what is asked: take another model, or correct "
+            "its chat_template.jinja"
+        )
 
 
 def encode(tokenizer: Any, sample: Sample) -> Row:
     """Token ids by the model's own chat template, and labels that ignore the prompt.
 
-    Without a prompt the completion is plain text, all of it to be learnt.
-
-    Raises:
-        UserError: the chat does not begin with what the student is asked.
+    Without a prompt the completion is plain text, all of it to be learnt. A token that joins the
+    end of the prompt and the beginning of the completion is learnt, too.
     """
     if not sample.prompt:
         said = as_letters(tokenizer, sample.completion)
         text: list[int] = tokenizer(said + tokenizer.eos_token)["input_ids"]
         return {"input_ids": text, "labels": text}
+    ids, asked = _chat(tokenizer, sample)
+    known = _shared(ids, asked)
+    return {"input_ids": ids, "labels": [IGNORED] * known + ids[known:]}
+
+
+def _chat(tokenizer: Any, sample: Sample) -> tuple[list[int], list[int]]:
+    """The ids of a whole chat, and of what the student is asked."""
     prompt = [m.model_dump() for m in sample.prompt]
     whole = [*prompt, {"role": "assistant", "content": sample.completion}]
-    ids: list[int] = rendered(tokenizer, whole, return_dict=False)
-    before: list[int] = rendered(tokenizer, prompt, add_generation_prompt=True, return_dict=False)
-    if ids[: len(before)] != before:
-        raise UserError(
-            f"student.model: by the chat template of {tokenizer.name_or_path}, a chat does not "
-            "begin with its prompt, so what is trained would not be what is asked: take another "
-            "model, or correct its chat_template.jinja"
-        )
-    return {"input_ids": ids, "labels": [IGNORED] * len(before) + ids[len(before) :]}
+    return (
+        rendered(tokenizer, whole, return_dict=False),
+        rendered(tokenizer, prompt, add_generation_prompt=True, return_dict=False),
+    )
+
+
+def _shared(one: list[int], two: list[int]) -> int:
+    """How many ids both begin with."""
+    pairs = zip(one, two, strict=False)
+    return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
 def encoded(weights: Path, samples: Sequence[Sample]) -> list[Row]:

@@ -193,6 +193,9 @@ def test_the_proxy_of_the_environment_is_used(
         monkeypatch.setenv("no_proxy", "127.0.0.1")
         (verdict,) = asyncio.run(grade(grader(url, ledger), 1))
         assert verdict.grades == ("correct",)
+    monkeypatch.setenv("http_proxy", "socks5://127.0.0.1:9")
+    (refused,) = asyncio.run(grade(grader("http://models.invalid/v2", ledger), 1))
+    assert isinstance(refused, UserError) and "kind socks5 for models.invalid" in str(refused)
 
 
 def test_the_packages_of_providers_go_the_same_way(

@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from langchain_core.messages import HumanMessage
 from transformers import AutoTokenizer
 
 from agents.builtin.engine import Request, load_engine
@@ -76,9 +77,10 @@ def test_thinking_is_off_in_asking_as_in_training(tmp_path: Path) -> None:
     folder = Path(shutil.copytree(WEIGHTS, tmp_path / "thinker"))
     (folder / "chat_template.jinja").write_text(THINKING, encoding="utf-8")
     lora.check(folder)
-    loaded = make_model(ModelConfig(model=f"hf:{folder}")).chat.load()
-    prompt = loaded.prompt([{"role": "user", "content": "Where?"}])
-    assert prompt == "<|user|>Where?<|end|><|assistant|><think>\n\n</think>\n\n"
+    asked = "<|user|>Where?<|end|><|assistant|>"
+    for options, thought in (({}, "<think>\n\n</think>\n\n"), ({"thinking": True}, "")):
+        chat = make_model(ModelConfig(model=f"hf:{folder}", options=options)).chat
+        assert chat._request(chat.load(), [HumanMessage("Where?")]).text == asked + thought
     tokenizer = AutoTokenizer.from_pretrained(folder)
     row = lora.encode(tokenizer, lora.Sample((as_message("user", "Where?"),), "In the hall."))
     learnt = [n for n in row["labels"] if n != lora.IGNORED]

@@ -1,6 +1,7 @@
 """What a launch writes down, so that a run can be gone on with from anywhere."""
 
 import asyncio
+import os
 from pathlib import Path
 
 import pytest
@@ -37,22 +38,27 @@ def test_folders_of_weights_are_named_as_they_are_found_from_anywhere(
     assert found.expert == config.expert
 
 
-def test_a_checkpoint_waits_for_the_ledger_to_be_safe(tmp_path: Path, ledger: Ledger) -> None:
-    seen: list[bool] = []
+def test_a_checkpoint_waits_for_the_ledger_to_be_safe(
+    tmp_path: Path, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str] = []
+    fsync = os.fsync
+    monkeypatch.setattr(os, "fsync", lambda number: (seen.append("safe"), fsync(number)))
 
     def work(state: dict) -> dict:
+        seen.append("written")
         ledger.write(Seed(point_id="t", kind="apply", round=1, variation=0))
-        assert ledger._unsafe
         return {}
 
     async def checkpoint() -> None:
         async with checkpoints(tmp_path / "checkpoints.sqlite", ledger) as saver:
             await saver.setup()
             await saver.conn.set_trace_callback(
-                lambda sql: seen.append(ledger._unsafe) if "INSERT" in sql else None
+                lambda sql: seen.append("checkpoint") if "INSERT" in sql else None
             )
             graph = StateGraph(dict).add_node(work).add_edge(START, "work").compile(saver)
             await graph.ainvoke({}, {"configurable": {"thread_id": "1"}}, durability="sync")
 
     asyncio.run(checkpoint())
-    assert seen and not any(seen)
+    written = seen.index("written")
+    assert seen[written + 1 : written + 3] == ["safe", "checkpoint"]

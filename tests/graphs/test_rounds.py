@@ -107,7 +107,11 @@ def test_an_exam_without_a_grade_is_told_and_ends_nothing(tmp_path: Path, elench
     assert "hand exam: none of 1 answers has a grade; most: the student's: the prompt" in ended.err
     (run,) = runs.listed(tmp_path / "runs")
     exams = json.loads(run.result.read_text("utf-8"))["exams"]
-    assert exams["hand"] is None and exams["held-out"]["after"]
+    assert exams["hand"] == {
+        "questions": 0, "ungraded": 1, "before": None, "after": None, "gain": None, "kinds": {},
+    }  # fmt: skip
+    assert exams["held-out"]["after"]
+    assert "hand-written exam, closed book" in ended.out and "1 answers had no usable" in ended.out
 
 
 def test_without_a_grade_of_the_untouched_student_nothing_more_is_asked(

@@ -150,7 +150,7 @@ def test_a_resumed_run_says_that_documents_changed(
     end = elenchus("resume", run.id, "--runs", root)
     assert end.code == 0, end.err
     told = " ".join(end.err.split())
-    assert "documents have changed since the launch: this run goes on with what they said" in told
+    assert "or how they are read, have changed since the launch: this run goes on" in told
     passages = {i for i in records(run) if i.startswith("p-")}
     assert passages == {i for i in before if i.startswith("p-")}
 
