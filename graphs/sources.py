@@ -45,7 +45,7 @@ def tell_changes(run: runs.RunFolder, progress: Progress) -> None:
     """Say so where documents or messages are not what they were when the run was launched."""
     begun, config = _has_read(run), run.config()
     sorted_out = config.method == "indicators"
-    what = "messages" if sorted_out else "documents, or how they are read,"
+    what, how = ("messages", "") if sorted_out else ("documents", ", or how they are read,")
     try:
         if sorted_out:
             corpus = of_messages(config, run.domain_folder())
@@ -55,7 +55,7 @@ def tell_changes(run: runs.RunFolder, progress: Progress) -> None:
             corpus = of_documents(_without_exam(read), run.domain_folder(), progress, False)
             corpus += of_problems(problems_of(read, run.domain_folder()))
     except UserError as error:
-        progress.say(f"the {what.split(',')[0]} cannot be read any more: {error}")
+        progress.say(f"the {what} cannot be read any more: {error}")
         return
     if corpus == run.manifest()["corpus"]:
         return
@@ -68,7 +68,7 @@ def tell_changes(run: runs.RunFolder, progress: Progress) -> None:
         then = "this run goes on with what they said"
         if config.method == "examination":
             then += f"; afterwards, `{run.command('update')}` takes them up"
-    progress.say(f"the {what} have changed since the launch: {then}")
+    progress.say(f"the {what}{how} have changed since the launch: {then}")
 
 
 def _without_exam(config: DomainConfig) -> DomainConfig:

@@ -58,7 +58,7 @@ def train(
     if (longest := max(len(row["input_ids"]) for rows in plan for row in rows)) > config.max_tokens:
         raise ValueError(f"a sample has {longest} tokens, over training.max_tokens")
     set_seed(seed)
-    model = load(AutoModelForCausalLM, weights, dtype=torch.float32)
+    model = load(AutoModelForCausalLM, weights, dtype=torch.float32, use_safetensors=True)
     padding = Padding(pad_token(tokenizer))
     fit(with_lora(model, config, "CAUSAL_LM", start), plan, padding, config, seed, out, progress)
     finish(out)
