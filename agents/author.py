@@ -9,10 +9,9 @@ from collections.abc import Sequence
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from agents.calls import Caller
-from agents.prompting import fence, fence_passages, render
-from elenchus.config import DomainConfig
+from agents.prompting import Subject, fence, fence_passages, render
 from elenchus.records import Passage, Text
+from models.calls import Caller
 
 
 class Written(BaseModel):
@@ -33,9 +32,9 @@ class Entities(BaseModel):
 class Author:
     """Writes from what its prompt holds alone. All methods raise CallFailed."""
 
-    def __init__(self, caller: Caller, config: DomainConfig) -> None:
+    def __init__(self, caller: Caller, subject: Subject) -> None:
         self._caller = caller
-        self._settings = {"title": config.title, "language": config.language}
+        self._settings = subject.settings
 
     async def paraphrase(self, passage: Passage, variation: int) -> Text:
         """One passage in other words."""

@@ -2,10 +2,9 @@
 
 from pydantic import BaseModel, ConfigDict, field_validator
 
-from agents.calls import Caller
-from agents.prompting import Prompt, fence, fence_passages, flat, neutral, render
-from elenchus.config import DomainConfig
+from agents.prompting import Prompt, Subject, fence, fence_passages, flat, neutral, render
 from elenchus.records import Passage, Point, Question, QuestionKind, Seed, Style
+from models.calls import Caller
 
 
 class SurveyedPoint(BaseModel):
@@ -42,9 +41,9 @@ class Proposal(BaseModel):
 class Examiner:
     """Writes questions about points. It never sees the student's prompt, only its mistakes."""
 
-    def __init__(self, caller: Caller, config: DomainConfig) -> None:
+    def __init__(self, caller: Caller, subject: Subject) -> None:
         self._caller = caller
-        self._settings = {"title": config.title, "language": config.language}
+        self._settings = subject.settings
 
     async def survey(self, passage: Passage) -> list[Point]:
         """The points of a passage; one whose quote does not occur in it is a recorded failure.
@@ -57,7 +56,7 @@ class Examiner:
         text = flat(neutral(passage.text))
         found = [p for p in reply.points if p.quote.strip() and flat(p.quote) in text]
         if len(found) < len(reply.points):
-            self._caller.failed(prompt, "a quote does not occur in the passage", call)
+            self._caller.failed(prompt, "false-quote", "", call)
         return [
             Point(passage_id=passage.id, quote=p.quote, topic=p.topic, kinds=tuple(p.kinds))
             for p in found

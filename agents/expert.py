@@ -5,10 +5,9 @@ from collections.abc import Awaitable, Callable
 
 from pydantic import BaseModel, ConfigDict
 
-from agents.calls import Caller
-from agents.prompting import fence, fence_passages, flat, neutral, render
-from elenchus.config import DomainConfig
+from agents.prompting import Subject, fence, fence_passages, flat, neutral, render
 from elenchus.records import Answer, Citation, Passage
+from models.calls import Caller
 
 Search = Callable[[str], Awaitable[list[Passage]]]
 
@@ -26,11 +25,11 @@ class Reply(BaseModel):
 class Expert:
     """Answers questions from what a search finds for them, and for what it asks to look up."""
 
-    def __init__(self, caller: Caller, search: Search, config: DomainConfig) -> None:
+    def __init__(self, caller: Caller, search: Search, subject: Subject, look_ups: int) -> None:
         self._caller = caller
         self._search = search
-        self._config = config
-        self._settings = {"title": config.title, "language": config.language}
+        self._look_ups = look_ups
+        self._settings = subject.settings
 
     async def answer(self, question: str) -> tuple[list[Answer], list[Passage]]:
         """`expert.samples` answers to one question, and all passages they were given.
@@ -56,7 +55,7 @@ class Expert:
         self, question: str, passages: list[Passage], sample: int, task: str = "answer"
     ) -> tuple[Answer, list[Passage]]:
         """One answer; while the expert asks to look something up, it is searched for and added."""
-        for look_ups_left in range(self._config.retrieval.look_ups, -1, -1):
+        for look_ups_left in range(self._look_ups, -1, -1):
             user = fence("question", question) + "\n" + fence_passages(passages)
             prompt = render("expert", task, user, **self._settings)
             reply, call = await self._caller.parsed(prompt, Reply, sample)

@@ -4,15 +4,14 @@ Several models list; one merges their lists into a paragraph that loses no idea 
 section 3). Whether an idea was lost is asked in a call of its own, and what stays lost is added.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
-from agents.calls import Caller
-from agents.prompting import fence, render
-from elenchus.config import DomainConfig
-from elenchus.message_records import IndicatorList, Indicators, RealMessage
+from agents.prompting import Subject, fence, render
+from elenchus.ledger import Call
+from models.calls import Caller
 
 _ENDS = (".", "!", "?", "…")
 
@@ -41,60 +40,69 @@ class Lost(BaseModel):
 class IndicatorExpert:
     """Says what to look for in messages of a class. All methods raise CallFailed."""
 
-    def __init__(self, caller: Caller, config: DomainConfig) -> None:
-        self._caller = caller
-        self._classes = config.messages.classes
-        self._events = config.indicators.events
-        stakeholders = config.indicators.stakeholders or "those who have to act on such messages"
-        self._settings = {"title": config.title, "language": config.language}
+    def __init__(
+        self,
+        caller: Caller,
+        subject: Subject,
+        classes: Mapping[str, str],
+        events: Sequence[str] = (),
+        stakeholders: str = "",
+    ) -> None:
+        self._caller, self._classes, self._events = caller, classes, events
+        stakeholders = stakeholders or "those who have to act on such messages"
+        self._settings = subject.settings
         self._listing = self._settings | {"stakeholders": stakeholders}
 
     async def list(
-        self, label: str, messages: Sequence[RealMessage], others: Sequence[RealMessage]
-    ) -> IndicatorList:
-        """What one model says tells messages of a class from the others."""
+        self, label: str, messages: Sequence[tuple[str, str]]
+    ) -> tuple[tuple[str, ...], Call]:
+        """List what tells messages of a class from others, as separate ideas.
+
+        Args:
+            messages: texts with their classes, those of the class first.
+        """
         blocks = [self._class(label)]
         blocks += [fence("event", event) for event in self._events]
-        blocks += [fence("message", m.text, **{"class": m.label}) for m in (*messages, *others)]
+        blocks += [fence("message", text, **{"class": name}) for text, name in messages]
         prompt = render("expert", "indicators", "\n".join(blocks), **self._listing)
         reply, call = await self._caller.parsed(prompt, Listed)
         ideas = tuple(idea.strip() for idea in reply.indicators if idea.strip())
         if not ideas:
-            raise self._caller.failed(prompt, "no indicators", call)
-        model = self._caller.model.identity
-        return IndicatorList(label=label, model=model, ideas=ideas, call_id=call.id)
+            raise self._caller.failed(prompt, "unusable", "no indicators", call)
+        return ideas, call
 
-    async def merge(self, label: str, lists: Sequence[IndicatorList]) -> Indicators:
-        """All lists of a class as one paragraph that holds every idea of theirs."""
-        ideas = tuple(dict.fromkeys(idea for listed in lists for idea in listed.ideas))
+    @property
+    def model(self) -> str:
+        """The identity of the model that lists."""
+        return self._caller.model.identity
+
+    async def merge(self, label: str, ideas: Sequence[str]) -> tuple[str, tuple[str, ...]]:
+        """Merge ideas into one paragraph that holds all of them.
+
+        Those that it left out when reminded of them, too, are added as they stand, and returned.
+        """
         text = await self._merged(label, ideas)
         lost = await self.lost(text, ideas)
         if lost:
             text = await self._merged(label, ideas, text, lost)
             lost = await self.lost(text, ideas)
-        return Indicators(
-            label=label,
-            text=" ".join((text, *map(_sentence, lost))),
-            list_ids=tuple(listed.id for listed in lists),
-            lost=lost,
-            approved=False,
-        )
+        return " ".join((text, *map(sentence, lost))), lost
 
     async def lost(self, text: str, ideas: Sequence[str]) -> tuple[str, ...]:
-        """Those of some ideas that a paragraph lacks."""
+        """Return those of some ideas that a paragraph lacks."""
         blocks = [fence("indicators", text)]
         blocks += [fence("idea", idea, n=str(n)) for n, idea in enumerate(ideas, 1)]
         prompt = render("expert", "lost", "\n".join(blocks), **self._settings)
         reply, call = await self._caller.parsed(prompt, Lost)
         numbers = sorted(set(reply.lost))
         if any(not 1 <= n <= len(ideas) for n in numbers):
-            raise self._caller.failed(prompt, f"{numbers} of {len(ideas)} ideas", call)
+            raise self._caller.failed(prompt, "unusable", f"{numbers} of {len(ideas)} ideas", call)
         return tuple(ideas[n - 1] for n in numbers)
 
     async def _merged(
         self, label: str, ideas: Sequence[str], former: str = "", lost: Sequence[str] = ()
     ) -> str:
-        """One paragraph; where a former one lost some ideas, it is shown with these marked."""
+        """Write one paragraph; a former one is shown, with the ideas that it lost marked."""
         blocks = [self._class(label)]
         for n, idea in enumerate(ideas, 1):
             marks = {"lost": "yes"} if idea in lost else {}
@@ -109,17 +117,6 @@ class IndicatorExpert:
         return fence("class", self._classes.get(label, ""), name=label)
 
 
-def unmerged(label: str, lists: Sequence[IndicatorList]) -> Indicators:
-    """All ideas one after another, where no model could merge them."""
-    ideas = tuple(dict.fromkeys(idea for listed in lists for idea in listed.ideas))
-    return Indicators(
-        label=label,
-        text=" ".join(map(_sentence, ideas)),
-        list_ids=tuple(listed.id for listed in lists),
-        lost=ideas,
-        approved=False,
-    )
-
-
-def _sentence(idea: str) -> str:
+def sentence(idea: str) -> str:
+    """Return an idea as a sentence."""
     return idea if idea.endswith(_ENDS) else f"{idea}."

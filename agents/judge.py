@@ -1,55 +1,40 @@
-"""The grader of messages: says which class one belongs to, told nothing of where it comes from."""
+"""The judge: a model that compares the student's answers with the expert's."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from pydantic import BaseModel, ConfigDict
 
-from agents.calls import Caller
-from agents.prompting import fence, flat, neutral, render
-from elenchus.config import DomainConfig
+from agents.prompting import Subject, fence, render
+from elenchus.records import Grade, Verdict, verdict
+from models.calls import Caller
 
 
-class Labelling(BaseModel):
-    """What the grader must return: the reason first, then a class, or "" where none fits."""
+class Grading(BaseModel):
+    """What the grader must return: a grade for each answer, in their order."""
 
     model_config = ConfigDict(extra="forbid")
-    reason: str
-    label: str
+    grades: list[Grade]
+    missed: str
+    critique: str
 
 
 class Judge:
-    """Judges a message by its text and by what is known of the classes alone."""
+    """Grades by comparison only: it is shown no passages."""
 
-    def __init__(self, caller: Caller, config: DomainConfig) -> None:
-        self._caller = caller
-        self._classes = config.messages.classes
-        self._settings = {"title": config.title, "language": config.language}
+    def __init__(self, caller: Caller, subject: Subject) -> None:
+        self._caller, self._subject = caller, subject
 
-    async def classify(
-        self, message: str, classes: Sequence[str], indicators: Mapping[str, str]
-    ) -> tuple[str, str]:
-        """The class of a message, "" where none fits, and the reason.
-
-        Args:
-            indicators: paragraphs by class; a class may lack one.
+    async def grade(self, question: str, gold: str, answers: Sequence[str]) -> Verdict:
+        """Grade all answers beside the gold one; the gap is computed here, not asked for.
 
         Raises:
-            CallFailed: the reply could not be parsed, or names no class of these.
+            CallFailed: the reply could not be parsed, or has not one grade for each answer.
         """
-        blocks = []
-        for label in classes:
-            blocks.append(fence("class", self._classes.get(label, ""), name=label))
-            if text := indicators.get(label):
-                blocks.append(fence("indicators", text, **{"class": label}))
-        blocks.append(fence("message", message))
-        prompt = render("grader", "label", "\n".join(blocks), **self._settings)
-        reply, call = await self._caller.parsed(prompt, Labelling)
-        named = {_shown(label): label for label in classes} | {"": ""}
-        if _shown(reply.label) not in named:
-            raise self._caller.failed(prompt, f"no class is called {reply.label!r}", call)
-        return named[_shown(reply.label)], reply.reason
-
-
-def _shown(label: str) -> str:
-    """A label as the prompt shows it and a model may repeat it."""
-    return flat(neutral(label)).replace('"', "'")
+        blocks = [fence("question", question), fence("expert", gold)]
+        blocks += [fence("student", text, n=str(n)) for n, text in enumerate(answers, 1)]
+        prompt = render("grader", "grade", "\n".join(blocks), **self._subject.settings)
+        reply, call = await self._caller.parsed(prompt, Grading)
+        if len(reply.grades) != len(answers):
+            counted = f"{len(reply.grades)} grades for {len(answers)} answers"
+            raise self._caller.failed(prompt, "unusable", counted, call)
+        return verdict(reply.grades, reply.missed, reply.critique, call.id)

@@ -4,14 +4,13 @@ What it is asked is the method's dynamic prompt (arXiv 2503.15055, section 3): t
 critical rules, the class's indicators, and a group of real messages.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from pydantic import BaseModel, ConfigDict
 
-from agents.calls import Caller
-from agents.prompting import fence, flat, neutral, render
-from elenchus.config import DomainConfig
-from elenchus.message_records import RealMessage, SyntheticMessage
+from agents.prompting import Subject, fence, flat, neutral, render
+from elenchus.ledger import Call
+from models.calls import Caller
 
 
 class Batch(BaseModel):
@@ -24,30 +23,23 @@ class Batch(BaseModel):
 class Messenger:
     """Writes messages that nobody sent."""
 
-    def __init__(self, caller: Caller, config: DomainConfig) -> None:
-        self._caller = caller
-        self._classes = config.messages.classes
-        self._settings = {
-            "title": config.title,
-            "language": config.language,
-            "purpose": config.generation.purpose,
-        }
+    def __init__(
+        self, caller: Caller, subject: Subject, classes: Mapping[str, str], purpose: str
+    ) -> None:
+        self._caller, self._classes = caller, classes
+        self._settings = subject.settings | {"purpose": purpose}
 
     async def write(
-        self,
-        label: str,
-        indicators: str,
-        examples: Sequence[RealMessage],
-        count: int,
-        round_: int,
-        variation: int = 1,
-    ) -> list[SyntheticMessage]:
-        """New messages of a class: no blank one, and none that repeats an example word for word.
+        self, label: str, indicators: str, examples: Sequence[str], count: int, variation: int = 1
+    ) -> tuple[dict[int, str], Call]:
+        """Write new messages of a class, by their place in the reply from 1.
+
+        No blank one is among them, and none that repeats an example word for word.
 
         Args:
             indicators: the paragraph of the class; empty to write without one.
+            examples: real messages of the class.
             count: how many are asked for. Fewer or more may come.
-            round_: the round of requests, for the records.
             variation: another one makes another call of the same examples.
 
         Raises:
@@ -56,25 +48,15 @@ class Messenger:
         blocks = [fence("class", self._classes.get(label, ""), name=label)]
         if indicators:
             blocks.append(fence("indicators", indicators))
-        blocks += [fence("message", example.text) for example in examples]
+        blocks += [fence("message", example) for example in examples]
         blocks += [fence("count", str(count)), fence("variation", str(variation))]
         prompt = render("author", "messages", "\n".join(blocks), **self._settings)
         reply, call = await self._caller.parsed(prompt, Batch)
-        shown = {_plain(example.text) for example in examples}
-        return [
-            SyntheticMessage(
-                text=text.strip(),
-                label=label,
-                example_ids=tuple(example.id for example in examples),
-                round=round_,
-                number=number,
-                call_id=call.id,
-            )
-            for number, text in enumerate(reply.messages, 1)
-            if text.strip() and _plain(text) not in shown
-        ]
+        shown = {_plain(example) for example in examples}
+        numbered = enumerate(reply.messages, 1)
+        return {n: s.strip() for n, s in numbered if s.strip() and _plain(s) not in shown}, call
 
 
 def _plain(text: str) -> str:
-    """A text as two are compared: as it is shown, without regard to case and white space."""
+    """Return a text as two are compared: as it is shown, without its case and white space."""
     return flat(neutral(text)).casefold()

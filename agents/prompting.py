@@ -12,15 +12,12 @@ from pathlib import Path
 from string import Template
 
 from elenchus.records import Message, Passage
+from models.blocks import TAGS
+from models.calls import Prompt
 
 FOLDER = Path(__file__).resolve().parent.parent / "prompts"
-TAGS = (
-    "passage", "point", "kind", "style", "variation", "asked",
-    "question", "critique", "expert", "student", "entity",
-    "class", "message", "indicators", "idea", "event", "count", "paragraph",
-)  # fmt: skip
 # Our own tags, and the marks by which chat templates usually divide turns: which ones a server's
-# model has is not known. One in this process has its own broken besides (`agents/templates.py`).
+# model has is not known. One in this process has its own broken besides (`models/templates.py`).
 _MARK = re.compile(
     rf"<(?=\s*/?\s*(?:{'|'.join(TAGS)})\b|[|｜][^<>|｜\s]+[|｜]>|/?s>|(?:start|end)_of_turn>)"
     r"|\[(?=/?INST\])",
@@ -29,13 +26,16 @@ _MARK = re.compile(
 
 
 @dataclass(frozen=True)
-class Prompt:
-    """A prompt ready to send; `sha256` is that of its template file."""
+class Subject:
+    """What a domain is about, and the language of questions and answers: part of every prompt."""
 
-    role: str
-    task: str
-    sha256: str
-    messages: tuple[Message, ...]
+    title: str
+    language: str
+
+    @property
+    def settings(self) -> dict[str, str]:
+        """The settings of a template."""
+        return {"title": self.title, "language": self.language}
 
 
 def render(role: str, task: str, user: str, **settings: str) -> Prompt:

@@ -2,9 +2,8 @@
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from agents.calls import Caller
-from agents.prompting import fence, render
-from elenchus.config import DomainConfig
+from agents.prompting import Subject, fence, render
+from models.calls import Caller
 
 SHOWN = 8000  # characters of a text; more of it would say little more
 
@@ -20,9 +19,9 @@ class Rating(BaseModel):
 class Rater:
     """Rates the educational value of a text by the text alone."""
 
-    def __init__(self, caller: Caller, config: DomainConfig) -> None:
+    def __init__(self, caller: Caller, subject: Subject) -> None:
         self._caller = caller
-        self._settings = {"title": config.title, "language": config.language}
+        self._settings = subject.settings
 
     async def rate(self, text: str) -> tuple[float, str]:
         """The educational value of a text, of 0 to 5, and the reason.

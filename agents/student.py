@@ -2,27 +2,26 @@
 
 import asyncio
 
-from agents.calls import Caller
-from agents.prompting import Prompt, render
-from elenchus.config import DomainConfig
+from agents.prompting import Prompt, Subject, render
 from elenchus.records import Answer, Message
+from models.calls import Caller
 
 
-def prompted(config: DomainConfig, question: str) -> Prompt:
-    """The one prompt for asking, training and testing, so that they never differ."""
-    return render("student", "answer", question, title=config.title, language=config.language)
+def prompted(subject: Subject, question: str) -> Prompt:
+    """Return the one prompt for asking, training and testing, so that they never differ."""
+    return render("student", "answer", question, **subject.settings)
 
 
 class Student:
     """Answers closed book, with the adapter that its model has on."""
 
-    def __init__(self, caller: Caller, config: DomainConfig) -> None:
+    def __init__(self, caller: Caller, subject: Subject) -> None:
         self._caller = caller
-        self._config = config
+        self._subject = subject
 
     def prompt(self, question: str) -> Prompt:
         """What the student is asked."""
-        return prompted(self._config, question)
+        return prompted(self._subject, question)
 
     async def answer(self, question: str) -> list[Answer]:
         """`student.samples` answers to one question."""
@@ -30,7 +29,7 @@ class Student:
         samples = range(self._caller.config.samples)
         return list(await asyncio.gather(*(self._ask(prompt, n) for n in samples)))
 
-    async def sit(self, messages: tuple[Message, ...]) -> Answer:
+    async def take(self, messages: tuple[Message, ...]) -> Answer:
         """One answer to an exam item's messages."""
         template = self.prompt("")
         return await self._ask(Prompt("student", "answer", template.sha256, messages), 0)

@@ -1,6 +1,6 @@
 """One cell of a comparison: a strategy on a domain with a seed, run once and kept.
 
-A cell is one run folder, or one a size, made by `graphs.launch`; what it came to is distilled into
+A cell is one run folder, or one a size, made by `graphs.runner`; what it came to is distilled into
 a small JSON file. A finished cell is read, an interrupted one resumed.
 """
 
@@ -13,10 +13,10 @@ from typing import Any
 import yaml
 
 from elenchus import runs
-from elenchus.config import DomainConfig
+from elenchus.cli.screen import Screen
 from elenchus.errors import UserError
 from elenchus.ledger import Ledger
-from elenchus.loading import merged, validate
+from elenchus.loading import merged
 from elenchus.records import (
     Adapter,
     Dataset,
@@ -28,7 +28,7 @@ from elenchus.records import (
     Text,
     Turn,
 )
-from elenchus.screen import Screen
+from graphs.config import DomainConfig, validate
 from training.evaluation import RIGHT
 
 Row = dict[str, Any]
@@ -85,7 +85,7 @@ def finished(cell: Cell, out: Path) -> runs.RunFolder:
     Raises:
         UserError: the folder holds this cell with other settings, or the run cannot be made.
     """
-    from graphs import launch
+    from graphs import runner as launch
 
     config, root = cell.config(out / "indexes"), _root(cell, out)
     begun = runs.listed(root)
@@ -179,7 +179,7 @@ def distil(folder: runs.RunFolder, sizes: tuple[int, ...]) -> list[Row]:
 
 def _is_refused(examination: Examination) -> bool:
     """Whether its last question was put, but the answers were no use."""
-    from graphs.examination import UNFIT
+    from graphs.adaptation.examination import UNFIT
 
     refused = examination.rejection
     return bool(refused and refused.question_id and refused.reason not in UNFIT)
@@ -187,7 +187,7 @@ def _is_refused(examination: Examination) -> bool:
 
 def _is_wrong(ledger: Ledger, example: Example) -> bool:
     """Whether a reader that does not err gives another answer to the call an example came from."""
-    from agents.builtin.reader import ReaderChatModel
+    from offline.reader.chat import ReaderChatModel
 
     (call_id,) = {a.call_id for a in ledger.get(Turn, example.turn_id).expert if a.sample == 0}
     call = ledger.call(call_id)
@@ -215,7 +215,7 @@ def _kinds(right: dict[str, bool], items: dict[str, ExamItem]) -> dict[str, floa
 
 
 def _tokens(folder: runs.RunFolder, samples: list[Any]) -> int:
-    from agents.models import weights
+    from models.backend import weights
     from training import lora
 
     return lora.tokens([lora.encoded(weights(folder.config().student), samples)])

@@ -12,18 +12,17 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from agents.calls import Caller
 from agents.expert import Expert, false_citation
-from agents.grader import Grader
-from agents.models import make_model
-from elenchus.config import DomainConfig
+from agents.graders import Grader
 from elenchus.domains import SHIPPED
 from elenchus.ledger import Ledger
-from elenchus.loading import load
+from graphs.config import DomainConfig, load
 from graphs.exams import HandQuestion, read_hand_exam
+from models.backend import make_model
+from models.calls import Caller
 from retrieval.embedding import Embedder
 from retrieval.index import Index
-from retrieval.recorded import RecordedSearch
+from retrieval.search import RecordedSearch
 from retrieval.search import Search
 
 DOMAINS = ("harbour", "market")

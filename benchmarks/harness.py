@@ -16,7 +16,7 @@ from filelock import FileLock, Timeout
 
 from benchmarks.cells import Row
 from elenchus import runs
-from elenchus.cli import settle_environment
+from elenchus.cli.main import settle_environment
 from elenchus.errors import Interrupted, UserError
 
 ROOT = Path(__file__).resolve().parent.parent

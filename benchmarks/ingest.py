@@ -26,8 +26,8 @@ import chromadb
 from chromadb.config import Settings
 
 from benchmarks import invented
-from elenchus.cli import settle_environment
-from elenchus.loading import validate
+from elenchus.cli.main import settle_environment
+from graphs.config import validate
 from retrieval.embedding import Embedder
 from retrieval.index import Index
 

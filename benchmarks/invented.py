@@ -11,7 +11,8 @@ from pathlib import Path
 
 import yaml
 
-from agents.builtin import codes, drafting
+from offline.language import drafting
+from offline.nano import codes
 
 RULES = 80
 RULES_A_PART = 10

@@ -34,15 +34,16 @@ import yaml
 from numpy.typing import NDArray
 from rich.table import Table
 
-from agents.models import weights
 from benchmarks import cells, comparison, harness, strategies, tables
 from benchmarks.cells import Changes, Row
 from elenchus import runs
-from elenchus.config import ModelConfig
 from elenchus.errors import UserError
 from elenchus.ledger import Ledger
-from elenchus.loading import merged, validate
+from elenchus.loading import merged
 from elenchus.records import ExamItem, Score, digest
+from elenchus.sections import ModelConfig
+from graphs.config import validate
+from models.backend import weights
 from retrieval.index import contents
 from training.evaluation import RIGHT
 

@@ -18,10 +18,10 @@ from pathlib import Path
 # Before torch is imported: spinning threads slow a shared machine down.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-from agents.builtin import skills
-from agents.builtin.checksums import verify_checksums
-from agents.builtin.nano import WEIGHTS
-from agents.builtin.tokenizer import load_tokenizer
+from offline.nano import skills
+from offline.nano.chat import WEIGHTS
+from offline.nano.checksums import verify_checksums
+from offline.nano.tokenizer import load_tokenizer
 
 
 def main() -> int:

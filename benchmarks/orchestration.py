@@ -32,25 +32,26 @@ import aiohttp
 import yaml
 from langgraph.graph import END, START, StateGraph
 
-from agents.budget import Budget
-from agents.calls import Caller, Line
-from agents.grader import Grader
-from agents.models import make_model
-from agents.pacing import Pace
+from agents.graders import Grader
 from benchmarks import invented
 from elenchus import runs
-from elenchus.cli import settle_environment
-from elenchus.config import DomainConfig, LimitsConfig, ModelConfig
+from elenchus.cli.main import settle_environment
+from elenchus.cli.screen import Screen
+from elenchus.config import LimitsConfig
 from elenchus.errors import UserError
 from elenchus.ledger import Ledger
-from elenchus.loading import validate
 from elenchus.records import Passage, Point, Retrieval, Verdict
-from elenchus.screen import Screen
-from graphs import adaptation
+from elenchus.sections import ModelConfig
+from graphs.adaptation import graph as adaptation
+from graphs.adaptation.seeds import Past, draw_seeds
+from graphs.adaptation.state import AdaptationState, SeedState
 from graphs.checkpoints import checkpoints
-from graphs.context import Context
-from graphs.drawing import Past, draw_seeds
-from graphs.state import AdaptationState, SeedState
+from graphs.config import DomainConfig, validate
+from graphs.services import Context
+from models.backend import make_model
+from models.budget import Budget
+from models.calls import Caller, Line
+from models.rate_limits import RateLimits
 
 ROOT = Path(__file__).resolve().parent.parent
 ROLES = ("expert", "examiner", "grader")
@@ -225,7 +226,7 @@ async def _gradings(url: str, folder: Path, tasks: int) -> int:
     """Grade so many answers, all different; how many had no verdict."""
     settings = ModelConfig(model="openai:reader", base_url=url)
     ledger, model = Ledger(folder / "ledger.sqlite"), make_model(settings)
-    caller = Caller(model, settings, ledger, Line(Pace(LimitsConfig(in_flight=64)), Budget()))
+    caller = Caller(model, settings, ledger, Line(RateLimits(LimitsConfig(in_flight=64)), Budget()))
     judge = Grader(caller, DomainConfig(domain="d", title="t"))
     asked = (judge.grade(f"question {n}", f"So: {n}.", [f"So: {n}."]) for n in range(tasks))
     found = await asyncio.gather(*asked, return_exceptions=True)

@@ -24,12 +24,12 @@ from typing import Any
 
 from rich.table import Table
 
-from agents.builtin import codes
 from benchmarks import cells, comparison, harness, invented, mixture, tables
 from benchmarks.cells import Cell, Changes, Row
 from elenchus import runs
 from elenchus.errors import UserError
 from elenchus.loading import merged
+from offline.nano import codes
 
 EXAMS = ("held-out", "general", "hand")
 STAGED = "staged"

@@ -13,7 +13,7 @@ from pathlib import Path
 from rich.console import Console
 
 from elenchus import runs
-from elenchus.screen import show_result
+from elenchus.cli.screen import show_result
 
 
 def main() -> None:

@@ -35,7 +35,7 @@ from rich.table import Table
 from sentence_transformers import SentenceTransformer
 
 from benchmarks import tables
-from elenchus.cli import settle_environment
+from elenchus.cli.main import settle_environment
 from elenchus.config import RetrievalConfig
 from elenchus.records import Passage
 from retrieval.embedding import Embedder, Vectors, minilm_folder

@@ -36,11 +36,12 @@ from rich.table import Table
 
 from benchmarks import harness, mixture, tables
 from elenchus import runs
-from elenchus.cli import settle_environment
-from elenchus.config import SourceConfig
-from elenchus.loading import validate
-from retrieval import calibration, hashing, passes, scoring, selection, shards
-from retrieval.passes import Job
+from elenchus.cli.main import settle_environment
+from elenchus.sections import SourceConfig
+from graphs.config import validate
+from retrieval.selection import calibration, hashing, passes, scoring, shards
+from retrieval.selection import select as selection
+from retrieval.selection.passes import Job
 
 SEEDS, SHARE, SAMPLE, MOST = 300, 50, 20_000, 5000
 QUICK_HIDDEN = 400

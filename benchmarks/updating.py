@@ -21,12 +21,12 @@ from typing import Any
 
 from benchmarks import invented
 from elenchus import runs
-from elenchus.cli import settle_environment
+from elenchus.cli.main import settle_environment
+from elenchus.cli.screen import Screen
 from elenchus.ledger import Ledger
-from elenchus.loading import load
 from elenchus.records import ExamItem, Passage, Score, Update
-from elenchus.screen import Screen
-from graphs import launch
+from graphs import runner as launch
+from graphs.config import load
 
 DOCUMENTS, QUICK, CHANGED = 100, 30, 3
 SMALL = ["exam.questions=120", "exam.general=60", "adaptation.examples=[120]"]

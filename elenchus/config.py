@@ -1,37 +1,14 @@
-"""The configuration: one pydantic tree, with the same names in YAML, `--set` and Python.
+"""The sections of the configuration that every method has, with the same names in YAML and Python.
 
-Every default states its unit. Secrets are never part of it: they come from the environment. It is
-read by `elenchus.loading`.
+Every default states its unit. Secrets are never part of it: they come from the environment. The
+whole tree is put together in `graphs/config.py`; `elenchus/loading.py` reads the file.
 """
 
-import itertools
 from typing import Any, Literal
 
-from pydantic import Field, PositiveInt, field_validator, model_validator
+from pydantic import Field, field_validator
 
-from elenchus.message_config import (
-    ClassifierConfig,
-    GenerationConfig,
-    IndicatorsConfig,
-    MessagesConfig,
-)
-from elenchus.passage_config import PassagesConfig, PretrainingConfig, TaskConfig
 from elenchus.sections import ModelConfig, Section, SourceConfig, provider_and_model
-from elenchus.selection_config import SelectionConfig
-
-__all__ = [  # of the sections in other files: whoever wants settings finds them all here
-    "ClassifierConfig",
-    "GenerationConfig",
-    "IndicatorsConfig",
-    "MessagesConfig",
-    "ModelConfig",
-    "PassagesConfig",
-    "PretrainingConfig",
-    "Section",
-    "SelectionConfig",
-    "SourceConfig",
-    "TaskConfig",
-]
 
 NAME = r"^[a-z0-9][a-z0-9-]*$"  # of a domain
 Role = Literal["expert", "examiner", "grader", "student", "author"]
@@ -93,72 +70,10 @@ class ExpertConfig(ModelConfig):
 
 
 class StudentConfig(ModelConfig):
-    model: str = Field("builtin:nano", description='"provider:model"')
     temperature: float | None = Field(
         0.7, ge=0, description="sampling temperature; 0 in exams; null for a model that takes none"
     )
     samples: int = Field(3, ge=1, description="answers asked for, a question")
-
-
-class ExaminationConfig(Section):
-    max_turns: int = Field(3, ge=1, description="questions at most in one examination")
-    fresh_turns: int = Field(
-        1, ge=1, description="the same in a point's first one: what is known there is known"
-    )
-    patience: int = Field(2, ge=1, description="turns without a wider gap before giving up")
-    accept_below: float = Field(
-        0.5, ge=0, le=1, description="accept when the student's mean score is below this"
-    )
-    accept_gap: float = Field(0.15, ge=0, le=1, description="least gap that is accepted")
-    sighted: bool = Field(
-        True, description="ask the student, and accept what it fails; else take the last question"
-    )
-    concurrency: int = Field(64, ge=1, description="examinations under way at once")
-
-
-class AdaptationConfig(Section):
-    examples: tuple[PositiveInt, ...] = Field(
-        (200, 400), min_length=1, description="size that the dataset should have after each round"
-    )
-
-    @field_validator("examples")
-    @classmethod
-    def _rising(cls, sizes: tuple[int, ...]) -> tuple[int, ...]:
-        if any(later <= earlier for earlier, later in itertools.pairwise(sizes)):
-            raise ValueError("sizes must rise from round to round")
-        return sizes
-
-    points: Literal["failures", "coverage", "random"] = Field(
-        "failures", description="which points are asked about: those likely failed and uncovered"
-    )
-    kinds: Literal["failures", "even", "random"] = Field(
-        "failures", description="which kinds of question are asked: in proportion to failures"
-    )
-    depth: int = Field(2, ge=1, description="questions about a point in a row, of different kinds")
-    memory: float = Field(
-        0.3, ge=0, le=1, description="weight of what a round showed, for each round since"
-    )
-    stop_failure_share: float = Field(
-        0.1, ge=0, le=1, description="stop when the student fails fewer of the fresh questions"
-    )
-    stop_patience: int = Field(
-        2, ge=1, description="stop after so many rounds with no significant gain"
-    )
-    coverage_decay: float = Field(
-        0.5, gt=0, le=1, description="worth of a point for each example that already covers it"
-    )
-
-
-class RewritingConfig(Section):
-    form: Literal["raw", "paraphrase", "entigraph"] = Field(
-        "paraphrase", description="passages as they stand, in other words, or retold for entities"
-    )
-    tokens: int = Field(
-        100_000, ge=1, description="tokens of text to write; raw text is read again and again"
-    )
-    triples: float = Field(
-        0.2, ge=0, le=1, description="entigraph: share of texts for three entities; others for two"
-    )
 
 
 class ExamConfig(Section):
@@ -191,7 +106,7 @@ class TrainingConfig(Section):
     enabled: bool = Field(True, description="whether to train; if not, a run ends with its dataset")
     rank: int = Field(16, ge=1, description="rank of the LoRA")
     alpha: int = Field(32, ge=1, description="scale of the LoRA, before division by the rank")
-    learning_rate: float = Field(4e-3, gt=0, description="peak, after warm-up; linear decay")
+    learning_rate: float = Field(2e-4, gt=0, description="peak, after warm-up; linear decay")
     warmup_steps: int = Field(10, ge=0, description="optimiser steps")
     batch_size: int = Field(16, ge=1, description="samples a step")
     epochs: float = Field(4.0, gt=0, description="passes a round over dataset and replay")
@@ -233,17 +148,20 @@ class BudgetConfig(CapsConfig):
     )
 
 
-class DomainConfig(Section):
-    """A domain.yaml."""
+class CommonConfig(Section):
+    """What every domain.yaml has, whatever its method; a method's own sections are in its folder.
+
+    `graphs.config.DomainConfig` is the whole tree.
+    """
 
     domain: str = Field(description="short name: lower-case letters, digits, dashes", pattern=NAME)
     title: str = Field(description="what the documents are, in a line; reaches the prompts")
     language: str = Field("English", description="language of questions and answers")
     seed: int = Field(0, description="seed of everything drawn at random")
-    method: Literal["examination", "rewriting", "indicators", "passages"] = Field(
+    method: str = Field(
         "examination",
-        description="learn what the student fails; to compare, texts; classify messages "
-        "(indicators); continue pre-training (passages)",
+        description="learn what the student fails; to compare, texts (rewriting); classify "
+        "messages (indicators); continue pre-training (passages)",
     )
     corpus: CorpusConfig = CorpusConfig()
     retrieval: RetrievalConfig = RetrievalConfig()
@@ -255,23 +173,9 @@ class DomainConfig(Section):
         default_factory=dict, description="limits and prices by model: openai:x: {in_flight: 8}"
     )
     budget: BudgetConfig = BudgetConfig()
-    examination: ExaminationConfig = ExaminationConfig()
-    adaptation: AdaptationConfig = AdaptationConfig()
-    rewriting: RewritingConfig = RewritingConfig()
     exam: ExamConfig = ExamConfig()
     dataset: DatasetConfig = DatasetConfig()
     training: TrainingConfig = TrainingConfig()
-    messages: MessagesConfig = MessagesConfig()
-    indicators: IndicatorsConfig = IndicatorsConfig()
-    generation: GenerationConfig = GenerationConfig()
-    classifier: ClassifierConfig = ClassifierConfig()
-    selection: SelectionConfig = SelectionConfig()
-    tasks: dict[str, TaskConfig] = Field(
-        default_factory=dict,
-        description="passages: sets of problems by name; none: written from the documents",
-    )
-    passages: PassagesConfig = PassagesConfig()
-    pretraining: PretrainingConfig = PretrainingConfig()
     profiles: dict[str, dict[str, Any]] = Field(
         default_factory=dict, description="named sets of changes to this tree, for --profile"
     )
@@ -282,31 +186,3 @@ class DomainConfig(Section):
         for name in models:
             provider_and_model(name)
         return models
-
-    @model_validator(mode="after")
-    def _has_something_to_do(self) -> "DomainConfig":
-        if self.method == "rewriting" and not self.training.enabled:
-            raise ValueError("method: rewriting needs training.enabled")
-        if self.method == "indicators" and not (self.messages.train and self.messages.test):
-            raise ValueError("method: indicators needs messages.train and messages.test")
-        if self.method == "passages":
-            self._can_pretrain()
-        return self
-
-    def _can_pretrain(self) -> None:
-        own, tasks = self.passages, self.tasks
-        if not self.training.enabled:
-            raise ValueError("method: passages needs training.enabled")
-        if self.pretraining.domain_tokens == self.pretraining.passage_tokens == 0:
-            raise ValueError("pretraining: domain_tokens and passage_tokens are both 0")
-        if tasks and own.across and own.problems > len(tasks):
-            raise ValueError(
-                f"passages.problems is {own.problems}, each of another task, but tasks names "
-                f"{len(tasks)}: lower it, or set passages.across=false"
-            )
-
-    @property
-    def sizes(self) -> tuple[int, ...]:
-        """Size of the dataset after each round; without training there is one."""
-        sizes = self.adaptation.examples
-        return sizes if self.training.enabled else sizes[-1:]

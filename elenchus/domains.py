@@ -9,11 +9,12 @@ from typing import Any
 import yaml
 from pydantic import BaseModel
 
-from elenchus.config import NAME, DomainConfig, Section
+from elenchus.config import NAME
 from elenchus.errors import UserError
 from elenchus.loading import DOMAIN_FILE as FILE
-from elenchus.loading import validate
 from elenchus.runs import explained, write_atomic
+from elenchus.sections import Section
+from graphs.config import DomainConfig, validate
 
 SHIPPED = Path(__file__).resolve().parent.parent / "domains"
 

@@ -23,4 +23,11 @@ class RunStopped(UserError):
     """A run cannot go on for now (its budget is used up, a server is gone); all of it is kept.
 
     The command line prints the message and exits with code 3.
+
+    Args:
+        cap: the cap of the budget that was used up, as `--budget` names it; "" for another reason.
     """
+
+    def __init__(self, message: str, cap: str = "") -> None:
+        super().__init__(message)
+        self.cap = cap

@@ -7,23 +7,16 @@ kill leaves the ledger as it was. Query it with any SQLite client; `records.body
 import os
 import sqlite3
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
-from elenchus import message_records, passage_records, records
 from elenchus.errors import UserError
 from elenchus.records import Record
 
-RECORD_TYPES: dict[str, type[Record]] = {
-    kind.__name__: kind
-    for module in (records, message_records, passage_records)
-    for kind in vars(module).values()
-    if isinstance(kind, type) and issubclass(kind, Record) and kind is not Record
-}
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 LOCK_SECONDS = 60  # to wait for another writer; on a slow disk five, which is usual, are too few
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS records (id TEXT PRIMARY KEY, kind TEXT NOT NULL, body TEXT NOT NULL);
@@ -164,11 +157,11 @@ class Ledger:
         """How many records `all` would give."""
         return int(self._select("COUNT(*)", kind, equal)[0][0])
 
-    def find(self, prefix: str) -> Iterator[Record]:
-        """Records whose id starts with a prefix, of whatever kind."""
-        query = "SELECT kind, body FROM records WHERE substr(id, 1, ?) = ? ORDER BY id"
-        for kind, body in self._query(query, len(prefix), prefix):
-            yield RECORD_TYPES[kind].model_validate_json(body)
+    def find(self, kind: type[AnyRecord], prefix: str) -> list[AnyRecord]:
+        """Return the records of a kind whose id starts with a prefix."""
+        query = "SELECT body FROM records WHERE kind=? AND substr(id, 1, ?) = ? ORDER BY id"
+        rows = self._query(query, kind.__name__, len(prefix), prefix)
+        return [kind.model_validate_json(body) for (body,) in rows]
 
     def call(self, call_id: str, attempt: int | None = None) -> Call | None:
         """A call's attempt, the last one where none is named."""

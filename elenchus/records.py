@@ -6,10 +6,14 @@ what makes resuming exact. Records refer to one another by id, and hold no time 
 
 import hashlib
 import json
+from collections.abc import Sequence
 from functools import cached_property
-from typing import Any, ClassVar, Literal
+from statistics import fmean
+from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict
+
+from elenchus.reasons import Code
 
 QuestionKind = Literal["recall", "apply", "except", "multi", "counter"]
 CHARS_A_TOKEN = 4  # of English, about: where no tokenizer is at hand
@@ -141,6 +145,12 @@ class Verdict(BaseModel):
     call_id: str
 
 
+def verdict(grades: Sequence[Grade], missed: str, critique: str, call_id: str) -> Verdict:
+    """Make the verdict on some answers, with the gap computed from the grades."""
+    gap = 1 - fmean(SCORES[grade] for grade in grades)
+    return Verdict(grades=tuple(grades), gap=gap, missed=missed, critique=critique, call_id=call_id)
+
+
 class Turn(Record):
     """One exchange: a question, the expert's and the student's answers, and the verdict.
 
@@ -166,7 +176,8 @@ class Rejection(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
-    reason: str
+    code: Code
+    detail: str = ""
     raw: str
     question_id: str | None = None
 
@@ -313,11 +324,7 @@ class Failure(Record):
     prefix = "f"
     role: str
     task: str
-    reason: str
+    code: Code
+    detail: str
     raw: str
     call_id: str
-
-
-def as_message(role: Any, content: str) -> Message:
-    """Shorthand for a `Message`."""
-    return Message(role=role, content=content)

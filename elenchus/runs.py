@@ -23,9 +23,10 @@ from typing import Any, Literal
 import yaml
 from filelock import FileLock, Timeout
 
-from elenchus.config import DomainConfig
+from elenchus.config import CommonConfig
 from elenchus.errors import UserError
-from elenchus.loading import merged, validate
+from elenchus.loading import merged
+from elenchus.results import Result
 
 PACKAGES = ("elenchus", "langgraph", "langchain-core", "chromadb", "torch", "transformers", "peft")
 PAGE = 65_536  # bytes; with less than this free, whatever fails fails for want of room
@@ -67,23 +68,12 @@ class RunFolder:
         parts = ("elenchus", verb, self.id, more, option(self.path.parent.parent))
         return " ".join(part for part in parts if part)
 
-    def config(self, caps: dict[str, Any] | None = None) -> DomainConfig:
-        """The run's configuration, with other caps of its budget where there are some.
-
-        Raises:
-            UserError: the caps make no valid configuration.
-        """
-        tree = self.manifest()["config"]
-        if not caps:
-            return validate(tree, str(self.path / "run.yaml"))
-        return validate(merged(tree, {"budget": caps}), "--budget")
-
     def manifest(self) -> dict[str, Any]:
         tree: dict[str, Any] = yaml.safe_load((self.path / "run.yaml").read_text(encoding="utf-8"))
         return tree
 
     def set_budget(self, changes: dict[str, Any]) -> None:
-        """Change caps of the run, which `config` has found to be valid."""
+        """Change caps of the run, which were found to be valid."""
         manifest = self.manifest()
         manifest["config"] = merged(manifest["config"], {"budget": changes})
         write_atomic(self.path / "run.yaml", yaml.safe_dump(manifest, sort_keys=False))
@@ -148,7 +138,7 @@ class RunFolder:
 
 def create(
     root: Path,
-    config: DomainConfig,
+    config: CommonConfig,
     domain_folder: Path,
     profile: str | None,
     corpus: str,
@@ -239,6 +229,11 @@ def write_atomic(path: Path, text: str) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     write_atomic(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+
+
+def write_result(path: Path, result: Result) -> None:
+    """Write a `result.json`: its existence means that the run is finished."""
+    write_atomic(path, result.model_dump_json(indent=2) + "\n")
 
 
 @contextlib.contextmanager

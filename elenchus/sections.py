@@ -66,7 +66,8 @@ class SourceConfig(Section):
 
 
 class ModelConfig(Section):
-    model: str = Field("builtin:reader", description='"provider:model"')
+    # Which one "" is, the whole tree knows: see `graphs/config.py`.
+    model: str = Field("", description='"provider:model"')
     base_url: str | None = Field(
         None, description="where an OpenAI-compatible server (or Ollama) answers; default: official"
     )

@@ -1,119 +1,67 @@
-"""What is looked at in models before a run is made, so that nothing is paid for in vain."""
+"""What a question and its expert's answers must pass before anything is built on them."""
 
-import functools
-from importlib import util
+import re
 
-from agents.builtin.nano import NanoChatModel
-from agents.local import LocalChatModel
-from agents.models import make_model, weights
-from agents.prices import Prices
-from agents.remote import look
-from agents.student import prompted
-from elenchus.config import DomainConfig, ModelConfig
-from elenchus.errors import UserError
-from elenchus.records import CHARS_A_TOKEN
-from graphs import problems
-from retrieval.problems import Collected
+from agents.expert import false_citation
+from elenchus.reasons import FAILED, Code, sentence
+from elenchus.records import Answer, Passage, Question, Rejection
+from graphs.services import Services
+from models.calls import CallFailed
 
-LOCAL = ("builtin", "hf")
-PROMPT_TOKENS = 1500  # a template, a question, and the answers to it
-STUDENT_TOKENS = 500
+_NOT_ALONE = re.compile(
+    r"\b(the|this|that) (passage|text|document|excerpt|section) (above|below|given|says)\b"
+    r"|\baccording to (the|this) (passage|text|excerpt)\b",
+    re.IGNORECASE,
+)
 
 
-def check_models(config: DomainConfig) -> None:
-    """Make every model and look at its server.
-
-    Raises:
-        UserError: a model cannot be made, is not served, has too small a context for the passages
-            it will be given, or has no price where there is a cap in USD.
-    """
-    roles = _roles(config)
-    for role, settings, _ in roles:
-        make_model(settings)
-        # Texts are written by the expert's model; messages have an author of their own.
-        writes = role == "expert" and config.method != "indicators"
-        if _has_usd_cap(config, role) or (writes and _has_usd_cap(config, "author")):
-            Prices(config.models).demand(settings.model)
-    for role, settings, passages in roles:
-        if settings.model.partition(":")[0] in LOCAL:
-            continue
-        told = look(settings)
-        _check_context(role, settings, settings.context or told, passages, config)
+def unfit(question: Question, asked: tuple[str, ...]) -> Rejection | None:
+    """Say why a question is put to nobody: it repeats one, or does not stand on its own."""
+    if question.text in asked:
+        return rejection("repeats", question=question)
+    if _NOT_ALONE.search(question.text):
+        return rejection("not-alone", question=question)
+    return None
 
 
-def check_classifiers(config: DomainConfig) -> None:
-    """Find what a classifier needs: packages, and weights to train; UserError without them."""
-    for package in ("sklearn", "matplotlib"):
-        if util.find_spec(package) is None:
-            raise UserError(f"method: indicators needs {package}: pip install -e '.[train]'")
-    if not config.training.enabled:
-        return
-    from training import classifier
-
-    most = config.training.max_tokens
-    if not classifier.fits(weights(config.student), most):
-        raise UserError(f"training.max_tokens is {most}: no room for a message in the chat form")
-
-
-def check_pretraining(config: DomainConfig, collected: Collected) -> None:
-    """Find what would end continued pre-training late.
-
-    Args:
-        collected: the problems of the domain's tasks.
+async def unsound(
+    expert: list[Answer], passages: list[Passage], question: Question, services: Services
+) -> Rejection | None:
+    """Say why the expert's answers cannot be trained on: unanswered, ungrounded, or at odds.
 
     Raises:
-        UserError: the student cannot be trained so, or cannot read the exam's prompts.
+        CallFailed: the grader was asked whether two answers agree, and gave no usable reply.
     """
-    from training import pretraining
-
-    base = weights(config.student)
-    _, shots = problems.split_shots(collected, config.pretraining.shots)
-
-    asked = problems.exam(collected.test, shots, functools.partial(prompted, config))
-    sizes = [sum(len(message.content) for message in item.prompt) for item in asked]
-    longest = asked[sizes.index(max(sizes))].prompt if asked else ()
-    chat = NanoChatModel if config.student.model == "builtin:nano" else LocalChatModel
-    usual = chat.model_fields["max_new_tokens"].default
-    room = config.student.options.get("max_new_tokens", usual)
-    pretraining.check(base, config.pretraining, longest, room)
-
-
-def _roles(config: DomainConfig) -> list[tuple[str, ModelConfig, int]]:
-    """Every model that a run asks, with its role and the passages that it is given."""
-    if config.method == "indicators":
-        listing = config.indicators.models or [config.expert]
-        experts = listing if config.indicators.enabled else []
-        judges = [config.grader] if config.generation.judge else []
-        return [
-            *(("expert", settings, 0) for settings in experts),
-            ("author", config.generation.author, 0),
-            *(("grader", settings, 0) for settings in judges),
-        ]
-    return [
-        ("expert", config.expert, config.retrieval.passages + config.retrieval.references),
-        ("examiner", config.examiner, 1),
-        ("grader", config.grader, 0),
-        ("student", config.student, 0),
-    ]
+    said = "\n".join(answer.text for answer in expert)
+    if any(answer.abstained for answer in expert):
+        return rejection("undecided", raw=said, question=question)
+    for each in expert:
+        if reason := false_citation(each, passages):
+            return rejection("false-citation", reason, said, question)
+    others = [a.text for a in expert[1:] if a.text != expert[0].text]
+    if others:
+        verdict = await services.grader.grade(question.text, expert[0].text, others)
+        if any(grade != "correct" for grade in verdict.grades):
+            return rejection("disagreement", raw=said, question=question)
+    result = expert[0].text.rpartition("So:")[2].strip(" .")
+    if len(result.split()) > 2 and result.lower() in question.text.lower():
+        return rejection("gives-answer", raw=said, question=question)
+    return None
 
 
-def _has_usd_cap(config: DomainConfig, role: str) -> bool:
-    own = {name: caps.usd for name, caps in config.budget.roles.items()}
-    return config.budget.usd is not None or own.get(role) is not None  # type: ignore[call-overload]
-
-
-def _check_context(
-    role: str, settings: ModelConfig, context: int | None, passages: int, config: DomainConfig
-) -> None:
-    needed = STUDENT_TOKENS if role == "student" else PROMPT_TOKENS
-    needed += passages * config.corpus.passage_chars // CHARS_A_TOKEN
-    if context is None or context >= needed:
-        return
-    why, remedy = "", "Take a model with a longer context"
-    if passages:
-        why = f", {passages} passages of up to {config.corpus.passage_chars} characters among them"
-        remedy += ", or lower retrieval.passages, retrieval.references or corpus.passage_chars"
-    raise UserError(
-        f"{role}.model {settings.model} reads {context} tokens, but may be given {needed}{why}. "
-        f"{remedy}"
+def rejection(
+    code: Code, detail: str = "", raw: str = "", question: Question | None = None
+) -> Rejection:
+    """Make a rejection; without a raw text, the question is what decided it."""
+    raw = raw or (question.text if question else "")
+    return Rejection(
+        code=code, detail=detail, raw=raw, question_id=question.id if question else None
     )
+
+
+def failed_call(failed: CallFailed, question: Question | None = None) -> Rejection:
+    """Make the rejection that a failed call is."""
+    failure = failed.failure
+    question_id = question.id if question else None
+    code, detail = FAILED[failure.role], sentence(failure)
+    return Rejection(code=code, detail=detail, raw=failure.raw, question_id=question_id)

@@ -13,9 +13,10 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from elenchus.config import CorpusConfig, SourceConfig
+from elenchus.config import CorpusConfig
 from elenchus.errors import UserError
 from elenchus.records import Document
+from elenchus.sections import SourceConfig
 from retrieval import tables
 from retrieval.formats import Refused
 

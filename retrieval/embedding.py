@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.batching import Batcher
-from agents.models import file_hash
 from elenchus.errors import UserError
+from models.batching import Batcher
+from models.weights import file_hash
 
 Vector = NDArray[np.float32]  # of shape (dimensions,)
 Vectors = NDArray[np.float32]  # of shape (texts, dimensions)

@@ -14,7 +14,7 @@ from typing import Any
 
 from filelock import FileLock
 
-from elenchus.config import DomainConfig
+from elenchus.config import CommonConfig
 from elenchus.errors import NothingLoaded
 from elenchus.records import Document, Passage, digest
 from elenchus.runs import explained
@@ -37,7 +37,7 @@ class Index:
         keep: whether on disk; an estimate leaves nothing behind.
     """
 
-    def __init__(self, config: DomainConfig, folder: Path, keep: bool = True) -> None:
+    def __init__(self, config: CommonConfig, folder: Path, keep: bool = True) -> None:
         self._config, self._folder = config, folder
         embedding = located(config.retrieval.embedding)
         self._settings = f"{embedding} {config.corpus.passage_chars} {VERSION}"
@@ -209,7 +209,7 @@ class Index:
         )
 
 
-def contents(config: DomainConfig, folder: Path) -> tuple[list[Document], list[Passage]]:
+def contents(config: CommonConfig, folder: Path) -> tuple[list[Document], list[Passage]]:
     """The documents and passages of a domain, as an ingest would find them; nothing is kept.
 
     Raises:

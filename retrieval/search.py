@@ -5,9 +5,10 @@ Those joined to a found one by a section reference ("see section 9.2"), in eithe
 come along: rules and their consequences often stand in different parts of a document.
 """
 
+import asyncio
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from statistics import pstdev
 from typing import NamedTuple
 
@@ -16,7 +17,8 @@ import numpy as np
 import Stemmer
 
 from elenchus.config import RetrievalConfig
-from elenchus.records import Passage
+from elenchus.ledger import Ledger
+from elenchus.records import Passage, Retrieval
 from retrieval.chunking import CELLS
 from retrieval.embedding import Reranker
 from retrieval.store import Store
@@ -171,6 +173,33 @@ class Search:
         for passage in found:
             related.pop(passage.id, None)
         return list(related.values())[: self._config.references]
+
+
+class RecordedSearch:
+    """Finds passages of a run, on threads, and keeps in the ledger what it found.
+
+    Queries are embedded in batches, and a vector's last digits depend on its batch: two passages as
+    near as each other may change places. What was once found is found again, even after a kill; and
+    an expert looks the same things up again and again.
+    """
+
+    def __init__(self, search: Callable[[str], list[Passage]], ledger: Ledger) -> None:
+        self._search = search
+        self._ledger = ledger
+        self._passages = {p.id: p for p in ledger.all(Passage)}
+        # A search that was adopted from another run may name what this one's documents do not say.
+        self._found = {
+            r.query: r for r in ledger.all(Retrieval) if self._passages.keys() >= set(r.passage_ids)
+        }
+
+    async def __call__(self, query: str) -> list[Passage]:
+        """The best passages for a query, as `Search` gives them."""
+        if query not in self._found:
+            passages = await asyncio.to_thread(self._search, query)
+            new = Retrieval(query=query, passage_ids=tuple(p.id for p in passages))
+            if self._found.setdefault(query, new) is new:  # no other examination was faster
+                self._ledger.write(new)
+        return [self._passages[i] for i in self._found[query].passage_ids]
 
 
 def _scaled(found: dict[str, float]) -> dict[str, float]:

@@ -12,9 +12,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from elenchus.config import SourceConfig
 from elenchus.errors import UserError
 from elenchus.records import Document
+from elenchus.sections import SourceConfig
 from retrieval.formats import Refused
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson", ".parquet")

@@ -18,7 +18,7 @@ from typing import Any
 import hypothesis
 import pytest
 
-from elenchus import cli
+from elenchus.cli import main as cli
 from elenchus.ledger import Ledger
 
 ROOT = Path(__file__).resolve().parent.parent

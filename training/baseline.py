@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from elenchus.config import ClassifierConfig
 from training import calibration
 from training.classifier import Task
+from training.config import ClassifierConfig
 
 INVERSE_PENALTY = 10.0  # of the baseline; the usual 1 is as right but far less sure
 

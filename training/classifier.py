@@ -17,12 +17,13 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 from scipy.special import softmax
 
-from agents import pretrained
-from agents.templates import as_letters, rendered
-from elenchus.config import ClassifierConfig, TrainingConfig
+from elenchus.config import TrainingConfig
 from elenchus.errors import UserError
 from elenchus.runs import explained
+from models import pretrained
+from models.templates import as_letters, rendered
 from training import calibration, lora
+from training.config import ClassifierConfig
 
 ADAPTER = "adapter_model.safetensors"
 CARD = "classifier.json"  # file beside the adapter

@@ -1,87 +1,16 @@
-"""Exams before and after: sitting them, and intervals that say how sure the difference is."""
+"""Shares of right answers before and after, with intervals that say how sure they are."""
 
-import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from agents.calls import CallFailed
-from agents.grader import Grader
-from agents.student import Student
-from elenchus.config import TaskConfig
-from elenchus.matching import matches
-from elenchus.records import Answer, ExamItem, Failure, Grade, Score
+from elenchus.records import ExamItem, Grade, Score
+from elenchus.results import Estimate
 
 RIGHT: frozenset[Grade] = frozenset({"correct", "partial"})
 RESAMPLES = 2000
-CHUNK = 256  # questions under way at once
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A share, or a difference of shares, with its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
-
-
-async def sit(
-    student: Student,
-    grader: Grader,
-    items: Sequence[ExamItem],
-    round_: int,
-    progress: Callable[[int, int], None],
-    tasks: Mapping[str, TaskConfig] | None = None,
-) -> list[Score | Failure]:
-    """One answer to each item, graded against its gold answer.
-
-    Where the item's kind is one of `tasks`, that says how; else the grader is asked. What the
-    student cannot answer or the grader cannot grade has, instead of a score, the failure, which
-    is in the ledger already.
-    """
-    found: list[Score | Failure] = []
-    for start in range(0, len(items), CHUNK):
-        chunk = items[start : start + CHUNK]
-        found += await asyncio.gather(
-            *(_score(student, grader, i, round_, (tasks or {}).get(i.kind)) for i in chunk)
-        )
-        progress(start + len(chunk), len(items))
-    return found
-
-
-async def _score(
-    student: Student, grader: Grader, item: ExamItem, round_: int, task: TaskConfig | None
-) -> Score | Failure:
-    try:
-        answer = await student.sit(item.prompt)
-        grade, call_id = await _grade(grader, item, answer, task)
-    except CallFailed as failed:
-        return failed.failure
-    return Score(
-        item_id=item.id,
-        exam=item.exam,
-        round=round_,
-        answer=answer.text,
-        grade=grade,
-        call_id=call_id,
-    )
-
-
-async def _grade(
-    grader: Grader, item: ExamItem, answer: Answer, task: TaskConfig | None
-) -> tuple[Grade, str]:
-    """The grade of an answer, and the call that it comes from."""
-    if task is None or task.how == "grader":
-        verdict = await grader.grade(item.prompt[-1].content, item.gold, [answer.text])
-        return verdict.grades[0], verdict.call_id
-    if answer.abstained:
-        return "abstained", answer.call_id
-    right = matches(task.how, answer.text, item.gold)
-    return "correct" if right else "incorrect", answer.call_id
 
 
 def graded(items: Sequence[ExamItem], *sittings: Sequence[Score]) -> list[ExamItem]:
@@ -121,12 +50,12 @@ def _clusters(items: Sequence[ExamItem]) -> list[str]:
 def _bootstrap(clusters: Sequence[str], values: NDArray[np.float64]) -> Estimate:
     """Mean with a percentile bootstrap over whole clusters (after arXiv 2411.00640, sec. 2.2)."""
     if not len(values):
-        return Estimate(float("nan"), float("nan"), float("nan"))
+        return Estimate(value=float("nan"), low=float("nan"), high=float("nan"))
     _, index = np.unique(clusters, return_inverse=True)
     sums, counts = np.bincount(index, values), np.bincount(index).astype(float)
     mean = float(values.mean())
     if len(sums) < 2:
-        return Estimate(mean, mean, mean)
+        return Estimate(value=mean, low=mean, high=mean)
     found = stats.bootstrap(
         (sums, counts),
         lambda total, count, axis: total.sum(axis=axis) / count.sum(axis=axis),
@@ -136,4 +65,4 @@ def _bootstrap(clusters: Sequence[str], values: NDArray[np.float64]) -> Estimate
         method="percentile",
         rng=np.random.default_rng(0),
     ).confidence_interval
-    return Estimate(mean, float(found.low), float(found.high))
+    return Estimate(value=mean, low=float(found.low), high=float(found.high))

@@ -13,12 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from agents.pretrained import load
-from agents.templates import as_letters, rendered
 from elenchus.config import TrainingConfig
 from elenchus.errors import UserError
-from elenchus.records import Message, Text, as_message
+from elenchus.records import Message, Text
 from elenchus.runs import explained
+from models.pretrained import load
+from models.templates import as_letters, rendered
 
 Row = dict[str, list[int]]
 WHOLE = "whole"  # name of the file that says so of a checkpoint
@@ -138,7 +138,7 @@ def check(weights: Path) -> None:
     tokenizer = load(AutoTokenizer, weights)
     if tokenizer.chat_template is None:
         raise UserError(f"student.model: {weights} has no chat template: take one tuned to chat")
-    chat = (as_message("system", "Be brief."), as_message("user", "Who?"))
+    chat = (Message(role="system", content="Be brief."), Message(role="user", content="Who?"))
     ids, asked = _chat(tokenizer, Sample(chat, "I."))
     if _shared(ids, asked) < len(asked):
         raise UserError(

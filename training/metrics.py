@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
-from training.evaluation import Estimate
+from elenchus.results import Estimate
 
 BINS = 15  # of equal width, for calibration (Guo et al. 2017)
 RESAMPLES = 1000
@@ -250,7 +250,7 @@ def _estimate(value: float, resampled: Array) -> Estimate | None:
     if np.isnan(value):
         return None
     low, high = np.percentile(resampled[~np.isnan(resampled)], INTERVAL)
-    return Estimate(float(value), float(low), float(high))
+    return Estimate(value=float(value), low=float(low), high=float(high))
 
 
 def _measures(drawn: NDArray[np.integer[Any]] | Array, facts: _Facts) -> dict[str, Array]:

@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.pretrained import load
-from agents.templates import rendered
-from elenchus.config import PretrainingConfig, TrainingConfig
+from elenchus.config import TrainingConfig
 from elenchus.errors import UserError
 from elenchus.records import Message
 from elenchus.runs import explained
+from models.pretrained import load
+from models.templates import rendered
 from training import lora
+from training.config import PretrainingConfig
 from training.lora import Row
 
 AT_ONCE = 256  # texts tokenised together

@@ -6,12 +6,13 @@ import json
 import pytest
 from scripted import Scripted
 
-from agents.calls import Caller, CallFailed
 from agents.examiner import Examiner
-from agents.models import Model
-from elenchus.config import DomainConfig, ModelConfig
 from elenchus.ledger import Ledger
 from elenchus.records import Failure, Passage, Point, Seed
+from elenchus.sections import ModelConfig
+from graphs.config import DomainConfig
+from models.backend import Model
+from models.calls import Caller, CallFailed
 
 PASSAGE = Passage(
     document_id="d", source="s", start=0, end=1, heading=(), text="Pay within 14\ndays of entry."

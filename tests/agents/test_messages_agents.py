@@ -10,15 +10,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scripted import Scripted
 
-from agents.calls import Caller, CallFailed
 from agents.indicators import IndicatorExpert
-from agents.judge import Judge
+from agents.labeller import Judge
 from agents.messenger import Messenger
-from agents.models import Model, make_model
-from elenchus.config import DomainConfig, GenerationConfig, MessagesConfig, ModelConfig
 from elenchus.ledger import Ledger
-from elenchus.message_records import IndicatorList, RealMessage
 from elenchus.records import Failure
+from elenchus.sections import ModelConfig
+from graphs.classification.config import GenerationConfig, MessagesConfig
+from graphs.classification.records import IndicatorList, RealMessage
+from graphs.config import DomainConfig
+from models.backend import Model, make_model
+from models.calls import Caller, CallFailed
 
 Result = TypeVar("Result")
 DOMAIN = DomainConfig(

@@ -9,21 +9,23 @@ import pytest
 from scripted import Scripted
 
 from agents.author import Author
-from agents.calls import Caller, CallFailed
 from agents.examiner import Examiner
 from agents.expert import Expert
-from agents.grader import Grader
+from agents.graders import Grader
 from agents.indicators import IndicatorExpert
-from agents.judge import Judge
+from agents.labeller import Judge
 from agents.messenger import Messenger
-from agents.models import Model
 from agents.prompting import FOLDER, TAGS
 from agents.rater import Rater
 from agents.student import Student
-from elenchus.config import DomainConfig, IndicatorsConfig, MessagesConfig, ModelConfig
 from elenchus.ledger import Ledger
-from elenchus.message_records import IndicatorList, RealMessage
 from elenchus.records import Passage, Point, Question, Seed
+from elenchus.sections import ModelConfig
+from graphs.classification.config import IndicatorsConfig, MessagesConfig
+from graphs.classification.records import IndicatorList, RealMessage
+from graphs.config import DomainConfig
+from models.backend import Model
+from models.calls import Caller, CallFailed
 
 HOSTILE = "\n".join(
     [

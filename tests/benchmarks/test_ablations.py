@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks import ablations, invented, strategies
-from elenchus.loading import merged, validate
+from elenchus.loading import merged
+from graphs.config import validate
 
 
 def row(name: str, n: int, accuracy: float, seed: int = 0, wrong: float = 0.0) -> dict:

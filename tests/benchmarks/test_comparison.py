@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from benchmarks import comparison, efficiency, harness, strategies, tables
 from elenchus.errors import UserError
-from elenchus.loading import merged, validate
+from elenchus.loading import merged
+from graphs.config import validate
 
 SHARES = st.floats(0, 1)
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 import yaml
 
-from agents.builtin import codes
 from benchmarks import cells, efficiency, invented, strategies
 from benchmarks.figure import draw
 from elenchus.errors import UserError
 from elenchus.loading import merged
+from offline.nano import codes
 
 SIZES = (4, 8)
 SMALL = {

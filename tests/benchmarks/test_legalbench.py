@@ -9,7 +9,8 @@ from pyarrow import parquet
 
 from benchmarks import legalbench, strategies
 from elenchus.errors import UserError
-from elenchus.loading import merged, validate
+from elenchus.loading import merged
+from graphs.config import validate
 from graphs.exams import read_hand_exam
 from retrieval.index import contents
 

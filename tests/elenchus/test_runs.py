@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 from elenchus import runs
-from elenchus.config import DomainConfig
 from elenchus.errors import UserError
 from elenchus.ledger import Ledger
 from elenchus.records import Seed
+from graphs.config import DomainConfig
 
 CONFIG = DomainConfig(domain="d", title="t")
 

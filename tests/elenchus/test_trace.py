@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from elenchus import trace
 from elenchus.ledger import Ledger
 from elenchus.runs import RunFolder
+from graphs.adaptation import trace
 
 
 @pytest.mark.parametrize("topic", ["[/INST] x", "mooring [section 3] fee"])

@@ -15,9 +15,8 @@ import pytest
 from filelock import FileLock, Timeout
 from pyarrow import parquet
 
-from elenchus.config import DomainConfig
 from elenchus.errors import UserError
-from elenchus.loading import validate
+from graphs.config import DomainConfig, validate
 from retrieval.catalogue import Catalogue
 from retrieval.embedding import Embedder
 from retrieval.index import Index, contents

@@ -13,12 +13,12 @@ import pytest
 from elenchus.config import RetrievalConfig
 from elenchus.errors import UserError
 from elenchus.ledger import Ledger
-from elenchus.loading import validate
 from elenchus.records import Passage, Retrieval
+from graphs.config import validate
 from retrieval import embedding
 from retrieval.embedding import Embedder
 from retrieval.index import Index
-from retrieval.recorded import RecordedSearch
+from retrieval.search import RecordedSearch
 from retrieval.search import Search, references
 from retrieval.store import Store
 

@@ -14,7 +14,7 @@ from aiohttp import web
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 from langchain_core.messages.ai import UsageMetadata
 
-from agents.builtin.reader import ReaderChatModel
+from offline.reader.chat import ReaderChatModel
 from tests.server.faults import KEPT_BACK, Fault, Plan, spoilt
 
 MODEL = "reader"

@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 from scipy.special import softmax
 from sklearn.metrics import accuracy_score, f1_score
 
-from agents.builtin.nano import WEIGHTS
-from agents.models import file_hash
-from elenchus.config import ClassifierConfig, TrainingConfig
+from elenchus.config import TrainingConfig
 from elenchus.errors import UserError
+from models.weights import file_hash
+from offline.nano.chat import WEIGHTS
 from training import baseline, calibration, classifier, metrics
+from training.config import ClassifierConfig
 
 FAST = TrainingConfig(
     epochs=1,

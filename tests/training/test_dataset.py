@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from elenchus.config import DatasetConfig
-from elenchus.records import Example, as_message
+from elenchus.records import Example, Message
 from training.dataset import curate, facility_location, without_duplicates
 
 
@@ -59,7 +59,7 @@ def test_kept_ones_are_apart_and_removed_ones_are_not(vectors: np.ndarray, limit
 
 def example(n: int, weight: float = 1.0) -> Example:
     return Example(
-        prompt=(as_message("user", f"question {n}"),), completion="a", question_id="q", turn_id="t",
+        prompt=(Message(role="user", content=f"question {n}"),), completion="a", question_id="q", turn_id="t",
         examination_id="e", point_id=f"o-{n}", passage_ids=("p",), kind="recall", round=1,
         weight=weight,
     )  # fmt: skip

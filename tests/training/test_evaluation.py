@@ -5,13 +5,14 @@ import asyncio
 import numpy as np
 from scripted import Scripted
 
-from agents.calls import Caller
-from agents.grader import Grader
-from agents.models import Model, make_model
+from agents.graders import Grader
 from agents.student import Student
-from elenchus.config import DomainConfig, ModelConfig
 from elenchus.ledger import Ledger
-from elenchus.records import ExamItem, Failure, Score, as_message
+from elenchus.records import ExamItem, Failure, Message, Score
+from elenchus.sections import ModelConfig
+from graphs.config import DomainConfig
+from models.backend import Model, make_model
+from models.calls import Caller
 from training.evaluation import accuracy, gain, graded, share, sit
 
 
@@ -19,7 +20,7 @@ def exam(right: list[bool], round_: int, points: int = 0) -> tuple[list[ExamItem
     items, scores = [], []
     for n, is_right in enumerate(right):
         item = ExamItem(
-            exam="held-out", kind="recall", prompt=(as_message("user", f"q{n}"),), gold="a",
+            exam="held-out", kind="recall", prompt=(Message(role="user", content=f"q{n}"),), gold="a",
             point_id=f"o-{n % points}" if points else None,
         )  # fmt: skip
         items.append(item)

@@ -8,16 +8,18 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from agents.builtin.nano import WEIGHTS
-from agents.models import file_hash
 from elenchus.config import TrainingConfig
 from elenchus.errors import UserError
-from elenchus.records import as_message
+from elenchus.records import Message
+from models.weights import file_hash
+from offline.nano.chat import WEIGHTS
 from training import lora
 
 CONFIG = TrainingConfig(epochs=3, least_steps=1, batch_size=4, rank=4, warmup_steps=1, save_steps=2)
 SAMPLES = [
-    lora.Sample((as_message("user", f"Where is lamp {n}?"),), f"Lamp {n}: hall. So: hall.")
+    lora.Sample(
+        (Message(role="user", content=f"Where is lamp {n}?"),), f"Lamp {n}: hall. So: hall."
+    )
     for n in range(8)
 ]
 
@@ -110,7 +112,9 @@ def test_a_batch_without_the_logits_of_prompts_has_the_same_loss() -> None:
 
     tokenizer = AutoTokenizer.from_pretrained(WEIGHTS)
     model = AutoModelForCausalLM.from_pretrained(WEIGHTS, dtype=torch.float32)
-    longer = lora.Sample((as_message("user", "The hall has seven lamps. Which?"),), "So: none.")
+    longer = lora.Sample(
+        (Message(role="user", content="The hall has seven lamps. Which?"),), "So: none."
+    )
     rows = [lora.encode(tokenizer, sample) for sample in (*SAMPLES[:3], longer)]
     batch = lora.Padding(0)([rows])
     whole = batch["input_ids"].clone()

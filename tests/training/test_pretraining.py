@@ -5,17 +5,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from agents.matching import matches
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file
 from transformers import AutoTokenizer
 
-from agents.builtin.nano import WEIGHTS
-from elenchus.config import PretrainingConfig, TrainingConfig
+from elenchus.config import TrainingConfig
 from elenchus.errors import UserError
-from elenchus.matching import matches
-from elenchus.records import as_message
+from elenchus.records import Message
+from offline.nano.chat import WEIGHTS
 from training import lora, pretraining
+from training.config import PretrainingConfig
 
 TRAINING = TrainingConfig(rank=4, warmup_steps=1, save_steps=2)
 OWN = PretrainingConfig(block=16, batch_size=2)
@@ -50,7 +51,10 @@ def test_texts_are_packed_whole_and_once(tmp_path: Path) -> None:
 
 
 def test_chats_are_packed_with_one_end_mark(tmp_path: Path) -> None:
-    chat = [as_message("user", "Where?"), as_message("assistant", "In the hall.")]
+    chat = [
+        Message(role="user", content="Where?"),
+        Message(role="assistant", content="In the hall."),
+    ]
     (text,) = pretraining.as_chats(WEIGHTS, [chat])
     assert text.endswith("<|end|>")
     pretraining.pack(WEIGHTS, [text], tmp_path / "chat.tokens", chats=True)
@@ -69,7 +73,7 @@ def test_marks_in_a_document_are_letters(tmp_path: Path) -> None:
 
 
 def test_what_cannot_be_trained_is_said_before() -> None:
-    long = [as_message("user", "well " * 900)]
+    long = [Message(role="user", content="well " * 900)]
     for config, longest, says in (
         (OWN.model_copy(update={"block": 4096}), [], "pretraining.block"),
         (OWN, long, "lower pretraining.shots"),

@@ -1,0 +1,60 @@
+"""Named parts that can be added to: our own, and those that installed packages offer.
+
+Each seam of the program is one `Registry`: methods (`graphs/methods.py`), backends of models
+(`models/backends.py`), graders (`agents/graders.py`), stopping rules
+(`graphs/adaptation/stopping.py`) and loaders of documents (`retrieval/corpora.py`).
+docs/extending.md has an example of each.
+"""
+
+import difflib
+import functools
+import pkgutil
+from collections.abc import Mapping
+from importlib import metadata
+from typing import Any, Generic, TypeVar, cast
+
+from elenchus.errors import UserError
+
+Part = TypeVar("Part")
+
+
+class Registry(Generic[Part]):
+    """Parts of one kind by name; each is loaded when it is first asked for.
+
+    Args:
+        what: the kind in words, for messages.
+        group: the entry-point group by which installed packages add to it.
+        own: our own parts, as "module:attribute". They go before installed ones of the same name.
+    """
+
+    def __init__(self, what: str, group: str, own: Mapping[str, str]) -> None:
+        self.what, self.group, self._own = what, group, own
+
+    def names(self) -> list[str]:
+        """Return all names, our own first."""
+        return [*self._own, *(name for name in self._installed if name not in self._own)]
+
+    def get(self, name: str) -> Part:
+        """Load a part.
+
+        Raises:
+            UserError: there is none of this name, or its package cannot be loaded.
+        """
+        if name in self._own:
+            return cast(Part, pkgutil.resolve_name(self._own[name]))
+        if name not in self._installed:
+            near = difflib.get_close_matches(name, self.names(), n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(self.names())}"
+            raise UserError(f"there is no {self.what} {name!r}; {hint}")
+        point = self._installed[name]
+        try:
+            return cast(Part, point.load())
+        except (ImportError, AttributeError) as error:
+            package = point.dist.name if point.dist else point.value
+            raise UserError(
+                f"the {self.what} {name!r} of {package} cannot be loaded: {error}"
+            ) from error
+
+    @functools.cached_property
+    def _installed(self) -> dict[str, Any]:
+        return {point.name: point for point in metadata.entry_points(group=self.group)}

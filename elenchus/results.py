@@ -1,0 +1,109 @@
+"""What a run came to: `result.json` and what `elenchus runs --json` prints, as versioned models.
+
+A method's own result extends `Result` in its folder. `version` rises when a field changes its
+meaning or goes; a new field with a default leaves it as it is.
+"""
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Value(BaseModel):
+    """Base of all parts of a result: frozen, and closed but for fields of later versions."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class Estimate(Value):
+    """A share, or a difference of shares, with its 95 % interval."""
+
+    value: float
+    low: float
+    high: float
+
+    def as_share(self) -> str:
+        """Return it for people: 36.9%."""
+        return f"{self.value:.1%}"
+
+    def as_gain(self) -> str:
+        """Return it for people, in points with its interval: +53.6 [+48.1, +58.5]."""
+        value, low, high = (100 * number for number in (self.value, self.low, self.high))
+        return f"{value:+.1f} [{low:+.1f}, {high:+.1f}]"
+
+
+class ExamResult(Value):
+    """One exam before and after; `after` and `gain` are None where nothing was trained.
+
+    All three are None where no question has a grade in every sitting. `kinds` holds, by kind of
+    question, the share right before and, where something was trained, after.
+    """
+
+    questions: int
+    ungraded: int
+    before: Estimate | None
+    after: Estimate | None
+    gain: Estimate | None
+    kinds: dict[str, list[float]]
+
+
+class Result(Value):
+    """What every run comes to.
+
+    `seconds` are those of the process that finished it: how long those before it took, where it was
+    `resumed`, is not known.
+    """
+
+    version: Literal[1] = 1
+    method: str
+    domain: str
+    run: str
+    stopped: str
+    rounds: int
+    examples: int
+    exams: dict[str, ExamResult | None] = {}
+    calls: int
+    tokens: int
+    resumed: bool
+    seconds: float
+
+
+class RunRow(Value):
+    """A run in the list of all runs; what is not known yet is None.
+
+    `before`, `after` and `interval` are of the held-out exam; `interval` is that of the gain.
+    """
+
+    version: Literal[1] = 1
+    id: str
+    domain: str
+    state: str
+    questions: int | None = None
+    before: float | None = None
+    after: float | None = None
+    interval: tuple[float, float] | None = None
+    examples: int | None = None
+    seconds: float | None = None
+    calls: int | None = None
+    tokens: int | None = None
+
+
+def run_row(run: str, domain: str, state: str, result: Result | None) -> RunRow:
+    """Return the row of a run; `result` is None while it is not finished."""
+    if result is None:
+        return RunRow(id=run, domain=domain, state=state)
+    exam = result.exams.get("held-out")
+    gain = exam.gain if exam else None
+    return RunRow(
+        id=run,
+        domain=domain,
+        state=state,
+        questions=exam.questions if exam else None,
+        before=exam.before.value if exam and exam.before else None,
+        after=exam.after.value if exam and exam.after else None,
+        interval=(gain.low, gain.high) if gain else None,
+        examples=result.examples,
+        seconds=result.seconds,
+        calls=result.calls,
+        tokens=result.tokens,
+    )

@@ -1,0 +1,1 @@
+"""Adaptation by examination: the main method (arXiv 2602.18137)."""

@@ -1,0 +1,286 @@
+"""Between examinations and adapter: examples, the dataset of a round, and its training."""
+
+import math
+from collections.abc import Sequence
+
+from elenchus.ledger import Ledger
+from elenchus.progress import Advance
+from elenchus.records import (
+    Adapter,
+    Dataset,
+    Examination,
+    ExamItem,
+    Example,
+    Point,
+    Seed,
+    Text,
+    Turn,
+    Update,
+    Verdict,
+)
+from graphs.adaptation.seeds import Past, how_many_more
+from graphs.adaptation.state import AdaptationState
+from graphs.services import Services
+from models.backend import weights
+from models.weights import weights_hash
+from training import dataset as datasets
+from training import lora, replay
+
+LEAST = 8  # examples for a point of an update, which has few of them
+
+
+def past(ledger: Ledger, before: int, memory: float) -> Past:
+    """What the examinations of all rounds before one showed, and those that it had so far.
+
+    What it and the round before it showed counts whole, earlier findings `memory` times as much
+    for every round between: the student has learnt.
+    """
+    seen = Past()
+    seeds = {seed.id: seed for seed in ledger.all(Seed)}
+    turns = {turn.id: turn for turn in ledger.all(Turn)}
+    for examination in ledger.all(Examination):
+        seed = seeds[examination.seed_id]
+        if not examination.turn_ids:
+            continue
+        own = [turns[i] for i in examination.turn_ids]
+        if own[0].verdict is not None:
+            weight = memory ** max(before - 1 - examination.round, 0)
+            seen.asked[seed.point_id, seed.kind] += weight
+            seen.failed[seed.point_id, seed.kind] += weight * failed(own[0].verdict)
+        seen.covered[seed.point_id] += examination.accepted_turn_id is not None
+        seen.questions[seed.point_id] += [turn.question.text for turn in own]
+    return seen
+
+
+def failed(verdict: Verdict) -> bool:
+    """Whether most of the student's answers to a question were not right throughout."""
+    wrong = sum(grade != "correct" for grade in verdict.grades)
+    return 2 * wrong > len(verdict.grades)
+
+
+def fresh_failures(ledger: Ledger, round_: int) -> tuple[int, int]:
+    """How many of a round's fresh (first) questions the student failed, and how many it had."""
+    first = [
+        ledger.get(Turn, e.turn_ids[0]) for e in ledger.all(Examination, round=round_) if e.turn_ids
+    ]
+    verdicts = [turn.verdict for turn in first if turn.verdict is not None]
+    return sum(map(failed, verdicts)), len(verdicts)
+
+
+def choose(run: Services, round_: int) -> Dataset:
+    """Turn what was accepted so far into examples, and choose the dataset of a round.
+
+    In an update, it is what was kept, and the choice among what is new.
+    """
+    ledger = run.ledger
+    over = update(ledger)
+    begun = over.round if over else 0
+    most = wanted(run) if over else run.config.sizes[round_ - 1]
+    among = [e for e in ledger.all(Examination) if begun < e.round <= round_]
+    candidates = _examples(run, among)
+    ledger.write(*candidates)
+    examples = _short_enough(run, candidates)
+    encode = run.embedder.encode
+    exam = encode([i.prompt[-1].content for i in ledger.all(ExamItem, exam="held-out")])
+    chosen = datasets.curate(
+        examples,
+        encode([e.prompt[-1].content for e in examples]),
+        exam,
+        run.config.dataset,
+        round_,
+        most,
+        too_long=len(candidates) - len(examples),
+    )
+    kept, nearest = _kept(run, over, exam)
+    return chosen.model_copy(
+        update={
+            "example_ids": (*kept, *chosen.example_ids),
+            "nearest_exam_similarity": max(chosen.nearest_exam_similarity, round(nearest, 4)),
+        }
+    )
+
+
+def keep(run: Services, dataset: Dataset) -> None:
+    """Write a round's dataset down, and its files."""
+    run.ledger.write(dataset)
+    _write_files(run, dataset)
+
+
+def more(run: Services, dataset: Dataset, wanted: int) -> int:
+    """Examinations that a round still needs, as its candidates are fewer than its size.
+
+    `wanted` examples should the round add. A choice of fewer among enough candidates is compact.
+    """
+    left_out = dataset.near_duplicates + dataset.near_exam + dataset.too_long
+    usable = dataset.candidates - left_out
+    done = run.ledger.all(Examination, round=dataset.round)
+    return how_many_more(
+        run.config.sizes[dataset.round - 1] - usable,
+        wanted,
+        len(done),
+        min(usable, accepted(done)),
+        run.config.dataset.candidates,
+    )
+
+
+def accepted(examinations: Sequence[Examination]) -> int:
+    """How many of them accepted a turn."""
+    return sum(e.accepted_turn_id is not None for e in examinations)
+
+
+def keep_so_far(run: Services) -> int:
+    """Write the files of a round that was broken off; the number of examples.
+
+    The ledger does not get the dataset: when the round goes on, it will be another.
+    """
+    rounds = [e.round for e in run.ledger.all(Examination)]
+    if not rounds:
+        return 0
+    dataset = choose(run, max(rounds))
+    _write_files(run, dataset)
+    return len(dataset.example_ids)
+
+
+def update(ledger: Ledger) -> Update | None:
+    """What the run took over from an earlier one, where it is an update."""
+    return next(iter(ledger.all(Update)), None)
+
+
+def new_points(ledger: Ledger) -> list[Point]:
+    """The points of passages that an update found new; none in any other run."""
+    over = update(ledger)
+    new = set(over.passages_new) if over else set()
+    return [point for point in ledger.all(Point) if point.passage_id in new]
+
+
+def wanted(run: Services) -> int:
+    """How many examples an update should get from its new points."""
+    over = update(run.ledger)
+    each = max(over.examples_a_point, LEAST) if over else 0.0
+    return math.ceil(each * len(new_points(run.ledger)))
+
+
+def _kept(run: Services, over: Update | None, exam: datasets.Vectors) -> tuple[list[str], float]:
+    """The examples that an update took over, without those too near its new exam questions, and
+    how near the nearest of them is."""
+    if over is None:
+        return [], -1.0
+    examples = {e.id: e for e in run.ledger.all(Example)}
+    vectors = run.embedder.encode([examples[i].prompt[-1].content for i in over.kept])
+    nearness = (vectors @ exam.T).max(axis=1, initial=-1.0)
+    most = run.config.dataset.near_exam
+    apart = {i: float(cosine) for i, cosine in zip(over.kept, nearness, strict=True)
+             if cosine < most}  # fmt: skip
+    return list(apart), max(apart.values(), default=-1.0)
+
+
+def _write_files(run: Services, dataset: Dataset) -> None:
+    ledger, folder = run.ledger, run.folder.dataset
+    refused = [e for e in ledger.all(Examination) if e.rejection and e.round <= dataset.round]
+    datasets.write_examples(folder / "train.jsonl", chosen_examples(ledger, dataset))
+    datasets.write_exam(folder / "held-out.jsonl", ledger.all(ExamItem, exam="held-out"))
+    datasets.write_rejected(folder / "rejected.jsonl", refused)
+
+
+def size(ledger: Ledger, state: AdaptationState) -> int:
+    """Examples in the newest dataset; 0 before the first."""
+    known = state.get("dataset_id", "")
+    return len(ledger.get(Dataset, known).example_ids) if known else 0
+
+
+def chosen_examples(ledger: Ledger, dataset: Dataset) -> list[Example]:
+    """The examples of a dataset, in the order they were chosen."""
+    by_id = {example.id: example for example in ledger.all(Example)}
+    return [by_id[i] for i in dataset.example_ids]
+
+
+def train(
+    run: Services, dataset: Dataset, previous: str, advance: Advance, steps: int = 0
+) -> Adapter:
+    """Fit the adapter of a round, from that of the round before; a finished one is taken as it is.
+
+    `previous` is a path below the run folder, "" in the first round; `steps` are taken at least.
+    """
+    own = _samples(chosen_examples(run.ledger, dataset))
+    return _fitted(run, own, dataset.round, dataset.id, previous, advance, steps)
+
+
+def train_on_texts(run: Services, advance: Advance) -> Adapter:
+    """Fit an adapter to the texts of a run, repeated until they fill the least steps.
+
+    Repeated before replay is added, so that every pass over them has replay of its own.
+    """
+    config, own = run.config.training, lora.texts(run.ledger.all(Text))
+    wanted = config.least_steps * config.batch_size / (1 + config.replay)
+    return _fitted(run, own * max(1, math.ceil(wanted / len(own))), 1, "", "", advance)
+
+
+def _fitted(
+    run: Services,
+    own: list[lora.Sample],
+    round_: int,
+    dataset_id: str,
+    previous: str,
+    advance: Advance,
+    steps: int = 0,
+) -> Adapter:
+    """The adapter of a round, trained on samples and their share of replay."""
+    config, out = run.config, run.folder.adapter(round_)
+    least = max(steps, config.training.least_steps)
+    training = config.training.model_copy(update={"least_steps": least})
+    base = weights(config.student)
+    general = replay.samples(config, round(training.replay * len(own)), round_)
+    over = lora.too_long(base, general, training)
+    samples = [*own, *(s for s, long in zip(general, over, strict=True) if not long)]
+    plan = lora.batches(lora.encoded(base, samples), training, config.seed)
+    if not out.exists():
+        start = run.folder.path / previous if previous else None
+        lora.train(base, plan, training, config.seed, out, advance, start)
+    return Adapter(
+        round=round_,
+        path=out.relative_to(run.folder.path).as_posix(),
+        sha256=weights_hash(out),
+        previous=previous,
+        dataset_id=dataset_id,
+        steps=len(plan),
+        tokens=lora.tokens(plan),
+    )
+
+
+def _samples(examples: list[Example]) -> list[lora.Sample]:
+    return [lora.Sample(e.prompt, e.completion) for e in examples]
+
+
+def _short_enough(run: Services, examples: list[Example]) -> list[Example]:
+    config = run.config
+    if not config.training.enabled:
+        return examples  # whoever trains has a tokenizer of their own
+    over = lora.too_long(weights(config.student), _samples(examples), config.training)
+    return [example for example, long in zip(examples, over, strict=True) if not long]
+
+
+def _examples(run: Services, examinations: list[Examination]) -> list[Example]:
+    """One example for each accepted turn, oldest round first, the widest gap first."""
+    examples = [
+        _example(run, examination, run.ledger.get(Turn, examination.accepted_turn_id))
+        for examination in examinations
+        if examination.accepted_turn_id is not None
+    ]
+    return sorted(examples, key=lambda e: (e.round, -e.weight, e.id))
+
+
+def _example(run: Services, examination: Examination, turn: Turn) -> Example:
+    """What a turn of an examination teaches: its question, and the expert's answer."""
+    cited = [c.passage_id for c in turn.expert[0].citations]
+    return Example(
+        prompt=run.examinee("").prompt(turn.question.text).messages,
+        completion=turn.expert[0].text,
+        question_id=turn.question.id,
+        turn_id=turn.id,
+        examination_id=examination.id,
+        point_id=turn.question.point_id,
+        passage_ids=tuple(dict.fromkeys((*turn.question.passage_ids, *cited))),
+        kind=turn.question.kind,
+        round=examination.round,
+        weight=1.0 if turn.gap is None else turn.gap,
+    )

@@ -1,0 +1,166 @@
+"""The outer loop: a domain's state machine, from documents to an adapted student.
+
+    index -> survey -> write_exam -> evaluate -> draw -> examine (one a seed) -> curate -> train
+                                        ^ |       ^                                |       |
+                                        | |       +------- the round falls short --+       |
+                                        | +-> conclude                                     |
+                                        +--------------------------------------------------+
+
+Nodes do what can fail; routers are pure functions of the state. The outer rounds, which the paper
+lacks (arXiv 2602.18137), go on until a rule of `graphs/adaptation/stopping.py` ends them.
+"""
+
+import asyncio
+
+from langgraph.graph import END, START, StateGraph
+from langgraph.runtime import Runtime
+from langgraph.types import Send
+
+from elenchus.records import Dataset, Examination, Point
+from graphs import exams, nodes
+from graphs.adaptation import curation, examination, report
+from graphs.adaptation.seeds import draw_seeds, how_many
+from graphs.adaptation.state import AdaptationState, SeedState
+from graphs.adaptation.stopping import stopping_rule
+from graphs.nodes import TRANSIENT, Changes, training_stage
+from graphs.services import RunRef, Services, services
+from graphs.state import is_trained, trained_rounds
+
+
+async def evaluate(state: AdaptationState, runtime: Runtime[RunRef]) -> Changes:
+    """Run the held-out exam with the newest adapter, and decide whether to go on."""
+    run = services(runtime)
+    share = await exams.run_exam(run, "held-out", state["round"], state["adapter"])
+    reason = stopping_rule(run.config)(state) if state["round"] else None
+    run.progress.say(
+        f"round {state['round']}: {exams.shown(share)} on the held-out exam"
+        + (f"; stopping: {reason}" if reason else "")
+    )
+    return {"accuracies": [share], "stopped": reason or ""}
+
+
+async def draw(state: AdaptationState, runtime: Runtime[RunRef]) -> Changes:
+    """Choose seeds by coverage and by what the student fails; more for a round that falls short."""
+    run, round_ = services(runtime), trained_rounds(state) + 1
+    config, ledger = run.config, run.ledger
+    count = state.get("more", 0)
+    if not count:
+        before = ledger.all(Examination, round=state["round"])
+        wanted, taken = _wanted(run, state, round_), curation.accepted(before)
+        count = how_many(wanted, len(before), taken, config.dataset.candidates)
+    seeds = draw_seeds(
+        ledger.all(Point),
+        curation.past(ledger, round_, config.adaptation.memory),
+        round_,
+        count,
+        config.adaptation,
+        config.seed,
+        ledger.count(Examination, round=round_),
+    )
+    run.ledger.write(*seeds)
+    return {"round": round_, "seed_ids": [seed.id for seed in seeds]}
+
+
+async def curate(state: AdaptationState, runtime: Runtime[RunRef]) -> Changes:
+    """Choose the compact dataset from all that was accepted so far; it is kept once it is whole."""
+    run = services(runtime)
+    run.fan_out.end()
+    dataset = await asyncio.to_thread(curation.choose, run, state["round"])
+    failed, fresh = curation.fresh_failures(run.ledger, state["round"])
+    done = run.ledger.all(Examination, round=state["round"])
+    said = f"round {state['round']}: " + (
+        (f"the student failed {failed} of {fresh} fresh questions; " if fresh else "")
+        + f"{curation.accepted(done)} of {len(done)} examinations accepted, "
+    )
+    sighted = run.config.examination.sighted
+    # Only a round's first questions are alike from round to round; later ones follow its findings.
+    first = sighted and fresh and not state.get("more", 0)
+    shares: Changes = {"failed": [failed], "fresh": [fresh]} if first else {}
+    learnt = sighted and failed < run.config.adaptation.stop_failure_share * fresh
+    more = curation.more(run, dataset, _wanted(run, state, state["round"]))
+    if more and not learnt:
+        run.progress.say(f"{said}too few for the round: {more} more")
+        return {"more": more} | shares
+    curation.keep(run, dataset)
+    run.progress.say(f"{said}dataset of {len(dataset.example_ids)}")
+    if sighted and not fresh:
+        nobody = "no question could be put to the student"
+        return {"dataset_id": dataset.id, "more": 0, "stopped": nobody}
+    stopped = ""
+    if not dataset.example_ids:
+        long = dataset.too_long and dataset.too_long == dataset.candidates
+        nothing = "every accepted answer is over training.max_tokens"
+        stopped = nothing if long else "no examination was accepted"
+    elif not run.config.training.enabled:
+        stopped = "the dataset is made, and training.enabled is off"
+    return {"dataset_id": dataset.id, "more": 0, "stopped": stopped} | shares
+
+
+async def train(state: AdaptationState, runtime: Runtime[RunRef]) -> Changes:
+    """Go on with the LoRA of the round before, on the whole dataset so far."""
+    run = services(runtime)
+    dataset = run.ledger.get(Dataset, state["dataset_id"])
+    with training_stage(run, f"Train round {state['round']}") as step:
+        adapter = await asyncio.to_thread(curation.train, run, dataset, state["adapter"], step)
+    run.ledger.write(adapter)
+    return {"adapter": adapter.path}
+
+
+async def conclude(state: AdaptationState, runtime: Runtime[RunRef]) -> Changes:
+    """Run the other exams with the last adapter, and write the dataset folder and the result."""
+    run = services(runtime)
+    for exam in ("general", "hand"):
+        await exams.run_exam(run, exam, state.get("first", 0), state.get("start", ""))
+        if is_trained(state):
+            await exams.run_exam(run, exam, trained_rounds(state), state["adapter"])
+    report.write(run, state)
+    return {}
+
+
+def after_evaluate(state: AdaptationState) -> str:
+    return "conclude" if state["stopped"] else "draw"
+
+
+def after_draw(state: AdaptationState) -> list[Send]:
+    return [
+        Send("examine", SeedState(seed_id=i, adapter=state["adapter"])) for i in state["seed_ids"]
+    ]
+
+
+def after_curate(state: AdaptationState) -> str:
+    if state["stopped"]:
+        return "conclude"
+    return "draw" if state.get("more", 0) else "train"
+
+
+def build_graph() -> StateGraph[AdaptationState, RunRef, AdaptationState, AdaptationState]:
+    """Build the graph without a checkpointer: the runner compiles it with the run's own."""
+    graph = StateGraph(AdaptationState, context_schema=RunRef)
+    first = (nodes.index, nodes.survey, nodes.write_exam)
+    for node in (*first, evaluate, draw, curate, train, conclude):
+        graph.add_node(node.__name__, node, retry_policy=TRANSIENT)
+    add_examinations(graph)
+    graph.add_edge(START, "index")
+    graph.add_edge("index", "survey")
+    graph.add_edge("survey", "write_exam")
+    graph.add_edge("write_exam", "evaluate")
+    graph.add_conditional_edges("evaluate", after_evaluate, ["draw", "conclude"])
+    graph.add_conditional_edges("draw", after_draw, ["examine"])
+    graph.add_edge("examine", "curate")
+    graph.add_conditional_edges("curate", after_curate, ["draw", "train", "conclude"])
+    graph.add_edge("train", "evaluate")
+    graph.add_edge("conclude", END)
+    return graph
+
+
+def add_examinations(
+    graph: StateGraph[AdaptationState, RunRef, AdaptationState, AdaptationState],
+) -> None:
+    """Add the inner loop as a node, which is sent one seed at a time."""
+    inner = examination.build_graph().compile()
+    graph.add_node("examine", inner, retry_policy=TRANSIENT, input_schema=SeedState)
+
+
+def _wanted(run: Services, state: AdaptationState, round_: int) -> int:
+    """Return how many examples a round should add to those of the round before."""
+    return run.config.sizes[round_ - 1] - curation.size(run.ledger, state)

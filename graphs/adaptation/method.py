@@ -1,0 +1,100 @@
+"""`method: examination`: learn what the student fails."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from elenchus.progress import Progress
+from elenchus.records import Passage, Point
+from elenchus.runs import RunFolder
+from graphs.adaptation.config import AdaptationTree
+from graphs.adaptation.result import AdaptationResult
+from graphs.method import Method, Role, Trace
+
+if TYPE_CHECKING:
+    from langgraph.graph import StateGraph
+    from rich.console import Console
+
+    from graphs.estimate import Use
+    from graphs.services import RunRef, Services
+
+
+class Examination(Method):
+    """The main method (arXiv 2602.18137), with outer rounds, and updates of finished runs."""
+
+    name = "examination"
+    config = AdaptationTree
+    result = AdaptationResult
+    read = Passage
+    found = Point
+
+    def graph(self) -> "StateGraph[Any, RunRef, Any, Any]":
+        """See `Method.graph`."""
+        from graphs.adaptation.graph import build_graph
+
+        return build_graph()
+
+    def update_graph(self) -> "StateGraph[Any, RunRef, Any, Any] | None":
+        """See `Method.update_graph`."""
+        from graphs.adaptation.update import build_graph
+
+        return build_graph()
+
+    def fingerprint(
+        self, config: Any, folder: Path, progress: Progress, strict: bool = True
+    ) -> str:
+        """See `Method.fingerprint`."""
+        from graphs import corpus
+
+        return corpus.fingerprint(config, folder, progress, strict)
+
+    def check(self, config: Any, folder: Path, progress: Progress) -> None:
+        """See `Method.check`."""
+        from graphs import corpus
+        from graphs.adaptation.stopping import stopping_rule
+        from models.backend import weights
+        from training import lora
+
+        corpus.check(config)
+        stopping_rule(config)
+        if config.training.enabled:
+            lora.check(weights(config.student))
+
+    def roles(self, config: Any) -> list[Role]:
+        """See `Method.roles`."""
+        passages = config.retrieval.passages + config.retrieval.references
+        return [
+            Role("expert", config.expert, passages, writes=True),
+            Role("examiner", config.examiner, 1),
+            Role("grader", config.grader),
+            Role("student", config.student),
+        ]
+
+    def estimate(self, config: Any, folder: Path) -> "list[Use]":
+        """See `Method.estimate`."""
+        from graphs.adaptation.estimate import estimate
+
+        return estimate(config, folder)
+
+    @property
+    def trace(self) -> Trace:
+        """See `Method.trace`."""
+        from graphs.adaptation import trace
+
+        return trace
+
+    def report(self, result: Any, run: RunFolder, console: "Console") -> None:
+        """See `Method.report`."""
+        from graphs.adaptation.screen import show
+
+        show(result, run, console)
+
+    def changed(self, run: RunFolder) -> str:
+        """See `Method.changed`."""
+        return f"{super().changed(run)}; afterwards, `{run.command('update')}` takes them up"
+
+    def keep_so_far(self, services: "Services") -> str:
+        """See `Method.keep_so_far`."""
+        from graphs.adaptation.curation import keep_so_far
+
+        kept = keep_so_far(services)
+        return f"the dataset so far has {kept} examples ({services.folder.dataset})" if kept else ""

@@ -1,0 +1,165 @@
+"""The end of a run: its result with intervals, the dataset's card, and the completion marker."""
+
+import math
+import time
+
+from elenchus import runs
+from elenchus.reasons import SENTENCES, by_code
+from elenchus.records import (
+    Adapter,
+    Dataset,
+    Examination,
+    ExamItem,
+    Passage,
+    Point,
+    Score,
+)
+from elenchus.results import ExamResult
+from graphs.adaptation import curation
+from graphs.adaptation.curation import chosen_examples
+from graphs.adaptation.result import AdaptationResult, UpdateResult
+from graphs.adaptation.state import AdaptationState, failure_shares
+from graphs.services import Services
+from graphs.state import MeasuredState, is_trained, trained_rounds
+from training import evaluation
+
+EXAMS = ("held-out", "general", "hand")
+
+
+def write(run: Services, state: AdaptationState) -> None:
+    """Write dataset/card.md, then result.json: its existence means that the run is finished."""
+    result = result_of(run, state)
+    if run.ledger.count(Dataset):  # texts beside it have none
+        run.folder.dataset.mkdir(exist_ok=True)
+        runs.write_atomic(run.folder.dataset / "card.md", _card(run, result))
+    runs.write_result(run.folder.result, result)
+
+
+def result_of(run: Services, state: AdaptationState) -> AdaptationResult:
+    """Return what a run came to."""
+    ledger = run.ledger
+    datasets = {d.id: d for d in ledger.all(Dataset)}
+    dataset = datasets.get(state.get("dataset_id", ""))
+    calls, tokens = ledger.usage()
+    points, passages = ledger.all(Point), ledger.count(Passage)
+    examinations = ledger.all(Examination)
+    return AdaptationResult(
+        method=run.config.method,
+        domain=run.config.domain,
+        run=run.folder.id,
+        stopped=state["stopped"],
+        rounds=state["round"],
+        exams={exam: exam_result(run, exam, state) for exam in EXAMS},
+        # No number stands for an exam without questions, which an update may be left with.
+        accuracy_by_round=[None if math.isnan(a) else a for a in state["accuracies"]],
+        failure_share_by_round=failure_shares(state),
+        passages=passages,
+        readable_passages=len({p.passage_id for p in points}),
+        points=len(points),
+        examinations=len(examinations),
+        accepted=curation.accepted(examinations),
+        rejected=by_code(e.rejection for e in examinations if e.rejection),
+        examples=len(dataset.example_ids) if dataset else 0,
+        candidates=dataset.candidates if dataset else 0,
+        near_duplicates=dataset.near_duplicates if dataset else 0,
+        near_exam=dataset.near_exam if dataset else 0,
+        too_long=dataset.too_long if dataset else 0,
+        nearest_exam_similarity=dataset.nearest_exam_similarity if dataset else None,
+        points_covered=_covered(run, dataset),
+        adapter=state["adapter"] if is_trained(state) else "",
+        update=_update(run, state, dataset),
+        calls=calls,
+        tokens=tokens,
+        resumed=run.resumed,
+        seconds=round(time.monotonic() - run.started, 1),
+    )
+
+
+def exam_result(
+    run: Services, exam: str, state: MeasuredState, among: set[str] | None = None
+) -> ExamResult | None:
+    """Return before, after and the paired gain on one exam; None where there is no such exam.
+
+    Args:
+        among: points whose questions alone count.
+    """
+    asked = run.ledger.all(ExamItem, exam=exam)
+    if among is not None:
+        asked = [item for item in asked if item.point_id in among]
+    if not asked:
+        return None
+    before = run.ledger.all(Score, exam=exam, round=state.get("first", 0))
+    after = run.ledger.all(Score, exam=exam, round=trained_rounds(state))
+    sittings = (before, after) if is_trained(state) else (before,)
+    items = evaluation.graded(asked, *sittings)
+    trained = bool(items) and is_trained(state)
+    return ExamResult(
+        questions=len(items),
+        ungraded=len(asked) - len(items),
+        before=evaluation.accuracy(items, before) if items else None,
+        after=evaluation.accuracy(items, after) if trained else None,
+        gain=evaluation.gain(items, before, after) if trained else None,
+        kinds=_by_kind(items, *sittings),
+    )
+
+
+def _update(run: Services, state: AdaptationState, dataset: Dataset | None) -> UpdateResult | None:
+    """Return what moved since the run that this one goes on from; None where there is none."""
+    if (update := curation.update(run.ledger)) is None:
+        return None
+    ids = dataset.example_ids if dataset else ()
+    new = {point.id for point in curation.new_points(run.ledger)}
+    others = {point.id for point in run.ledger.all(Point)} - new
+    return UpdateResult(
+        run=update.run,
+        passages_gone=len(update.passages_gone),
+        passages_new=len(update.passages_new),
+        examples_kept=(kept := len(set(update.kept).intersection(ids))),
+        examples_retired=len(update.kept) + len(update.retired) - kept,
+        questions_retired=update.items_retired,
+        new_passages=exam_result(run, "held-out", state, new),
+        other_passages=exam_result(run, "held-out", state, others),
+    )
+
+
+def _by_kind(items: list[ExamItem], *sittings: list[Score]) -> dict[str, list[float]]:
+    """Return for each kind of question the share right before and, where trained, after."""
+    kinds = {}
+    for kind in sorted({i.kind for i in items}):
+        of_kind = [i for i in items if i.kind == kind]
+        kinds[kind] = [round(evaluation.share(of_kind, scores), 4) for scores in sittings]
+    return kinds
+
+
+def _covered(run: Services, dataset: Dataset | None) -> int:
+    if dataset is None:
+        return 0
+    return len({e.point_id for e in chosen_examples(run.ledger, dataset)})
+
+
+def _card(run: Services, result: AdaptationResult) -> str:
+    adapters = run.ledger.all(Adapter)
+    steps = max(adapters, key=lambda a: a.round).steps if adapters else 0
+    trained = f"trained for {steps} steps" if steps else "not trained"
+    rejected = "".join(f"- {n} × {SENTENCES[code]}\n" for code, n in result.rejected.items())
+    return f"""# Dataset of run {result.run}
+
+Domain: {run.config.title}
+
+- `train.jsonl`: {result.examples} examples, chosen from {result.candidates} candidates
+  ({result.near_duplicates} near-duplicates, {result.near_exam} too near the held-out exam and
+  {result.too_long} over training.max_tokens left out); they cover {result.points_covered} of
+  {result.points} points.
+- `held-out.jsonl`: the exam. Never train on it.
+- `rejected.jsonl`: {result.examinations - result.accepted} examinations that gave no example.
+
+Answers come from {run.config.expert.model}, grounded on cited passages; questions from
+{run.config.examiner.model}; grades from {run.config.grader.model}; the student is
+{run.config.student.model}, {trained}.
+The nearest pair of a training question and a held-out one has cosine
+{result.nearest_exam_similarity}.
+
+## Why examinations gave nothing
+
+{rejected or "- all gave an example"}
+"""

@@ -1,0 +1,46 @@
+"""What a run of examinations came to."""
+
+from elenchus.reasons import Code
+from elenchus.results import ExamResult, Result, Value
+
+
+class UpdateResult(Value):
+    """What moved since the run that this one goes on from."""
+
+    run: str
+    passages_gone: int
+    passages_new: int
+    examples_kept: int
+    examples_retired: int
+    questions_retired: int
+    new_passages: ExamResult | None
+    other_passages: ExamResult | None
+
+
+class AdaptationResult(Result):
+    """A `result.json` of examinations, or of texts beside them.
+
+    Attributes:
+        accuracy_by_round: on the held-out exam; None where it has no questions or no grades.
+        readable_passages: passages with at least one point.
+        rejected: examinations that gave nothing, by the code of the reason.
+        points_covered: points that some example of the dataset is about.
+        adapter: path below the run folder; "" where the run trained none.
+    """
+
+    accuracy_by_round: list[float | None]
+    failure_share_by_round: list[float]
+    passages: int
+    readable_passages: int
+    points: int
+    examinations: int
+    accepted: int
+    rejected: dict[Code, int]
+    candidates: int
+    near_duplicates: int
+    near_exam: int
+    too_long: int
+    nearest_exam_similarity: float | None
+    points_covered: int
+    adapter: str
+    update: UpdateResult | None

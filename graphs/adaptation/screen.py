@@ -1,0 +1,76 @@
+"""The final screen of a run of examinations: before and after, and what to do next."""
+
+from rich.console import Console
+from rich.table import Table
+
+from elenchus.results import Estimate
+from elenchus.runs import RunFolder, option
+from graphs.adaptation.result import AdaptationResult, UpdateResult
+from graphs.screens import EXAM_NAMES, say_commands, say_where, usage
+
+
+def show(result: AdaptationResult, run: RunFolder, console: Console) -> None:
+    """Print the screen."""
+    console.print()
+    console.print(_exams(result))
+    for exam, name in EXAM_NAMES.items():
+        if (row := result.exams[exam]) is not None and row.ungraded:
+            console.print(f"{name}: {row.ungraded} answers had no usable grade, left out.")
+    console.print(
+        f"{result.examples} examples from {result.examinations} examinations in "
+        f"{result.rounds} {'round' if result.rounds == 1 else 'rounds'} cover "
+        f"{result.points_covered} of {result.points} points; {usage(result)}"
+    )
+    if result.update:
+        console.print(_update(result.update), markup=False)
+    console.print(f"Stopped: {result.stopped}.\n", markup=False)
+    adapter = {"adapter": f"{result.adapter}/"} if result.adapter else {}
+    say_where(console, run, {"dataset": "dataset/"} | adapter)
+    root = option(run.path.parent.parent)
+    say_commands(
+        console,
+        {
+            run.command("trace"): "what the agents asked and said",
+            f"elenchus runs {root}": "all runs, with their figures",
+            "elenchus new NAME": "a domain of your own",
+        },
+    )
+
+
+def _exams(result: AdaptationResult) -> Table:
+    """Return every exam before and after; where nothing was trained, before alone."""
+    trained = bool(result.adapter)
+    what = "before and after" if trained else "the student, not trained"
+    table = Table(title=f"{result.domain}: {what}", title_justify="left")
+    table.add_column("")
+    for name in ("n", "before", "after", "gain, 95 % interval")[: 4 if trained else 2]:
+        table.add_column(name, justify="right")
+    for exam, name in EXAM_NAMES.items():
+        if (row := result.exams[exam]) is None:
+            continue
+        cells = [name, str(row.questions), _share(row.before)]
+        if trained:
+            cells += [_share(row.after), row.gain.as_gain() if row.gain else "–"]
+        table.add_row(*cells)
+    return table
+
+
+def _update(update: UpdateResult) -> str:
+    """Return what moved since the run that this one goes on from."""
+    lines = [
+        f"Since {update.run}: {update.passages_gone} passages gone, {update.passages_new} new; "
+        f"{update.examples_kept} examples kept, {update.examples_retired} retired; "
+        f"{update.questions_retired} exam questions retired."
+    ]
+    both = {"new passages": update.new_passages, "other passages": update.other_passages}
+    for what, exam in both.items():
+        if exam:
+            after = f" -> {_share(exam.after)}" if exam.after else ""
+            lines.append(
+                f"{exam.questions} questions on {what}: {_share(exam.before)}{after} right."
+            )
+    return "\n".join(lines)
+
+
+def _share(estimate: Estimate | None) -> str:
+    return "–" if estimate is None else estimate.as_share()

@@ -1,0 +1,104 @@
+"""`method: indicators`: classify short messages."""
+
+from importlib import util
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from elenchus.errors import UserError
+from elenchus.progress import Progress
+from elenchus.runs import RunFolder
+from graphs.classification.config import ClassificationTree
+from graphs.classification.records import IndicatorList, RealMessage
+from graphs.classification.result import ClassificationResult
+from graphs.method import Method, Role, Trace
+
+if TYPE_CHECKING:
+    from langgraph.graph import StateGraph
+    from rich.console import Console
+
+    from graphs.estimate import Use
+    from graphs.services import RunRef
+
+
+class Indicators(Method):
+    """Classifier data from a few real messages (ELTEX, arXiv 2503.15055)."""
+
+    name = "indicators"
+    config = ClassificationTree
+    result = ClassificationResult
+    read = RealMessage
+    found = IndicatorList
+    sources = "messages"
+
+    def problem(self, config: Any) -> str | None:
+        """See `Method.problem`."""
+        if config.messages.train and config.messages.test:
+            return None
+        return "method: indicators needs messages.train and messages.test"
+
+    def graph(self) -> "StateGraph[Any, RunRef, Any, Any]":
+        """See `Method.graph`."""
+        from graphs.classification.graph import build_graph
+
+        return build_graph()
+
+    def fingerprint(
+        self, config: Any, folder: Path, progress: Progress, strict: bool = True
+    ) -> str:
+        """See `Method.fingerprint`."""
+        from graphs.classification import messages
+
+        return messages.fingerprint(messages.collect(config.messages, folder, config.seed))
+
+    def check(self, config: Any, folder: Path, progress: Progress) -> None:
+        """See `Method.check`: packages, and weights with room for a message."""
+        from retrieval.embedding import check_embedding
+
+        for package in ("sklearn", "matplotlib"):
+            if util.find_spec(package) is None:
+                raise UserError(f"method: indicators needs {package}: pip install -e '.[train]'")
+        check_embedding(config.retrieval.embedding)
+        if not config.training.enabled:
+            return
+        from models.backend import weights
+        from training import classifier
+
+        most = config.training.max_tokens
+        if not classifier.fits(weights(config.student), most):
+            raise UserError(
+                f"training.max_tokens is {most}: no room for a message in the chat form"
+            )
+
+    def roles(self, config: Any) -> list[Role]:
+        """See `Method.roles`."""
+        listing = config.indicators.models or [config.expert]
+        experts = listing if config.indicators.enabled else []
+        graders = [config.grader] if config.generation.judge else []
+        return [
+            *(Role("expert", settings) for settings in experts),
+            Role("author", config.generation.author),
+            *(Role("grader", settings) for settings in graders),
+        ]
+
+    def estimate(self, config: Any, folder: Path) -> "list[Use]":
+        """See `Method.estimate`."""
+        from graphs.classification.estimate import estimate
+
+        return estimate(config, folder)
+
+    @property
+    def trace(self) -> Trace:
+        """See `Method.trace`."""
+        from graphs.classification import trace
+
+        return trace
+
+    def report(self, result: Any, run: RunFolder, console: "Console") -> None:
+        """See `Method.report`."""
+        from graphs.classification.screen import show
+
+        show(result, run, console)
+
+    def changed(self, run: RunFolder) -> str:
+        """See `Method.changed`."""
+        return "this run goes on with what they were"

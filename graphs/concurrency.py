@@ -1,0 +1,75 @@
+"""Many things at once, within a limit, and work on threads that can be called off."""
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from typing import TypeVar
+
+from elenchus.progress import Advance, Progress
+
+Item = TypeVar("Item")
+Made = TypeVar("Made")
+
+
+async def each(
+    places: asyncio.Semaphore,
+    items: Sequence[Item],
+    work: Callable[[Item], Awaitable[Made]],
+    advance: Advance,
+) -> list[Made]:
+    """Work on all items, as many at once as there are places; results come in order."""
+    done = 0
+
+    async def one(item: Item) -> Made:
+        nonlocal done
+        async with places:
+            made = await work(item)
+        done += 1
+        advance(done, len(items))
+        return made
+
+    return list(await asyncio.gather(*(one(item) for item in items)))
+
+
+class Until:
+    """Progress of a thread, whose next step raises InterruptedError once it is called off."""
+
+    def __init__(self, progress: Progress, called_off: threading.Event) -> None:
+        self._progress, self._called_off = progress, called_off
+
+    @contextlib.contextmanager
+    def stage(self, name: str) -> Iterator[Advance]:
+        """See `Progress.stage`."""
+        with self._progress.stage(name) as advance:
+
+            def step(done: int, total: int | None) -> None:
+                if self._called_off.is_set():
+                    raise InterruptedError(f"{name}: called off")
+                advance(done, total)
+
+            yield step
+
+    def say(self, text: str) -> None:
+        """See `Progress.say`."""
+        self._progress.say(text)
+
+
+@contextlib.contextmanager
+def until_left(progress: Progress) -> Iterator[Until]:
+    """Give a thread progress that ends it where this context is left early, as after Ctrl-C.
+
+    Nothing else can end a thread from without.
+    """
+    called_off = threading.Event()
+    try:
+        yield Until(progress, called_off)
+    finally:
+        called_off.set()
+
+
+@contextlib.contextmanager
+def thread_stage(progress: Progress, name: str) -> Iterator[Advance]:
+    """Begin a stage whose work is on a thread, and ends where the stage is left early."""
+    with until_left(progress) as until, until.stage(name) as step:
+        yield step

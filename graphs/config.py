@@ -1,0 +1,159 @@
+"""The configuration: one pydantic tree, with the same names in YAML, `--set` and Python.
+
+It holds the sections that every method has (`elenchus/config.py`) and those of each method's
+folder. What is left open is filled here: the model of a role by the one that runs on any machine,
+and settings of the training by the backend of the student.
+"""
+
+import difflib
+import functools
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+from pydantic import BaseModel, ValidationError, create_model, model_validator
+
+from elenchus.errors import UserError
+from elenchus.loading import as_change, merged, read_tree
+from elenchus.runs import RunFolder
+from elenchus.sections import ModelConfig, Section
+from graphs.adaptation.config import AdaptationTree
+from graphs.classification.config import ClassificationTree
+from graphs.methods import METHODS, method_of
+from graphs.pretraining.config import PretrainingTree
+from graphs.rewriting.config import RewritingTree
+from models.backend import DEFAULT, DEFAULTS, backend
+
+ROLES = ("expert", "examiner", "grader", "student")
+
+
+class DomainConfig(AdaptationTree, RewritingTree, ClassificationTree, PretrainingTree):
+    """A domain.yaml."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _filled(cls, tree: Any) -> Any:
+        """Fill what is left open: models by role, and what training on the student begins with."""
+        if not isinstance(tree, dict):
+            return tree
+        tree = dict(tree)
+        for role in ROLES:
+            tree[role] = _with_model(tree.get(role, {}), DEFAULTS.get(role, DEFAULT))
+        generation = tree.get("generation", {})
+        if isinstance(generation, dict):
+            author = _with_model(generation.get("author", {"temperature": 0.8}), DEFAULT)
+            tree["generation"] = {**generation, "author": author}
+        for section, settings in _training_defaults(tree["student"]).items():
+            if isinstance(given := tree.get(section, {}), dict):
+                tree[section] = {**settings, **given}
+        return tree
+
+    @model_validator(mode="after")
+    def _can_be_done(self) -> "DomainConfig":
+        try:
+            problem = method_of(self.method).problem(self)
+        except UserError as error:
+            raise ValueError(str(error)) from error
+        if problem:
+            raise ValueError(problem)
+        return self
+
+
+def _with_model(role: Any, model: str) -> Any:
+    """Name a model in a role's section where it names none."""
+    if isinstance(role, Mapping):
+        return {"model": model, **role}
+    unnamed = isinstance(role, ModelConfig) and not role.model
+    return role.model_copy(update={"model": model}) if unnamed else role
+
+
+def _training_defaults(student: Any) -> Mapping[str, Mapping[str, Any]]:
+    """Return what training on a student begins with; nothing where its model is no name."""
+    tree = student if isinstance(student, Mapping) else student.model_dump()
+    try:
+        settings = ModelConfig(model=tree["model"])
+    except (ValidationError, KeyError, TypeError):
+        return {}  # said when the section itself is validated
+    return backend(settings.model).training_defaults(settings)
+
+
+@functools.cache
+def domain_config() -> type[DomainConfig]:
+    """Return the tree with the sections of every method, those of installed packages included."""
+    trees = [METHODS.get(name).config for name in METHODS.names()]
+    more = tuple(tree for tree in trees if not issubclass(DomainConfig, tree))
+    if not more:
+        return DomainConfig
+    made = create_model(
+        "DomainConfig", __base__=(DomainConfig, *more), __doc__=DomainConfig.__doc__
+    )
+    return cast(type[DomainConfig], made)
+
+
+def load(path: Path, profile: str | None = None, changes: list[str] | None = None) -> DomainConfig:
+    """Read a domain.yaml, apply a profile, then `key=value` changes, and validate.
+
+    Raises:
+        UserError: the file cannot be read, a key is unknown, or a value has the wrong type.
+    """
+    tree = read_tree(path)
+    chosen = [] if profile is None else [_profile(tree, profile, path)]
+    return validate(merged(tree, *chosen, *map(as_change, changes or [])), str(path))
+
+
+def of_run(run: RunFolder, caps: dict[str, Any] | None = None) -> DomainConfig:
+    """Return the configuration of a run, with other caps of its budget where there are some.
+
+    Raises:
+        UserError: the caps make no valid configuration.
+    """
+    tree = run.manifest()["config"]
+    if not caps:
+        return validate(tree, str(run.path / "run.yaml"))
+    return validate(merged(tree, {"budget": caps}), "--budget")
+
+
+def validate(tree: dict[str, Any], where: str) -> DomainConfig:
+    """Validate a tree; UserError with one line for each mistake."""
+    try:
+        return domain_config().model_validate(tree)
+    except ValidationError as error:
+        lines = [_explain(problem) for problem in error.errors()]
+        raise UserError(f"{where}: " + "; ".join(lines)) from error
+
+
+def leaf_keys(model: type[BaseModel] | None = None, prefix: str = "") -> list[str]:
+    """Return all dotted keys of the tree, leaves only."""
+    keys = []
+    for name, field in (model or domain_config()).model_fields.items():
+        kind = field.annotation
+        if isinstance(kind, type) and issubclass(kind, Section):
+            keys += leaf_keys(kind, f"{prefix}{name}.")
+        else:
+            keys.append(prefix + name)
+    return keys
+
+
+def _profile(tree: dict[str, Any], profile: str, path: Path) -> dict[str, Any]:
+    profiles = tree.get("profiles") or {}
+    if not isinstance(profiles, dict) or profile not in profiles:
+        known = ", ".join(map(str, profiles)) if isinstance(profiles, dict) else ""
+        raise UserError(f"{path} has no profile {profile!r}; it has: {known or 'none'}")
+    changes = profiles[profile]
+    if not isinstance(changes, dict):
+        raise UserError(f"{path}: profiles.{profile} must hold keys and values of this tree")
+    return changes
+
+
+def _explain(problem: Mapping[str, Any]) -> str:
+    key = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] != "extra_forbidden":
+        message = problem["msg"].removeprefix("Value error, ")
+        message = f"{key}: {message}" if key else message
+        # What is wrong with a whole section, or missing in it, is not told by printing it all.
+        whole = problem["type"] in ("value_error", "missing") and isinstance(problem["input"], dict)
+        return message if whole else f"{message} (got {problem['input']!r})"
+    known = leaf_keys() + list(domain_config().model_fields)
+    near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+    hint = f"; did you mean {near[0]!r}?" if near else "; `elenchus new NAME` lists all keys"
+    return f"unknown key {key!r}{hint}"

@@ -1,0 +1,138 @@
+"""The seam of a method: what launching, resuming, tracing and estimating a run ask of it.
+
+A method is a folder below graphs/ with a class of this kind in its `method.py`; `graphs/methods.py`
+lists them. These classes import nothing heavy: graphs and reports are loaded when they are used.
+"""
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
+
+from elenchus.config import CommonConfig
+from elenchus.ledger import Ledger
+from elenchus.progress import Progress
+from elenchus.records import Record
+from elenchus.results import Result
+from elenchus.runs import RunFolder
+from elenchus.sections import ModelConfig
+
+if TYPE_CHECKING:
+    from langgraph.graph import StateGraph
+    from rich.console import Console
+
+    from graphs.estimate import Use
+    from graphs.services import RunRef, Services
+
+
+class Role(NamedTuple):
+    """A model that a run asks: in which role, and how many passages it is given at once.
+
+    `writes` says that it also plays the author, whose calls may have a cap of their own.
+    """
+
+    name: str
+    settings: ModelConfig
+    passages: int = 0
+    writes: bool = False
+
+
+class Trace(Protocol):
+    """Shows what the agents of a run did; a module with these names is one.
+
+    `RECORD` is the kind of record that is shown whole.
+    """
+
+    RECORD: Any
+
+    def overview(self, ledger: Ledger, run_id: str) -> list[dict[str, Any]]:
+        """Return a row for each thing that was made."""
+
+    def show_overview(self, ledger: Ledger, rows: list[dict[str, Any]], run: RunFolder) -> None:
+        """Print the rows."""
+
+    def as_json(self, ledger: Ledger, record: Any) -> dict[str, Any]:
+        """Return a record with everything that it refers to."""
+
+    def show(self, ledger: Ledger, record: Any) -> None:
+        """Print a record as a person reads it."""
+
+
+class Method(ABC):
+    """One way to make a better student out of what a domain has.
+
+    Attributes:
+        name: the value of `method` in domain.yaml.
+        config: the tree with the sections that it reads.
+        result: what its `result.json` holds.
+        read, found: kinds of records that show that a run has read its sources, and that it has
+            made something worth keeping.
+        sources: what it reads, in a word.
+    """
+
+    name: ClassVar[str]
+    config: ClassVar[type[CommonConfig]]
+    result: ClassVar[type[Result]]
+    read: ClassVar[type[Record]]
+    found: ClassVar[type[Record]]
+    sources: ClassVar[str] = "documents"
+
+    def problem(self, config: Any) -> str | None:
+        """Say what in a valid configuration keeps the method from running, if anything does."""
+        return None
+
+    @abstractmethod
+    def graph(self) -> "StateGraph[Any, RunRef, Any, Any]":
+        """Build the state machine, without a checkpointer."""
+
+    @abstractmethod
+    def fingerprint(
+        self, config: Any, folder: Path, progress: Progress, strict: bool = True
+    ) -> str:
+        """Look through what a run of the domain in `folder` reads; what tells it from other input.
+
+        Not strict, a test may quote what the sources do not say any more.
+
+        Raises:
+            UserError: something in it cannot be used.
+        """
+
+    @abstractmethod
+    def check(self, config: Any, folder: Path, progress: Progress) -> None:
+        """Find what else would end a run late, before anything is paid for.
+
+        Raises:
+            UserError: packages, weights or settings do not allow the run.
+        """
+
+    @abstractmethod
+    def roles(self, config: Any) -> list[Role]:
+        """Return every model that a run asks."""
+
+    @abstractmethod
+    def estimate(self, config: Any, folder: Path) -> "list[Use]":
+        """Return what a run will use, by role, without asking a model.
+
+        Raises:
+            UserError: what it reads cannot be used, or no estimate is known.
+        """
+
+    @property
+    @abstractmethod
+    def trace(self) -> Trace:
+        """What shows the agents' work."""
+
+    @abstractmethod
+    def report(self, result: Any, run: RunFolder, console: "Console") -> None:
+        """Print the final screen of a finished run."""
+
+    def changed(self, run: RunFolder) -> str:
+        """Say what becomes of sources that changed while the run was under way."""
+        return "this run goes on with what they said"
+
+    def keep_so_far(self, services: "Services") -> str:
+        """Write the files of a run that has to stop; what they are, for its last message."""
+        return ""
+
+    def update_graph(self) -> "StateGraph[Any, RunRef, Any, Any] | None":
+        """Build the state machine that goes on from a finished run; None where there is none."""
+        return None

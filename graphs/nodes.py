@@ -1,0 +1,84 @@
+"""Nodes that several graphs have: reading the corpus, surveying it, writing its exam."""
+
+import asyncio
+import contextlib
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+from langgraph.runtime import Runtime
+from langgraph.types import RetryPolicy
+
+from elenchus.errors import UserError
+from elenchus.progress import Advance
+from elenchus.reasons import sentence
+from elenchus.records import Failure, Passage, Point
+from graphs import exams
+from graphs.concurrency import thread_stage
+from graphs.services import RunRef, Services, services
+from graphs.state import MeasuredState
+from models.backend import backend
+
+Changes = dict[str, Any]
+# Only what passes by itself is tried again; a bug or bad input never is.
+TRANSIENT = RetryPolicy(max_attempts=3, retry_on=(ConnectionError, TimeoutError))
+
+
+async def index(state: MeasuredState, runtime: Runtime[RunRef]) -> Changes:
+    """Read, split and embed the corpus; what did not change costs nothing.
+
+    A run that was killed right after keeps to the passages that it wrote down.
+    """
+    run = services(runtime)
+    begin = {"round": 0, "adapter": "", "stopped": ""}
+    if run.ledger.count(Passage):
+        return begin
+    with thread_stage(run.progress, "Read documents") as step:
+        documents, passages, refused = await asyncio.to_thread(run.index.take, step)
+    with thread_stage(run.progress, "Embed passages") as step:
+        await asyncio.to_thread(run.index.embed, run.store, step)
+    run.ledger.write(*documents, *passages)
+    run.progress.say(
+        f"{len(documents)} documents, {len(passages)} passages"
+        + (f"; {refused} refused: `elenchus corpus stats` says why" if refused else "")
+    )
+    return begin
+
+
+async def survey(state: MeasuredState, runtime: Runtime[RunRef]) -> Changes:
+    """Find the points that can be examined; UserError when the corpus has none."""
+    run = services(runtime)
+    passages = run.ledger.all(Passage)
+    with run.progress.stage("Survey points") as advance:
+        points = await exams.survey(run, passages, advance)
+    run.ledger.write(*points)
+    readable = len({point.passage_id for point in points})
+    failures = run.ledger.all(Failure, role="examiner", task="survey")
+    reasons = Counter(map(sentence, failures)).most_common(1)
+    failed = "".join(f"; {len(failures)} failures, most: {reason}" for reason, _ in reasons)
+    if not points:
+        raise UserError(
+            f"{run.config.examiner.model} found no rule, limit or definition in any of the "
+            f"{len(passages)} passages{failed}. Use documents that lay something down, or another "
+            "examiner"
+        )
+    run.progress.say(f"{len(points)} points in {readable} of {len(passages)} passages{failed}")
+    return {}
+
+
+async def write_exam(state: MeasuredState, runtime: Runtime[RunRef]) -> Changes:
+    """Write the held-out exam, and collect the general one and the one written by hand."""
+    run = services(runtime)
+    points = run.ledger.all(Point)
+    with run.progress.stage("Write the held-out exam") as advance:
+        items = await exams.held_out(run, points, advance, run.config.exam.questions)
+    run.ledger.write(*items, *exams.given(run))
+    return {}
+
+
+@contextlib.contextmanager
+def training_stage(run: Services, name: str) -> Iterator[Advance]:
+    """Begin a `thread_stage` that trains."""
+    backend(run.config.student.model).release()  # a training wants the room
+    with thread_stage(run.progress, name) as step:
+        yield step

@@ -1,0 +1,52 @@
+"""What is looked at before a run is made, so that nothing is paid for in vain."""
+
+from elenchus.errors import UserError
+from elenchus.records import CHARS_A_TOKEN
+from graphs.config import DomainConfig
+from graphs.method import Role
+from graphs.methods import method_of
+from models.backend import backend, make_model
+from models.prices import Prices
+
+PROMPT_TOKENS = 1500  # a template, a question, and the answers to it
+STUDENT_TOKENS = 500
+
+
+def check_models(config: DomainConfig) -> None:
+    """Make every model and look at its server.
+
+    Raises:
+        UserError: a model cannot be made, is not served, has too small a context for the passages
+            it will be given, or has no price where there is a cap in USD.
+    """
+    roles = method_of(config.method).roles(config)
+    for role in roles:
+        make_model(role.settings)
+        if _has_usd_cap(config, role.name) or (role.writes and _has_usd_cap(config, "author")):
+            Prices(config.models).demand(role.settings.model)
+    for role in roles:
+        own = backend(role.settings.model)
+        if not own.local:
+            told = own.look(role.settings)
+            _check_context(role, role.settings.context or told, config)
+
+
+def _has_usd_cap(config: DomainConfig, role: str) -> bool:
+    own = {name: caps.usd for name, caps in config.budget.roles.items()}
+    return config.budget.usd is not None or own.get(role) is not None  # type: ignore[call-overload]
+
+
+def _check_context(role: Role, context: int | None, config: DomainConfig) -> None:
+    needed = STUDENT_TOKENS if role.name == "student" else PROMPT_TOKENS
+    needed += role.passages * config.corpus.passage_chars // CHARS_A_TOKEN
+    if context is None or context >= needed:
+        return
+    why, remedy = "", "Take a model with a longer context"
+    if role.passages:
+        length = config.corpus.passage_chars
+        why = f", {role.passages} passages of up to {length} characters among them"
+        remedy += ", or lower retrieval.passages, retrieval.references or corpus.passage_chars"
+    raise UserError(
+        f"{role.name}.model {role.settings.model} reads {context} tokens, but may be given "
+        f"{needed}{why}. {remedy}"
+    )

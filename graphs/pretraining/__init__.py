@@ -1,0 +1,1 @@
+"""Continued pre-training on task-oriented passages, after TRAIT (arXiv 2406.16694)."""

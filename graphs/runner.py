@@ -1,0 +1,321 @@
+"""Runs a method's graph on a run folder, from the start or from where it stopped."""
+
+import asyncio
+import shutil
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from langgraph.types import Command
+
+from elenchus import runs
+from elenchus.errors import Interrupted, RunStopped, UserError
+from elenchus.ledger import Ledger
+from elenchus.loading import DOMAIN_FILE
+from elenchus.progress import Progress, Unseen
+from elenchus.records import Failure
+from elenchus.results import Result
+from elenchus.runs import RunFolder
+from elenchus.sections import ModelConfig, SourceConfig
+from graphs.checkpoints import checkpoints
+from graphs.config import ROLES, DomainConfig, load, of_run
+from graphs.method import Method
+from graphs.methods import method_of
+from graphs.preflight import check_models
+from graphs.services import Services
+from models.backend import backend
+from retrieval.embedding import located
+
+STEPS = 10_000  # LangGraph's guard against loops; ours end by rules of their own
+INTERRUPT = "__interrupt__"  # the channel of LangGraph that says what a node waits for
+
+
+def launch(
+    config: DomainConfig,
+    folder: Path,
+    root: Path,
+    profile: str | None,
+    progress: Progress,
+    reuse: RunFolder | None = None,
+) -> Result:
+    """Start a new run of the domain in `folder`, below `root`, and see it to its end.
+
+    Calls that the run `reuse` has made already are not made again.
+
+    Raises:
+        UserError: something given cannot be used; when that shows before the first question is
+            asked, no run folder is left behind.
+    """
+    return _begun(create(config, folder, root, profile, progress, reuse), progress)
+
+
+def create(
+    config: DomainConfig,
+    folder: Path,
+    root: Path,
+    profile: str | None,
+    progress: Progress,
+    reuse: RunFolder | None = None,
+) -> RunFolder:
+    """Make the folder of a new run, once everything that it needs was found: see `launch`."""
+    if reuse is not None and not reuse.ledger.exists():
+        raise UserError(f"run {reuse.id} has made no calls: there is nothing to reuse")
+    corpus = check(config, folder, progress)
+    reused = reuse.path.resolve() if reuse is not None else None
+    own = _own_sources(config, folder, profile)
+    placed = _from_anywhere(config)
+    return runs.create(root, placed, folder, profile, corpus, reuses=reused, own_sources=own)
+
+
+def update(earlier: RunFolder, root: Path, progress: Progress) -> Result:
+    """Go on from a finished run, in a new one, where the documents have changed since.
+
+    Raises:
+        UserError: the run is not finished, nothing has changed, or something it needs is gone.
+    """
+    if not earlier.result.exists():
+        raise UserError(f"run {earlier.id} is not finished: `{earlier.command('resume')}` first")
+    folder, config = earlier.domain_folder(), _with_present_sources(earlier)
+    method = method_of(config.method)
+    if method.update_graph() is None:
+        raise UserError(f"runs of method {config.method} cannot be updated: launch another one")
+    adapter = getattr(read_result(earlier), "adapter", "")
+    if adapter and not (earlier.path / adapter).is_dir():
+        raise UserError(f"run {earlier.id} has no {adapter} any more: launch a new run")
+    corpus = check(config, folder, progress, strict=False)
+    manifest = earlier.manifest()
+    if corpus == manifest["corpus"]:
+        raise UserError(f"the documents are as they were for run {earlier.id}: nothing to update")
+    profile, own = manifest["profile"], manifest.get("own_sources", False)
+    run = runs.create(root, config, folder, profile, corpus, earlier.id, own_sources=own)
+    return _begun(run, progress)
+
+
+def resume(run: RunFolder, progress: Progress, budget: dict[str, Any] | None = None) -> Result:
+    """Go on with a run where it stopped, with other caps where `budget` has some.
+
+    Raises:
+        UserError: the run is finished, another process has it, or a model cannot be used.
+        RunStopped: the budget is used up, or a server is gone; all that was done is kept.
+        Interrupted: Ctrl-C; likewise.
+    """
+    with runs.explained(run.path), run.locked():
+        if run.result.exists():
+            raise UserError(
+                f"run {run.id} is finished; `{run.command('trace')}` shows it, "
+                "`elenchus launch` starts another"
+            )
+        check_models(of_run(run, budget))
+        if budget:  # only now: a cap that cannot be watched must not stay with the run
+            run.set_budget(budget)
+        if changed := run.changed():
+            progress.say(f"changed since the launch: {', '.join(changed)}")
+        _say_changes(run, progress)
+        return _see_through(run, progress)
+
+
+def check(config: DomainConfig, folder: Path, progress: Progress, strict: bool = True) -> str:
+    """Find what can be known to be wrong before anything is made; the corpus's fingerprint.
+
+    Not strict, hand-written questions may quote what no document says any more.
+
+    Raises:
+        UserError: documents, models, weights or the hand-written exam cannot be used.
+    """
+    method = method_of(config.method)
+    corpus = method.fingerprint(config, folder, progress, strict)
+    method.check(config, folder, progress)
+    check_models(config)
+    return corpus
+
+
+def is_same(run: RunFolder, config: DomainConfig, folder: Path) -> bool:
+    """Tell whether a run has exactly these settings, and what it reads is as it was."""
+    present = method_of(config.method).fingerprint(_without_exam(config), folder, Unseen())
+    wanted = (_from_anywhere(config).model_dump(mode="json", exclude={"profiles"}), present)
+    manifest = run.manifest()
+    return wanted == (manifest["config"], manifest["corpus"])
+
+
+def read_result(run: RunFolder) -> Result:
+    """Return what a finished run came to."""
+    method = method_of(run.manifest()["config"]["method"])
+    return method.result.model_validate_json(run.result.read_text(encoding="utf-8"))
+
+
+def _begun(run: RunFolder, progress: Progress) -> Result:
+    """See a new run to its end; without a trace where it could not even begin."""
+    try:
+        with runs.explained(run.path), run.locked():
+            return _see_through(run, progress)
+    except RunStopped:
+        raise
+    except UserError:
+        if not _worth_keeping(run):
+            shutil.rmtree(run.path)
+        raise
+
+
+def _see_through(run: RunFolder, progress: Progress) -> Result:
+    """Run the graph to its end; the run is locked and its models are known to be there."""
+    config = of_run(run)
+    services = Services(run, config, run.domain_folder(), Ledger(run.ledger), progress)
+    try:
+        _adopt(services)
+        asyncio.run(_go(services))
+    except KeyboardInterrupt:
+        raise Interrupted(run.command("resume")) from None
+    except RunStopped as stopped:
+        raise RunStopped(_how_to_go_on(services, stopped)) from None
+    finally:
+        services.close()
+    return read_result(run)
+
+
+async def _go(services: Services) -> None:
+    folder, method = services.folder, method_of(services.config.method)
+    thread: Any = {"configurable": {"thread_id": folder.id}, "recursion_limit": STEPS}
+    built = method.graph() if folder.updates() is None else method.update_graph()
+    assert built is not None  # `update` has seen to it
+    async with checkpoints(folder.checkpoints, services.ledger) as saver:
+        graph = built.compile(checkpointer=saver)
+        begun = await saver.aget_tuple(thread)
+        services.resumed = begun is not None
+        start: Any = None if begun else {"round": 0}
+        if begun and any(channel == INTERRUPT for _, channel, _ in begun.pending_writes or ()):
+            start = Command(resume=True)  # whoever resumes has done what was waited for
+        with services.registered() as ref:
+            try:
+                left = await graph.ainvoke(start, thread, context=ref, durability="sync")
+            finally:
+                await services.disconnect()
+        for waiting in left.get(INTERRUPT, ()):
+            raise RunStopped(str(waiting.value))
+
+
+def _from_anywhere(config: DomainConfig) -> DomainConfig:
+    """Return the configuration with paths that do not depend on where a resume is started."""
+    retrieval = {
+        "index": str(Path(config.retrieval.index).resolve()),
+        "embedding": located(config.retrieval.embedding),
+        "reranker": config.retrieval.reranker and located(config.retrieval.reranker),
+    }
+    listing = [_placed(settings) for settings in config.indicators.models]
+    author = _placed(config.generation.author)
+    changes: dict[str, Any] = {
+        "retrieval": config.retrieval.model_copy(update=retrieval),
+        "indicators": config.indicators.model_copy(update={"models": listing}),
+        "generation": config.generation.model_copy(update={"author": author}),
+        "models": {backend(name).placed(name): limits for name, limits in config.models.items()},
+    }
+    for role in ROLES:
+        changes[role] = _placed(getattr(config, role))
+    return config.model_copy(update=changes)
+
+
+def _placed(settings: ModelConfig) -> ModelConfig:
+    model = backend(settings.model).placed(settings.model)
+    return settings.model_copy(update={"model": model})
+
+
+def _own_sources(config: DomainConfig, folder: Path, profile: str | None) -> bool:
+    """Tell whether the sources are not those that the domain.yaml of the folder names."""
+    try:
+        return config.corpus.sources != _named_sources(folder, profile)
+    except UserError:  # it is another file of the folder that was given
+        return True
+
+
+def _with_present_sources(run: RunFolder) -> DomainConfig:
+    """Return a run's configuration, with the sources that its domain.yaml and profile name now.
+
+    A run that was launched with sources of its own keeps to them.
+    """
+    config, manifest = of_run(run), run.manifest()
+    if manifest.get("own_sources", False) or not (run.domain_folder() / DOMAIN_FILE).is_file():
+        return config
+    sources = _named_sources(run.domain_folder(), manifest["profile"])
+    corpus = config.corpus.model_copy(update={"sources": sources})
+    return config.model_copy(update={"corpus": corpus})
+
+
+def _named_sources(folder: Path, profile: str | None) -> list[SourceConfig]:
+    return load(folder / DOMAIN_FILE, profile).corpus.sources
+
+
+def _say_changes(run: RunFolder, progress: Progress) -> None:
+    """Say so where what a run reads is not what it was when the run was launched."""
+    config = of_run(run)
+    method = method_of(config.method)
+    begun = _has_read(run, method)
+    try:
+        # A run that has not read its sources yet will read those that it was launched with.
+        read = _without_exam(_with_present_sources(run) if begun else config)
+        corpus = method.fingerprint(read, run.domain_folder(), progress, strict=False)
+    except UserError as error:
+        progress.say(f"the {method.sources} cannot be read any more: {error}")
+        return
+    if corpus == run.manifest()["corpus"]:
+        return
+    then = "this run had not read them yet, and takes them as they are"
+    if begun:
+        then = method.changed(run)
+    else:
+        run.set_corpus(corpus)
+    what = f"{method.sources}, or how they are read,"
+    progress.say(f"the {what} have changed since the launch: {then}")
+
+
+def _without_exam(config: DomainConfig) -> DomainConfig:
+    """Return the configuration without the exam written by hand, which a begun run has read."""
+    return config.model_copy(update={"exam": config.exam.model_copy(update={"hand": None})})
+
+
+def _has_read(run: RunFolder, method: Method) -> bool:
+    if not run.ledger.exists():
+        return False
+    ledger = Ledger(run.ledger, read_only=True)
+    try:
+        return ledger.count(method.read) > 0
+    finally:
+        ledger.close()
+
+
+def _adopt(services: Services) -> None:
+    """Take over an earlier run's calls, and what its searches found in the same passages.
+
+    Each time, since a kill may have come before: those that are here already are left alone.
+    """
+    run, earlier = services.folder, services.folder.reuses()
+    if earlier is None:
+        return
+    if not earlier.ledger.exists():
+        services.progress.say(f"run {earlier.id}, whose calls were to be reused, is gone")
+        return
+    one, two = services.config, of_run(earlier)
+    same = run.manifest()["corpus"] == earlier.manifest()["corpus"]
+    same = same and (one.retrieval, one.corpus) == (two.retrieval, two.corpus)
+    services.ledger.adopt(earlier.ledger, searches=same)
+
+
+def _how_to_go_on(services: Services, stopped: RunStopped) -> str:
+    """Return what a run that had to stop leaves behind, and the command that continues it."""
+    kept = method_of(services.config.method).keep_so_far(services)
+    more = f"--budget {stopped.cap}=…" if stopped.cap else ""
+    where = f"; {kept}" if kept else ""
+    return f"{stopped}{where}. `{services.folder.command('resume', more)}` goes on"
+
+
+def _worth_keeping(run: RunFolder) -> bool:
+    """Tell whether a run that cannot go on has anything to look at, or that was paid for."""
+    if not run.ledger.exists():
+        return False
+    method = method_of(run.manifest()["config"]["method"])
+    ledger = Ledger(run.ledger, read_only=True)
+    try:
+        paid = any(not backend(spent.model).constant for spent in ledger.spent())
+        return paid or any(ledger.count(kind) for kind in (method.found, Failure))
+    except sqlite3.DatabaseError:  # not even its tables could be made
+        return False
+    finally:
+        ledger.close()

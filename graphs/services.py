@@ -1,0 +1,228 @@
+"""What a run works with and no checkpoint keeps: its ledger, models, stores and progress.
+
+LangGraph's context of a run is a `RunRef`, small and serialisable; the services are made from it
+when a node first asks for them, in whatever process that is.
+"""
+
+import asyncio
+import contextlib
+import functools
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from langgraph.runtime import Runtime
+
+from agents.author import Author
+from agents.examiner import Examiner
+from agents.expert import Expert
+from agents.graders import GRADERS, Grader
+from agents.indicators import IndicatorExpert
+from agents.labeller import Labeller
+from agents.messenger import Messenger
+from agents.prompting import Subject
+from agents.rater import Rater
+from agents.student import Student
+from elenchus.config import LimitsConfig
+from elenchus.ledger import Ledger
+from elenchus.progress import Progress, Unseen, unseen
+from elenchus.records import Passage
+from elenchus.runs import RunFolder
+from elenchus.sections import ModelConfig
+from graphs.adaptation.fan_out import FanOut
+from graphs.config import DomainConfig, of_run
+from models.backend import Model, backend, make_model
+from models.budget import Budget
+from models.calls import Caller, Line
+from models.prices import Prices
+from models.rate_limits import RateLimits
+from retrieval.embedding import Embedder
+from retrieval.index import Index
+from retrieval.search import RecordedSearch, Search
+from retrieval.store import Store
+
+
+@dataclass(frozen=True)
+class RunRef:
+    """Which run a graph works on: the path of its folder."""
+
+    path: str = ""
+
+
+_open: dict[str, "Services"] = {}
+
+
+def services(runtime: Runtime[RunRef]) -> "Services":
+    """Return the services of the run that a node works on; they are made when there are none."""
+    path = runtime.context.path
+    if path not in _open:
+        folder = RunFolder(Path(path))
+        _open[path] = Services(
+            folder, of_run(folder), folder.domain_folder(), Ledger(folder.ledger), Unseen()
+        )
+    return _open[path]
+
+
+@dataclass
+class Services:
+    """One run's parts, each made when it is first needed. Close them at the end."""
+
+    folder: RunFolder
+    config: DomainConfig
+    domain_folder: Path
+    ledger: Ledger
+    progress: Progress
+
+    def __post_init__(self) -> None:
+        self.turnstile = asyncio.Semaphore(self.config.examination.concurrency)
+        self.started = time.monotonic()
+        self.resumed = False
+        self._students: dict[str, Student] = {}
+        self._models: list[Model] = []
+        self._lines: dict[tuple[str, str | None], Line] = {}
+
+    @contextlib.contextmanager
+    def registered(self) -> Iterator[RunRef]:
+        """Be the services that nodes find by the run's reference, until this context is left."""
+        ref = RunRef(str(self.folder.path))
+        _open[ref.path] = self
+        try:
+            yield ref
+        finally:
+            del _open[ref.path]
+
+    async def disconnect(self) -> None:
+        """Close the connections to models, on the event loop that used them."""
+        for model in self._models:
+            await model.close()
+
+    def close(self) -> None:
+        """Release the store and the ledger."""
+        self.fan_out.end()
+        for part in ("store", "index"):
+            if part in self.__dict__:
+                getattr(self, part).close()
+        self.ledger.close()
+
+    @functools.cached_property
+    def fan_out(self) -> FanOut:
+        """The examinations of a round."""
+        return FanOut(self.ledger, self.progress, self.config.examination.concurrency)
+
+    @functools.cached_property
+    def embedder(self) -> Embedder:
+        return Embedder(self.config.retrieval.embedding)
+
+    @functools.cached_property
+    def index(self) -> Index:
+        """What the domain's sources hold, shared by all runs of the domain."""
+        return Index(self.config, self.domain_folder)
+
+    @functools.cached_property
+    def store(self) -> Store:
+        return self.index.store(self.embedder)
+
+    @functools.cached_property
+    def search(self) -> RecordedSearch:
+        """Over the passages that this run indexed."""
+        passages = self.ledger.all(Passage)
+        self.store.hold(passages, unseen)  # the index may be gone since
+        search = Search(passages, self.store, self.config.retrieval)
+        return RecordedSearch(search, self.ledger)
+
+    @functools.cached_property
+    def budget(self) -> Budget:
+        prices = Prices(self.config.models)
+        return Budget(self.config.budget, self.ledger.spent(), prices.usd)
+
+    @functools.cached_property
+    def subject(self) -> Subject:
+        return Subject(self.config.title, self.config.language)
+
+    @functools.cached_property
+    def expert(self) -> Expert:
+        look_ups = self.config.retrieval.look_ups
+        return Expert(self._caller(self.config.expert), self.search, self.subject, look_ups)
+
+    @functools.cached_property
+    def examiner(self) -> Examiner:
+        return Examiner(self._caller(self.config.examiner), self.subject)
+
+    @functools.cached_property
+    def author(self) -> Author:
+        return Author(self._caller(self.config.expert), self.subject)
+
+    @functools.cached_property
+    def grader(self) -> Grader:
+        """The grader of free answers."""
+        return self.grader_of("grader")
+
+    def grader_of(self, name: str) -> Grader:
+        """Return the grader that a configuration names; UserError where there is none."""
+        return GRADERS.get(name)(self._grader_caller, self.subject)
+
+    @functools.cached_property
+    def _grader_caller(self) -> Caller:
+        return self._caller(self.config.grader)
+
+    @functools.cached_property
+    def indicator_experts(self) -> list[IndicatorExpert]:
+        """One for each of `indicators.models`; the first one merges what they list."""
+        own = self.config.indicators
+        return [
+            IndicatorExpert(
+                self._caller(settings),
+                self.subject,
+                self.config.messages.classes,
+                own.events,
+                own.stakeholders,
+            )
+            for settings in own.models or [self.config.expert]
+        ]
+
+    @functools.cached_property
+    def messenger(self) -> Messenger:
+        generation = self.config.generation
+        caller = self._caller(generation.author)
+        return Messenger(caller, self.subject, self.config.messages.classes, generation.purpose)
+
+    @functools.cached_property
+    def labeller(self) -> Labeller:
+        return Labeller(self._grader_caller, self.subject, self.config.messages.classes)
+
+    @functools.cached_property
+    def rater(self) -> Rater:
+        return Rater(self._caller(self.config.expert), self.subject)
+
+    def student(self, adapter: str) -> Student:
+        """Return the student that is questioned; `adapter` is below the run folder, "" for none."""
+        return self._student(adapter, self.config.student)
+
+    def examinee(self, adapter: str) -> Student:
+        """Return the student that takes exams: one answer a question, without sampling."""
+        student = self.config.student
+        cold = None if student.temperature is None else 0.0
+        settings = student.model_copy(update={"temperature": cold, "samples": 1})
+        return self._student(adapter, settings)
+
+    def _student(self, adapter: str, settings: ModelConfig) -> Student:
+        key = f"{adapter}@{settings.temperature}@{settings.samples}"
+        if key not in self._students:
+            path = self.folder.path / adapter if adapter else None
+            self._students[key] = Student(self._caller(settings, path), self.subject)
+        return self._students[key]
+
+    def _caller(self, settings: ModelConfig, adapter: Path | None = None) -> Caller:
+        model = make_model(settings, adapter)
+        self._models.append(model)
+        return Caller(model, settings, self.ledger, self._line(settings))
+
+    def _line(self, settings: ModelConfig) -> Line:
+        """Return what all roles share that ask one model at one address."""
+        key = (settings.model, settings.base_url)
+        if key not in self._lines:
+            limits: LimitsConfig | None = self.config.models.get(settings.model)
+            limits = limits or backend(settings.model).limits
+            self._lines[key] = Line(RateLimits(limits), self.budget)
+        return self._lines[key]

@@ -1,0 +1,112 @@
+"""The fenced data blocks of a prompt: `<passage id="…" heading="…">…</passage>` and the like.
+
+The prompt's prose is never read; only the task on the system message's first line and the blocks
+of the user message are. Block text has `<` of our own tags neutralised by the sender, so a block
+ends at the first closing tag of its name.
+"""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from langchain_core.messages import BaseMessage
+
+TAGS = (
+    "passage", "point", "kind", "style", "variation", "asked",
+    "question", "critique", "expert", "student", "entity",
+    "class", "message", "indicators", "idea", "event", "count", "paragraph",
+)  # fmt: skip
+_OPEN = re.compile(rf"<({'|'.join(TAGS)})((?:\s+\w+=\"[^\"]*\")*)\s*>")
+_ATTRIBUTE = re.compile(r"(\w+)=\"([^\"]*)\"")
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """One block: its tag, its attributes and the text between its tags."""
+
+    tag: str
+    text: str
+    attributes: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Extract:
+    """One passage as a prompt shows it. `heading` is its path, parts joined by " > "."""
+
+    id: str
+    heading: str
+    text: str
+
+
+def read_blocks(text: str) -> list[Block]:
+    """All blocks of a message, in order; what stands outside of them is ignored.
+
+    Raises:
+        ValueError: a block is not closed.
+    """
+    blocks: list[Block] = []
+    opened = _OPEN.search(text)
+    while opened is not None:
+        tag = opened.group(1)
+        closing = f"</{tag}>"
+        end = text.find(closing, opened.end())
+        if end < 0:
+            raise ValueError(f"malformed prompt: <{tag}> is never closed")
+        inner = text[opened.end() : end].removeprefix("\n").removesuffix("\n")
+        blocks.append(Block(tag, inner, dict(_ATTRIBUTE.findall(opened.group(2)))))
+        opened = _OPEN.search(text, end + len(closing))
+    return blocks
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a prompt asks for."""
+
+    task: str
+    blocks: tuple[Block, ...]
+
+    def texts(self, tag: str) -> list[str]:
+        """The texts of all blocks of a tag."""
+        return [block.text for block in self.blocks if block.tag == tag]
+
+    def text(self, tag: str) -> str:
+        """The text of the one block of a tag.
+
+        Raises:
+            ValueError: there is none.
+        """
+        found = self.texts(tag)
+        if not found:
+            raise ValueError(f"malformed prompt for {self.task!r}: no <{tag}> block")
+        return found[0]
+
+    def passages(self) -> list[Extract]:
+        """The passages, at least one.
+
+        Raises:
+            ValueError: there is none.
+        """
+        self.text("passage")
+        return [
+            Extract(b.attributes.get("id", ""), b.attributes.get("heading", ""), b.text)
+            for b in self.blocks
+            if b.tag == "passage"
+        ]
+
+
+def read_request(messages: Sequence[BaseMessage]) -> Request:
+    """The task and the blocks of a prompt's first system and first user message.
+
+    Raises:
+        ValueError: there is no system message whose first line names a task, or no user message.
+    """
+    system = next((m for m in messages if m.type == "system"), None)
+    user = next((m for m in messages if m.type == "human"), None)
+    if system is None or user is None:
+        raise ValueError("malformed prompt: it needs a system message and a user message")
+    first = system.text.strip().partition("\n")[0]
+    task = re.match(r"#\s*(\w+)\s*:\s*(\w+)", first)
+    if task is None:
+        raise ValueError(f"malformed prompt: first line {first!r} names no task (# Role: task)")
+    name = f"{task.group(1)}: {task.group(2)}".lower()
+    return Request(name, tuple(read_blocks(user.text)))

@@ -1,0 +1,30 @@
+"""What every chat model here does alike: messages by role, and a reply with its tokens."""
+
+from collections.abc import Iterable
+
+from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.messages.ai import UsageMetadata
+from langchain_core.outputs import ChatGeneration, ChatResult
+
+
+class PromptTooLong(ValueError):
+    """A prompt and its answer do not fit into a model's context."""
+
+
+ROLES = {"human": "user", "ai": "assistant", "system": "system"}
+
+
+def as_chat(messages: Iterable[BaseMessage]) -> list[dict[str, str]]:
+    """Messages as roles and contents; KeyError for one of another type."""
+    return [{"role": ROLES[m.type], "content": str(m.text)} for m in messages]
+
+
+def as_reply(text: str, read: int, written: int) -> AIMessage:
+    """A reply, with the tokens that it took."""
+    usage = UsageMetadata(input_tokens=read, output_tokens=written, total_tokens=read + written)
+    return AIMessage(content=text, usage_metadata=usage)
+
+
+def as_result(text: str, read: int, written: int) -> ChatResult:
+    """A reply as LangChain's chat models give it."""
+    return ChatResult(generations=[ChatGeneration(message=as_reply(text, read, written))])

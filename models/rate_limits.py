@@ -1,0 +1,129 @@
+"""How fast one model is asked, over all roles and examinations that use it.
+
+Calls in flight, and calls and tokens in any minute, stay below what is configured. A server that is
+busy (429) halves the calls in flight, as congestion control of networks does; successes in a row
+bring them back.
+"""
+
+import asyncio
+import contextlib
+import time
+from collections import deque
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from aiolimiter import AsyncLimiter
+
+from elenchus.config import LimitsConfig
+
+# A busy server keeps refusing, and few successes come in a row. One that refuses a call now and
+# then, at random, soon has all of its calls back.
+ROW = 8
+BURST = 10  # of a minute's calls or tokens, one in so many may go at once
+
+
+@dataclass
+class Outcome:
+    """How a call went, told by whoever makes it."""
+
+    answered: bool = False
+    busy: bool = False  # the server was too busy to answer
+    written: int = 0  # tokens of the answer
+
+
+class Window:
+    """At most so many inside at once; the number halves and doubles."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self.size = most
+        self._inside = 0
+        self._row = 0
+        self._entered = 0
+        self._halved_at = 0  # those that entered before it say nothing about the new size
+        self._waiting: deque[asyncio.Future[None]] = deque()
+
+    async def enter(self) -> int:
+        """Wait for a place; the number of the entry, which `leave` takes back."""
+        if self._inside >= self.size or self._waiting:
+            place = asyncio.get_running_loop().create_future()
+            self._waiting.append(place)
+            try:
+                await place
+            except asyncio.CancelledError:
+                if place.done() and not place.cancelled():
+                    self._inside -= 1
+                    self._admit()
+                raise
+        else:
+            self._inside += 1
+        self._entered += 1
+        return self._entered
+
+    def leave(self, entry: int, outcome: Outcome) -> None:
+        """Give the place back, saying how the call went."""
+        self._inside -= 1
+        if outcome.answered:
+            self._row += 1
+            if self._row >= ROW and self.size < self._most:
+                self.size, self._row = min(2 * self.size, self._most), 0
+        elif outcome.busy and entry > self._halved_at:
+            self.size, self._row = max(self.size // 2, 1), 0
+            self._halved_at = self._entered
+        self._admit()
+
+    def _admit(self) -> None:
+        while self._waiting and self._inside < self.size:
+            place = self._waiting.popleft()
+            if not place.done():
+                self._inside += 1
+                place.set_result(None)
+
+
+class RateLimits:
+    """The limits of one model. Use it on one event loop."""
+
+    def __init__(self, limits: LimitsConfig) -> None:
+        self.limits = limits
+        self.answered_at = 0.0  # when the last answer came, by time.monotonic()
+        self._window = Window(limits.in_flight)
+        self._requests = _a_minute(limits.requests_per_minute)
+        self._tokens = _a_minute(limits.tokens_per_minute)
+        self._usual = 0.0  # tokens that an answer has had of late
+
+    @contextlib.asynccontextmanager
+    async def slot(self, tokens: int) -> AsyncIterator[Outcome]:
+        """Wait until a call that sends about so many tokens may begin; its answer counts as long as
+        those before it were.
+        """
+        entry, outcome = await self._window.enter(), Outcome()
+        try:
+            if self._requests:
+                await self._requests.acquire()
+            if self._tokens:
+                await _in_parts(self._tokens, tokens + self._usual)
+            yield outcome
+            if outcome.answered:
+                self.answered_at = time.monotonic()
+            if outcome.written:
+                self._usual += (outcome.written - self._usual) / ROW
+        finally:
+            self._window.leave(entry, outcome)
+
+
+def _a_minute(count: int | None) -> AsyncLimiter | None:
+    """No more than `count` in any minute: what goes at once, and what comes back in a minute."""
+    if count is None:
+        return None
+    if count == 1:
+        return AsyncLimiter(1, 60)
+    at_once = max(count / BURST, 1)
+    return AsyncLimiter(at_once, 60 * at_once / (count - at_once))
+
+
+async def _in_parts(limiter: AsyncLimiter, amount: float) -> None:
+    """Take an amount that may be more than goes at once."""
+    while amount > 0:
+        part = min(amount, limiter.max_rate)
+        await limiter.acquire(part)
+        amount -= part

@@ -1,0 +1,218 @@
+"""Chat models behind an API: made through LangChain, and looked at before anything is paid for."""
+
+import difflib
+import os
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+import httpx
+from pydantic import SecretStr
+
+from elenchus.errors import UserError
+from elenchus.sections import ModelConfig
+from models.backend import Backend, Model
+
+SECRET = ("key", "secret", "password", "token", "headers", "authorization")
+NO_KEY = "none"  # for a server of one's own that asks for none
+LOOK = 10.0  # seconds to wait for a server when it is looked at
+REMEDIES = {
+    401: "the key is not accepted; set the right one in the environment",
+    403: "the key may not use this; set another one in the environment",
+}
+
+
+class LangChain(Backend):
+    """What LangChain's `init_chat_model` can make, without retries of its own.
+
+    Attributes:
+        extra: our extra of packages for it; "" where it has none.
+        key: the environment variable of its key; "" where it is not known.
+    """
+
+    extra = ""
+    key = ""
+
+    def chat(self, config: ModelConfig, trained: Path | None = None) -> Model:
+        """See `Backend.chat`."""
+        from langchain.chat_models import init_chat_model
+
+        if trained is not None:
+            raise UserError(f"{config.model} cannot take an adapter here: use hf:FOLDER")
+        provider, _, name = config.model.partition(":")
+        settings = {**config.options, **self.connection(config)}
+        if config.temperature is not None:
+            settings["temperature"] = config.temperature
+        try:
+            made: Any = init_chat_model(name, model_provider=provider, **settings)
+        except ImportError as error:
+            named = f"langchain-{provider.replace('_', '-')}"
+            package = f"-e '.[{self.extra}]'" if self.extra else named
+            raise UserError(f"{config.model} needs a package: pip install {package}") from error
+        except ValueError as error:  # no such provider, or a setting out of range
+            reason = str(error).partition("\n")[0]
+            raise UserError(f"cannot use the model {config.model!r}: {reason}") from error
+        known = type(made).model_fields
+        names = {*known, *(field.alias for field in known.values() if field.alias)}
+        _check_options(config, names, self.key)
+        return Model(made, config.model, seeded=False)
+
+    def connection(self, config: ModelConfig) -> dict[str, Any]:
+        """Return how to reach the server, in the provider's own words."""
+        return {"base_url": config.base_url} if config.base_url else {}
+
+    def _with_key(self, config: ModelConfig) -> dict[str, Any]:
+        """Return how to reach a server that wants a key; UserError where there is none."""
+        if config.base_url is None and not os.environ.get(self.key):
+            raise UserError(f"{config.model} needs a key: set {self.key} in the environment")
+        key = SecretStr(_key(self.key))
+        address = {"base_url": config.base_url} if config.base_url else {}
+        return {**address, "api_key": key, "max_retries": 0, "timeout": config.timeout}
+
+
+class OpenAI(LangChain):
+    """Models of OpenAI, and of any server that speaks its protocol (`base_url`)."""
+
+    extra = "openai"
+    key = "OPENAI_API_KEY"
+
+    def chat(self, config: ModelConfig, trained: Path | None = None) -> Model:
+        """See `Backend.chat`; servers of one's own are spoken to directly."""
+        if config.base_url is None or trained is not None:
+            return super().chat(config, trained)
+        from models.compatible import OPTIONS, CompatibleModel
+
+        _check_options(config, OPTIONS, self.key)
+        made = CompatibleModel(
+            model=config.model.partition(":")[2],
+            base_url=config.base_url,
+            api_key=SecretStr(_key(self.key)),
+            temperature=config.temperature,
+            timeout=config.timeout,
+            options=config.options,
+        )
+        return Model(made, config.model, seeded=False, aclose=made.aclose)
+
+    def connection(self, config: ModelConfig) -> dict[str, Any]:
+        """See `LangChain.connection`."""
+        return self._with_key(config)
+
+    def look(self, config: ModelConfig) -> int | None:
+        """See `Backend.look`."""
+        base = config.base_url or os.environ.get("OPENAI_BASE_URL") or "https://api.openai.com/v1"
+        url = f"{base.rstrip('/')}/models"
+        headers = {"Authorization": f"Bearer {_key(self.key)}"}
+        served = _served(config, url, headers, "data", "id", self.key)
+        return _found(config, config.model.partition(":")[2], served)
+
+
+class Anthropic(LangChain):
+    """Models of Anthropic."""
+
+    extra = "anthropic"
+    key = "ANTHROPIC_API_KEY"
+
+    def connection(self, config: ModelConfig) -> dict[str, Any]:
+        """See `LangChain.connection`."""
+        return self._with_key(config)
+
+    def look(self, config: ModelConfig) -> int | None:
+        """See `Backend.look`."""
+        address = config.base_url or os.environ.get("ANTHROPIC_BASE_URL")
+        base = address or "https://api.anthropic.com"
+        headers = {"x-api-key": _key(self.key), "anthropic-version": "2023-06-01"}
+        name = config.model.partition(":")[2]
+        _answer(config, f"{base.rstrip('/')}/v1/models/{name}", headers, self.key)
+        return None
+
+
+class Ollama(LangChain):
+    """Models of an Ollama server."""
+
+    extra = "ollama"
+    free = True
+
+    def connection(self, config: ModelConfig) -> dict[str, Any]:
+        """See `LangChain.connection`."""
+        return super().connection(config) | {"client_kwargs": {"timeout": config.timeout}}
+
+    def look(self, config: ModelConfig) -> int | None:
+        """See `Backend.look`."""
+        base = config.base_url or os.environ.get("OLLAMA_HOST") or "127.0.0.1:11434"
+        base = base if "://" in base else f"http://{base}"
+        served = _served(config, f"{base.rstrip('/')}/api/tags", {}, "models", "name")
+        name = config.model.partition(":")[2]
+        _found(config, name if ":" in name else f"{name}:latest", served)
+        return None
+
+
+def _check_options(config: ModelConfig, names: Collection[str], key: str) -> None:
+    for option in config.options:
+        if secret := _secret({option: config.options[option]}):
+            raise UserError(
+                f"{config.model}: options.{secret} would be written into the run folder; secrets "
+                f"are set in the environment ({key or 'as its package says'})"
+            )
+        if option not in names:
+            near = difflib.get_close_matches(option, names, n=1)
+            hint = f"; did you mean {near[0]!r}?" if near else ""
+            raise UserError(f"{config.model} has no option {option!r}{hint}")
+
+
+def _secret(options: Any) -> str:
+    """Return the name of an option, however deep, that sounds like a secret; "" where none does."""
+    if not isinstance(options, dict):
+        return ""
+    for name, value in options.items():
+        if str(name).lower().endswith(SECRET):
+            return str(name)
+        if found := _secret(value):
+            return f"{name}.{found}"
+    return ""
+
+
+def _key(variable: str) -> str:
+    """Return the key in the environment; a line's end that was copied along is no part of it."""
+    return os.environ.get(variable, "").strip() or NO_KEY
+
+
+def _served(
+    config: ModelConfig, url: str, headers: dict[str, str], models: str, name: str, key: str = ""
+) -> dict[str, int | None]:
+    """Return the models that a server lists, with their context where it tells."""
+    answer = _answer(config, url, headers, key)
+    try:
+        listed = answer if isinstance(answer, list) else answer[models]
+        return {str(m[name]): m.get("max_model_len") for m in listed}
+    except (LookupError, TypeError, AttributeError) as error:
+        raise UserError(f"{config.model}: {url} lists no models: is base_url right?") from error
+
+
+def _answer(config: ModelConfig, url: str, headers: dict[str, str], key: str = "") -> Any:
+    try:
+        answer = httpx.get(url, headers=headers, timeout=LOOK)
+        answer.raise_for_status()
+        return answer.json()
+    except httpx.HTTPStatusError as error:
+        status = error.response.status_code
+        remedy = REMEDIES.get(status, "is base_url right? It ends in /v1 for most servers")
+        raise UserError(f"{config.model}: {url} answers {status}: {remedy}") from error
+    # Both may hold the key in their text; the second is of a key that is not ASCII.
+    except (httpx.LocalProtocolError, UnicodeEncodeError):
+        raise UserError(f"{config.model}: {key} cannot be sent: set it again") from None
+    except (httpx.HTTPError, httpx.InvalidURL) as error:
+        raise UserError(
+            f"{config.model}: nothing answers at {url} ({error}): start the server, or correct "
+            "base_url"
+        ) from error
+    except ValueError as error:
+        raise UserError(f"{config.model}: {url} answers no JSON: is base_url right?") from error
+
+
+def _found(config: ModelConfig, name: str, served: dict[str, int | None]) -> int | None:
+    if name not in served:
+        near = difflib.get_close_matches(name, served, n=1) or sorted(served)[:5]
+        raise UserError(
+            f"{config.model}: the server does not have this model; it has {', '.join(near)}"
+        )
+    return served[name]

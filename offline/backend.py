@@ -1,0 +1,107 @@
+"""The backend of `builtin:reader` and `builtin:nano`: models that come with the program."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from elenchus.config import LimitsConfig
+from elenchus.errors import UserError
+from elenchus.records import Message
+from elenchus.sections import ModelConfig
+from models.backend import Backend, Exchange, Model, checked_options
+from models.weights import is_adapter, weights_hash
+
+READER, NANO = "builtin:reader", "builtin:nano"
+NANO_OPTIONS = ("model_path", "max_new_tokens", "seed")
+MAX_NEW_TOKENS = 128  # of an answer
+
+
+class KnownCodes:
+    """What the nano was pre-trained on: half closed book, half open book on codes never seen."""
+
+    def exam(self, count: int, seed: int) -> Sequence[Exchange]:
+        """See `models.backend.General.exam`."""
+        from offline.nano.codes import general_exam
+
+        return [_exchange(*pair) for pair in general_exam(count, seed)]
+
+    def replay(self, count: int, seed: str) -> Sequence[Exchange]:
+        """See `models.backend.General.replay`."""
+        from offline.nano.codes import replay
+
+        return [_exchange(*pair) for pair in replay(count, seed)]
+
+
+class Offline(Backend):
+    """A program that reads rules, and a small student of such rules."""
+
+    local = True
+    free = True
+    constant = True
+    reads_system = False
+    limits = LimitsConfig(in_flight=1024)  # they gather what waits into batches
+
+    def chat(self, config: ModelConfig, trained: Path | None = None) -> Model:
+        """See `Backend.chat`."""
+        if config.model == READER:
+            return _reader(config)
+        if config.model == NANO:
+            return _nano(config, trained)
+        raise UserError(f"unknown model {config.model!r}; built in are {READER}, {NANO}")
+
+    def weights(self, config: ModelConfig) -> Path:
+        """See `Backend.weights`; the nano has some."""
+        if config.model != NANO:
+            return super().weights(config)
+        from offline.nano.chat import WEIGHTS
+
+        return WEIGHTS
+
+    def training_defaults(self, config: ModelConfig) -> Mapping[str, Mapping[str, Any]]:
+        """See `Backend.training_defaults`: two million parameters want large steps."""
+        rate = {"learning_rate": 4e-3}
+        return {"training": rate, "pretraining": rate} if config.model == NANO else {}
+
+    def max_new_tokens(self, config: ModelConfig) -> int | None:
+        """See `Backend.max_new_tokens`."""
+        return int(config.options.get("max_new_tokens", MAX_NEW_TOKENS))
+
+    def general(self, config: ModelConfig) -> KnownCodes | None:
+        """See `Backend.general`."""
+        return KnownCodes() if config.model == NANO else None
+
+    def offline_models(self) -> Sequence[str]:
+        """See `Backend.offline_models`."""
+        return READER, NANO
+
+
+def _reader(config: ModelConfig) -> Model:
+    from offline.reader.chat import ReaderChatModel
+
+    try:
+        chat = ReaderChatModel(**checked_options(config, ("wrong",)))
+    except ValueError as error:
+        raise UserError(f"{config.model}: {error}") from error
+    return Model(chat, config.model, seeded=bool(config.options))
+
+
+def _nano(config: ModelConfig, trained: Path | None) -> Model:
+    options = checked_options(config, NANO_OPTIONS) | {"temperature": config.temperature or 0.0}
+    identity = config.model
+    if trained is not None:
+        identity += "+" + weights_hash(trained)[:16]
+        options["adapter" if is_adapter(trained) else "model_path"] = trained
+    try:
+        from offline.nano.chat import NanoChatModel
+
+        nano = NanoChatModel(**options)
+        nano.load()
+    except ModuleNotFoundError as error:
+        raise UserError(f"{NANO} needs {error.name}: pip install -e '.[train]'") from error
+    except ValueError as error:
+        raise UserError(str(error)) from error
+    return Model(nano, identity, seeded=True)
+
+
+def _exchange(messages: Sequence[Mapping[str, Any]], answer: str) -> Exchange:
+    return tuple(Message(role=m["role"], content=m["content"]) for m in messages), answer

@@ -1,0 +1,1 @@
+"""`builtin:nano`: a student of two million parameters."""

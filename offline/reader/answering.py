@@ -1,0 +1,75 @@
+"""The expert: the canonical answer to a question from passages, with what it rests on."""
+
+import random
+import re
+from dataclasses import dataclass
+
+from models.blocks import Extract
+from offline.language.questions import answer, outcome, price
+from offline.reader.asked import is_about_money
+from offline.reader.interpreter import Reading, interpret
+from offline.reader.lexicon import BREACH_WORDS
+from offline.reader.parser import Code, Norm, Quote, read_code
+from offline.reader.slips import slipped
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer and its quotes; an empty answer where the passages do not decide the question.
+
+    `look_up` is a query for what they lack, where that is known.
+    """
+
+    answer: str
+    quotes: tuple[Quote, ...]
+    look_up: str = ""
+
+
+def reply(question: str, extracts: list[Extract], slip: random.Random | None = None) -> Reply:
+    """The answer that the passages give to a question; with a `slip`, a wrong one drawn from it."""
+    code = read_code(extracts)
+    reading = interpret(question, code)
+    if reading is None:
+        return _by_grade(question, code)
+    if reading.definition is not None:
+        said = slipped(reading.case, None, code, slip) if slip else answer(reading.case, None)
+        return Reply(said, (reading.definition.quote,))
+    return _by_rule(reading, code, slip)
+
+
+def _by_grade(question: str, code: Code) -> Reply:
+    """The fine of a grade, where a question names the grade instead of a rule."""
+    for penalty in code.penalties if is_about_money(question) else []:
+        grade = re.escape(penalty.value.grade)
+        if re.search(rf"\b{grade}\b.{{0,20}}\b(?:{BREACH_WORDS})\b", question, re.I):
+            return Reply(price(penalty.value), (penalty.quote,))
+    return Reply("", ())
+
+
+def _by_rule(reading: Reading, code: Code, slip: random.Random | None) -> Reply:
+    case, norm = reading.case, reading.norm
+    assert norm is not None
+    if case.asked == "grade" and norm.rule.grade is None:
+        return Reply("", (), _missing(norm))
+    penalty = code.penalty(norm.rule.grade)
+    price_of = penalty.value if penalty else None
+    text = slipped(case, price_of, code, slip) if slip else answer(case, price_of)
+    quotes = _quotes(norm)
+    if case.asked == "fine" and outcome(case):
+        if penalty is None:
+            return Reply("", (), _missing(norm))
+        quotes.append(penalty.quote)
+    return Reply(text, tuple(dict.fromkeys(quotes)))
+
+
+def _missing(norm: Norm) -> str:
+    """A query for what decides a fine: the price of the grade, or the grade itself."""
+    if norm.rule.grade is not None:
+        return f"What does a {norm.rule.grade} breach cost? Fine of a {norm.rule.grade} breach"
+    return f"How is a breach of section {norm.section} graded?" if norm.section else ""
+
+
+def _quotes(norm: Norm) -> list[Quote]:
+    """What an answer rests on: the rule, with its exception and its grade."""
+    quotes = (norm.quotes[0], norm.exception_quote, norm.grade_quote)
+    return [quote for quote in quotes if quote is not None]

@@ -1,0 +1,267 @@
+"""The grader: compares the student's answers with the expert's.
+
+The verdict decides; the facts recited before it tell a right answer from a lucky one. Answers of
+models that do not use the canonical form are read by their last sentence and the verdict words.
+"""
+
+import re
+from dataclasses import dataclass
+
+from offline.language.questions import verdict
+from offline.reader.lexicon import NUMBER, content_stems, parse_number, stem
+
+_YES_NO = re.compile(r"^(?:yes|no|true|false|correct|incorrect)\W*$", re.IGNORECASE)
+_NO_BREACH = re.compile(
+    r"\b(?:no|not an?|not in|isn['’]t an?|without an?y?|never an?|is not (?:in )?(?:an? )?|not "
+    r"constitute an?) ?(?:rule |actual )?(?:breach|violation|infringement|contravention|"
+    r"offence)\b|\bno rule (?:is|was) broken\b|\b(?:complie[sd]|in compliance|rule (?:is|was|has "
+    r"been) kept|permitted under|is allowed|within the rules)\b",
+    re.IGNORECASE,
+)
+_BREACH = re.compile(
+    r"\b(?:breach(?:es|ed)?|violat(?:es?|ed|ion)|infring\w+|contraven\w+|rule (?:is|was) broken|"
+    r"breaks? the rules?|offence)\b",
+    re.IGNORECASE,
+)
+_SAME = re.compile(
+    r"\b(?:the same|same|unchanged|not (?:be )?change[ds]?|no change|no difference|not (?:be "
+    r")?different|would stand|unaffected)\b",
+    re.IGNORECASE,
+)
+_CHANGED = re.compile(r"\b(?:changed?|changes|different|reversed|otherwise)\b", re.IGNORECASE)
+_NO_FINE = re.compile(
+    r"\b(?:no fine|nothing (?:is )?(?:due|to pay|owed)|not (?:be )?fined|no penalty|free of "
+    r"charge|(?:no|zero|0) (?:crowns|money))\b",
+    re.IGNORECASE,
+)
+_NO_EXCEPTION = re.compile(
+    r"\b(?:no (?:such )?exceptions?|none|without exceptions?)\b", re.IGNORECASE
+)
+_SYNONYMS = {
+    "prohibited": "forbidden", "banned": "forbidden", "not allowed": "forbidden",
+    "not permitted": "forbidden", "permitted": "allowed", "lawful": "allowed",
+    "no exception": "none", "there is none": "none", "no exceptions": "none",
+    "no change": "same", "unchanged": "same", "change": "changed", "different": "changed",
+    "not a breach": "no breach", "no violation": "no breach", "violation": "breach",
+    "a breach": "breach", "0 crowns": "no fine", "no fine due": "no fine",
+}  # fmt: skip
+_AMOUNT = re.compile(rf"(?P<number>{NUMBER}) (?P<unit>[a-z]+)", re.IGNORECASE)
+_LEADS = re.compile(
+    r"^(?:when(?:ever)?|unless|if|where|except (?:when|where|if)|the (?:answer|verdict|meaning) "
+    r"is|it is|it means|that is|within|at most|at least|no later than|up to)\s+"
+)
+_FACTS = {
+    "limit": re.compile(
+        rf"\b(within|at most|at least|no more than|no later than|up to) ({NUMBER}) ([a-z]+)", re.I
+    ),
+    "exception": re.compile(r"\bexception: ([^.]+)", re.IGNORECASE),
+    "grade": re.compile(r"\bgrade: ([^.]+)|\ban? ([a-z-]+) breach costs", re.IGNORECASE),
+    "fine": re.compile(rf"\bcosts? ({NUMBER}) ([a-z]+)", re.IGNORECASE),
+    "comparison": re.compile(r"\b(\d+) is (not )?(over|under) (\d+)", re.IGNORECASE),
+    "meaning": re.compile(r"\bmeaning: ([^.]+)", re.IGNORECASE),
+    "standing": re.compile(r"\brule: (forbidden|allowed)\b", re.IGNORECASE),
+    "key": re.compile(r"^([A-Z][^.:]{1,60})[.:](?= )"),
+    "met": re.compile(r"\b(not met|met)\.", re.IGNORECASE),
+}
+_WORDS_FOR = {
+    "limit": "the limit", "exception": "the exception", "grade": "the grade of breach",
+    "fine": "the fine of that grade", "comparison": "the comparison with the limit",
+    "meaning": "the meaning", "standing": "whether it is allowed", "key": "which rule is meant",
+    "met": "whether the exception holds",
+}  # fmt: skip
+_CRITIQUES = {
+    "limit": "Move the figure nearer to the limit, so that only one who knows the limit is right.",
+    "comparison": "Move the figure nearer to the limit, so that only one who knows it is right.",
+    "exception": "Let a circumstance hold in the scene, so that the exception has to be known.",
+    "met": "State a circumstance that is, or nearly is, the exception.",
+    "grade": "Ask for the fine, so that the grade of breach has to be known.",
+    "fine": "Ask for the fine of a breach of this rule.",
+    "meaning": "Ask for the meaning in other words.",
+    "standing": "Ask directly whether the rule allows it.",
+    "key": "Ask directly what this rule says.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Grading:
+    """A grade for each answer, what was missed, and how the question could be changed."""
+
+    grades: tuple[str, ...]
+    missed: str
+    critique: str
+
+
+def grade(question: str, expert: str, answers: list[str]) -> Grading:
+    """Grades for a student's answers to one question.
+
+    Raises:
+        ValueError: the expert's answer is empty, so there is nothing to compare with.
+    """
+    gold = _final(expert)
+    if not gold:
+        raise ValueError("the expert's answer is empty: there is nothing to compare with")
+    grades = tuple(_grade(gold, expert, answer) for answer in answers)
+    faults = [
+        fact
+        for answer, given in zip(answers, grades, strict=True)
+        if given != "correct"
+        for fact in _faults(expert, answer)
+    ]
+    return Grading(
+        grades, _missed(gold, grades, faults), _critique(question, expert, grades, faults)
+    )
+
+
+def _grade(gold: str, expert: str, answer: str) -> str:
+    if not answer.strip():
+        return "abstained"
+    likeness = _likeness(gold, answer)
+    if likeness == 1.0:
+        contradicted = any(not missing for _, missing in _compared(expert, answer))
+        return "partial" if contradicted else "correct"
+    return "partial" if likeness >= 2 / 3 and len(content_stems(gold)) >= 3 else "incorrect"
+
+
+def _final(text: str) -> str:
+    """The verdict of an answer: after the last "So:", else its last sentence."""
+    said = verdict(text)
+    if said:
+        return said
+    sentences = [s.strip() for s in re.split(r"(?<=[.!?])\s+|\n+", text.strip()) if s.strip()]
+    return sentences[-1].strip(".!\"' ").casefold() if sentences else ""
+
+
+def _likeness(gold: str, answer: str) -> float:
+    """How far an answer's verdict is the expert's: 1 for the same, else the share of its words."""
+    said = _final(answer)
+    wanted = normal(gold)
+    if normal(said) == wanted:
+        return 1.0
+    if _YES_NO.match(said):
+        return 0.0
+    if not verdict(answer):
+        found = _from_words(gold, answer) or _from_words(gold, said)
+        if found is not None:
+            return float(normal(found) == wanted)
+        if wanted and f" {wanted} " in f" {normal(said)} " and not _denies(said, gold):
+            return 1.0
+    shared = set(content_stems(gold)) & set(content_stems(said))
+    total = max(len(set(content_stems(gold))), len(set(content_stems(said))))
+    return min(len(shared) / total, 0.99) if total else 0.0
+
+
+def _denies(said: str, gold: str) -> bool:
+    """Whether one of two texts has a negation that the other lacks."""
+    negation = re.compile(r"\b(?:not|no|never|none)\b|n['’]t\b")
+    return (negation.search(said) is None) != (negation.search(gold) is None)
+
+
+def _from_words(gold: str, text: str) -> str | None:
+    """The verdict that free text comes to, in the vocabulary that the expert's belongs to."""
+    last = _final(text)
+    if gold in ("breach", "no breach"):
+        return _either(last, text, (_NO_BREACH, "no breach"), (_BREACH, "breach"))
+    if gold in ("changed", "same"):
+        return _either(last, text, (_SAME, "same"), (_CHANGED, "changed"))
+    if gold == "none" and _NO_EXCEPTION.search(last):
+        return "none"
+    if gold == "no fine" or re.fullmatch(r"[\d,]+ [a-z]+", gold):
+        if _NO_FINE.search(last):
+            return "no fine"
+        amounts = _AMOUNT.findall(last) or _AMOUNT.findall(text)
+        unit = gold.rpartition(" ")[2]
+        same = [a for a in amounts if stem(a[1]) == stem(unit)] or (
+            amounts if gold == "no fine" else []
+        )
+        return " ".join(same[-1]) if same else None
+    return None
+
+
+def _either(
+    last: str, text: str, first: tuple[re.Pattern[str], str], second: tuple[re.Pattern[str], str]
+) -> str | None:
+    for where in (last, text):
+        for cue, name in (first, second):
+            if cue.search(where):
+                return name
+    return None
+
+
+def normal(text: str) -> str:
+    """A verdict in the form in which two are compared."""
+    text = re.sub(r"[^\w\s'-]", " ", text.casefold().replace(",", ""))
+    text = re.sub(r"\s+", " ", text).strip(" '-")
+    text = _SYNONYMS.get(text, text)
+    while (shorter := _LEADS.sub("", text)) != text:
+        text = shorter
+    words = [w for w in text.split() if w not in ("a", "an", "the")]
+    return " ".join(_plain(word) for word in words)
+
+
+def _plain(word: str) -> str:
+    number = parse_number(word)
+    return str(number) if number is not None else stem(word)
+
+
+def _facts(text: str) -> dict[str, list[str]]:
+    """What an answer recites before its verdict, by sort of fact."""
+    before = re.split(r"\bSo:", text)[0] if "So:" in text else text
+    facts: dict[str, list[str]] = {}
+    for name, form in _FACTS.items():
+        found = [normal(_said(m)) for m in form.finditer(before)]
+        if found:
+            facts[name] = found
+    return facts
+
+
+def _said(match: re.Match[str]) -> str:
+    return " ".join(group for group in match.groups() if group)
+
+
+def _compared(expert: str, answer: str) -> list[tuple[str, bool]]:
+    """The facts in which an answer differs, each with whether the answer merely lacks it."""
+    known, said = _facts(expert), _facts(answer)
+    differing: list[tuple[str, bool]] = []
+    for name, values in known.items():
+        if name not in said:
+            differing.append((name, True))
+        elif name == "comparison":
+            if not set(said[name]) <= set(values):
+                differing.append((name, False))
+        elif said[name][0] != values[0]:
+            differing.append((name, False))
+    return differing
+
+
+def _faults(expert: str, answer: str) -> list[str]:
+    """The facts that an answer has wrong, or, where it has none wrong, those that it lacks."""
+    differing = _compared(expert, answer)
+    wrong = [name for name, missing in differing if not missing]
+    return wrong or [name for name, _ in differing]
+
+
+def _missed(gold: str, grades: tuple[str, ...], faults: list[str]) -> str:
+    failed = sum(g != "correct" for g in grades)
+    if not failed:
+        return ""
+    what = _commonest(faults)
+    about = f" and {_WORDS_FOR[what]} was not known" if what else ""
+    if all(g in ("correct", "partial") for g in grades):
+        return f"The verdict was right{about.replace(' and', ', but')}."
+    return f'{failed} of {len(grades)} answers missed that the verdict is "{gold}"{about}.'
+
+
+def _commonest(faults: list[str]) -> str | None:
+    return max(faults, key=lambda name: (faults.count(name), -faults.index(name)), default=None)
+
+
+def _critique(question: str, expert: str, grades: tuple[str, ...], faults: list[str]) -> str:
+    what = _commonest([f for f in faults if f != "key"] or faults)
+    if what is not None:
+        return _CRITIQUES[what]
+    known = _facts(expert)
+    if "fine" not in known:
+        return "Ask for the fine as well, so that the grade of breach has to be known."
+    if "met" not in known:
+        return "State a circumstance in the scene, so that the exception has to be known."
+    return "Move the figure nearer to the limit, or ask for the rule in other words."

@@ -1,0 +1,179 @@
+"""The command line on bad input: one message, exit code 2, nothing half-made."""
+
+from pathlib import Path
+
+import pytest
+
+from elenchus import runs
+from elenchus.cli import doctor
+from graphs.config import load
+from offline.nano import chat as nano
+
+
+def made(root: Path) -> list[Path]:
+    """Run folders below a place."""
+    return list(root.glob("*/*/*"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["launch", "harbor"], "did you mean 'harbour'"),
+        (["launch", "POOL", "--set", "training.rnak=3"], "did you mean 'training.rank'"),
+        (["launch", "POOL", "--set", "training.rank=lots"], "training.rank"),
+        (["launch", "POOL", "--set", "corpus.sources=[elsewhere]"], "does not exist"),
+        (["launch", "POOL", "--set", "expert.model=builtin:sage"], "builtin:sage"),
+        (["launch", "POOL", "--set", "student.model=builtin:reader"], "no local weights"),
+        (["launch", "POOL", "--set", "exam.hand=none.jsonl"], "cannot read"),
+        (["launch", "POOL", "--profile", "slow"], "no profile"),
+        (["resume", "no-such-run"], "no run 'no-such-run'"),
+        (["trace", "no-such-run"], "no run 'no-such-run'"),
+    ],
+)
+def test_mistakes(elenchus, pool: Path, tmp_path: Path, arguments: list[str], says: str) -> None:
+    root = tmp_path / "runs"
+    real = [str(pool) if a == "POOL" else a for a in arguments]
+    end = elenchus(*real, "--runs", root)
+    assert end.code == 2
+    assert says in end.err
+    assert end.err.count("\n") == 1
+    assert "Traceback" not in end.err
+    assert made(root) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (b"\xff\xfe", "not UTF-8"),
+        (b"5", "line 1: the line"),
+        (b'{"question": "Q?"}', "line 1: answer"),
+        ('\n{"question": "\u2028?", "answer": "a", "quote": "no such words"}'.encode(), "line 2"),
+        (b'{"question": 3, "answer": "a", "quote": "q"}', "line 1: question"),
+        (
+            b'{"question": "Q?", "answer": "a", "quote": "no such words"}',
+            "the quote does not stand",
+        ),
+    ],
+)
+def test_a_hand_exam_that_cannot_be_used(
+    elenchus, pool: Path, tmp_path: Path, text: bytes, says: str
+) -> None:
+    (pool / "exam.jsonl").write_bytes(text)
+    end = elenchus("launch", pool, "--runs", tmp_path / "runs", "--set", "exam.hand=exam.jsonl")
+    assert end.code == 2
+    assert says in end.err
+    assert end.err.count("\n") == 1
+    assert made(tmp_path / "runs") == []
+
+
+def test_an_index_that_cannot_be_written_is_named(elenchus, pool: Path, tmp_path: Path) -> None:
+    (tmp_path / "index").write_text("in the way", encoding="utf-8")
+    place = f"retrieval.index={tmp_path / 'index'}"
+    end = elenchus("launch", pool, "--runs", tmp_path / "runs", "--set", place)
+    assert end.code == 2
+    assert "another place with --set retrieval.index" in end.err
+    assert made(tmp_path / "runs") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "says"),
+    [("", 1, "the file is empty"), ("# Poems\n\nThe sea is wide and grey.", 2, "found no rule")],
+)
+def test_corpora_without_anything_to_ask(
+    elenchus, pool: Path, tmp_path: Path, text: str, code: int, says: str
+) -> None:
+    for path in (pool / "documents").iterdir():
+        path.write_text(text, encoding="utf-8")
+    end = elenchus("launch", pool, "--runs", tmp_path / "runs")
+    assert end.code == code
+    assert says in end.err
+    assert made(tmp_path / "runs") == []
+
+
+def test_a_run_folder_that_cannot_be_written(elenchus, pool: Path, tmp_path: Path) -> None:
+    (tmp_path / "runs").write_text("in the way", encoding="utf-8")
+    end = elenchus("launch", pool, "--runs", tmp_path / "runs")
+    assert end.code == 2
+    assert "cannot write to" in end.err
+
+
+def test_a_nearly_full_disk(elenchus, pool: Path, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr(runs, "FREE_BYTES", 10**18)
+    end = elenchus("launch", pool, "--runs", tmp_path / "runs")
+    assert end.code == 2
+    assert "are free" in end.err
+    assert made(tmp_path / "runs") == []
+
+
+def test_damaged_weights(elenchus, pool: Path, tmp_path: Path, monkeypatch) -> None:
+    broken = tmp_path / "weights"
+    broken.mkdir()
+    for file in nano.WEIGHTS.iterdir():
+        data = bytearray(file.read_bytes())
+        if file.suffix == ".safetensors":
+            data[len(data) // 2] ^= 1
+        (broken / file.name).write_bytes(bytes(data))
+    monkeypatch.setattr(nano, "WEIGHTS", broken)
+    end = elenchus("launch", pool, "--runs", tmp_path / "runs")
+    assert end.code == 2
+    assert "damaged" in end.err
+    assert made(tmp_path / "runs") == []
+
+
+def test_two_processes_on_one_run(elenchus, pool: Path, tmp_path: Path) -> None:
+    run = runs.create(tmp_path / "runs", load(pool / "domain.yaml"), pool, None, "c")
+    with run.locked():
+        end = elenchus("resume", run.id, "--runs", tmp_path / "runs")
+    assert end.code == 2
+    assert "in use by another process" in end.err
+
+
+def test_new_domain_launches_as_soon_as_it_has_documents(
+    elenchus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert elenchus("new", "mine").code == 0
+    assert (tmp_path / "domains" / "mine" / "domain.yaml").exists()
+    end = elenchus("launch", "mine")
+    assert end.code == 1
+    assert "nothing could be loaded" in end.err
+    assert elenchus("new", "mine").code == 2
+    assert elenchus("new", "Not a name").code == 2
+
+
+def test_runs_of_an_empty_folder(elenchus, tmp_path: Path) -> None:
+    assert elenchus("runs", "--runs", tmp_path, "--json").json == []
+    assert "no runs" in elenchus("runs", "--runs", tmp_path).out
+
+
+def test_a_run_without_training_has_no_gain(elenchus, pool: Path, tmp_path: Path) -> None:
+    root = tmp_path / "runs"
+    run = runs.create(root, load(pool / "domain.yaml"), pool, None, "c")
+    exam = {"questions": 9, "before": {"value": 0.5}, "after": None, "gain": None}
+    result = {"examples": 4, "seconds": 1, "calls": 7, "tokens": 70, "exams": {"held-out": exam}}
+    runs.write_json(run.result, result)
+    (row,) = elenchus("runs", "--runs", root, "--json").json
+    assert (row["before"], row["after"], row["interval"]) == (0.5, None, None)
+    shown = elenchus("runs", "--runs", root).out.splitlines()[-1]
+    assert shown.split()[-5:] == ["50.0%", "–", "–", "4", "7"]
+
+
+def test_doctor_finds_everything_in_place(elenchus, tmp_path: Path) -> None:
+    findings = elenchus("doctor", "--runs", tmp_path, "--json").json
+    assert {f["what"] for f in findings} >= {"torch", "embedding model", "builtin:nano", "disk"}
+    assert [f for f in findings if f["remedy"]] == []
+    assert "ok  " in elenchus("doctor", "--runs", tmp_path).out
+
+
+def test_doctor_names_what_only_some_domains_want(
+    elenchus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = doctor.util.find_spec
+    monkeypatch.setattr(doctor.util, "find_spec", lambda n: None if n == "markitdown" else there(n))
+    end = elenchus("doctor", "--runs", tmp_path)
+    assert end.code == 0 and "not installed; PDF" in end.out
+
+
+def test_bench_says_what_it_takes(elenchus) -> None:
+    shown = elenchus("bench", "--help")
+    assert shown.code == 0 and "efficiency" in shown.out

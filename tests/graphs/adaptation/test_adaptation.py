@@ -1,0 +1,343 @@
+"""Whole runs on a small domain, with the real parts: finished, killed, resumed, and traced."""
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import ROOT, write_pool
+from langgraph.runtime import Runtime
+
+from elenchus import runs
+from elenchus.cli.screen import Screen
+from elenchus.ledger import Ledger
+from elenchus.records import (
+    Adapter,
+    Dataset,
+    Examination,
+    ExamItem,
+    Example,
+    Passage,
+    Point,
+    Rejection,
+    Seed,
+    Turn,
+)
+from graphs import runner as launch_module
+from graphs.adaptation import graph as adaptation
+from graphs.adaptation.seeds import how_many
+from graphs.checkpoints import checkpoints
+from graphs.services import Context
+
+KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows has no other
+
+
+def command(*arguments: object) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-m", "elenchus", *map(str, arguments)],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT, env=os.environ,
+        preexec_fn=None if sys.platform == "win32" else hear_ctrl_c,
+    )  # fmt: skip
+
+
+def hear_ctrl_c() -> None:
+    """Where tests run in the background, Ctrl-C is ignored, and children would ignore it too."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+def finish(process: subprocess.Popen[str]) -> dict:
+    out, err = process.communicate()
+    assert process.returncode == 0, err
+    return json.loads(out)
+
+
+def launch(home: Path) -> subprocess.Popen[str]:
+    return command("launch", home, "--runs", home.parent / "runs", "--json")
+
+
+def resume(home: Path, run_id: str) -> dict:
+    return finish(command("resume", run_id, "--runs", home.parent / "runs", "--json"))
+
+
+def kill_when(
+    process: subprocess.Popen[str],
+    home: Path,
+    moment: Callable[[Path], bool],
+    how: signal.Signals = KILL,
+) -> str:
+    """Kill a launch at a moment that its run folder shows; the run's id."""
+    while True:
+        try:
+            process.wait(timeout=0.01)
+        except subprocess.TimeoutExpired:
+            found = runs.listed(home.parent / "runs")
+            if found and moment(found[0].path):
+                process.send_signal(how)
+                process.wait()
+                return found[0].id
+        else:
+            raise AssertionError(process.communicate())
+
+
+def records(home: Path, run_id: str) -> dict[str, str]:
+    """All records of a run by id; the cached calls beside them by id and response."""
+    db = sqlite3.connect(runs.find(home.parent / "runs", run_id).ledger)
+    found = dict(db.execute("SELECT id, body FROM records"))
+    found |= dict(db.execute("SELECT id, response FROM calls"))
+    db.close()
+    return found
+
+
+def examinations(folder: Path) -> int:
+    path = folder / "ledger.sqlite"
+    if not path.exists():
+        return 0
+    db = sqlite3.connect(path)
+    try:
+        query = "SELECT COUNT(*) FROM records WHERE kind = 'Examination'"
+        return db.execute(query).fetchone()[0]
+    except sqlite3.OperationalError:  # the table is not there yet
+        return 0
+    finally:
+        db.close()
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
+    """A run that nothing interrupted."""
+    home = write_pool(tmp_path_factory.mktemp("whole"))
+    return home, finish(launch(home))
+
+
+def test_a_run_ends_with_a_result(whole: tuple[Path, dict]) -> None:
+    _, result = whole
+    assert result["rounds"] == 2
+    assert result["examples"] > 0
+    assert 22 <= result["examinations"] <= 5 * 22
+    assert result["accepted"] + sum(result["rejected"].values()) == result["examinations"]
+    assert result["exams"]["held-out"]["questions"] > 0
+    assert result["exams"]["hand"] is None
+    assert result["readable_passages"] <= result["passages"]
+
+
+def test_the_run_folder_is_complete(whole: tuple[Path, dict]) -> None:
+    _, result = whole
+    folder = Path(result["path"])
+    train = [json.loads(x) for x in (folder / "dataset" / "train.jsonl").open(encoding="utf-8")]
+    held = [json.loads(x) for x in (folder / "dataset" / "held-out.jsonl").open(encoding="utf-8")]
+    assert len(train) == result["examples"]
+    assert {r["prompt"][-1]["content"] for r in train}.isdisjoint(
+        r["prompt"][-1]["content"] for r in held
+    )
+    assert "Why examinations gave nothing" in (folder / "dataset" / "card.md").read_text("utf-8")
+    adapter = folder / result["adapter"]
+    assert (adapter / "adapter_model.safetensors").exists()
+    assert json.loads((adapter / "adapter_config.json").read_text("utf-8"))["r"] == 4
+    assert list(folder.rglob("*.partial")) == []
+
+
+def test_an_example_leads_back_to_everything(whole: tuple[Path, dict]) -> None:
+    home, result = whole
+    ledger = Ledger(runs.find(home.parent / "runs", result["run"]).ledger)
+    (dataset,) = ledger.all(Dataset, round=2)
+    assert len(ledger.all(Adapter)) == 2
+    for item in ledger.all(ExamItem, exam="held-out"):
+        assert ledger.get(Point, item.point_id).passage_id in item.passage_ids
+    for example in ledger.all(Example):
+        turn = ledger.get(Turn, example.turn_id)
+        assert ledger.get(Examination, example.examination_id).accepted_turn_id == turn.id
+        assert example.completion == turn.expert[0].text
+        for citation in turn.expert[0].citations:
+            assert citation.quote in ledger.get(Passage, citation.passage_id).text
+            assert citation.passage_id in example.passage_ids
+        ids = [turn.question.call_id, turn.verdict.call_id]
+        for call_id in [*ids, *(a.call_id for a in (*turn.expert, *turn.student))]:
+            call = ledger.call(call_id)
+            assert call is not None
+            assert len(call.prompt_sha256) == 64
+            assert call.model.startswith("builtin:")
+    assert set(dataset.example_ids) <= {e.id for e in ledger.all(Example)}
+    ledger.close()
+
+
+@pytest.mark.parametrize(
+    "moment",
+    [
+        lambda folder: examinations(folder) >= 3,
+        lambda folder: any((folder / "adapters").glob("round-1.partial/checkpoint-*")),
+    ],
+    ids=["examining", "training"],
+)
+def test_killed_and_resumed_is_as_if_never_killed(
+    whole: tuple[Path, dict], tmp_path: Path, moment: Callable[[Path], bool]
+) -> None:
+    _, expected = whole
+    home = write_pool(tmp_path)
+    run_id = kill_when(launch(home), home, moment)
+    shutil.rmtree(tmp_path / "indexes")  # a cache: it comes back
+    result = resume(home, run_id)
+    assert result["resumed"]
+    assert records(home, run_id) == records(whole[0], expected["run"])
+    for name in ("train.jsonl", "held-out.jsonl", "rejected.jsonl"):
+        one, other = (Path(r["path"]) / "dataset" / name for r in (expected, result))
+        assert one.read_bytes() == other.read_bytes()
+    same = ("exams", "calls", "tokens", "examples", "accuracy_by_round")
+    assert {k: result[k] for k in same} == {k: expected[k] for k in same}
+
+
+def test_a_round_that_falls_short_goes_on_and_so_when_killed(tmp_path: Path) -> None:
+    first_draw, homes = how_many(11, 0, 0, 1.08), [tmp_path / "whole", tmp_path / "killed"]
+    for home in homes:
+        with (write_pool(home) / "domain.yaml").open("a") as settings:
+            settings.write("examination: {accept_gap: 0.9}\n")
+    one, other = (home / "pool" for home in homes)
+    expected = finish(launch(one))
+    ledger = Ledger(runs.find(one.parent / "runs", expected["run"]).ledger)
+    assert ledger.count(Seed, round=1) > first_draw  # not enough of them were accepted
+    assert [len(d.example_ids) for r in (1, 2) for d in ledger.all(Dataset, round=r)] == [11, 22]
+    ledger.close()
+    run_id = kill_when(launch(other), other, lambda f: examinations(f) > first_draw + 1)
+    resume(other, run_id)
+    assert records(other, run_id) == records(one, expected["run"])
+
+
+def test_a_reused_run_is_reused_by_a_resume_too(
+    whole: tuple[Path, dict], elenchus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    home, expected = whole
+    root = home.parent / "reused"
+
+    def killed(context: object) -> None:
+        raise KeyboardInterrupt
+
+    shutil.copytree(home.parent / "runs", root)
+    with monkeypatch.context() as patch:
+        patch.setattr(launch_module, "_adopt", killed)
+        begun = elenchus("launch", home, "--reuse", expected["run"], "--runs", root)
+    assert begun.code == 130
+    result = elenchus("resume", runs.listed(root)[-1].id, "--runs", root, "--json").json
+    assert result["exams"] == expected["exams"]
+    assert result["calls"] == 0
+
+
+def test_a_run_that_asked_nothing_cannot_be_reused(
+    whole: tuple[Path, dict], tmp_path: Path, elenchus
+) -> None:
+    home, result = whole
+    folder = runs.find(home.parent / "runs", result["run"]).path
+    root = tmp_path / "runs"
+    (root / "pool" / folder.name).mkdir(parents=True)
+    shutil.copy(folder / "run.yaml", root / "pool" / folder.name)
+    end = elenchus("launch", home, "--reuse", folder.name, "--runs", root)
+    assert end.code == 2 and "nothing to reuse" in end.err
+    assert len(runs.listed(root)) == 1
+
+
+def test_an_examination_that_is_recorded_is_not_made_again(
+    whole: tuple[Path, dict], tmp_path: Path
+) -> None:
+    """A refusal, which a kill kept from being checkpointed, may not come out the same again."""
+    _, result = whole
+    folder = shutil.copytree(result["path"], tmp_path / "copy")
+    run, ledger = runs.RunFolder(folder), Ledger(folder / "ledger.sqlite")
+    seed = ledger.all(Seed, round=1)[0]
+    with sqlite3.connect(folder / "ledger.sqlite") as db:
+        query = "DELETE FROM records WHERE kind = 'Examination' AND body LIKE ?"
+        assert db.execute(query, (f'%"{seed.id}"%',)).rowcount == 1
+    db.close()
+    refused = Rejection(reason="refused", raw="request 1")
+    ledger.write(Examination(seed_id=seed.id, round=1, turn_ids=(), rejection=refused))
+    context = Context(run, run.config(), run.domain_folder(), ledger, Screen(quiet=True))
+    try:
+        state = {"seed_id": seed.id, "adapter": ""}
+        asyncio.run(adaptation.examine(state, Runtime(context=context)))
+        assert ledger.count(Examination, seed_id=seed.id) == 1
+    finally:
+        context.close()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no Ctrl-C for one process there")
+def test_ctrl_c_says_how_to_go_on(tmp_path: Path) -> None:
+    home = write_pool(tmp_path)
+    process = launch(home)
+    run_id = kill_when(process, home, lambda f: examinations(f) >= 1, signal.SIGINT)
+    assert process.returncode == 130
+    assert process.stderr is not None
+    assert process.stderr.read().endswith(
+        f"`elenchus resume {run_id} --runs {tmp_path / 'runs'}` goes on\n"
+    )
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no Ctrl-C for one process there")
+def test_ctrl_c_ends_training_at_its_next_step(tmp_path: Path) -> None:
+    home = write_pool(tmp_path)
+    settings = home / "domain.yaml"
+    settings.write_text(settings.read_text().replace("epochs: 2", "epochs: 50"))
+    process = launch(home)
+    begun = kill_when(
+        process, home, lambda f: (f / "adapters" / "round-1.partial").exists(), signal.SIGINT
+    )
+    assert process.returncode == 130
+    assert not (runs.find(tmp_path / "runs", begun).path / "adapters" / "round-1").exists()
+
+
+def test_a_write_that_was_called_off_leaves_no_lock(tmp_path: Path, ledger: Ledger) -> None:
+    path, cursors = tmp_path / "checkpoints.sqlite", []
+
+    async def stopped() -> None:
+        async with checkpoints(path, ledger) as saver:
+            connection = saver.conn
+            await connection.execute("CREATE TABLE writes (value)")
+            await connection.commit()
+            cursors.append(cursor := await connection.cursor())  # what remembers it
+            await cursor.executemany("INSERT INTO writes VALUES (?)", [(1,), (3,)])
+
+    asyncio.run(stopped())
+    with sqlite3.connect(path, timeout=0) as other:
+        other.execute("INSERT INTO writes VALUES (2)")
+    assert other.execute("SELECT value FROM writes").fetchall() == [(2,)]
+    other.close()
+
+
+def test_a_finished_run_is_not_resumed(whole: tuple[Path, dict], elenchus) -> None:
+    home, result = whole
+    end = elenchus("resume", result["run"], "--runs", home.parent / "runs")
+    assert end.code == 2
+    assert "is finished" in end.err
+
+
+def test_runs_lists_its_figures(whole: tuple[Path, dict], elenchus) -> None:
+    home, result = whole
+    (row,) = elenchus("runs", "--json", "--runs", home.parent / "runs").json
+    held = result["exams"]["held-out"]
+    assert row["state"] == "finished"
+    assert (row["before"], row["after"]) == (held["before"]["value"], held["after"]["value"])
+    for key in ("questions", "interval", "examples", "seconds", "calls", "tokens"):
+        assert row[key] is not None
+    assert result["run"] in elenchus("runs", "--runs", home.parent / "runs").out
+
+
+def test_trace_shows_all_examinations_and_one_whole(whole: tuple[Path, dict], elenchus) -> None:
+    home, result = whole
+    root = home.parent / "runs"
+    rows = elenchus("trace", result["run"], "--json", "--runs", root).json
+    assert len(rows) == result["examinations"]
+    *overview, command = elenchus("trace", result["run"], "--runs", root).out.splitlines()
+    assert command.endswith(f"--runs {root}")  # whole, so that it can be copied
+    accepted = next(row for row in rows if row["outcome"] == "accepted")
+    rejected = next((row for row in rows if row["outcome"] != "accepted"), accepted)
+    for row in (accepted, rejected):
+        shown = elenchus("trace", result["run"], row["examination"], "--runs", root).out
+        assert "turn 1" in shown
+        assert "expert" in shown
+        assert max(map(len, [*overview, *shown.splitlines()])) <= 80
+    one = elenchus("trace", result["run"], accepted["examination"], "--json", "--runs", root).json
+    assert len(one["turns"]) == accepted["turns"]
+    assert elenchus("trace", result["run"], "e-nothing", "--runs", root).code == 2

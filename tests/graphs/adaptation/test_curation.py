@@ -1,0 +1,49 @@
+"""How a round's shortage is counted, on records as runs leave them."""
+
+from types import SimpleNamespace
+
+import pytest
+
+from elenchus.config import DatasetConfig
+from elenchus.ledger import Ledger
+from elenchus.records import Dataset, Examination, Rejection
+from graphs.adaptation.curation import more
+from graphs.adaptation.seeds import MOST
+
+
+def dataset(candidates: int, left_out: int = 0) -> Dataset:
+    return Dataset(
+        round=2, example_ids=(), candidates=candidates, near_duplicates=left_out,
+        near_exam=0, too_long=0, nearest_exam_similarity=0.0,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "candidates, left_out, accepted, expected",
+    [
+        (200, 0, 90, False),  # as many as the size
+        (230, 30, 90, False),  # what is left out is not missing twice
+        (230, 31, 90, True),
+        (150, 0, 0, False),  # what earlier rounds left over is no sign that more will be accepted
+        (150, 150, 90, False),  # everything accepted is left out
+    ],
+)
+def test_a_round_needs_more_where_usable_candidates_are_fewer_than_its_size(
+    ledger: Ledger, candidates: int, left_out: int, accepted: int, expected: bool
+) -> None:
+    ledger.write(*(examination(n, n < accepted) for n in range(100)))
+    config = SimpleNamespace(sizes=(100, 200), dataset=DatasetConfig())
+    context = SimpleNamespace(ledger=ledger, config=config)
+    found = more(context, dataset(candidates, left_out), wanted=100)
+    assert (found > 0) == expected
+    assert found <= MOST * 100 - 100
+
+
+def examination(n: int, accepted: bool) -> Examination:
+    return Examination(
+        seed_id=str(n),
+        round=2,
+        turn_ids=(str(n),),
+        accepted_turn_id=str(n) if accepted else None,
+        rejection=None if accepted else Rejection(reason="the student knows it", raw="?"),
+    )

@@ -1,0 +1,364 @@
+"""Runs that go on with pre-training: whole, killed and resumed, on tasks of one's own, refused."""
+
+import csv
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from conftest import BYELAWS, ROOT, launched, records, write_pool
+from transformers import AutoTokenizer
+
+from elenchus import runs
+from elenchus.ledger import Call, Ledger
+from elenchus.records import ExamItem, Passage
+from graphs.pretraining import problems
+from graphs.pretraining.config import PassagesConfig
+from graphs.pretraining.records import Explanation, Problem, Refusal, TaskPassage
+from offline.language import drafting
+from offline.nano import codes
+from offline.nano.chat import WEIGHTS
+from retrieval.selection import select as selection
+from retrieval.selection.overlap import Overlap
+from training import pretraining
+
+KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows has no other
+SMALL: dict[str, Any] = {
+    "method": "passages",
+    "exam": {"questions": 12, "general": 6},
+    "passages": {"count": 6, "written": 20},
+    "pretraining": {
+        "domain_tokens": 600,
+        "passage_tokens": 1200,
+        "block": 64,
+        "replay": 0.2,
+        "shots": 1,
+    },
+}
+WORDS = ("moss", "lantern", "quickly", "violet", "over", "river", "cheese", "copper", "danced")
+RULES = [
+    ("Is a towel fight at noon a breach?", "So: breach."),
+    ("May pool music be played at noon?", "So: no breach."),
+    ("A diving lesson took 50 minutes. A breach?", "So: breach."),
+    ("A diving lesson took 40 minutes. A breach?", "So: no breach."),
+]
+LIMITS = [
+    ("Within how many days must a swimming cap be handed back?", "12"),
+    ("Within how many minutes must a locker key be returned?", "30"),
+    ("How many lost combs may be kept at the desk at most?", "20"),
+    ("How many minutes may a diving lesson take at most?", "45"),
+]
+
+
+def write(folder: Path, **changes: Any) -> Path:
+    """The small domain with settings of pre-training."""
+    home = write_pool(folder)
+    tree = yaml.safe_load((home / "domain.yaml").read_text("utf-8")) | SMALL
+    for key, value in changes.items():
+        tree[key] = tree.get(key, {}) | value if isinstance(value, dict) else value
+    (home / "domain.yaml").write_text(yaml.safe_dump(tree), "utf-8")
+    return home
+
+
+def write_tasks(folder: Path, **changes: Any) -> Path:
+    """The small domain with two tasks in tables, half of each to learn from."""
+    home = write(folder, **changes)
+    for name, rows in (("rules", RULES), ("limits", LIMITS)):
+        for split, some in (("train", rows[::2]), ("test", rows[1::2])):
+            with (home / f"{name}-{split}.csv").open("w", encoding="utf-8", newline="") as file:
+                csv.writer(file).writerows([("question", "answer"), *some])
+    return home
+
+
+def task(name: str, **settings: Any) -> dict[str, Any]:
+    return {"train": f"{name}-train.csv", "test": f"{name}-test.csv", **settings}
+
+
+TASKS = {"rules": task("rules"), "limits": task("limits", match="number")}
+
+
+def all_of(folder: Path, kind: type) -> list[Any]:
+    ledger = Ledger(folder / "ledger.sqlite", read_only=True)
+    try:
+        return ledger.all(kind)
+    finally:
+        ledger.close()
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The result of a run that nothing interrupted."""
+    home = write(tmp_path_factory.mktemp("whole"))
+    return launched(home)
+
+
+def test_every_stage_is_trained_and_judged(whole: dict[str, Any]) -> None:
+    assert [row["stage"] for row in whole["stages"]] == ["untouched", "domain", "passages"]
+    untouched, domain, passages = whole["stages"]
+    assert untouched["held-out"]["gain"] is None and "tokens" not in untouched
+    for row, text in ((domain, 600), (passages, 1200)):
+        assert text <= row["tokens"] <= 1.6 * text + 200
+        for exam in ("held-out", "general"):
+            gain = row[exam]["gain"]
+            assert gain["low"] <= gain["value"] <= gain["high"]
+    assert whole["adapter"] == "adapters/round-2"
+    assert whole["stopped"] == "all stages are trained"
+
+
+def test_a_passage_leads_back_to_everything(whole: dict[str, Any]) -> None:
+    folder = Path(whole["path"])
+    known = {problem.id: problem for problem in all_of(folder, Problem)}
+    explained = {one.id: one for one in all_of(folder, Explanation)}
+    texts = {passage.id: passage.text for passage in all_of(folder, Passage)}
+    made = all_of(folder, TaskPassage)
+    assert len(made) == whole["passages_written"] == 6
+    for passage in made:
+        tasks = [known[i].task for i in passage.problem_ids]
+        assert len(tasks) == 3 and len(set(tasks)) == 3
+        for problem_id, explanation_id in zip(
+            passage.problem_ids, passage.explanation_ids, strict=True
+        ):
+            explanation = explained[explanation_id]
+            assert explanation.problem_id == problem_id
+            assert known[problem_id].question in passage.text and explanation.text in passage.text
+            assert all(c.quote in texts[c.passage_id] for c in explanation.citations)
+        assert passage.text.endswith(passage.closing) and passage.closing
+    lines = (folder / "dataset" / "passages.jsonl").read_text("utf-8").splitlines()
+    assert {json.loads(line)["id"] for line in lines} == {passage.id for passage in made}
+    assert "| passages |" in (folder / "dataset" / "card.md").read_text("utf-8")
+    assert list(folder.rglob("*.partial")) == []
+
+
+def test_trace_and_runs_show_it(whole: dict[str, Any], elenchus) -> None:
+    root = Path(whole["path"]).parent.parent
+    shown = elenchus("trace", whole["run"], "--runs", root).out
+    assert "paragraphs that hold up" in shown and "recall" in shown
+    rows = elenchus("trace", whole["run"], "--json", "--runs", root).json
+    one = elenchus("trace", whole["run"], rows[0]["passage"], "--runs", root).out
+    assert "cites" in one and "gold" in one
+    (row,) = elenchus("runs", "--json", "--runs", root).json
+    assert row["examples"] == 6 and row["after"] is not None
+
+
+@pytest.mark.parametrize("moment", ["explaining", "training"])
+def test_killed_and_resumed_it_is_the_same(
+    whole: dict[str, Any], tmp_path: Path, elenchus, moment: str
+) -> None:
+    home, root = write(tmp_path), tmp_path / "runs"
+    command = [sys.executable, "-m", "elenchus", "launch", str(home), "--runs", str(root)]
+    process = subprocess.Popen(command, cwd=ROOT, env=os.environ, stderr=subprocess.DEVNULL)
+    while not any(_reached(run, moment) for run in runs.listed(root)):
+        assert process.poll() is None
+    process.send_signal(KILL)
+    process.wait()
+    (run,) = runs.listed(root)
+    done = elenchus("resume", run.id, "--runs", root, "--json")
+    assert done.code == 0, done.err
+    assert records(run.path) == records(Path(whole["path"]))
+    assert done.json["calls"] == whole["calls"], "nothing is asked twice"
+
+
+def test_stopped_by_the_budget_it_goes_on(whole: dict[str, Any], tmp_path: Path, elenchus) -> None:
+    home, root = write(tmp_path, budget={"calls": 70}), tmp_path / "runs"
+    stopped = elenchus("launch", home, "--runs", root)
+    assert stopped.code == 3 and "budget.calls" in stopped.err
+    (run,) = runs.listed(root)
+    done = elenchus("resume", run.id, "--budget", "calls=5000", "--runs", root, "--json")
+    assert done.code == 0, done.err
+    assert records(run.path) == records(Path(whole["path"]))
+
+
+def test_what_a_run_would_use_is_estimated(whole: dict[str, Any], tmp_path: Path, elenchus) -> None:
+    rows = elenchus("launch", write(tmp_path), "--dry-run", "--json").json
+    assert [row["role"] for row in rows] == ["expert", "author", "examiner", "grader", "student"]
+    assert 0.3 < sum(row["calls"] for row in rows) / whole["calls"] < 3
+    assert not (tmp_path / "runs").exists()
+
+
+def test_tasks_are_asked_with_solved_ones_and_judged_as_they_say(tmp_path: Path, elenchus) -> None:
+    home = write_tasks(tmp_path, tasks=TASKS, passages={"problems": 2, "count": 4})
+    done = elenchus("launch", home, "--runs", tmp_path / "runs", "--json")
+    assert done.code == 0, done.err
+    folder = Path(done.json["path"])
+    exam = [item for item in all_of(folder, ExamItem) if item.exam == "held-out"]
+    assert Counter(item.kind for item in exam) == {"rules": 2, "limits": 2}
+    for item in exam:
+        assert [message.role for message in item.prompt] == ["system", "user", "assistant", "user"]
+    kept = {problem.task for problem in all_of(folder, Problem) if not problem.test}
+    assert kept == {"rules", "limits"}
+    grades = [call for call in _calls(folder) if call.task == "grade"]
+    assert all("How many" not in call.request for call in grades), "a number needs no grader"
+
+
+def test_a_paragraph_with_another_result_than_the_gold_one_is_refused(
+    tmp_path: Path, elenchus
+) -> None:
+    own = SMALL["pretraining"] | {"shots": 0}
+    few = {"problems": 1, "across": False, "count": 4}
+    home = write_tasks(tmp_path, tasks=TASKS, passages=few, pretraining=own)
+    path = home / "rules-train.csv"
+    path.write_text(path.read_text("utf-8").replace("So: breach.", "So: no breach."), "utf-8")
+    done = elenchus("launch", home, "--runs", tmp_path / "runs", "--json")
+    assert done.code == 0, done.err
+    refusal, other = [r for r in all_of(Path(done.json["path"]), Refusal) if "gold" in r.reason]
+    assert "So: breach." in refusal.raw and "So: breach." in other.raw
+    rejected = Path(done.json["path"]) / "dataset" / "rejected.jsonl"
+    rows = [json.loads(line) for line in rejected.read_text("utf-8").splitlines()]
+    assert refusal.reason in [row["reason"] for row in rows]
+
+
+def test_a_paragraph_that_copies_a_test_problem_is_refused(tmp_path: Path, elenchus) -> None:
+    own = SMALL["pretraining"] | {"shots": 0}
+    few = {"problems": 1, "across": False, "count": 4}
+    home = write_tasks(tmp_path, tasks=TASKS, passages=few, pretraining=own)
+    with (home / "limits-test.csv").open("a", encoding="utf-8") as file:
+        file.write("Exception: when the till is out of order,12\n")
+    done = elenchus("launch", home, "--runs", tmp_path / "runs", "--json")
+    assert done.code == 0, done.err
+    reasons = [refusal.reason for refusal in all_of(Path(done.json["path"]), Refusal)]
+    assert any("copies a test problem" in reason for reason in reasons)
+
+
+def test_questions_that_become_no_problem_are_told_and_kept(tmp_path: Path, elenchus) -> None:
+    home = write(tmp_path, dataset={"near_exam": 0.01})
+    ended = elenchus("launch", home, "--runs", tmp_path / "runs")
+    assert ended.code == 2 and "no problem about the documents could be written" in ended.err
+    (run,) = runs.listed(tmp_path / "runs")
+    refused = [r for r in all_of(run.path, Refusal) if r.reason.endswith("near an exam question")]
+    assert f"{len(refused)} × it is too near an exam question" in ended.err
+    assert all(r.raw.endswith("?") for r in refused)
+
+
+def test_what_is_selected_is_learnt_with_the_documents(
+    whole: dict[str, Any], tmp_path: Path, elenchus
+) -> None:
+    general = {"general": ["general.jsonl"], "precision": 0.5, "sample": 100, "workers": 1}
+    home = write(tmp_path, selection=general, corpus={"passage_chars": 200})
+    rng = random.Random(0)
+    rules = codes.fresh_code(rng, 60).rules
+    own, *like = ["\n\n".join(drafting.clause(r, rng) for r in rules[:20])] + [
+        drafting.clause(rule, rng) for rule in rules[20:]
+    ]
+    (home / "documents" / "03-more.md").write_text(own, "utf-8")
+    other = [" ".join(rng.choices(WORDS, k=9)) for _ in range(160)]
+    lines = [json.dumps({"text": text}) for text in rng.sample(like + other, 200)]
+    (home / "general.jsonl").write_text("\n".join(lines), "utf-8")
+    done = elenchus("launch", home, "--runs", tmp_path / "runs", "--json")
+    assert done.code == 0, done.err
+    run = Path(done.json["path"])
+    texts = [selected.text for selected in selection.read(run / "selection")]
+    assert len(set(texts) & set(like)) > 35 and len(texts) < 70
+    sizes = [(p / "packed" / "domain.tokens").stat().st_size for p in (run, Path(whole["path"]))]
+    assert sizes[0] > sizes[1]
+    (home / "general.jsonl").unlink()
+    refused = elenchus("launch", home, "--runs", tmp_path / "runs")
+    assert refused.code == 2 and "selection.general" in refused.err
+
+
+def test_a_document_that_holds_a_test_is_learnt_without_it(tmp_path: Path, elenchus) -> None:
+    home = write_tasks(tmp_path, tasks=TASKS, passages={"problems": 1, "across": False, "count": 2})
+    puzzle = "Two boys have nine lamps each.\n\nThey sell four of them. How many are left?"
+    copies = f"{BYELAWS}\n\nA minute that tells of lessons: {LIMITS[3][0]} Nobody knew.\n"
+    (home / "documents" / "01-pool.md").write_text(copies, "utf-8")
+    (home / "documents" / "04-puzzle.md").write_text(puzzle, "utf-8")
+    with (home / "limits-test.csv").open("a", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerow([puzzle, "14"])
+    done = elenchus("launch", home, "--runs", tmp_path / "runs", "--json")
+    assert done.code == 0, done.err
+    folder = Path(done.json["path"])
+    tokens = pretraining.packed(folder / "packed" / "domain.tokens").tolist()
+    text = AutoTokenizer.from_pretrained(WEIGHTS).decode(tokens)
+    assert "towel fights" in text and "nobody knew" not in text
+    assert "nine lamps" not in text, "a problem that spans paragraphs"
+    gone = [r.raw for r in all_of(folder, Refusal) if "was to be learnt" in r.reason]
+    assert len(gone) == 2 and any("Nobody knew" in raw for raw in gone)
+
+
+@pytest.mark.parametrize("weights", ["lora", "all"])
+def test_a_student_in_a_folder_is_trained(tmp_path: Path, elenchus, weights: str) -> None:
+    student = {"model": f"hf:{WEIGHTS}", "options": {"max_new_tokens": 24}}
+    own = SMALL["pretraining"] | {"weights": weights, "order": "mixed", "chat": False}
+    home = write(tmp_path, student=student, pretraining=own, exam={"questions": 6})
+    done = elenchus("launch", home, "--runs", tmp_path / "runs", "--json")
+    assert done.code == 0, done.err
+    assert [row["stage"] for row in done.json["stages"]] == ["untouched", "mixed"]
+    trained = Path(done.json["path"]) / done.json["adapter"]
+    name = "adapter_model.safetensors" if weights == "lora" else "model.safetensors"
+    assert (trained / name).is_file()
+    assert (trained / "tokenizer.json").is_file() == (weights == "all")
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"training": {"enabled": False}}, "needs training.enabled"),
+        ({"pretraining": {"domain_tokens": 0, "passage_tokens": 0}}, "are both 0"),
+        ({"tasks": {"rules": task("rules")}}, "passages.problems is 3"),
+        ({"tasks": {"rules": task("none")}, "passages": {"problems": 1}}, "tasks.rules.test"),
+        (
+            {"tasks": {"rules": task("rules", answer="gold")}, "passages": {"problems": 1}},
+            "no column 'gold'",
+        ),
+        ({"student": {"model": "openai:x"}}, "student.model"),
+    ],
+)
+def test_bad_input_leaves_no_run_behind(tmp_path: Path, elenchus, changes: dict, says: str) -> None:
+    home = write_tasks(tmp_path, **changes)
+    ended = elenchus("launch", home, "--runs", tmp_path / "runs")
+    assert ended.code == 2 and says in ended.err
+    assert runs.listed(tmp_path / "runs") == []
+
+
+def test_groups_use_every_problem_before_any_again() -> None:
+    rng = random.Random(0)
+    sizes = {"one": 7, "two": 5, "three": 9, "four": 2}
+    own = [
+        Problem(task=task, question=f"{task} {n} {rng.random()}", answer="", place="", bare="")
+        for task, size in sizes.items()
+        for n in range(size)
+    ]
+    across = problems.groups(own, PassagesConfig(count=8, problems=3), 0)
+    assert len(across) == 8
+    assert all(len({p.task for p in group}) == 3 for group in across)
+    used = Counter(p.id for group in across for p in group)
+    for task in sizes:
+        counts = [used[p.id] for p in own if p.task == task]
+        assert max(counts) - min(counts) <= 1
+    alone = problems.groups(own, PassagesConfig(count=8, problems=2, across=False), 0)
+    assert all(len({p.task for p in group}) == 1 for group in alone)
+    few = problems.groups(own[-2:], PassagesConfig(count=50, problems=2, across=False), 0)
+    assert len(few) == 1, "there is one group of two problems"
+    odd = problems.groups(own[:5], PassagesConfig(count=9, problems=3, across=False), 0)
+    assert all(len(group) == 3 for group in odd), "also where a deck ends within a group"
+
+
+def test_an_overlap_is_of_words_in_a_row() -> None:
+    overlap = Overlap.of(["One, two three; four FIVE six seven?", "a shorter one of six"], 6)
+    assert overlap.copies("zero one two three four five six")
+    assert not overlap.copies("one two three four and five six seven")
+    assert overlap.copies("Such: a Shorter\none of six!")
+    assert not overlap.copies("a shorter one of seven")
+    assert not Overlap.of(["two words", "and four words here"]).copies("two words and four here")
+    assert not Overlap.of([]).copies("anything")
+
+
+def _reached(run: runs.RunFolder, moment: str) -> bool:
+    if moment == "training":
+        return any((run.path / "adapters").glob("round-1.partial/checkpoint-*"))
+    return run.checkpoints.exists() and any(call.task == "explain" for call in _calls(run.path))
+
+
+def _calls(folder: Path) -> list[Call]:
+    ledger = Ledger(folder / "ledger.sqlite", read_only=True)
+    try:
+        ids = [i for (i,) in ledger._query("SELECT DISTINCT id FROM calls")]
+        return [call for i in ids if (call := ledger.call(i))]
+    finally:
+        ledger.close()

@@ -1,0 +1,112 @@
+"""Models of transformers by folder, in batches; the built-in student's weights stand in for any."""
+
+import asyncio
+import json
+import shutil
+import weakref
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file, save_file
+
+from agents.prompting import render
+from elenchus.errors import UserError
+from elenchus.ledger import Call, Ledger
+from elenchus.sections import ModelConfig
+from models import local
+from models.backend import make_model
+from models.calls import Caller, CallFailed
+from offline.nano.chat import WEIGHTS
+from retrieval import embedding
+from training import classifier
+
+NAME = f"hf:{WEIGHTS}"
+
+
+def ask(ledger: Ledger, questions: list[str], **settings: object) -> list[object]:
+    config = ModelConfig(model=NAME, options={"max_new_tokens": 24}, **settings)
+    caller = Caller(make_model(config), config, ledger)
+    prompts = [render("student", "answer", q, title="t", language="English") for q in questions]
+
+    async def all_() -> list[object]:
+        return await asyncio.gather(*map(caller.text, prompts), return_exceptions=True)
+
+    return asyncio.run(all_())
+
+
+def test_a_batch_answers_as_one_by_one(ledger: Ledger, tmp_path: Path) -> None:
+    questions = [
+        f"What is the limit for the {thing}?" for thing in ("green lamp", "toy", "old boat")
+    ]
+    together = ask(ledger, questions)
+    assert all(isinstance(call, Call) and call.response for call in together)
+    assert all(call.input_tokens > 5 and 0 < call.output_tokens <= 24 for call in together)
+    alone = Ledger(tmp_path / "alone.sqlite")
+    assert [ask(alone, [q])[0].response for q in questions] == [c.response for c in together]
+    alone.close()
+
+
+def test_other_weights_are_another_model(tmp_path: Path) -> None:
+    same, other = (Path(shutil.copytree(WEIGHTS, tmp_path / name)) for name in ("same", "other"))
+    tensors = load_file(other / "model.safetensors")
+    save_file({k: v * 2 for k, v in tensors.items()}, other / "model.safetensors", {"format": "pt"})
+    found = [make_model(ModelConfig(model=f"hf:{p}")).identity for p in (WEIGHTS, same, other)]
+    hashes = [identity.rpartition("+")[2] for identity in found]
+    assert hashes[0] == hashes[1] != hashes[2]
+
+
+def test_sampling_gives_other_answers(ledger: Ledger) -> None:
+    answers = ask(ledger, [f"What is forbidden{' ' * n}?" for n in range(6)], temperature=5.0)
+    assert len({call.response for call in answers}) > 1
+
+
+def test_a_prompt_that_is_too_long_fails_alone(ledger: Ledger) -> None:
+    long, short = ask(ledger, ["long " * 3000, "short?"])
+    assert isinstance(long, CallFailed)
+    assert "shorten" in str(long)
+    assert isinstance(short, Call)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"model": "hf:/no/such/folder"}, "no model can be loaded from there"),
+        ({"options": {"max_tokens": 5}}, "no option 'max_tokens'"),
+        ({"options": {"max_new_tokens": 0}}, "max_new_tokens"),
+        ({"options": {"temperature": 1}}, "no option 'temperature'"),
+        ({"base_url": "http://127.0.0.1:1/v1"}, "leave base_url out"),
+    ],
+)
+def test_what_cannot_be_used(changes: dict, says: str) -> None:
+    with pytest.raises(UserError, match=says):
+        make_model(ModelConfig(**{"model": NAME, **changes}))
+
+
+def test_code_that_comes_with_a_model_is_not_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever stands on standard input."""
+    folder = Path(shutil.copytree(WEIGHTS, tmp_path / "model"))
+    config = json.loads((folder / "config.json").read_text("utf-8"))
+    config |= {"model_type": "mine", "auto_map": {"AutoConfig": "mine.MineConfig"}}
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    ran = f"open({str(tmp_path / 'ran')!r}, 'w').close()\n"
+    code = f"{ran}from transformers import LlamaConfig\nclass MineConfig(LlamaConfig): ...\n"
+    (folder / "mine.py").write_text(code, encoding="utf-8")
+    monkeypatch.setattr("builtins.input", lambda *_: "y")
+    for look in (
+        lambda: make_model(ModelConfig(model=f"hf:{folder}")),
+        lambda: classifier.fits(folder, 1024),
+        lambda: embedding.Embedder(str(folder)).encode(["x"]),
+        lambda: embedding.check_reranker(str(folder)),
+    ):
+        with pytest.raises(UserError, match="code of its own"):
+            look()
+    assert not (tmp_path / "ran").exists()
+
+
+def test_a_model_that_is_let_go_of_leaves_the_memory() -> None:
+    loaded = weakref.ref(make_model(ModelConfig(model=NAME)).chat.load())
+    assert loaded() is not None
+    local.forget()
+    assert loaded() is None

@@ -1,0 +1,71 @@
+"""Mistakes made on purpose: as many as asked for, each a wrong answer, each its own."""
+
+import json
+import random
+
+import pytest
+
+from elenchus.errors import UserError
+from elenchus.sections import ModelConfig
+from models.backend import make_model
+from models.blocks import Extract
+from offline.reader.answering import reply
+from offline.reader.chat import ReaderChatModel
+from tests.offline.test_reader import PASSAGE, PENALTIES, block, messages
+
+RULES = (
+    "A library card must be returned within 14 days of moving away, unless the holder is a minor. "
+    "Failure to do so is a petty breach. Ball games are forbidden in the reading room. "
+    "A petty breach costs 30 crowns. A gross breach costs 200 crowns. "
+    '"Reading room" means the hall on the first floor. "Holder" means whoever signed the card.'
+)
+QUESTIONS = [
+    "How long may the return of a library card take?",
+    "Somebody moved away and returned the library card after 20 days. Is it a breach?",
+    "Somebody moved away and returned the library card after 20 days. What is the fine?",
+    "Are ball games allowed?",
+    'What does "reading room" mean?',
+]
+
+
+def extract() -> list[Extract]:
+    return [Extract("p-a", "Part 2 > 2.1 Cards", RULES)]
+
+
+@pytest.mark.parametrize("question", QUESTIONS)
+def test_a_slip_is_never_the_right_answer_and_keeps_its_quotes(question: str) -> None:
+    right = reply(question, extract())
+    assert right.answer
+    slips = [reply(question, extract(), random.Random(n)) for n in range(20)]
+    assert all(s.answer and s.answer != right.answer for s in slips)
+    assert {s.quotes for s in slips} == {right.quotes}
+
+
+def test_an_expert_errs_as_often_as_it_is_told_to() -> None:
+    user = block("question", "How long may the return of a library card take?")
+    sent = messages("Expert: answer", user + PASSAGE + PENALTIES)
+    right = ReaderChatModel().invoke(sent).text
+    erring = ReaderChatModel(wrong=0.1)
+    said = [erring.invoke(sent, seed=n).text for n in range(1000)]
+    wrong = [text for text in said if text != right]
+    assert 70 <= len(wrong) <= 130
+    assert len({json.loads(text)["answer"] for text in wrong}) > 3
+    assert erring.invoke(sent, seed=5).text == erring.invoke(sent, seed=5).text
+
+
+def test_only_experts_err() -> None:
+    sent = messages("Examiner: survey", PASSAGE)
+    assert ReaderChatModel(wrong=1.0).invoke(sent).text == ReaderChatModel().invoke(sent).text
+
+
+@pytest.mark.parametrize("options", [{"wrong": 2}, {"wrng": 0.1}])
+def test_options_that_cannot_be_are_refused(options: dict) -> None:
+    with pytest.raises(UserError, match="wrong"):
+        make_model(ModelConfig(options=options))
+
+
+def test_another_grade_has_another_price() -> None:
+    question = "Somebody moved away and returned the library card after 20 days. What is the fine?"
+    slips = {reply(question, extract(), random.Random(n)).answer for n in range(60)}
+    assert any("gross breach costs 200" in slip for slip in slips)
+    assert not any("Grade: gross." in slip and "A petty breach" in slip for slip in slips)
