@@ -2,9 +2,9 @@
 
 from pydantic import BaseModel, ConfigDict, field_validator
 
-from agents.prompting import Prompt, Subject, fence, fence_passages, flat, neutral, render
+from agents.prompting import Subject, fence, fence_passages, flat, neutral, render
 from elenchus.records import Passage, Point, Question, QuestionKind, Seed, Style
-from models.calls import Caller
+from models.calls import Caller, Prompt
 
 
 class SurveyedPoint(BaseModel):

@@ -2,9 +2,9 @@
 
 import asyncio
 
-from agents.prompting import Prompt, Subject, render
+from agents.prompting import Subject, render
 from elenchus.records import Answer, Message
-from models.calls import Caller
+from models.calls import Caller, Prompt
 
 
 def prompted(subject: Subject, question: str) -> Prompt:

@@ -2,9 +2,11 @@
 
 import asyncio
 import contextlib
+import contextvars
 import threading
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
+from concurrent.futures import Future
+from typing import Any, TypeVar
 
 from elenchus.progress import Advance, Progress
 
@@ -73,3 +75,28 @@ def thread_stage(progress: Progress, name: str) -> Iterator[Advance]:
     """Begin a stage whose work is on a thread, and ends where the stage is left early."""
     with until_left(progress) as until, until.stage(name) as step:
         yield step
+
+
+async def on_its_own_loop(work: Callable[[], Coroutine[Any, Any, Made]]) -> Made:
+    """Await work on a thread with an event loop of its own, which is cancelled with this one.
+
+    Neither LangGraph's settings of a surrounding run nor its event loop reach the work.
+    """
+    begun: Future[tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]]] = Future()
+
+    async def main() -> Made:
+        task = asyncio.current_task()
+        assert task is not None
+        begun.set_result((asyncio.get_running_loop(), task))
+        return await work()
+
+    thread = asyncio.get_running_loop().run_in_executor(
+        None, contextvars.Context().run, lambda: asyncio.run(main())
+    )
+    try:
+        return await asyncio.shield(thread)
+    except asyncio.CancelledError:
+        loop, task = await asyncio.wrap_future(begun)
+        loop.call_soon_threadsafe(task.cancel)
+        await asyncio.wait((thread,))
+        raise

@@ -84,9 +84,8 @@ def domain_config() -> type[DomainConfig]:
     more = tuple(tree for tree in trees if not issubclass(DomainConfig, tree))
     if not more:
         return DomainConfig
-    made = create_model(
-        "DomainConfig", __base__=(DomainConfig, *more), __doc__=DomainConfig.__doc__
-    )
+    bases: Any = (DomainConfig, *more)
+    made: Any = create_model("DomainConfig", __base__=bases)
     return cast(type[DomainConfig], made)
 
 

@@ -6,6 +6,7 @@ import sqlite3
 from pathlib import Path
 from typing import Any
 
+from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import Command
 
 from elenchus import runs
@@ -22,11 +23,12 @@ from graphs.config import ROLES, DomainConfig, load, of_run
 from graphs.method import Method
 from graphs.methods import method_of
 from graphs.preflight import check_models
-from graphs.services import Services
+from graphs.services import RunRef, Services
 from models.backend import backend
 from retrieval.embedding import located
 
 STEPS = 10_000  # LangGraph's guard against loops; ours end by rules of their own
+Graph = CompiledStateGraph[Any, RunRef, Any, Any]
 INTERRUPT = "__interrupt__"  # the channel of LangGraph that says what a node waits for
 
 
@@ -73,6 +75,11 @@ def update(earlier: RunFolder, root: Path, progress: Progress) -> Result:
     Raises:
         UserError: the run is not finished, nothing has changed, or something it needs is gone.
     """
+    return _begun(create_update(earlier, root, progress), progress)
+
+
+def create_update(earlier: RunFolder, root: Path, progress: Progress) -> RunFolder:
+    """Make the folder of a run that goes on from a finished one: see `update`."""
     if not earlier.result.exists():
         raise UserError(f"run {earlier.id} is not finished: `{earlier.command('resume')}` first")
     folder, config = earlier.domain_folder(), _with_present_sources(earlier)
@@ -87,8 +94,7 @@ def update(earlier: RunFolder, root: Path, progress: Progress) -> Result:
     if corpus == manifest["corpus"]:
         raise UserError(f"the documents are as they were for run {earlier.id}: nothing to update")
     profile, own = manifest["profile"], manifest.get("own_sources", False)
-    run = runs.create(root, config, folder, profile, corpus, earlier.id, own_sources=own)
-    return _begun(run, progress)
+    return runs.create(root, config, folder, profile, corpus, earlier.id, own_sources=own)
 
 
 def resume(run: RunFolder, progress: Progress, budget: dict[str, Any] | None = None) -> Result:
@@ -158,27 +164,46 @@ def _begun(run: RunFolder, progress: Progress) -> Result:
 
 def _see_through(run: RunFolder, progress: Progress) -> Result:
     """Run the graph to its end; the run is locked and its models are known to be there."""
+    try:
+        asyncio.run(work(run, compiled(run), progress))
+    except KeyboardInterrupt:
+        raise Interrupted(run.command("resume")) from None
+    return read_result(run)
+
+
+def compiled(run: RunFolder) -> Graph:
+    """Compile the graph of a run, without a checkpointer."""
+    method = method_of(run.manifest()["config"]["method"])
+    built = method.graph() if run.updates() is None else method.update_graph()
+    assert built is not None  # `create_update` has seen to it
+    return built.compile()
+
+
+async def work(run: RunFolder, graph: Graph, progress: Progress) -> None:
+    """Run a compiled graph on a run folder, from the start or from where it stopped.
+
+    It wants an event loop of its own, on which nothing else runs (see `checkpoints`).
+
+    Raises:
+        RunStopped: the budget is used up, a server is gone, or a person is waited for; the message
+            says how to go on.
+    """
     config = of_run(run)
     services = Services(run, config, run.domain_folder(), Ledger(run.ledger), progress)
     try:
         _adopt(services)
-        asyncio.run(_go(services))
-    except KeyboardInterrupt:
-        raise Interrupted(run.command("resume")) from None
+        await _go(services, graph)
     except RunStopped as stopped:
         raise RunStopped(_how_to_go_on(services, stopped)) from None
     finally:
         services.close()
-    return read_result(run)
 
 
-async def _go(services: Services) -> None:
-    folder, method = services.folder, method_of(services.config.method)
+async def _go(services: Services, graph: Graph) -> None:
+    folder = services.folder
     thread: Any = {"configurable": {"thread_id": folder.id}, "recursion_limit": STEPS}
-    built = method.graph() if folder.updates() is None else method.update_graph()
-    assert built is not None  # `update` has seen to it
     async with checkpoints(folder.checkpoints, services.ledger) as saver:
-        graph = built.compile(checkpointer=saver)
+        graph = graph.copy({"checkpointer": saver})
         begun = await saver.aget_tuple(thread)
         services.resumed = begun is not None
         start: Any = None if begun else {"round": 0}

@@ -142,7 +142,7 @@ async def record(state: ExaminationState, runtime: Runtime[RunRef]) -> Changes:
 
 
 def after_begin(state: ExaminationState) -> Literal["propose", "__end__"]:
-    return END if state["done"] else "propose"
+    return "__end__" if state["done"] else "propose"
 
 
 def after_propose(state: ExaminationState) -> Literal["answer", "record"]:

@@ -1,8 +1,9 @@
 """`method: examination`: learn what the student fails."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
+from elenchus.config import CommonConfig
 from elenchus.progress import Progress
 from elenchus.records import Passage, Point
 from elenchus.runs import RunFolder
@@ -22,7 +23,7 @@ class Examination(Method):
     """The main method (arXiv 2602.18137), with outer rounds, and updates of finished runs."""
 
     name = "examination"
-    config = AdaptationTree
+    config: ClassVar[type[CommonConfig]] = AdaptationTree
     result = AdaptationResult
     read = Passage
     found = Point

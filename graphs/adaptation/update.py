@@ -218,7 +218,7 @@ def _sampled(items: Sequence[ExamItem], run: Services) -> list[ExamItem]:
     return rng.sample(list(items), min(CHECKED, len(items)))
 
 
-def _update(run: Services) -> Changes:
+def _update(run: Services) -> Update:
     update = curation.update(run.ledger)
     assert update is not None
     return update
