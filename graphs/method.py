@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 from elenchus.config import CommonConfig
+from elenchus.errors import UserError
 from elenchus.ledger import Ledger
 from elenchus.progress import Progress
 from elenchus.records import Record
@@ -60,6 +61,9 @@ class Trace(Protocol):
 class Method(ABC):
     """One way to make a better student out of what a domain has.
 
+    Where a method does not say otherwise, it reads documents, and asks expert, examiner, grader and
+    student.
+
     Attributes:
         name: the value of `method` in domain.yaml.
         config: the tree with the sections that it reads.
@@ -84,7 +88,6 @@ class Method(ABC):
     def graph(self) -> "StateGraph[Any, RunRef, Any, Any]":
         """Build the state machine, without a checkpointer."""
 
-    @abstractmethod
     def fingerprint(
         self, config: Any, folder: Path, progress: Progress, strict: bool = True
     ) -> str:
@@ -95,26 +98,37 @@ class Method(ABC):
         Raises:
             UserError: something in it cannot be used.
         """
+        from graphs import corpus
 
-    @abstractmethod
+        return corpus.fingerprint(config, folder, progress, strict)
+
     def check(self, config: Any, folder: Path, progress: Progress) -> None:
         """Find what else would end a run late, before anything is paid for.
 
         Raises:
             UserError: packages, weights or settings do not allow the run.
         """
+        from graphs import corpus
 
-    @abstractmethod
+        corpus.check(config)
+
     def roles(self, config: Any) -> list[Role]:
         """Return every model that a run asks."""
+        passages = config.retrieval.passages + config.retrieval.references
+        return [
+            Role("expert", config.expert, passages, writes=True),
+            Role("examiner", config.examiner, 1),
+            Role("grader", config.grader),
+            Role("student", config.student),
+        ]
 
-    @abstractmethod
     def estimate(self, config: Any, folder: Path) -> "list[Use]":
         """Return what a run will use, by role, without asking a model.
 
         Raises:
             UserError: what it reads cannot be used, or no estimate is known.
         """
+        raise UserError(f"no estimate is known for method: {self.name}")
 
     @property
     @abstractmethod

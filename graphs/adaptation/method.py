@@ -1,15 +1,14 @@
 """`method: examination`: learn what the student fails."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
-from elenchus.config import CommonConfig
 from elenchus.progress import Progress
 from elenchus.records import Passage, Point
 from elenchus.runs import RunFolder
 from graphs.adaptation.config import AdaptationTree
 from graphs.adaptation.result import AdaptationResult
-from graphs.method import Method, Role, Trace
+from graphs.method import Method, Trace
 
 if TYPE_CHECKING:
     from langgraph.graph import StateGraph
@@ -23,7 +22,7 @@ class Examination(Method):
     """The main method (arXiv 2602.18137), with outer rounds, and updates of finished runs."""
 
     name = "examination"
-    config: ClassVar[type[CommonConfig]] = AdaptationTree
+    config = AdaptationTree
     result = AdaptationResult
     read = Passage
     found = Point
@@ -40,35 +39,16 @@ class Examination(Method):
 
         return build_graph()
 
-    def fingerprint(
-        self, config: Any, folder: Path, progress: Progress, strict: bool = True
-    ) -> str:
-        """See `Method.fingerprint`."""
-        from graphs import corpus
-
-        return corpus.fingerprint(config, folder, progress, strict)
-
     def check(self, config: Any, folder: Path, progress: Progress) -> None:
         """See `Method.check`."""
-        from graphs import corpus
         from graphs.adaptation.stopping import stopping_rule
         from models.backend import weights
         from training import lora
 
-        corpus.check(config)
+        super().check(config, folder, progress)
         stopping_rule(config)
         if config.training.enabled:
             lora.check(weights(config.student))
-
-    def roles(self, config: Any) -> list[Role]:
-        """See `Method.roles`."""
-        passages = config.retrieval.passages + config.retrieval.references
-        return [
-            Role("expert", config.expert, passages, writes=True),
-            Role("examiner", config.examiner, 1),
-            Role("grader", config.grader),
-            Role("student", config.student),
-        ]
 
     def estimate(self, config: Any, folder: Path) -> "list[Use]":
         """See `Method.estimate`."""

@@ -1,26 +1,31 @@
 """`method: rewriting`: learn texts instead of questions, to compare."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from elenchus.errors import UserError
-from elenchus.progress import Progress
+from elenchus.records import Passage, Point
 from elenchus.runs import RunFolder
-from graphs.adaptation.method import Examination
+from graphs.adaptation.result import AdaptationResult
+from graphs.method import Method, Trace
 from graphs.rewriting.config import RewritingTree
 
 if TYPE_CHECKING:
     from langgraph.graph import StateGraph
+    from rich.console import Console
 
-    from graphs.estimate import Use
-    from graphs.services import RunRef, Services
+    from graphs.services import RunRef
 
 
-class Rewriting(Examination):
-    """Paraphrases, EntiGraph, or the documents as they stand; exams are those of examinations."""
+class Rewriting(Method):
+    """Paraphrases, EntiGraph, or the documents as they stand; exams are those of examinations.
+
+    How many texts fill the tokens is not known beforehand, so there is no estimate.
+    """
 
     name = "rewriting"
     config = RewritingTree
+    result = AdaptationResult
+    read = Passage
+    found = Point
 
     def problem(self, config: Any) -> str | None:
         """See `Method.problem`."""
@@ -32,23 +37,15 @@ class Rewriting(Examination):
 
         return build_graph()
 
-    def update_graph(self) -> None:
-        """See `Method.update_graph`: there is none."""
+    @property
+    def trace(self) -> Trace:
+        """See `Method.trace`."""
+        from graphs.adaptation import trace
 
-    def check(self, config: Any, folder: Path, progress: Progress) -> None:
-        """See `Method.check`."""
-        from graphs import corpus
+        return trace
 
-        corpus.check(config)
+    def report(self, result: Any, run: RunFolder, console: "Console") -> None:
+        """See `Method.report`."""
+        from graphs.adaptation.screen import show
 
-    def estimate(self, config: Any, folder: Path) -> "list[Use]":
-        """See `Method.estimate`: how many texts fill the tokens is not known beforehand."""
-        raise UserError(f"no estimate is known for method: {self.name}")
-
-    def changed(self, run: RunFolder) -> str:
-        """See `Method.changed`."""
-        return "this run goes on with what they said"
-
-    def keep_so_far(self, services: "Services") -> str:
-        """See `Method.keep_so_far`."""
-        return ""
+        show(result, run, console)
