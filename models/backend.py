@@ -122,6 +122,7 @@ class Backend(ABC):
         return ()
 
 
+OTHERS = "langchain"  # what has no backend of its own
 BACKENDS: Registry[type[Backend]] = Registry(
     "provider of models",
     "elenchus.models",
@@ -132,6 +133,7 @@ BACKENDS: Registry[type[Backend]] = Registry(
         "openai": "models.remote:OpenAI",
         "anthropic": "models.remote:Anthropic",
         "ollama": "models.remote:Ollama",
+        OTHERS: "models.remote:LangChain",
     },
 )
 # The model of each role where the configuration leaves it open: what runs on any machine.
@@ -140,13 +142,9 @@ DEFAULT = "builtin:reader"
 
 
 def backend(model: str) -> Backend:
-    """Return the backend of "provider:model"; one we do not know is left to LangChain."""
+    """Return the backend of "provider:model"; one that nobody registered is left to LangChain."""
     provider = model.partition(":")[0]
-    if provider in BACKENDS.names():
-        return BACKENDS.get(provider)()
-    from models.remote import LangChain
-
-    return LangChain()
+    return BACKENDS.get(provider if provider in BACKENDS.names() else OTHERS)()
 
 
 def make_model(config: ModelConfig, trained: Path | None = None) -> Model:

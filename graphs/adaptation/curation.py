@@ -18,7 +18,7 @@ from elenchus.records import (
     Update,
     Verdict,
 )
-from graphs.adaptation.seeds import Past, how_many_more
+from graphs.adaptation.seeds import History, how_many_more
 from graphs.adaptation.state import AdaptationState
 from graphs.services import Services
 from models.backend import weights
@@ -29,37 +29,37 @@ from training import lora, replay
 LEAST = 8  # examples for a point of an update, which has few of them
 
 
-def past(ledger: Ledger, before: int, memory: float) -> Past:
-    """What the examinations of all rounds before one showed, and those that it had so far.
+def history(ledger: Ledger, before: int, memory: float) -> History:
+    """Return what the examinations before a round showed, and those that it had so far.
 
-    What it and the round before it showed counts whole, earlier findings `memory` times as much
-    for every round between: the student has learnt.
+    The round and the one before it count whole; earlier ones count `memory` times as much for every
+    round between, since the student has learnt.
     """
-    seen = Past()
+    past = History()
     seeds = {seed.id: seed for seed in ledger.all(Seed)}
     turns = {turn.id: turn for turn in ledger.all(Turn)}
     for examination in ledger.all(Examination):
         seed = seeds[examination.seed_id]
         if not examination.turn_ids:
             continue
-        own = [turns[i] for i in examination.turn_ids]
-        if own[0].verdict is not None:
+        asked = [turns[i] for i in examination.turn_ids]
+        if asked[0].verdict is not None:
             weight = memory ** max(before - 1 - examination.round, 0)
-            seen.asked[seed.point_id, seed.kind] += weight
-            seen.failed[seed.point_id, seed.kind] += weight * failed(own[0].verdict)
-        seen.covered[seed.point_id] += examination.accepted_turn_id is not None
-        seen.questions[seed.point_id] += [turn.question.text for turn in own]
-    return seen
+            past.asked[seed.point_id, seed.kind] += weight
+            past.failed[seed.point_id, seed.kind] += weight * failed(asked[0].verdict)
+        past.covered[seed.point_id] += examination.accepted_turn_id is not None
+        past.questions[seed.point_id] += [turn.question.text for turn in asked]
+    return past
 
 
 def failed(verdict: Verdict) -> bool:
-    """Whether most of the student's answers to a question were not right throughout."""
+    """Tell whether most of the student's answers to a question were not right throughout."""
     wrong = sum(grade != "correct" for grade in verdict.grades)
     return 2 * wrong > len(verdict.grades)
 
 
 def fresh_failures(ledger: Ledger, round_: int) -> tuple[int, int]:
-    """How many of a round's fresh (first) questions the student failed, and how many it had."""
+    """Count a round's fresh (first) questions: those that the student failed, and all."""
     first = [
         ledger.get(Turn, e.turn_ids[0]) for e in ledger.all(Examination, round=round_) if e.turn_ids
     ]
@@ -73,9 +73,9 @@ def choose(run: Services, round_: int) -> Dataset:
     In an update, it is what was kept, and the choice among what is new.
     """
     ledger = run.ledger
-    over = update(ledger)
-    begun = over.round if over else 0
-    most = wanted(run) if over else run.config.sizes[round_ - 1]
+    taken = update(ledger)
+    begun = taken.round if taken else 0
+    most = wanted(run) if taken else run.config.sizes[round_ - 1]
     among = [e for e in ledger.all(Examination) if begun < e.round <= round_]
     candidates = _examples(run, among)
     ledger.write(*candidates)
@@ -91,7 +91,7 @@ def choose(run: Services, round_: int) -> Dataset:
         most,
         too_long=len(candidates) - len(examples),
     )
-    kept, nearest = _kept(run, over, exam)
+    kept, nearest = _kept(run, taken, exam)
     return chosen.model_copy(
         update={
             "example_ids": (*kept, *chosen.example_ids),
@@ -107,7 +107,7 @@ def keep(run: Services, dataset: Dataset) -> None:
 
 
 def more(run: Services, dataset: Dataset, wanted: int) -> int:
-    """Examinations that a round still needs, as its candidates are fewer than its size.
+    """Return how many further examinations a round needs, as its candidates are too few.
 
     `wanted` examples should the round add. A choice of fewer among enough candidates is compact.
     """
@@ -124,12 +124,12 @@ def more(run: Services, dataset: Dataset, wanted: int) -> int:
 
 
 def accepted(examinations: Sequence[Examination]) -> int:
-    """How many of them accepted a turn."""
+    """Count the examinations that accepted a turn."""
     return sum(e.accepted_turn_id is not None for e in examinations)
 
 
 def keep_so_far(run: Services) -> int:
-    """Write the files of a round that was broken off; the number of examples.
+    """Write the files of a round that was broken off; return the number of examples.
 
     The ledger does not get the dataset: when the round goes on, it will be another.
     """
@@ -142,54 +142,32 @@ def keep_so_far(run: Services) -> int:
 
 
 def update(ledger: Ledger) -> Update | None:
-    """What the run took over from an earlier one, where it is an update."""
+    """Return what the run took over from an earlier one, where it is an update."""
     return next(iter(ledger.all(Update)), None)
 
 
 def new_points(ledger: Ledger) -> list[Point]:
-    """The points of passages that an update found new; none in any other run."""
-    over = update(ledger)
-    new = set(over.passages_new) if over else set()
+    """Return the points of passages that an update has new; none in any other run."""
+    taken = update(ledger)
+    new = set(taken.passages_new) if taken else set()
     return [point for point in ledger.all(Point) if point.passage_id in new]
 
 
 def wanted(run: Services) -> int:
-    """How many examples an update should get from its new points."""
-    over = update(run.ledger)
-    each = max(over.examples_a_point, LEAST) if over else 0.0
+    """Return how many examples an update should get from its new points."""
+    taken = update(run.ledger)
+    each = max(taken.examples_a_point, LEAST) if taken else 0.0
     return math.ceil(each * len(new_points(run.ledger)))
 
 
-def _kept(run: Services, over: Update | None, exam: datasets.Vectors) -> tuple[list[str], float]:
-    """The examples that an update took over, without those too near its new exam questions, and
-    how near the nearest of them is."""
-    if over is None:
-        return [], -1.0
-    examples = {e.id: e for e in run.ledger.all(Example)}
-    vectors = run.embedder.encode([examples[i].prompt[-1].content for i in over.kept])
-    nearness = (vectors @ exam.T).max(axis=1, initial=-1.0)
-    most = run.config.dataset.near_exam
-    apart = {i: float(cosine) for i, cosine in zip(over.kept, nearness, strict=True)
-             if cosine < most}  # fmt: skip
-    return list(apart), max(apart.values(), default=-1.0)
-
-
-def _write_files(run: Services, dataset: Dataset) -> None:
-    ledger, folder = run.ledger, run.folder.dataset
-    refused = [e for e in ledger.all(Examination) if e.rejection and e.round <= dataset.round]
-    datasets.write_examples(folder / "train.jsonl", chosen_examples(ledger, dataset))
-    datasets.write_exam(folder / "held-out.jsonl", ledger.all(ExamItem, exam="held-out"))
-    datasets.write_rejected(folder / "rejected.jsonl", refused)
-
-
 def size(ledger: Ledger, state: AdaptationState) -> int:
-    """Examples in the newest dataset; 0 before the first."""
-    known = state.get("dataset_id", "")
-    return len(ledger.get(Dataset, known).example_ids) if known else 0
+    """Return the number of examples in the newest dataset; 0 before the first."""
+    newest = state.get("dataset_id", "")
+    return len(ledger.get(Dataset, newest).example_ids) if newest else 0
 
 
 def chosen_examples(ledger: Ledger, dataset: Dataset) -> list[Example]:
-    """The examples of a dataset, in the order they were chosen."""
+    """Return the examples of a dataset, in the order they were chosen."""
     by_id = {example.id: example for example in ledger.all(Example)}
     return [by_id[i] for i in dataset.example_ids]
 
@@ -201,8 +179,8 @@ def train(
 
     `previous` is a path below the run folder, "" in the first round; `steps` are taken at least.
     """
-    own = _samples(chosen_examples(run.ledger, dataset))
-    return _fitted(run, own, dataset.round, dataset.id, previous, advance, steps)
+    samples = _samples(chosen_examples(run.ledger, dataset))
+    return _fitted(run, samples, dataset.round, dataset.id, previous, advance, steps)
 
 
 def train_on_texts(run: Services, advance: Advance) -> Adapter:
@@ -210,29 +188,30 @@ def train_on_texts(run: Services, advance: Advance) -> Adapter:
 
     Repeated before replay is added, so that every pass over them has replay of its own.
     """
-    config, own = run.config.training, lora.texts(run.ledger.all(Text))
-    wanted = config.least_steps * config.batch_size / (1 + config.replay)
-    return _fitted(run, own * max(1, math.ceil(wanted / len(own))), 1, "", "", advance)
+    config, samples = run.config.training, lora.texts(run.ledger.all(Text))
+    needed = config.least_steps * config.batch_size / (1 + config.replay)
+    passes = max(1, math.ceil(needed / len(samples)))
+    return _fitted(run, samples * passes, 1, "", "", advance)
 
 
 def _fitted(
     run: Services,
-    own: list[lora.Sample],
+    samples: list[lora.Sample],
     round_: int,
     dataset_id: str,
     previous: str,
     advance: Advance,
     steps: int = 0,
 ) -> Adapter:
-    """The adapter of a round, trained on samples and their share of replay."""
+    """Train the adapter of a round on samples and their share of replay."""
     config, out = run.config, run.folder.adapter(round_)
     least = max(steps, config.training.least_steps)
     training = config.training.model_copy(update={"least_steps": least})
     base = weights(config.student)
-    general = replay.samples(config, round(training.replay * len(own)), round_)
-    over = lora.too_long(base, general, training)
-    samples = [*own, *(s for s, long in zip(general, over, strict=True) if not long)]
-    plan = lora.batches(lora.encoded(base, samples), training, config.seed)
+    general = replay.samples(config, round(training.replay * len(samples)), round_)
+    long = lora.too_long(base, general, training)
+    short = [sample for sample, too_long in zip(general, long, strict=True) if not too_long]
+    plan = lora.batches(lora.encoded(base, [*samples, *short]), training, config.seed)
     if not out.exists():
         start = run.folder.path / previous if previous else None
         lora.train(base, plan, training, config.seed, out, advance, start)
@@ -247,6 +226,30 @@ def _fitted(
     )
 
 
+def _kept(run: Services, taken: Update | None, exam: datasets.Vectors) -> tuple[list[str], float]:
+    """Return the examples that an update took over, and the cosine of the nearest exam question.
+
+    Those too near one of its new exam questions are left out.
+    """
+    if taken is None:
+        return [], -1.0
+    examples = {e.id: e for e in run.ledger.all(Example)}
+    vectors = run.embedder.encode([examples[i].prompt[-1].content for i in taken.kept])
+    nearest = (vectors @ exam.T).max(axis=1, initial=-1.0)
+    most = run.config.dataset.near_exam
+    apart = {i: float(cosine) for i, cosine in zip(taken.kept, nearest, strict=True)
+             if cosine < most}  # fmt: skip
+    return list(apart), max(apart.values(), default=-1.0)
+
+
+def _write_files(run: Services, dataset: Dataset) -> None:
+    ledger, folder = run.ledger, run.folder.dataset
+    rejected = [e for e in ledger.all(Examination) if e.rejection and e.round <= dataset.round]
+    datasets.write_examples(folder / "train.jsonl", chosen_examples(ledger, dataset))
+    datasets.write_exam(folder / "held-out.jsonl", ledger.all(ExamItem, exam="held-out"))
+    datasets.write_rejected(folder / "rejected.jsonl", rejected)
+
+
 def _samples(examples: list[Example]) -> list[lora.Sample]:
     return [lora.Sample(e.prompt, e.completion) for e in examples]
 
@@ -255,12 +258,12 @@ def _short_enough(run: Services, examples: list[Example]) -> list[Example]:
     config = run.config
     if not config.training.enabled:
         return examples  # whoever trains has a tokenizer of their own
-    over = lora.too_long(weights(config.student), _samples(examples), config.training)
-    return [example for example, long in zip(examples, over, strict=True) if not long]
+    long = lora.too_long(weights(config.student), _samples(examples), config.training)
+    return [example for example, too_long in zip(examples, long, strict=True) if not too_long]
 
 
 def _examples(run: Services, examinations: list[Examination]) -> list[Example]:
-    """One example for each accepted turn, oldest round first, the widest gap first."""
+    """Make one example of each accepted turn, oldest round first, the widest gap first."""
     examples = [
         _example(run, examination, run.ledger.get(Turn, examination.accepted_turn_id))
         for examination in examinations
@@ -270,7 +273,7 @@ def _examples(run: Services, examinations: list[Examination]) -> list[Example]:
 
 
 def _example(run: Services, examination: Examination, turn: Turn) -> Example:
-    """What a turn of an examination teaches: its question, and the expert's answer."""
+    """Make the example that a turn teaches: its question, and the expert's answer."""
     cited = [c.passage_id for c in turn.expert[0].citations]
     return Example(
         prompt=run.examinee("").prompt(turn.question.text).messages,

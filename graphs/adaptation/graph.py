@@ -50,7 +50,7 @@ async def draw(state: AdaptationState, runtime: Runtime[RunRef]) -> Changes:
         count = how_many(wanted, len(before), taken, config.dataset.candidates)
     seeds = draw_seeds(
         ledger.all(Point),
-        curation.past(ledger, round_, config.adaptation.memory),
+        curation.history(ledger, round_, config.adaptation.memory),
         round_,
         count,
         config.adaptation,

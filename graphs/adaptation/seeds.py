@@ -22,8 +22,8 @@ Counts = defaultdict[tuple[str, QuestionKind], float]
 
 
 @dataclass
-class Past:
-    """What earlier rounds showed.
+class History:
+    """What earlier rounds showed: what is drawn next depends on it.
 
     `asked` and `failed` count first questions by point and kind, older ones for less; `covered`
     counts accepted examples by point; `questions` holds all question texts by point.
@@ -36,7 +36,7 @@ class Past:
 
 
 def how_many(missing: int, examined: int, accepted: int, spare: float) -> int:
-    """Examinations that should give `spare` candidates for each example still missing.
+    """Return how many examinations should give `spare` candidates for each example still missing.
 
     They go by the share that was accepted of those examined before.
     """
@@ -45,7 +45,7 @@ def how_many(missing: int, examined: int, accepted: int, spare: float) -> int:
 
 
 def how_many_more(missing: int, wanted: int, examined: int, accepted: int, spare: float) -> int:
-    """Further examinations of a round that misses some of the `wanted` examples; 0 for none.
+    """Return how many examinations more a round has, that misses some of the `wanted` examples.
 
     A round that accepted nothing does without, and so does one that had `MOST` examinations for
     each example.
@@ -58,14 +58,14 @@ def how_many_more(missing: int, wanted: int, examined: int, accepted: int, spare
 
 def draw_seeds(
     points: Sequence[Point],
-    past: Past,
+    past: History,
     round_: int,
     count: int,
     config: AdaptationConfig,
     seed: int,
     done: int = 0,
 ) -> list[Seed]:
-    """The seeds of a round: `count` of them, or none where no point can be asked about.
+    """Draw the seeds of a round: `count` of them, or none where no point can be asked about.
 
     `done` examinations of the round were there before: these seeds are other ones.
     """
@@ -99,14 +99,14 @@ def draw_seeds(
 
 def _next(
     points: Sequence[Point],
-    past: Past,
+    past: History,
     rates: dict[QuestionKind, float],
     drawn: Counter[str],
     by_kind: Counter[QuestionKind],
     config: AdaptationConfig,
     rng: random.Random,
 ) -> tuple[Point, QuestionKind]:
-    """One point and a kind of question that it can carry: the kind first, unless left to chance."""
+    """Draw a point and a kind of question that it can carry, the kind first unless it is random."""
     if config.kinds == "random":
         point = _choose(points, None, past, drawn, rates, config, rng)
         return point, rng.choice(point.kinds)
@@ -115,9 +115,11 @@ def _next(
     return _choose(able, kind, past, drawn, rates, config, rng), kind
 
 
-def _failure_rate(past: Past, kind: QuestionKind, config: AdaptationConfig) -> float:
-    """Posterior mean of failing a kind, from a uniform prior; the same for all where kinds do not
-    go by failures."""
+def _failure_rate(past: History, kind: QuestionKind, config: AdaptationConfig) -> float:
+    """Return the posterior mean of failing a kind, from a uniform prior.
+
+    It is the same for all where kinds do not go by failures.
+    """
     if config.kinds != "failures":
         return 0.5
     asked = sum(n for (_, k), n in past.asked.items() if k == kind)
@@ -128,7 +130,7 @@ def _failure_rate(past: Past, kind: QuestionKind, config: AdaptationConfig) -> f
 def _most_wanting(
     points: Sequence[Point], rates: dict[QuestionKind, float], by_kind: Counter[QuestionKind]
 ) -> QuestionKind:
-    """The kind furthest behind its share, among those that some point can carry."""
+    """Return the kind furthest behind its share, among those that some point can carry."""
     possible = [k for k in KINDS if any(k in p.kinds for p in points)]
     return _behind(possible, rates, by_kind)[0]
 
@@ -140,7 +142,7 @@ def _kinds(
     by_kind: Counter[QuestionKind],
     depth: int,
 ) -> list[QuestionKind]:
-    """Kinds to ask a point about in a row, all different; a straight one and another first.
+    """Return different kinds to ask a point about in a row; a straight one and another first.
 
     Of two samples about a point, such a pair teaches most (docs/method.md).
     """
@@ -155,20 +157,20 @@ def _behind(
     rates: dict[QuestionKind, float],
     by_kind: Counter[QuestionKind],
 ) -> list[QuestionKind]:
-    """Kinds, the one furthest behind its share first."""
+    """Sort kinds, the one furthest behind its share first."""
     return sorted(kinds, key=lambda k: (by_kind[k] + 1) / rates[k])
 
 
 def _choose(
     points: Sequence[Point],
     kind: QuestionKind | None,
-    past: Past,
+    past: History,
     drawn: Counter[str],
     rates: dict[QuestionKind, float],
     config: AdaptationConfig,
     rng: random.Random,
 ) -> Point:
-    """The point worth most: likely failed, little covered, little drawn so far; or any."""
+    """Choose the point worth most: likely failed, little covered, little drawn so far; or any."""
     if config.points == "random":
         return rng.choice(points)
     prior = rates[kind] if kind else 0.5

@@ -37,7 +37,7 @@ from elenchus.records import (
 from graphs import exams, nodes
 from graphs.adaptation import curation
 from graphs.adaptation import graph as adaptation
-from graphs.adaptation.seeds import Past, draw_seeds, how_many
+from graphs.adaptation.seeds import History, draw_seeds, how_many
 from graphs.adaptation.state import AdaptationState
 from graphs.nodes import TRANSIENT, Changes, training_stage
 from graphs.services import RunRef, Services, services
@@ -114,7 +114,7 @@ async def draw(state: AdaptationState, runtime: Runtime[RunRef]) -> Changes:
     run, round_ = services(runtime), state["round"] + 1
     seeds = draw_seeds(
         curation.new_points(run.ledger),
-        Past(),
+        History(),
         round_,
         how_many(curation.wanted(run), 0, 0, run.config.dataset.candidates),
         run.config.adaptation,

@@ -39,29 +39,29 @@ async def rewrite(state: AdaptationState, runtime: Runtime[RunRef]) -> Changes:
     run = services(runtime)
     jobs, base = await _jobs(run), weights(run.config.student)
     texts: list[Text] = []
-    held, wanted, long = 0, run.config.rewriting.tokens, 0
+    tokens, wanted, too_long = 0, run.config.rewriting.tokens, 0
     most = run.config.training.max_tokens
     with run.progress.stage("Write texts") as advance:
-        while held < wanted and (batch := list(itertools.islice(jobs, BATCH))):
-            found = await each(run.turnstile, batch, lambda job: _text(run, job), unseen)
-            made = [text for text in found if text is not None]
-            sizes = [len(row["input_ids"]) for row in lora.encoded(base, lora.texts(made))]
-            fit_in = [pair for pair in zip(made, sizes, strict=True) if pair[1] <= most]
-            long += len(made) - len(fit_in)
-            if not fit_in:
+        while tokens < wanted and (batch := list(itertools.islice(jobs, BATCH))):
+            answers = await each(run.turnstile, batch, lambda job: _text(run, job), unseen)
+            written = [text for text in answers if text is not None]
+            sizes = [len(row["input_ids"]) for row in lora.encoded(base, lora.texts(written))]
+            fitting = [pair for pair in zip(written, sizes, strict=True) if pair[1] <= most]
+            too_long += len(written) - len(fitting)
+            if not fitting:
                 raise UserError(
-                    f"{run.config.expert.model} wrote no usable text; {len(made)} of the last "
+                    f"{run.config.expert.model} wrote no usable text; {len(written)} of the last "
                     f"{len(batch)} are over training.max_tokens ({most})"
                 )
-            for text, size in fit_in:
-                if held < wanted:
+            for text, size in fitting:
+                if tokens < wanted:
                     texts.append(text)
-                    held += size
-            advance(min(held, wanted), wanted)
+                    tokens += size
+            advance(min(tokens, wanted), wanted)
     run.ledger.write(*texts)
     datasets.write_texts(run.folder.dataset / "texts.jsonl", texts)
-    left_out = f"; {long} left out, over training.max_tokens" if long else ""
-    run.progress.say(f"{len(texts)} texts of {held} tokens{left_out}")
+    left_out = f"; {too_long} left out, over training.max_tokens" if too_long else ""
+    run.progress.say(f"{len(texts)} texts of {tokens} tokens{left_out}")
     return {"round": 1}
 
 
@@ -75,7 +75,7 @@ async def fit(state: AdaptationState, runtime: Runtime[RunRef]) -> Changes:
 
 
 async def evaluate(state: AdaptationState, runtime: Runtime[RunRef]) -> Changes:
-    """Sit the held-out exam. There is one round, so no rule decides about another."""
+    """Run the held-out exam. There is one round, so no rule decides about another."""
     run = services(runtime)
     share = await exams.run_exam(run, "held-out", state["round"], state["adapter"])
     run.progress.say(f"round {state['round']}: {exams.shown(share)} on the held-out exam")
@@ -87,10 +87,10 @@ def after_evaluate(state: AdaptationState) -> str:
 
 
 def build_graph() -> StateGraph[AdaptationState, RunRef, AdaptationState, AdaptationState]:
-    """The graph without a checkpointer: the command line compiles it with the run's own."""
+    """Build the graph without a checkpointer: the runner compiles it with the run's own."""
     graph = StateGraph(AdaptationState, context_schema=RunRef)
-    taken = (nodes.index, nodes.survey, nodes.write_exam, adaptation.conclude)
-    for node in (*taken, evaluate, rewrite, fit):
+    shared = (nodes.index, nodes.survey, nodes.write_exam, adaptation.conclude)
+    for node in (*shared, evaluate, rewrite, fit):
         graph.add_node(node.__name__, node, retry_policy=TRANSIENT)
     graph.add_edge(START, "index")
     graph.add_edge("index", "survey")
@@ -104,7 +104,7 @@ def build_graph() -> StateGraph[AdaptationState, RunRef, AdaptationState, Adapta
 
 
 async def _jobs(run: Services) -> Iterator[Job]:
-    """What to write, without end; raw text is written once."""
+    """Return what to write, without end; raw text is written once."""
     settings, rng = run.config.rewriting, random.Random(f"texts/{run.config.seed}")
     passages = run.ledger.all(Passage)
     if settings.form == "raw":
@@ -123,7 +123,7 @@ def _paraphrases(passages: list[Passage], rng: random.Random) -> Iterator[Job]:
 def _retellings(
     documents: list[tuple[list[Passage], list[str]]], triples: float, rng: random.Random
 ) -> Iterator[Job]:
-    """All pairs of all documents, among them a share of triples; then all of them again."""
+    """Yield all pairs of all documents, among them a share of triples; then all of them again."""
     for variation in itertools.count():
         jobs = []
         for passages, names in documents:
@@ -138,7 +138,7 @@ def _retellings(
 async def _documents(
     run: Services, passages: list[Passage]
 ) -> list[tuple[list[Passage], list[str]]]:
-    """Every document's passages with its entities; UserError when no document has two."""
+    """Return every document's passages with its entities; UserError when no document has two."""
     texts: dict[str, list[Passage]] = {}
     for passage in sorted(passages, key=lambda p: (p.source, p.start)):
         texts.setdefault(passage.document_id, []).append(passage)
@@ -149,15 +149,15 @@ async def _documents(
         except CallFailed:
             return parts, []
 
-    found = await each(run.turnstile, list(texts.values()), named, unseen)
-    documents = [(parts, names) for parts, names in found if len(names) > 1]
+    pairs = await each(run.turnstile, list(texts.values()), named, unseen)
+    documents = [(parts, names) for parts, names in pairs if len(names) > 1]
     if not documents:
         raise UserError(f"{run.config.expert.model} found no two entities in any document")
     return documents
 
 
 async def _text(run: Services, job: Job) -> Text | None:
-    """The text of a job; None where the author's reply could not be used (the failure is kept)."""
+    """Have a text written; None where the author's reply could not be used, which is recorded."""
     passages, names, variation = job
     if run.config.rewriting.form == "raw":
         (passage,) = passages
