@@ -1,7 +1,7 @@
-"""The expert on messages: what tells those of a class from others, listed and then merged.
+"""The expert on messages: lists what tells those of a class from others, and merges such lists.
 
-Several models list; one merges their lists into a paragraph that loses no idea (arXiv 2503.15055,
-section 3). Whether an idea was lost is asked in a call of its own, and what stays lost is added.
+Several models list ideas; one merges them into a paragraph that loses none (arXiv 2503.15055,
+section 3). Whether one was lost is asked in a call of its own, and what stays lost is added.
 """
 
 from collections.abc import Mapping, Sequence
@@ -49,9 +49,13 @@ class IndicatorExpert:
         stakeholders: str = "",
     ) -> None:
         self._caller, self._classes, self._events = caller, classes, events
-        stakeholders = stakeholders or "those who have to act on such messages"
         self._settings = subject.settings
-        self._listing = self._settings | {"stakeholders": stakeholders}
+        self._stakeholders = stakeholders or "those who have to act on such messages"
+
+    @property
+    def model(self) -> str:
+        """The identity of the model that lists."""
+        return self._caller.model.identity
 
     async def list(
         self, label: str, messages: Sequence[tuple[str, str]]
@@ -64,32 +68,28 @@ class IndicatorExpert:
         blocks = [self._class(label)]
         blocks += [fence("event", event) for event in self._events]
         blocks += [fence("message", text, **{"class": name}) for text, name in messages]
-        prompt = render("expert", "indicators", "\n".join(blocks), **self._listing)
+        settings = self._settings | {"stakeholders": self._stakeholders}
+        prompt = render("expert", "indicators", "\n".join(blocks), **settings)
         reply, call = await self._caller.parsed(prompt, Listed)
         ideas = tuple(idea.strip() for idea in reply.indicators if idea.strip())
         if not ideas:
             raise self._caller.failed(prompt, "unusable", "no indicators", call)
         return ideas, call
 
-    @property
-    def model(self) -> str:
-        """The identity of the model that lists."""
-        return self._caller.model.identity
-
     async def merge(self, label: str, ideas: Sequence[str]) -> tuple[str, tuple[str, ...]]:
         """Merge ideas into one paragraph that holds all of them.
 
-        Those that it left out when reminded of them, too, are added as they stand, and returned.
+        Those that it lacks even after a reminder are added as they stand, and returned beside it.
         """
         text = await self._merged(label, ideas)
         lost = await self.lost(text, ideas)
         if lost:
             text = await self._merged(label, ideas, text, lost)
             lost = await self.lost(text, ideas)
-        return " ".join((text, *map(sentence, lost))), lost
+        return " ".join((text, *map(as_sentence, lost))), lost
 
     async def lost(self, text: str, ideas: Sequence[str]) -> tuple[str, ...]:
-        """Return those of some ideas that a paragraph lacks."""
+        """Return the ideas that a paragraph lacks."""
         blocks = [fence("indicators", text)]
         blocks += [fence("idea", idea, n=str(n)) for n, idea in enumerate(ideas, 1)]
         prompt = render("expert", "lost", "\n".join(blocks), **self._settings)
@@ -102,7 +102,7 @@ class IndicatorExpert:
     async def _merged(
         self, label: str, ideas: Sequence[str], former: str = "", lost: Sequence[str] = ()
     ) -> str:
-        """Write one paragraph; a former one is shown, with the ideas that it lost marked."""
+        """Merge once; a former paragraph is shown, and the ideas that it lost are marked."""
         blocks = [self._class(label)]
         for n, idea in enumerate(ideas, 1):
             marks = {"lost": "yes"} if idea in lost else {}
@@ -117,6 +117,6 @@ class IndicatorExpert:
         return fence("class", self._classes.get(label, ""), name=label)
 
 
-def sentence(idea: str) -> str:
-    """Return an idea as a sentence."""
+def as_sentence(idea: str) -> str:
+    """Return an idea with a full stop, where it has no end of its own."""
     return idea if idea.endswith(_ENDS) else f"{idea}."

@@ -1,4 +1,4 @@
-"""The labeller: says which class a message belongs to, told nothing of where it comes from."""
+"""The labeller: says which class a message belongs to, without knowing where it comes from."""
 
 from collections.abc import Mapping, Sequence
 
@@ -17,7 +17,7 @@ class Labelling(BaseModel):
 
 
 class Labeller:
-    """Labels a message by its text and by what is known of the classes alone."""
+    """Labels a message by its text and by what is known of the classes, and nothing else."""
 
     def __init__(self, caller: Caller, subject: Subject, classes: Mapping[str, str]) -> None:
         self._caller, self._classes = caller, classes
@@ -29,10 +29,11 @@ class Labeller:
         """Return the class of a message, "" where none fits, and the reason.
 
         Args:
+            classes: the labels to choose from.
             indicators: paragraphs by class; a class may lack one.
 
         Raises:
-            CallFailed: the reply could not be parsed, or names no class of these.
+            CallFailed: the reply could not be parsed, or names none of the classes.
         """
         blocks = []
         for label in classes:
@@ -44,9 +45,8 @@ class Labeller:
         reply, call = await self._caller.parsed(prompt, Labelling)
         named = {_shown(label): label for label in classes} | {"": ""}
         if _shown(reply.label) not in named:
-            raise self._caller.failed(
-                prompt, "unusable", f"no class is called {reply.label!r}", call
-            )
+            detail = f"no class is called {reply.label!r}"
+            raise self._caller.failed(prompt, "unusable", detail, call)
         return named[_shown(reply.label)], reply.reason
 
 

@@ -1,7 +1,7 @@
-"""The author of messages: writes new ones of a class from indicators and a few real ones.
+"""The author of messages: writes new ones of a class from its indicators and a few real ones.
 
-What it is asked is the method's dynamic prompt (arXiv 2503.15055, section 3): the task and its
-critical rules, the class's indicators, and a group of real messages.
+Its prompt is the dynamic prompt of arXiv 2503.15055, section 3: the task and its critical rules,
+the indicators of the class, and a group of real messages.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ class Batch(BaseModel):
 
 
 class Messenger:
-    """Writes messages that nobody sent."""
+    """Writes synthetic messages of given classes."""
 
     def __init__(
         self, caller: Caller, subject: Subject, classes: Mapping[str, str], purpose: str
@@ -32,18 +32,18 @@ class Messenger:
     async def write(
         self, label: str, indicators: str, examples: Sequence[str], count: int, variation: int = 1
     ) -> tuple[dict[int, str], Call]:
-        """Write new messages of a class, by their place in the reply from 1.
+        """Write new messages of a class, keyed by their place in the reply, from 1.
 
-        No blank one is among them, and none that repeats an example word for word.
+        Blank ones are left out, and those that repeat an example word for word.
 
         Args:
             indicators: the paragraph of the class; empty to write without one.
             examples: real messages of the class.
-            count: how many are asked for. Fewer or more may come.
-            variation: another one makes another call of the same examples.
+            count: how many are asked for; fewer or more may come.
+            variation: a number that makes another call of the same examples.
 
         Raises:
-            CallFailed: the reply could not be parsed, as where the model refuses.
+            CallFailed: the reply could not be parsed, for instance because the model refuses.
         """
         blocks = [fence("class", self._classes.get(label, ""), name=label)]
         if indicators:
@@ -52,11 +52,11 @@ class Messenger:
         blocks += [fence("count", str(count)), fence("variation", str(variation))]
         prompt = render("author", "messages", "\n".join(blocks), **self._settings)
         reply, call = await self._caller.parsed(prompt, Batch)
-        shown = {_plain(example) for example in examples}
-        numbered = enumerate(reply.messages, 1)
-        return {n: s.strip() for n, s in numbered if s.strip() and _plain(s) not in shown}, call
+        left_out = {"", *map(_comparable, examples)}
+        messages = enumerate(reply.messages, 1)
+        return {n: text.strip() for n, text in messages if _comparable(text) not in left_out}, call
 
 
-def _plain(text: str) -> str:
-    """Return a text as two are compared: as it is shown, without its case and white space."""
+def _comparable(text: str) -> str:
+    """Return a text as the prompt shows it, without its case and white space."""
     return flat(neutral(text)).casefold()

@@ -1,7 +1,7 @@
 """The vocabulary: every record that a run makes, as frozen pydantic models.
 
-A record's id is derived from its content, so writing a record twice is writing it once; that is
-what makes resuming exact. Records refer to one another by id, and hold no time of day.
+A record's id is derived from its content, so writing a record twice is writing it once, which makes
+resuming exact. Records refer to one another by id, and hold no time of day.
 """
 
 import hashlib
@@ -16,28 +16,29 @@ from pydantic import BaseModel, ConfigDict
 from elenchus.reasons import Code
 
 QuestionKind = Literal["recall", "apply", "except", "multi", "counter"]
-CHARS_A_TOKEN = 4  # of English, about: where no tokenizer is at hand
+CHARS_A_TOKEN = 4  # about, of English; used where there is no tokenizer
 PAGE_BREAK = "\f"  # stands between the pages of a document's text
 KINDS: tuple[QuestionKind, ...] = ("recall", "apply", "except", "multi", "counter")
 Style = Literal["training", "exam"]
 Grade = Literal["correct", "partial", "incorrect", "abstained"]
-# A right result from a wrong rule ("partial") is mostly luck, so it is worth little.
+# A right result from a wrong rule ("partial") is mostly luck, so it scores little.
 SCORES: dict[Grade, float] = {"correct": 1.0, "partial": 0.25, "incorrect": 0.0, "abstained": 0.0}
 
 
 def digest(text: str) -> str:
-    """First 16 hexadecimal digits of the SHA-256 of a text."""
+    """Return the first 16 hexadecimal digits of the SHA-256 of a text."""
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 class Record(BaseModel):
-    """Base of all records: frozen, closed, with an id computed from the content."""
+    """Base of all records: frozen, closed, with an id that starts with the prefix of its kind."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     prefix: ClassVar[str]
 
     @cached_property
     def id(self) -> str:
+        """Return the id, which is computed from the content."""
         return f"{self.prefix}-{digest(self.model_dump_json())}"
 
 
@@ -50,15 +51,15 @@ class Document(Record):
     text: str
 
     def page(self, place: int) -> int | None:
-        """The page, from 1, that a character stands on; None where there are no pages."""
+        """Return the page, from 1, of a character; None where there are no pages."""
         return self.text.count(PAGE_BREAK, 0, place) + 1 if PAGE_BREAK in self.text else None
 
 
 class Passage(Record):
     """A piece of a document: `document.text[start:end] == text`, in characters.
 
-    Its id comes from its source, headings and text alone: where a document changes elsewhere, its
-    other passages stay what they are, and so does all that was made from them.
+    Where a document changes, its other passages keep their ids, and so does all that was made from
+    them.
     """
 
     prefix = "p"
@@ -71,11 +72,12 @@ class Passage(Record):
 
     @cached_property
     def id(self) -> str:
+        """Return the id, which is computed from source, headings and text alone."""
         return f"{self.prefix}-{digest(json.dumps((self.source, self.heading, self.text)))}"
 
 
 class Point(Record):
-    """One norm that a passage states and that can be asked about: what coverage counts."""
+    """One norm that a passage states and that can be asked about; coverage counts points."""
 
     prefix = "o"
     passage_id: str
@@ -85,10 +87,10 @@ class Point(Record):
 
 
 class Seed(Record):
-    """What one examination starts from: a point, a kind of question, a draw of the examiner.
+    """The start of one examination: a point, a kind of question, a draw of the examiner.
 
     `asked` holds the questions already put on this point, which the examiner must not repeat;
-    `fresh` says that nothing was asked about the point before, nor is by an earlier seed.
+    `fresh` says that neither an earlier round nor an earlier seed asks about the point.
     """
 
     prefix = "s"
@@ -101,7 +103,7 @@ class Seed(Record):
 
 
 class Question(Record):
-    """A question with where it came from; `parent_id` is the question it revises."""
+    """A question and its origin; `parent_id` is the question that it revises."""
 
     prefix = "q"
     text: str
@@ -115,6 +117,7 @@ class Question(Record):
 
 
 class Citation(BaseModel):
+    # Models are shown this docstring as part of a schema: another one makes their calls anew.
     """An exact substring of a passage, given as the ground of an answer."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -123,7 +126,7 @@ class Citation(BaseModel):
 
 
 class Answer(BaseModel):
-    """What an expert or a student said to a question; `sample` counts repeated answers."""
+    """An expert's or a student's answer to a question; `sample` numbers repeated answers."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     text: str
@@ -135,7 +138,7 @@ class Answer(BaseModel):
 
 
 class Verdict(BaseModel):
-    """The grader's comparison. `gap` is 1 minus the student's mean score, in [0, 1]."""
+    """A grader's comparison. `gap` is 1 minus the student's mean score, in [0, 1]."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     grades: tuple[Grade, ...]
@@ -146,7 +149,7 @@ class Verdict(BaseModel):
 
 
 def verdict(grades: Sequence[Grade], missed: str, critique: str, call_id: str) -> Verdict:
-    """Make the verdict on some answers, with the gap computed from the grades."""
+    """Return the verdict on answers with these grades, with the gap computed."""
     gap = 1 - fmean(SCORES[grade] for grade in grades)
     return Verdict(grades=tuple(grades), gap=gap, missed=missed, critique=critique, call_id=call_id)
 
@@ -165,14 +168,14 @@ class Turn(Record):
 
     @property
     def gap(self) -> float | None:
-        """The verdict's gap; None without a verdict."""
+        """Return the verdict's gap; None without a verdict."""
         return self.verdict.gap if self.verdict else None
 
 
 class Rejection(BaseModel):
-    """Why an examination gave no example, with the raw text that decided it.
+    """The reason why an examination gave no example, with the raw text that decided it.
 
-    `question_id` is the question under way, where there was one.
+    `question_id` is the question that was being asked, if any.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -204,7 +207,7 @@ class Message(BaseModel):
 class Example(Record):
     """A training sample in chat form.
 
-    `weight` is the gap it was accepted with; 1 for all where the student was not asked.
+    `weight` is the gap with which it was accepted, or 1 where the student was not asked.
     """
 
     prefix = "x"
@@ -221,7 +224,7 @@ class Example(Record):
 
 
 class Text(Record):
-    """A text written from passages, to be learnt as it stands. `task` is what the author did."""
+    """A text written from passages, to be learnt as it stands; `task` is the author's."""
 
     prefix = "w"
     task: str
@@ -231,7 +234,7 @@ class Text(Record):
 
 
 class Dataset(Record):
-    """The compact set chosen after a round: ids of its examples, and what was left out."""
+    """The compact set chosen after a round: ids of its examples, and counts of what it omits."""
 
     prefix = "c"
     round: int
@@ -246,8 +249,8 @@ class Dataset(Record):
 class ExamItem(Record):
     """One question of an exam with its gold answer.
 
-    `exam` is "held-out" (written by the examiner, answered by the expert), "general" (what the
-    model could do before) or "hand" (written by people, with the passage that decides it).
+    `exam` is "held-out" (written by the examiner, answered by the expert), "general" (abilities
+    that the model had before) or "hand" (written by people, with the passage that decides it).
     """
 
     prefix = "i"
@@ -273,11 +276,11 @@ class Score(Record):
 
 
 class Adapter(Record):
-    """A trained LoRA: where it lies in the run folder, and what it was trained on.
+    """A trained LoRA: its path in the run folder, and its training.
 
-    `previous` is the path of the adapter that it went on from, "" for the untouched student;
-    `dataset_id` is "" where texts were learnt.
-    `tokens` counts what was trained on, each token as often as it was seen, replay included.
+    `previous` is the path of the adapter that the training began with, "" for the untouched
+    student; `dataset_id` is "" where texts were learnt; `tokens` counts every token as often as it
+    was seen, replay included.
     """
 
     prefix = "a"
@@ -291,11 +294,11 @@ class Adapter(Record):
 
 
 class Update(Record):
-    """What a run that goes on from a finished one took over, after its documents changed.
+    """The link from a run to the finished one that it goes on from, after documents changed.
 
-    `round` is the last one of that run, `adapter` the path of what it ended with. `kept` and
-    `retired` are ids of its examples: those that cite no passage that is gone, in order, and the
-    others. `examples_a_point` is what that run had, and what the new passages should give.
+    `round` is the last one of the earlier run, `adapter` the path of its last adapter. `kept` and
+    `retired` are ids of its examples: those that cite only passages that are still there, in order,
+    and the others. `examples_a_point` is its ratio, which the new passages should reach.
     """
 
     prefix = "u"
@@ -311,7 +314,7 @@ class Update(Record):
 
 
 class Retrieval(Record):
-    """What a search found for a query: what the expert was given, best first."""
+    """The passages that a search returned for a query, best first, as the expert was given them."""
 
     prefix = "r"
     query: str
@@ -319,7 +322,7 @@ class Retrieval(Record):
 
 
 class Failure(Record):
-    """A model call whose answer could not be used, after all asking again."""
+    """A model call whose answer could not be used, however often it was asked again."""
 
     prefix = "f"
     role: str

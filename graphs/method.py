@@ -1,15 +1,15 @@
 """The seam of a method: what launching, resuming, tracing and estimating a run ask of it.
 
 A method is a folder below graphs/ with a class of this kind in its `method.py`; `graphs/methods.py`
-lists them. These classes import nothing heavy: graphs and reports are loaded when they are used.
+lists them. The class imports nothing heavy: the folder's other files (`graph.py`, `estimate.py`,
+`trace.py`, `screen.py`) are loaded when they are used.
 """
 
-from abc import ABC, abstractmethod
+import importlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 from elenchus.config import CommonConfig
-from elenchus.errors import UserError
 from elenchus.ledger import Ledger
 from elenchus.progress import Progress
 from elenchus.records import Record
@@ -58,7 +58,7 @@ class Trace(Protocol):
         """Print a record as a person reads it."""
 
 
-class Method(ABC):
+class Method:
     """One way to make a better student out of what a domain has.
 
     Where a method does not say otherwise, it reads documents, and asks expert, examiner, grader and
@@ -84,9 +84,10 @@ class Method(ABC):
         """Say what in a valid configuration keeps the method from running, if anything does."""
         return None
 
-    @abstractmethod
     def graph(self) -> "StateGraph[Any, RunRef, Any, Any]":
-        """Build the state machine, without a checkpointer."""
+        """Build the state machine, without a checkpointer: `build_graph` of its `graph.py`."""
+        graph: StateGraph[Any, RunRef, Any, Any] = self._file("graph").build_graph()
+        return graph
 
     def fingerprint(
         self, config: Any, folder: Path, progress: Progress, strict: bool = True
@@ -123,21 +124,23 @@ class Method(ABC):
         ]
 
     def estimate(self, config: Any, folder: Path) -> "list[Use]":
-        """Return what a run will use, by role, without asking a model.
+        """Return what a run will use, by role, without asking a model, by its `estimate.py`.
 
         Raises:
             UserError: what it reads cannot be used, or no estimate is known.
         """
-        raise UserError(f"no estimate is known for method: {self.name}")
+        uses: list[Use] = self._file("estimate").estimate(config, folder)
+        return uses
 
     @property
-    @abstractmethod
     def trace(self) -> Trace:
-        """What shows the agents' work."""
+        """What shows the agents' work: its `trace.py`."""
+        trace: Trace = self._file("trace")
+        return trace
 
-    @abstractmethod
     def report(self, result: Any, run: RunFolder, console: "Console") -> None:
-        """Print the final screen of a finished run."""
+        """Print the final screen of a finished run: `show` of its `screen.py`."""
+        self._file("screen").show(result, run, console)
 
     def changed(self, run: RunFolder) -> str:
         """Say what becomes of sources that changed while the run was under way."""
@@ -150,3 +153,7 @@ class Method(ABC):
     def update_graph(self) -> "StateGraph[Any, RunRef, Any, Any] | None":
         """Build the state machine that goes on from a finished run; None where there is none."""
         return None
+
+    def _file(self, name: str) -> Any:
+        """Import a file of the folder that the method is in."""
+        return importlib.import_module(f"{type(self).__module__.rpartition('.')[0]}.{name}")

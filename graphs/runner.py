@@ -10,9 +10,9 @@ from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import Command
 
 from elenchus import runs
+from elenchus.domains import DOMAIN_FILE
 from elenchus.errors import Interrupted, RunStopped, UserError
 from elenchus.ledger import Ledger
-from elenchus.loading import DOMAIN_FILE
 from elenchus.progress import Progress, Unseen
 from elenchus.records import Failure
 from elenchus.results import Result

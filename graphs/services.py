@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from langgraph.runtime import Runtime
 
@@ -91,6 +92,21 @@ class Services:
             yield ref
         finally:
             del _open[ref.path]
+
+    def summary(self, stopped: str, rounds: int) -> dict[str, Any]:
+        """Return the fields that the result of every method has, but for its examples and exams."""
+        calls, tokens = self.ledger.usage()
+        return {
+            "method": self.config.method,
+            "domain": self.config.domain,
+            "run": self.folder.id,
+            "stopped": stopped,
+            "rounds": rounds,
+            "calls": calls,
+            "tokens": tokens,
+            "resumed": self.resumed,
+            "seconds": round(time.monotonic() - self.started, 1),
+        }
 
     async def disconnect(self) -> None:
         """Close the connections to models, on the event loop that used them."""

@@ -1,7 +1,7 @@
 """Gathers concurrent calls to one local model into batches.
 
-Callers submit from any thread or event loop. One dispatcher takes whatever is queued, up to a
-limit, and hands it to one worker thread; while the worker is busy, the next batch gathers.
+Callers submit from any thread or event loop. One dispatcher takes the queued requests, up to a
+limit, and hands them to one worker thread; while the worker is busy, the next batch gathers.
 """
 
 import asyncio
@@ -58,9 +58,9 @@ class Batcher(Generic[Request, Reply]):
     def _dispatch(self) -> None:
         time.sleep(self._linger)
         while taken := self._take():
-            wanted = [(r, f) for r, f in taken if f.set_running_or_notify_cancel()]
-            if wanted:
-                self._settle([r for r, _ in wanted], [f for _, f in wanted])
+            live = [(r, f) for r, f in taken if f.set_running_or_notify_cancel()]
+            if live:
+                self._settle([r for r, _ in live], [f for _, f in live])
 
     def _take(self) -> list[tuple[Request, Future[Reply]]]:
         with self._lock:
@@ -70,7 +70,7 @@ class Batcher(Generic[Request, Reply]):
         return taken
 
     def _settle(self, requests: list[Request], futures: list[Future[Reply]]) -> None:
-        batch = self._worker.submit(self._answered, requests)
+        batch = self._worker.submit(self._replies, requests)
         error = batch.exception()
         for place, future in enumerate(futures):
             if error is not None:
@@ -78,7 +78,7 @@ class Batcher(Generic[Request, Reply]):
             else:
                 future.set_result(batch.result()[place])
 
-    def _answered(self, requests: list[Request]) -> Sequence[Reply]:
+    def _replies(self, requests: list[Request]) -> Sequence[Reply]:
         replies = self._run(requests)
         if len(replies) != len(requests):
             raise ValueError(f"a batch of {len(requests)} requests got {len(replies)} replies")

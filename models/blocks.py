@@ -1,8 +1,8 @@
-"""The fenced data blocks of a prompt: `<passage id="…" heading="…">…</passage>` and the like.
+"""The fenced blocks of a prompt, `<passage id="…" heading="…">…</passage>` and the like, read back.
 
-The prompt's prose is never read; only the task on the system message's first line and the blocks
-of the user message are. Block text has `<` of our own tags neutralised by the sender, so a block
-ends at the first closing tag of its name.
+Programs that answer our prompts (`models/mock.py`, offline/reader/) read nothing of their prose but
+the task, on the system message's first line, and the blocks of the user message. Senders
+neutralise the `<` of our own tags in a block's text, so it ends at the first closing tag.
 """
 
 import re
@@ -39,7 +39,7 @@ class Extract:
 
 
 def read_blocks(text: str) -> list[Block]:
-    """All blocks of a message, in order; what stands outside of them is ignored.
+    """Return all blocks of a message, in order; what stands outside of them is ignored.
 
     Raises:
         ValueError: a block is not closed.
@@ -60,28 +60,28 @@ def read_blocks(text: str) -> list[Block]:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a prompt asks for."""
+    """What a prompt asks for: the task as "role: task", in small letters, and the blocks."""
 
     task: str
     blocks: tuple[Block, ...]
 
     def texts(self, tag: str) -> list[str]:
-        """The texts of all blocks of a tag."""
+        """Return the texts of all blocks of a tag."""
         return [block.text for block in self.blocks if block.tag == tag]
 
     def text(self, tag: str) -> str:
-        """The text of the one block of a tag.
+        """Return the text of the one block of a tag.
 
         Raises:
             ValueError: there is none.
         """
-        found = self.texts(tag)
-        if not found:
+        texts = self.texts(tag)
+        if not texts:
             raise ValueError(f"malformed prompt for {self.task!r}: no <{tag}> block")
-        return found[0]
+        return texts[0]
 
     def passages(self) -> list[Extract]:
-        """The passages, at least one.
+        """Return the passages, at least one.
 
         Raises:
             ValueError: there is none.
@@ -95,7 +95,7 @@ class Request:
 
 
 def read_request(messages: Sequence[BaseMessage]) -> Request:
-    """The task and the blocks of a prompt's first system and first user message.
+    """Read the task and the blocks of a prompt's first system and first user message.
 
     Raises:
         ValueError: there is no system message whose first line names a task, or no user message.

@@ -1,4 +1,4 @@
-"""`hf:FOLDER` or `hf:ID`: any chat model that transformers can load, in this process."""
+"""The backend of `hf:FOLDER` and `hf:ID`: chat models of transformers, in this process."""
 
 from pathlib import Path
 

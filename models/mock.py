@@ -1,18 +1,30 @@
 """`mock:NAME`: replies that are written down or computed, for tests, trials and examples.
 
-    {model: "mock:plain"}                                a plain reply to any prompt of ours
-    … options: {replies: {"grader: grade": "no JSON"}}   another one for a task
-    … options: {replies: ["one", "two"]}                 one after the other
-    mock.register("NAME", function)                      in Python: from messages to the reply
+`mock:plain` answers every prompt of this program with the least that it asks for. The examiner asks
+about the first sentence of each passage, the expert quotes the sentence that shares most words with
+the question, the grader calls equal texts correct, the student knows nothing. A run of plain
+documents ends with a dataset:
 
-A plain reply is the least that its task asks for: the examiner asks about the first sentence of a
-passage, the expert quotes the sentence that shares most words with the question, the grader calls
-the same text correct, the student knows nothing.
+    elenchus launch DOMAIN --set expert.model=mock:plain --set examiner.model=mock:plain \\
+        --set grader.model=mock:plain --set student.model=mock:plain --set training.enabled=false
+
+Replies can be written down, by task or one after the other; the last of these is given again and
+again. A task is the first line of a prompt in small letters. Tasks that are not named get what they
+would get without:
+
+    grader: {model: "mock:plain", options: {replies: {"grader: grade": "no JSON"}}}
+    grader: {model: "mock:plain", options: {replies: ["no JSON", "nor this"]}}
+
+In Python, they can be computed. A function should answer the same messages with the same reply; it
+is called in threads, so that a slow one holds up nobody, and may raise what a server would:
+
+    mock.register("echo", lambda messages: messages[-1].text)  # then: model: "mock:echo"
 """
 
+import itertools
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,52 +40,63 @@ from models.backend import Backend, Model, checked_options
 from models.blocks import Request, read_request
 from models.messages import as_result
 
-Computed = Callable[[Sequence[BaseMessage]], str]
-_computed: dict[str, Computed] = {}
-_SENTENCE = re.compile(r"[^\s#|][^\n]*?(?:[.!?](?=\s|$)|(?=\n|$))")
+Reply = Callable[[Sequence[BaseMessage]], str]
+_SENTENCES = re.compile(r"(?<=[.!?])\s+|\n\s*\n")
 
 
-def register(name: str, reply: Computed) -> None:
-    """Have `mock:NAME` answer what a function makes of the messages."""
-    _computed[name] = reply
+def plain(messages: Sequence[BaseMessage]) -> str:
+    """Return the least that answers a prompt of this program.
+
+    Raises:
+        ValueError: it is no prompt of this program.
+    """
+    request = read_request(messages)
+    if request.task == "student: answer":
+        return "I do not know."
+    if request.task not in _PLAIN:
+        raise ValueError(f"mock:plain cannot do {request.task!r}")
+    return json.dumps(_PLAIN[request.task](request), ensure_ascii=False)
+
+
+_replies: dict[str, Reply] = {"plain": plain}
+
+
+def register(name: str, reply: Reply) -> None:
+    """Let `mock:NAME` answer what a function makes of the messages."""
+    _replies[name] = reply
 
 
 class MockChatModel(BaseChatModel):
-    """Says what it was told to say, and keeps what it was asked.
+    """A chat model that says what it was told to say, and keeps what it was asked.
 
     Attributes:
-        name_: of a registered function, or "plain".
-        replies: by "role: task", or one after the other; the last one again and again.
+        replies: by task ("grader: grade"), or one after the other; the last is repeated.
+        otherwise: makes the reply where none is written down.
         asked: the messages of every call.
     """
 
-    name_: str
-    replies: dict[str, str] | list[str] = Field(default_factory=dict)
-    _asked: list[list[BaseMessage]] = PrivateAttr(default_factory=list)
-
-    @property
-    def asked(self) -> list[list[BaseMessage]]:
-        return self._asked
+    replies: dict[str, str] | list[str] = Field(default_factory=list)
+    otherwise: Reply = plain
+    asked: list[list[BaseMessage]] = Field(default_factory=list)
+    _turns: Iterator[int] = PrivateAttr(default_factory=itertools.count)
 
     @property
     def _llm_type(self) -> str:
         return "mock"
 
     def _generate(self, messages: list[BaseMessage], *args: Any, **kwargs: Any) -> ChatResult:
-        self._asked.append(messages)
+        self.asked.append(messages)
         text = self._reply(messages)
         read = sum(len(message.text) for message in messages) // CHARS_A_TOKEN
         return as_result(text, read, len(text) // CHARS_A_TOKEN)
 
     def _reply(self, messages: list[BaseMessage]) -> str:
-        if isinstance(self.replies, list) and self.replies:
-            return self.replies[min(len(self._asked), len(self.replies)) - 1]
-        if self.name_ in _computed:
-            return _computed[self.name_](messages)
-        request = read_request(messages)
-        if isinstance(self.replies, Mapping) and request.task in self.replies:
-            return self.replies[request.task]
-        return plain(request)
+        if not self.replies:
+            return self.otherwise(messages)
+        if isinstance(self.replies, list):
+            return self.replies[min(next(self._turns), len(self.replies) - 1)]
+        task = read_request(messages).task
+        return self.replies[task] if task in self.replies else self.otherwise(messages)
 
 
 class Mock(Backend):
@@ -86,55 +109,61 @@ class Mock(Backend):
     def chat(self, config: ModelConfig, trained: Path | None = None) -> Model:
         """See `Backend.chat`."""
         name = config.model.partition(":")[2]
-        if name != "plain" and name not in _computed:
-            known = ", ".join(f"mock:{known}" for known in ("plain", *_computed))
+        if name not in _replies:
+            known = ", ".join(f"mock:{known}" for known in _replies)
             raise UserError(f"unknown model {config.model!r}; there are: {known}")
-        options = checked_options(config, ("replies",))
-        return Model(MockChatModel(name_=name, **options), config.model, seeded=False)
+        try:
+            options = checked_options(config, ("replies",))
+            chat = MockChatModel(otherwise=_replies[name], **options)
+        except ValueError as error:
+            raise UserError(f"{config.model}: {error}") from error
+        return Model(chat, config.model, seeded=False)
 
 
-def plain(request: Request) -> str:
-    """Return the least that answers a prompt of the program."""
-    if request.task == "student: answer":
-        return "I do not know."
-    if request.task not in _PLAIN:
-        raise ValueError(f"mock:plain cannot do {request.task!r}")
-    return json.dumps(_PLAIN[request.task](request), ensure_ascii=False)
+# --- plain replies -----------------------------------------------------------------------------
 
 
 def _survey(request: Request) -> dict[str, Any]:
-    quotes = [s for p in request.passages() for s in _sentences(p.text)[:1]]
+    quotes = [sentence for p in request.passages() for sentence in _sentences(p.text)[:1]]
     return {"points": [{"quote": q, "topic": q[:40], "kinds": ["recall", "apply"]} for q in quotes]}
 
 
 def _question(request: Request) -> dict[str, Any]:
-    point, variation = request.text("point"), request.text("variation")
-    return {"question": f"In case {variation}: what holds of {point}", "kind": request.text("kind")}
+    """Ask about half of the point's words, other ones each time: all would give the answer away."""
+    words, variation = request.text("point").split(), int(request.text("variation"))
+    earlier = len(request.text("asked").splitlines()) + len(request.texts("question"))
+    start = (variation + earlier) % len(words)
+    part = " ".join((words * 2)[start : start + (len(words) + 1) // 2])
+    question = f"In case {variation}.{earlier}: what holds of {part}?"
+    return {"question": question, "kind": request.text("kind")}
 
 
 def _answer(request: Request) -> dict[str, Any]:
-    wanted = set(request.text("question").lower().split())
-    pairs = [(p.id, s) for p in request.passages() for s in _sentences(p.text)]
-    if not pairs:
+    """Quote the sentence that shares most words with the question."""
+    asked = set(request.text("question").lower().split())
+    passages = request.passages() if request.texts("passage") else []
+    sentences = [(p.id, text) for p in passages for text in _sentences(p.text)]
+    if not sentences:
         return {"answer": "", "citations": [], "abstained": True}
-    place, quote = max(pairs, key=lambda pair: len(wanted & set(pair[1].lower().split())))
-    return {"answer": quote, "citations": [{"passage_id": place, "quote": quote}],
-            "abstained": False}  # fmt: skip
+    place, quote = max(sentences, key=lambda pair: len(asked & set(pair[1].lower().split())))
+    citations = [{"passage_id": place, "quote": quote}]
+    return {"answer": quote, "citations": citations, "abstained": False}
 
 
 def _grade(request: Request) -> dict[str, Any]:
+    """Call equal texts correct and all others incorrect."""
     gold = request.text("expert").strip()
     right = [text.strip() == gold for text in request.texts("student")]
-    grades = ["correct" if one else "incorrect" for one in right]
+    grades = ["correct" if same else "incorrect" for same in right]
     missed = "" if all(right) else gold
-    return {"grades": grades, "missed": missed, "critique": missed and "Ask for a case."}
+    return {"grades": grades, "missed": missed, "critique": missed and "Ask about another case."}
 
 
 def _messages(request: Request) -> dict[str, Any]:
+    """Number the messages shown, one after the other, until there are enough."""
     variation, shown = request.text("variation"), request.texts("message")
-    count = int(request.text("count"))
-    made = [f"{shown[n % len(shown)]} ({variation}.{n})" for n in range(count)]
-    return {"messages": made}
+    numbers = range(int(request.text("count")) if shown else 0)
+    return {"messages": [f"{shown[n % len(shown)]} ({variation}.{n})" for n in numbers]}
 
 
 def _label(request: Request) -> dict[str, Any]:
@@ -143,12 +172,15 @@ def _label(request: Request) -> dict[str, Any]:
     return {"reason": "It is named first.", "label": names[0]}
 
 
-def _sentences(text: str) -> list[str]:
-    return [sentence.strip() for sentence in _SENTENCE.findall(text) if len(sentence.split()) > 2]
-
-
 def _joined(tag: str) -> Callable[[Request], dict[str, Any]]:
+    """Return a reply that repeats all texts of a tag."""
     return lambda request: {"text": " ".join(request.texts(tag))}
+
+
+def _sentences(text: str) -> list[str]:
+    """Return the sentences of more than two words, in one line each, without headings."""
+    lines = [" ".join(part.split()) for part in _SENTENCES.split(text)]
+    return [line for line in lines if line.count(" ") > 1 and not line.startswith(("#", "|"))]
 
 
 _PLAIN: dict[str, Callable[[Request], dict[str, Any]]] = {

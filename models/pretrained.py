@@ -1,4 +1,4 @@
-"""Models and tokenizers as transformers loads them, without code that comes with a model.
+"""Loads models and tokenizers by transformers, without code that comes with a model.
 
 Where it is told nothing about such code, transformers asks on standard input whether to run it.
 """
@@ -10,7 +10,7 @@ from elenchus.errors import UserError
 
 
 def load(kind: Any, name: str | Path, **settings: Any) -> Any:
-    """What is at a folder or a hub's id, by one of transformers' Auto classes.
+    """Load what is at a folder or a hub's id, by one of transformers' Auto classes.
 
     Raises:
         UserError: there is nothing that can be loaded, or it needs code of its own.
@@ -23,3 +23,17 @@ def load(kind: Any, name: str | Path, **settings: Any) -> Any:
             "give a folder with safetensors, or the id of a model that the hub has; one that needs "
             "code of its own cannot be used"
         ) from error
+
+
+def load_tokenizer(name: str | Path) -> Any:
+    """Load a tokenizer: see `load`."""
+    from transformers import AutoTokenizer
+
+    return load(AutoTokenizer, name)
+
+
+def load_causal(name: str | Path, dtype: str = "float32") -> Any:
+    """Load a causal language model from safetensors: see `load`."""
+    from transformers import AutoModelForCausalLM
+
+    return load(AutoModelForCausalLM, name, dtype=dtype, use_safetensors=True)

@@ -1,4 +1,4 @@
-"""Chats in the form that a model's own template gives them."""
+"""Renders chats by a model's own template."""
 
 import re
 from collections.abc import Sequence
@@ -6,13 +6,13 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 Chat = Sequence[dict[str, str]]
-# What a tokenizer knows as a mark and does not call special; HTML, which some know, is left alone.
+# Marks of turns and of thinking that a tokenizer need not call special; HTML is left alone.
 _CONTROL = re.compile(r"(?:<\S*[|｜_]\S*>|</?think>|\[/?[A-Z_]+\])\Z")
-_found: WeakKeyDictionary[Any, re.Pattern[str]] = WeakKeyDictionary()  # by tokenizer
+_patterns: WeakKeyDictionary[Any, re.Pattern[str]] = WeakKeyDictionary()  # by tokenizer
 
 
 def rendered(tokenizer: Any, chat: Chat, **settings: Any) -> Any:
-    """What the tokenizer's `apply_chat_template` gives for a chat, marks in what is said broken.
+    """Render a chat by the tokenizer's `apply_chat_template`, with marks in its messages broken.
 
     Some templates take no system message: there, it stands before the first user's words. Where a
     template can switch thinking off, it is off unless the settings say otherwise: answers are
@@ -33,19 +33,19 @@ def rendered(tokenizer: Any, chat: Chat, **settings: Any) -> Any:
 
 
 def as_letters(tokenizer: Any, text: str) -> str:
-    """The text with a space within whatever the tokenizer would take for a mark of its own.
+    """Return the text with a space within all that the tokenizer would take for one of its marks.
 
-    What documents and models say can so end no turn and begin none.
+    So no text of a document or a model can end a turn or begin one.
     """
-    return _beginnings(tokenizer).sub(r"\g<0> ", text)
+    return _mark_starts(tokenizer).sub(r"\g<0> ", text)
 
 
-def _beginnings(tokenizer: Any) -> re.Pattern[str]:
-    """Finds the first characters of a tokenizer's marks."""
-    if tokenizer not in _found:
+def _mark_starts(tokenizer: Any) -> re.Pattern[str]:
+    """Return a pattern that matches the first character of each of a tokenizer's marks."""
+    if tokenizer not in _patterns:
         added = tokenizer.added_tokens_decoder.values()
         marks = {token.content for token in added if token.special or _CONTROL.match(token.content)}
         marks.update(tokenizer.all_special_tokens)
-        listed = "|".join(re.escape(mark) for mark in marks if len(mark) > 1)
-        _found[tokenizer] = re.compile(f"(?={listed or '(?!)'}).", re.DOTALL)
-    return _found[tokenizer]
+        any_mark = "|".join(re.escape(mark) for mark in marks if len(mark) > 1)
+        _patterns[tokenizer] = re.compile(f"(?={any_mark or '(?!)'}).", re.DOTALL)
+    return _patterns[tokenizer]

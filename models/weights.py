@@ -1,4 +1,4 @@
-"""What lies in folders of weights, and what tells them apart."""
+"""Looks into folders of weights, and tells them apart."""
 
 import hashlib
 from pathlib import Path
@@ -7,7 +7,7 @@ from elenchus.records import digest
 
 
 def weights_hash(folder: Path) -> str:
-    """Return what tells the weights in a folder from others; "" where it has none."""
+    """Return a hash of the weights in a folder; "" where it has none."""
     hashes = [file_hash(path) for path in sorted(folder.glob("*.safetensors"))]
     return digest(" ".join(hashes)) if len(hashes) > 1 else "".join(hashes)
 
@@ -19,5 +19,5 @@ def file_hash(path: Path) -> str:
 
 
 def is_adapter(folder: Path) -> bool:
-    """Tell whether a folder that training made holds a LoRA; else it is a whole model."""
+    """Tell whether a folder that training wrote holds a LoRA, and not a whole model."""
     return (folder / "adapter_config.json").is_file()

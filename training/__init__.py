@@ -1,1 +1,1 @@
-"""From accepted turns to a compact dataset, a LoRA, and a measured before and after."""
+"""Training: compact datasets, a LoRA on them, classifiers, and measures before and after."""

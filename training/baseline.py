@@ -1,4 +1,4 @@
-"""What a classifier of messages must beat: words and parts of words, without a neural network."""
+"""A baseline that classifiers of messages must beat: words and their parts, no neural net."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,7 +10,7 @@ from training import calibration
 from training.classifier import Task
 from training.config import ClassifierConfig
 
-INVERSE_PENALTY = 10.0  # of the baseline; the usual 1 is as right but far less sure
+INVERSE_PENALTY = 10.0  # with the usual 1, it is as often right but far less sure
 
 
 class Baseline:
@@ -20,15 +20,15 @@ class Baseline:
         self._pipeline, self.labels = pipeline, labels
 
     def probabilities(self, texts: Sequence[str]) -> NDArray[np.float64]:
-        """(n, classes)."""
+        """See `Classifying.probabilities`."""
         if not texts:
             return np.zeros((0, len(self.labels)))
-        found: NDArray[np.float64] = self._pipeline.predict_proba(list(texts))
-        return found
+        probabilities: NDArray[np.float64] = self._pipeline.predict_proba(list(texts))
+        return probabilities
 
 
 def baseline(task: Task, config: ClassifierConfig) -> Baseline:
-    """Fit the row that keeps the others honest: it costs a second and reads no meaning.
+    """Fit the baseline: it costs a second and reads no meaning.
 
     Raises:
         ValueError: a class has no message to learn from.

@@ -1,6 +1,4 @@
-"""How sure a classifier may be and from where on it says yes, by validation messages; and how much
-a class weighs.
-"""
+"""Calibrates classifiers by validation messages: a temperature, a threshold; and weighs classes."""
 
 from collections.abc import Callable
 from typing import Any, Literal
@@ -10,13 +8,14 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
 
-# Few messages, all told apart, would have the logits grow without end: at most they are doubled.
+# Few messages, all classified rightly, would have the logits grow without end: they are doubled at
+# most.
 TEMPERATURES = (0.5, 20.0)
-EVEN = 0.5  # threshold between two classes where nothing says otherwise
+EVEN = 0.5  # threshold between two classes where validation messages decide nothing
 
 
 def log_loss(logits: NDArray[np.float64], truth: NDArray[np.int64], temperature: float) -> float:
-    """Mean negative log-likelihood, in nats, of the true classes.
+    """Return the mean negative log-likelihood, in nats, of the true classes.
 
     Args:
         logits: (n, classes).
@@ -26,7 +25,7 @@ def log_loss(logits: NDArray[np.float64], truth: NDArray[np.int64], temperature:
 
 
 def temperature(logits: NDArray[np.float64], truth: NDArray[np.int64]) -> float:
-    """What to divide logits by for the least log-loss (Guo et al. 2017, arXiv 1706.04599, 4.2).
+    """Find the divisor of logits with the least log-loss (Guo et al. 2017, arXiv 1706.04599, 4.2).
 
     It lies within `TEMPERATURES`, and is 1 without messages or where nothing else is better.
 
@@ -37,12 +36,12 @@ def temperature(logits: NDArray[np.float64], truth: NDArray[np.int64]) -> float:
     if not len(truth):
         return 1.0
     # The loss has a single minimum in the temperature, so also in its logarithm.
-    found = minimize_scalar(
+    optimum = minimize_scalar(
         lambda log: log_loss(logits, truth, float(np.exp(log))),
         bounds=tuple(np.log(TEMPERATURES)),
         method="bounded",
     )
-    best = float(np.exp(found.x))
+    best = float(np.exp(optimum.x))
     return best if log_loss(logits, truth, best) < log_loss(logits, truth, 1.0) else 1.0
 
 
@@ -51,7 +50,7 @@ def threshold(
     truth: NDArray[np.int64],
     measure: Literal["accuracy", "f1"],
 ) -> float:
-    """The least probability of the first of two classes from which a message is put into it.
+    """Find the least probability of the first of two classes from which it is decided for.
 
     It is best among all cuts for the accuracy, or the F1 of the first class; of cuts that are
     equally good, the one nearest to `EVEN`. Cuts lie midway between neighbouring probabilities.
@@ -63,18 +62,18 @@ def threshold(
     first = probabilities[:, 0]
     cuts = _cuts(first)
     positive = np.sort(first[truth == 0])
-    said = len(first) - np.searchsorted(np.sort(first), cuts)
+    decided = len(first) - np.searchsorted(np.sort(first), cuts)
     right = len(positive) - np.searchsorted(positive, cuts)
     if measure == "f1":
-        score = 2 * right / np.maximum(said + len(positive), 1)
+        score = 2 * right / np.maximum(decided + len(positive), 1)
     else:
-        score = right + (len(first) - len(positive)) - (said - right)
+        score = right + (len(first) - len(positive)) - (decided - right)
     best = cuts[score == score.max()]
     return float(best[np.abs(best - EVEN).argmin()])
 
 
 def _cuts(first: NDArray[np.float64]) -> NDArray[np.float64]:
-    """One threshold for each way to cut: below all, between any two, above all; and `EVEN`."""
+    """Return a threshold for each way to cut: below all, between any two, above all; and `EVEN`."""
     values = np.unique(first)
     above = (values + np.append(values[1:], 1.0)) / 2 if len(values) else values
     # Midway between neighbouring floats, or above 1, can be the lower one again.
@@ -82,7 +81,7 @@ def _cuts(first: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def class_weights(truth: NDArray[np.int64], classes: int) -> NDArray[np.float64]:
-    """(classes,) weights by inverse frequency; their mean over the messages is 1.
+    """Return (classes,) weights by inverse frequency; their mean over the messages is 1.
 
     Raises:
         ValueError: a class has no message.
@@ -94,7 +93,7 @@ def class_weights(truth: NDArray[np.int64], classes: int) -> NDArray[np.float64]
 
 
 def weighted_loss(weights: NDArray[np.float64]) -> Callable[..., Any]:
-    """Cross entropy for the transformers Trainer; `weights` as `class_weights` gives them.
+    """Make a cross entropy for the transformers Trainer, with `weights` from `class_weights`.
 
     The mean is over messages, not over their weights, which cancel out in a batch of one class.
     """

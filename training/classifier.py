@@ -1,12 +1,13 @@
-"""Classifiers of short messages: a LoRA with a head on a causal model, and what it must beat.
+"""Classifiers of short messages: a LoRA with a head on a causal model, and that model untrained.
 
-All have `probabilities(texts)`. A message is put to a model as its chat template puts what a user
+Both have `probabilities(texts)`. A message is put to a model as its chat template puts what a user
 says, and the head reads the place where the answer would begin; a tokenizer without a template has
 the text between its own marks of begin and end. Texts that would make more than `max_tokens` tokens
 are cut at their end.
 """
 
 import contextlib
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,20 +20,22 @@ from scipy.special import softmax
 
 from elenchus.config import TrainingConfig
 from elenchus.errors import UserError
+from elenchus.progress import Advance
 from elenchus.runs import explained
-from models import pretrained
+from models.pretrained import load as load_pretrained
+from models.pretrained import load_causal, load_tokenizer
 from models.templates import as_letters, rendered
 from training import calibration, lora
 from training.config import ClassifierConfig
+from training.lora import Ids, Row
 
 ADAPTER = "adapter_model.safetensors"
 CARD = "classifier.json"  # file beside the adapter
 BATCH = 32
-ROOM, LONGEST = 64, 4096  # tokens: least of a text beside what stands around it; most of a prompt
+ROOM = 64  # tokens of a text, at least, that must fit beside what stands around it
+LONGEST = 4096  # tokens of a prompt, at most
 TEXT, ANSWER = "[[text]]", "[[answer]]"  # stand in a rendered template for what comes there
 PROMPT = "Which of these is this message: {labels}?\n\n{text}"
-
-Ids = list[int]
 
 
 class Labelled(Protocol):
@@ -45,13 +48,13 @@ class Labelled(Protocol):
 
 
 class Classifying(Protocol):
-    """What gives each text a probability for every class, in the order of `labels`."""
+    """A classifier: it gives each text a probability for every class, in the order of `labels`."""
 
     @property
     def labels(self) -> tuple[str, ...]: ...
 
     def probabilities(self, texts: Sequence[str]) -> NDArray[np.float64]:
-        """(n, classes); each row sums to 1."""
+        """Return probabilities of shape (n, classes); each row sums to 1."""
         ...
 
 
@@ -64,12 +67,12 @@ class Task:
     validation: Sequence[Labelled]
 
     def truth(self, messages: Sequence[Labelled]) -> NDArray[np.int64]:
-        """(n,) places of their classes; ValueError for one that is none of the task's."""
+        """Return the (n,) places of their classes; ValueError for one that the task has not."""
         return np.array([self.labels.index(m.label) for m in messages], dtype=np.int64)
 
 
 class Card(BaseModel):
-    """What a folder says of its classifier.
+    """The file beside an adapter that says how to use it.
 
     `temperature` divides the logits; `threshold` is the least probability of the first of two
     classes, None for more; `before` and `after` stand around a text, as they did in training:
@@ -94,25 +97,26 @@ class Tuned:
         self.card, self.labels = card, card.labels
 
     def probabilities(self, texts: Sequence[str]) -> NDArray[np.float64]:
-        """(n, classes), calibrated; texts over `card.max_tokens` tokens are cut."""
-        made: NDArray[np.float64] = softmax(self.logits(texts) / self.card.temperature, axis=1)
-        return made
+        """See `Classifying.probabilities`; calibrated, texts cut at `card.max_tokens` tokens."""
+        probabilities: NDArray[np.float64]
+        probabilities = softmax(self.logits(texts) / self.card.temperature, axis=1)
+        return probabilities
 
     def logits(self, texts: Sequence[str]) -> NDArray[np.float64]:
-        """(n, classes), as they come from the head."""
+        """Return logits of shape (n, classes), as they come from the head."""
         rows = _rows(self._tokenizer, self.card, texts)
         return _in_batches(rows, len(self.labels), self._logits)
 
     def _logits(self, rows: Sequence[Ids]) -> Any:
-        pad = self._model.config.pad_token_id
-        return self._model(**_padded(rows, pad, self._model.device)).logits
+        batch = lora.with_mask(rows, self._model.config.pad_token_id)
+        return self._model(**_moved(batch, self._model.device)).logits
 
 
 class Untrained:
     """The model as it is: how likely each label is as its answer, by the mean over its tokens.
 
-    It is asked without documents or examples. A softmax over the labels gives probabilities, which
-    are not calibrated.
+    It is asked without documents or examples. Probabilities are a softmax over the labels, and are
+    not calibrated.
     """
 
     def __init__(self, model: Any, tokenizer: Any, labels: tuple[str, ...], longest: int) -> None:
@@ -128,31 +132,28 @@ class Untrained:
     @property
     def room(self) -> int:
         """Tokens that a text may have beside the question."""
-        around = (self._card.before, self._card.after)
-        used = (self._tokenizer(part, add_special_tokens=False).input_ids for part in around)
-        return self._card.max_tokens - sum(map(len, used))
+        frame = (self._card.before, self._card.after)
+        ids = (self._tokenizer(part, add_special_tokens=False).input_ids for part in frame)
+        return self._card.max_tokens - sum(map(len, ids))
 
     def probabilities(self, texts: Sequence[str]) -> NDArray[np.float64]:
-        """(n, classes); texts are cut to `room` tokens."""
+        """See `Classifying.probabilities`; texts are cut to `room` tokens."""
         prompts = _rows(self._tokenizer, self._card, texts)
         scores = np.hstack([self._scores(prompts, answer) for answer in self._answers])
-        made: NDArray[np.float64] = softmax(scores, axis=1)
-        return made
+        probabilities: NDArray[np.float64] = softmax(scores, axis=1)
+        return probabilities
 
     def _scores(self, prompts: Sequence[Ids], answer: Ids) -> NDArray[np.float64]:
-        """(n, 1) mean log-likelihoods, in nats, of the answer's tokens."""
+        """Return the (n, 1) mean log-likelihoods, in nats, of the answer's tokens."""
 
         def run(rows: Sequence[Ids]) -> Any:
-            import torch
-
-            pad, device = lora.pad_token(self._tokenizer), self._model.device
-            batch = _padded(rows, pad, device, left=True)
-            places = (batch["attention_mask"].cumsum(-1) - 1).clamp(min=0)
-            # Logits of other places are not made: a vocabulary may have 100,000 words.
-            kept = self._model(**batch, position_ids=places, logits_to_keep=len(answer) + 1).logits
-            likely = kept[:, :-1].float().log_softmax(-1)
-            found = torch.tensor(answer, device=device).expand(len(rows), -1)[..., None]
-            return likely.gather(-1, found).mean(dim=1)
+            batch = lora.with_mask(rows, lora.pad_token(self._tokenizer), "left")
+            batch["position_ids"] = (batch["attention_mask"].cumsum(-1) - 1).clamp(min=0)
+            batch = _moved(batch, self._model.device)
+            # Logits of other places are not computed: a vocabulary may have 100,000 words.
+            logits = self._model(**batch, logits_to_keep=len(answer) + 1).logits[:, :-1]
+            tokens = batch["input_ids"][:, -len(answer) :, None]
+            return logits.float().log_softmax(-1).gather(-1, tokens).mean(dim=1)
 
         return _in_batches([[*prompt, *answer] for prompt in prompts], 1, run)
 
@@ -164,13 +165,12 @@ def train(
     config: ClassifierConfig,
     seed: int,
     out: Path,
-    progress: Callable[[int, int], None],
+    advance: Advance,
 ) -> Card:
     """Train and calibrate a classifier on the weights in a folder; it appears, whole, at `out`.
 
     The folder holds the LoRA with the head (safetensors) and a `Card`: all that `load` needs. A
-    training that was stopped goes on from its last checkpoint. `progress` is told the steps done
-    and to do.
+    training that was stopped goes on from its last checkpoint.
 
     Raises:
         ValueError: a class has no message to learn from, or `training.max_tokens` is too small for
@@ -183,22 +183,26 @@ def train(
     set_seed(seed)  # the head begins at random
     model, tokenizer = _with_head(weights, len(task.labels))
     before, after = _frame(tokenizer)
-    plain = Card(labels=task.labels, max_tokens=training.max_tokens, before=before, after=after)
-    rows = _rows(tokenizer, plain, [message.text for message in task.learn])
+    uncalibrated = Card(
+        labels=task.labels, max_tokens=training.max_tokens, before=before, after=after
+    )
+    rows = _rows(tokenizer, uncalibrated, [message.text for message in task.learn])
     samples = [{"input_ids": i, "labels": [int(k)]} for i, k in zip(rows, truth, strict=True)]
     plan = lora.batches(samples, training, seed)
     model = lora.with_lora(model, training, "SEQ_CLS")
     loss = calibration.weighted_loss(balance if config.class_weights else np.ones(len(task.labels)))
-    lora.fit(model, plan, _batch(lora.pad_token(tokenizer)), training, seed, out, progress, loss)
-    made = _calibrated(Tuned(model, tokenizer, plain), task, config)
+    collate = functools.partial(_collate, lora.pad_token(tokenizer))
+    lora.fit(model, plan, collate, training, seed, out, advance, loss)
+    calibrated = _calibrated(Tuned(model, tokenizer, uncalibrated), task, config)
     with explained(out.parent):
-        (lora.partial(out) / CARD).write_text(made.model_dump_json(indent=1), encoding="utf-8")
+        text = calibrated.model_dump_json(indent=1)
+        (lora.unfinished(out) / CARD).write_text(text, encoding="utf-8")
         lora.finish(out)
-    return made
+    return calibrated
 
 
 def load(folder: Path, weights: Path) -> Tuned:
-    """A trained classifier, on the weights that it was trained on.
+    """Load a trained classifier onto the weights that it was trained on.
 
     Raises:
         UserError: the folder holds no whole classifier, or one of other weights.
@@ -206,21 +210,21 @@ def load(folder: Path, weights: Path) -> Tuned:
     from peft import PeftModel
     from safetensors import SafetensorError
 
-    known = card(folder)
+    saved = card(folder)
     try:
         (folder / ADAPTER).stat()  # peft would ask the hub for a file that is not there
-        model, tokenizer = _with_head(weights, len(known.labels))
+        model, tokenizer = _with_head(weights, len(saved.labels))
         tuned = PeftModel.from_pretrained(model, folder)
     # torch raises a RuntimeError for tensors of another shape.
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise UserError(
             f"{folder} holds no whole classifier for {weights}: {error}; train it again"
         ) from error
-    return Tuned(tuned.to(_device()), tokenizer, known)
+    return Tuned(tuned.to(_device()), tokenizer, saved)
 
 
 def card(folder: Path) -> Card:
-    """What a folder says of its classifier; UserError where that is missing or damaged."""
+    """Read the card in the folder of a classifier; UserError where it is missing or damaged."""
     try:
         return Card.model_validate_json((folder / CARD).read_text("utf-8"))
     except (OSError, ValueError) as error:
@@ -228,48 +232,41 @@ def card(folder: Path) -> Card:
 
 
 def fits(weights: Path, max_tokens: int) -> bool:
-    """Whether so many tokens hold what stands around a text, and a text of ROOM tokens.
+    """Tell whether so many tokens hold what stands around a text, and a text of ROOM tokens.
 
     Raises:
         UserError: transformers cannot load the model without code of its own.
     """
-    from transformers import AutoConfig, AutoTokenizer
+    from transformers import AutoConfig
 
-    pretrained.load(AutoConfig, weights)
-    tokenizer = pretrained.load(AutoTokenizer, weights)
-    around = "".join(_frame(tokenizer))
-    return len(tokenizer(around, add_special_tokens=False).input_ids) + ROOM <= max_tokens
+    load_pretrained(AutoConfig, weights)
+    tokenizer = load_tokenizer(weights)
+    frame = "".join(_frame(tokenizer))
+    return len(tokenizer(frame, add_special_tokens=False).input_ids) + ROOM <= max_tokens
 
 
 def untrained(weights: Path, labels: tuple[str, ...]) -> Untrained | None:
-    """The model in a folder, asked for the label; None where it cannot read so many labels.
+    """Load the model in a folder as it is; None where its context cannot hold so many labels.
 
     Texts that do not fit into its context are cut.
     """
-    import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
-
-    tokenizer = pretrained.load(AutoTokenizer, weights)
-    model = pretrained.load(
-        AutoModelForCausalLM, weights, dtype=torch.float32, use_safetensors=True
-    )
+    tokenizer, model = load_tokenizer(weights), load_causal(weights)
     context = getattr(model.config, "max_position_embeddings", LONGEST)
-    made = Untrained(model.to(_device()), tokenizer, labels, min(context, LONGEST))
-    return made if made.room >= ROOM else None
+    classifier = Untrained(model.to(_device()), tokenizer, labels, min(context, LONGEST))
+    return classifier if classifier.room >= ROOM else None
 
 
 def _with_head(weights: Path, classes: int) -> tuple[Any, Any]:
-    """Model with a new head, and its tokenizer. The head finds a text's end by the padding."""
-    import torch
-    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+    """Load a model with a new head, and its tokenizer. The head finds a text's end by padding."""
+    from transformers import AutoModelForSequenceClassification
 
-    tokenizer = pretrained.load(AutoTokenizer, weights)
+    tokenizer = load_tokenizer(weights)
     with _without_warnings():  # that the head is new
-        model = pretrained.load(
+        model = load_pretrained(
             AutoModelForSequenceClassification,
             weights,
             num_labels=classes,
-            dtype=torch.float32,
+            dtype="float32",
             use_safetensors=True,
         )
     model.config.pad_token_id = lora.pad_token(tokenizer)
@@ -295,33 +292,34 @@ def _device() -> Any:
 
 
 def _frame(tokenizer: Any) -> tuple[str, str]:
-    """What stands before a text that is to be classified, and after it."""
+    """Return what stands before a text that is to be classified, and after it."""
     if tokenizer.chat_template is None:
         return tokenizer.bos_token or "", tokenizer.eos_token or ""
     chat = [{"role": "user", "content": TEXT}]
-    made = rendered(tokenizer, chat, tokenize=False, add_generation_prompt=True)
-    before, _, after = made.partition(TEXT)
+    prompt = rendered(tokenizer, chat, tokenize=False, add_generation_prompt=True)
+    before, _, after = prompt.partition(TEXT)
     return before, after
 
 
 def _asking(tokenizer: Any, prompt: str) -> tuple[str, str, str]:
-    """What stands before the text of a prompt, after it, and last before the answer.
+    """Return what stands before the text of a prompt, after it, and last before the answer.
 
     The last is the space, if any, that makes one token with the answer's first word.
     """
     if tokenizer.chat_template is None:
         prompt = as_letters(tokenizer, prompt)
-        made = f"{tokenizer.bos_token or ''}{prompt}\n\nAnswer: {ANSWER}"
+        whole = f"{tokenizer.bos_token or ''}{prompt}\n\nAnswer: {ANSWER}"
     else:
         chat = [{"role": "user", "content": prompt}, {"role": "assistant", "content": ANSWER}]
-        made = rendered(tokenizer, chat, tokenize=False)
-    before, _, rest = made.partition(TEXT)
+        whole = rendered(tokenizer, chat, tokenize=False)
+    before, _, rest = whole.partition(TEXT)
     after = rest.partition(ANSWER)[0]
-    return before, after.rstrip(" "), after[len(after.rstrip(" ")) :]
+    stripped = after.rstrip(" ")
+    return before, stripped, after[len(stripped) :]
 
 
 def _rows(tokenizer: Any, card: Card, texts: Sequence[str]) -> list[Ids]:
-    """Token ids of each text in its frame, `card.max_tokens` at most: the text's end is cut."""
+    """Return the ids of each text in its frame; what is over `card.max_tokens` of a text is cut."""
     if not texts:
         return []
     tail: Ids = tokenizer(card.after, add_special_tokens=False).input_ids
@@ -334,37 +332,22 @@ def _rows(tokenizer: Any, card: Card, texts: Sequence[str]) -> list[Ids]:
     return [[*ids, *tail] for ids in cut.input_ids]
 
 
-def _padded(rows: Sequence[Ids], pad: int, device: Any, left: bool = False) -> dict[str, Any]:
+def _moved(batch: dict[str, Any], device: Any) -> dict[str, Any]:
+    """Return a batch on a device."""
+    return {name: tensor.to(device) for name, tensor in batch.items()}
+
+
+def _collate(pad: int, items: Sequence[list[Row]]) -> dict[str, Any]:
+    """Make a classifier's arguments of the loader's one item, which is the whole batch."""
     import torch
 
-    width = max(map(len, rows))
-
-    def filled(row: Sequence[int], filler: int) -> list[int]:
-        more = [filler] * (width - len(row))
-        return [*more, *row] if left else [*row, *more]
-
-    ids = [filled(row, pad) for row in rows]
-    mask = [filled([1] * len(row), 0) for row in rows]
-    return {
-        "input_ids": torch.tensor(ids, device=device),
-        "attention_mask": torch.tensor(mask, device=device),
-    }
-
-
-def _batch(pad: int) -> Callable[[Sequence[list[lora.Row]]], dict[str, Any]]:
-    """Makes a model's arguments of the loader's one item, which is the whole batch."""
-
-    def made(items: Sequence[list[lora.Row]]) -> dict[str, Any]:
-        import torch
-
-        (rows,) = items
-        labels = torch.tensor([row["labels"][0] for row in rows])
-        return {**_padded([row["input_ids"] for row in rows], pad, "cpu"), "labels": labels}
-
-    return made
+    (rows,) = items
+    labels = torch.tensor([row["labels"][0] for row in rows])
+    return {**lora.with_mask([row["input_ids"] for row in rows], pad), "labels": labels}
 
 
 def _calibrated(tuned: Tuned, task: Task, config: ClassifierConfig) -> Card:
+    """Return the card with the temperature and the threshold that suit validation messages."""
     truth = task.truth(task.validation)
     logits = tuned.logits([message.text for message in task.validation])
     temperature = calibration.temperature(logits, truth)
@@ -378,13 +361,13 @@ def _calibrated(tuned: Tuned, task: Task, config: ClassifierConfig) -> Card:
 def _in_batches(
     rows: Sequence[Ids], width: int, run: Callable[[Sequence[Ids]], Any]
 ) -> NDArray[np.float64]:
-    """(n, width) of what `run` gives; rows of like length go together: little is padding."""
+    """Return (n, width) of what `run` gives; rows of like length go together: little is padding."""
     import torch
 
-    made = np.zeros((len(rows), width))
+    outputs = np.zeros((len(rows), width))
     order = sorted(range(len(rows)), key=lambda place: len(rows[place]))
     with torch.inference_mode():
         for start in range(0, len(order), BATCH):
             places = order[start : start + BATCH]
-            made[places] = run([rows[place] for place in places]).float().cpu().numpy()
-    return made
+            outputs[places] = run([rows[place] for place in places]).float().cpu().numpy()
+    return outputs

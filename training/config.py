@@ -1,4 +1,4 @@
-"""The sections of the configuration that say what is trained besides a LoRA on examples."""
+"""Sections of the configuration for training other than a LoRA on examples."""
 
 from typing import Literal
 

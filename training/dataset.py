@@ -1,4 +1,4 @@
-"""Curates accepted turns into a compact dataset, and writes it out with its provenance.
+"""Curates accepted turns into a compact dataset, and writes it with its provenance.
 
 Selection is facility location over question embeddings, weighted by the gap: the fewest examples
 that cover what the student failed on.
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from elenchus.config import DatasetConfig
 from elenchus.records import Dataset, Examination, ExamItem, Example, Message, Text
 from elenchus.runs import write_atomic
+from training.deduplication import deduplicate
 
 Vectors = NDArray[np.float32]
 
@@ -38,48 +39,45 @@ def curate(
     nearness = (vectors @ exam_vectors.T).max(axis=1, initial=-1.0)
     apart = [i for i in range(len(examples)) if nearness[i] < config.near_exam]
     distinct = without_duplicates(vectors, apart, config.near_duplicate)
-    kept = _selected(examples, vectors, distinct, config, most)
+    selected = _selected(examples, vectors, distinct, config, most)
     return Dataset(
         round=round_,
-        example_ids=tuple(examples[i].id for i in kept),
+        example_ids=tuple(examples[i].id for i in selected),
         candidates=len(examples) + too_long,
         near_duplicates=len(apart) - len(distinct),
         near_exam=len(examples) - len(apart),
         too_long=too_long,
-        nearest_exam_similarity=round(float(nearness[kept].max(initial=-1.0)), 4),
+        nearest_exam_similarity=round(float(nearness[selected].max(initial=-1.0)), 4),
     )
 
 
 def _selected(
     examples: Sequence[Example],
     vectors: Vectors,
-    among: list[int],
+    candidates: list[int],
     config: DatasetConfig,
     most: int,
 ) -> list[int]:
-    """The indices that the configured selection keeps."""
+    """Select among candidates as the configuration says; they are indices of examples."""
     if config.selection == "random":  # an id is a hash
-        return sorted(among, key=lambda i: examples[i].id)[:most]
+        return sorted(candidates, key=lambda i: examples[i].id)[:most]
     if config.selection == "hardest":
-        return sorted(among, key=lambda i: (-examples[i].weight, examples[i].id))[:most]
-    weights = np.array([examples[i].weight for i in among])
-    chosen = facility_location(vectors[among], weights, most, config.coverage)
-    return [among[i] for i in chosen]
+        return sorted(candidates, key=lambda i: (-examples[i].weight, examples[i].id))[:most]
+    weights = np.array([examples[i].weight for i in candidates])
+    chosen = facility_location(vectors[candidates], weights, most, config.coverage)
+    return [candidates[i] for i in chosen]
 
 
 def without_duplicates(vectors: Vectors, order: Sequence[int], threshold: float) -> list[int]:
-    """Those of `order`, in order, whose cosine to every one kept before is below the threshold."""
-    kept: list[int] = []
-    for i in order:
-        if not kept or float((vectors[kept] @ vectors[i]).max()) < threshold:
-            kept.append(i)
-    return kept
+    """Return those of `order`, in order, whose cosine to all returned before is < `threshold`."""
+    distinct = deduplicate(vectors[list(order)], threshold).index < 0
+    return [i for i, is_distinct in zip(order, distinct, strict=True) if is_distinct]
 
 
 def facility_location(
     vectors: Vectors, weights: NDArray[np.float64], most: int, coverage: float
 ) -> list[int]:
-    """Greedy maximiser of sum over i of weight[i] * max over chosen j of cosine(i, j).
+    """Maximise, greedily, the sum over i of weight[i] * max over chosen j of cosine(i, j).
 
     Stops at `most` items, or when the chosen ones reach `coverage` of what all items reach. The
     objective is monotone and submodular, so greedy is within 1 - 1/e of the best set
@@ -89,18 +87,18 @@ def facility_location(
     reach = np.zeros(len(vectors))
     total = float(similarity.max(axis=1, initial=0.0).sum())
     chosen: list[int] = []
-    left = np.ones(len(vectors), dtype=bool)
-    while len(chosen) < most and left.any() and reach.sum() < coverage * total:
+    available = np.ones(len(vectors), dtype=bool)
+    while len(chosen) < most and available.any() and reach.sum() < coverage * total:
         gains = np.maximum(similarity, reach[:, None]).sum(axis=0)
-        best = int(np.where(left, gains, -np.inf).argmax())
+        best = int(np.where(available, gains, -np.inf).argmax())
         chosen.append(best)
-        left[best] = False
+        available[best] = False
         reach = np.maximum(reach, similarity[:, best])
     return chosen
 
 
 def write_examples(path: Path, examples: Sequence[Example]) -> None:
-    """JSONL with `prompt` and `completion` in chat form, and the ids that each came from."""
+    """Write JSONL with `prompt` and `completion` in chat form, and the ids that each came from."""
     write_rows(
         path,
         [
@@ -116,17 +114,17 @@ def write_examples(path: Path, examples: Sequence[Example]) -> None:
 
 
 def write_texts(path: Path, texts: Sequence[Text]) -> None:
-    """JSONL of texts with the ids that each came from."""
+    """Write JSONL of texts with the ids that each came from."""
     write_rows(path, [text.model_dump(mode="json") | {"id": text.id} for text in texts])
 
 
 def write_exam(path: Path, items: Sequence[ExamItem]) -> None:
-    """JSONL of exam items: never to be trained on."""
+    """Write JSONL of exam items: never to be trained on."""
     write_rows(path, [item.model_dump(mode="json") | {"id": item.id} for item in items])
 
 
 def write_rejected(path: Path, examinations: Sequence[Examination]) -> None:
-    """JSONL of the examinations that gave nothing, each with its reason and raw text."""
+    """Write JSONL of the examinations without an example, each with its reason and raw text."""
     write_rows(path, [e.model_dump(mode="json") | {"id": e.id} for e in examinations])
 
 
@@ -135,6 +133,6 @@ def _chat(messages: Sequence[Message]) -> list[dict[str, str]]:
 
 
 def write_rows(path: Path, rows: Sequence[object]) -> None:
-    """JSONL of plain values."""
+    """Write JSONL of plain values."""
     path.parent.mkdir(exist_ok=True)
     write_atomic(path, "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows))

@@ -1,4 +1,4 @@
-"""How varied texts are: the share of distinct n-grams, and how much texts repeat one another."""
+"""Measures of how varied texts are: distinct n-grams, and how much texts repeat one another."""
 
 import math
 import re
@@ -16,7 +16,7 @@ Gram = tuple[str, ...]
 
 
 def distinct(texts: Sequence[str], n: int) -> float | None:
-    """Distinct-n (Li et al. 2016, arXiv 1510.03055): different n-grams over all n-grams.
+    """Return distinct-n (Li et al. 2016, arXiv 1510.03055): different n-grams over all n-grams.
 
     Words and signs count, in lower case. In (0, 1]; falls as texts get more, so only sets of like
     size compare. None where no text has n words.
@@ -26,14 +26,14 @@ def distinct(texts: Sequence[str], n: int) -> float | None:
 
 
 def self_bleu(texts: Sequence[str], sample: int = SAMPLE, seed: int = 0) -> float | None:
-    """Self-BLEU-4 (Zhu et al. 2018, Texygen, arXiv 1802.01886): 1 where all texts are the same.
+    """Return Self-BLEU-4 (Zhu et al. 2018, arXiv 1802.01886): 1 where all texts are the same.
 
     The mean BLEU of each text with all others as references, among `sample` of the texts drawn by
     `seed`. An order without a match counts as a tenth of one (method 1 of Chen and Cherry 2014),
     and a text of fewer than four words is measured up to its own length. None where fewer than
     two texts have words.
     """
-    words = [found for text in texts if (found := _words(text))]
+    words = [of_text for of_text in map(_words, texts) if of_text]
     if len(words) > sample:
         drawn = np.random.default_rng(seed).choice(len(words), sample, replace=False)
         words = [words[i] for i in drawn]
@@ -44,27 +44,24 @@ def self_bleu(texts: Sequence[str], sample: int = SAMPLE, seed: int = 0) -> floa
     scores = []
     for i, length in enumerate(lengths):
         logs = [precision[i] for precision in precisions[:length]]
-        others = lengths[:i] + lengths[i + 1 :]
-        closest = min(others, key=lambda other: (abs(other - length), other))
+        references = lengths[:i] + lengths[i + 1 :]
+        closest = min(references, key=lambda other: (abs(other - length), other))
         scores.append(math.exp(sum(logs) / len(logs) + min(0.0, 1 - closest / length)))
     return sum(scores) / len(scores)
 
 
 def _log_precisions(words: Sequence[Sequence[str]], n: int) -> list[float]:
-    """Logarithm of each text's clipped n-gram precision against all others."""
+    """Return the logarithm of each text's clipped n-gram precision against all others."""
     counts = [Counter(_grams(text, n)) for text in words]
     # The most that others have of an n-gram, clipped at a text's own count, is the second largest
     # of all counts, clipped: the largest is either its own or another's that is no smaller.
     largest: Counter[Gram] = Counter()
     second: Counter[Gram] = Counter()
-    for own in counts:
-        for gram, count in own.items():
+    for of_text in counts:
+        for gram, count in of_text.items():
             second[gram] = max(second[gram], min(count, largest[gram]))
             largest[gram] = max(largest[gram], count)
-    return [
-        _log_precision(sum(min(count, second[g]) for g, count in own.items()), own.total(), n)
-        for own in counts
-    ]
+    return [_log_precision((of_text & second).total(), of_text.total(), n) for of_text in counts]
 
 
 def _log_precision(matches: int, total: int, n: int) -> float:

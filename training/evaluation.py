@@ -13,50 +13,46 @@ RIGHT: frozenset[Grade] = frozenset({"correct", "partial"})
 RESAMPLES = 2000
 
 
-def graded(items: Sequence[ExamItem], *sittings: Sequence[Score]) -> list[ExamItem]:
-    """The items that have a grade in every one of the sittings."""
-    known = [{score.item_id for score in scores} for scores in sittings]
-    return [item for item in items if all(item.id in ids for ids in known)]
+def graded(items: Sequence[ExamItem], *scores: Sequence[Score]) -> list[ExamItem]:
+    """Return the items that have a score each time that the exam was run."""
+    scored = [{score.item_id for score in each} for each in scores]
+    return [item for item in items if all(item.id in ids for ids in scored)]
 
 
 def accuracy(items: Sequence[ExamItem], scores: Sequence[Score]) -> Estimate:
-    """Share of right results. A right result from a wrong rule ("partial") counts as right."""
-    right = _right(scores)
-    return _bootstrap(_clusters(items), np.array([right[item.id] for item in items]))
+    """Estimate the share of right results; a right one from a wrong rule ("partial") counts."""
+    return _bootstrap(items, _right(items, scores))
 
 
 def share(items: Sequence[ExamItem], scores: Sequence[Score]) -> float:
-    """Share of right results, without an interval."""
-    right = _right(scores)
-    return sum(right[item.id] for item in items) / len(items)
+    """Return the share of right results, without an interval."""
+    return float(_right(items, scores).mean())
 
 
 def gain(items: Sequence[ExamItem], before: Sequence[Score], after: Sequence[Score]) -> Estimate:
-    """Paired difference, after minus before, of the shares of right results."""
-    old, new = _right(before), _right(after)
-    difference = np.array([new[item.id] - old[item.id] for item in items])
-    return _bootstrap(_clusters(items), difference)
+    """Estimate the paired difference, after minus before, of the shares of right results."""
+    return _bootstrap(items, _right(items, after) - _right(items, before))
 
 
-def _right(scores: Sequence[Score]) -> dict[str, float]:
-    return {score.item_id: float(score.grade in RIGHT) for score in scores}
+def _right(items: Sequence[ExamItem], scores: Sequence[Score]) -> NDArray[np.float64]:
+    """Return 1 for each item whose result is right, else 0."""
+    right = {score.item_id: float(score.grade in RIGHT) for score in scores}
+    return np.array([right[item.id] for item in items])
 
 
-def _clusters(items: Sequence[ExamItem]) -> list[str]:
-    """What varies together: questions on one point stand or fall with that point."""
-    return [item.point_id or item.id for item in items]
+def _bootstrap(items: Sequence[ExamItem], values: NDArray[np.float64]) -> Estimate:
+    """Estimate a mean by a percentile bootstrap over clusters (after arXiv 2411.00640, sec. 2.2).
 
-
-def _bootstrap(clusters: Sequence[str], values: NDArray[np.float64]) -> Estimate:
-    """Mean with a percentile bootstrap over whole clusters (after arXiv 2411.00640, sec. 2.2)."""
+    Questions on one point are a cluster: they stand or fall with that point.
+    """
     if not len(values):
         return Estimate(value=float("nan"), low=float("nan"), high=float("nan"))
-    _, index = np.unique(clusters, return_inverse=True)
+    _, index = np.unique([item.point_id or item.id for item in items], return_inverse=True)
     sums, counts = np.bincount(index, values), np.bincount(index).astype(float)
     mean = float(values.mean())
     if len(sums) < 2:
         return Estimate(value=mean, low=mean, high=mean)
-    found = stats.bootstrap(
+    interval = stats.bootstrap(
         (sums, counts),
         lambda total, count, axis: total.sum(axis=axis) / count.sum(axis=axis),
         paired=True,
@@ -65,4 +61,4 @@ def _bootstrap(clusters: Sequence[str], values: NDArray[np.float64]) -> Estimate
         method="percentile",
         rng=np.random.default_rng(0),
     ).confidence_interval
-    return Estimate(value=mean, low=float(found.low), high=float(found.high))
+    return Estimate(value=mean, low=float(interval.low), high=float(interval.high))

@@ -1,4 +1,4 @@
-"""How good a classifier is on labelled messages: decisions, probabilities, and their intervals.
+"""Measures of a classifier on labelled messages: of its decisions and its probabilities.
 
 Every measure is computed from a weight for each message: 1 for its value, and how often a resample
 drew the message for its interval. So all resamples are computed at once.
@@ -6,7 +6,7 @@ drew the message for its interval. So all resamples are computed at once.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +25,11 @@ Labels = NDArray[np.integer[Any]]  # of shape (messages,): numbers of classes
 Probabilities = NDArray[np.floating[Any]]  # of shape (messages, classes)
 
 
-class ClassMetrics(BaseModel):
+class _Measured(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ClassMetrics(_Measured):
     """Measures of one class against all others; None where one is undefined.
 
     `gold` and `decided` count messages. `false_positives` and `false_negatives` are shares of all
@@ -33,7 +37,6 @@ class ClassMetrics(BaseModel):
     which would flatter it (Davis and Goadrich 2006).
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     gold: int
     decided: int
     precision: Estimate | None
@@ -45,14 +48,13 @@ class ClassMetrics(BaseModel):
     pr_auc: Estimate | None
 
 
-class Bin(BaseModel):
+class Bin(_Measured):
     """Messages whose top probability is in (`low`, `high`]: one bar of a reliability diagram.
 
     `confidence` is their mean top probability, `accuracy` how often the top class was right; both
     None where `count` is 0.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     low: float
     high: float
     count: int
@@ -60,7 +62,7 @@ class Bin(BaseModel):
     accuracy: Estimate | None
 
 
-class Metrics(BaseModel):
+class Metrics(_Measured):
     """All measures of a classifier on `messages` messages.
 
     `precision`, `recall`, `f1`, `roc_auc` and `pr_auc` are plain means over the classes (macro),
@@ -72,7 +74,6 @@ class Metrics(BaseModel):
     and a column for each decision.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
     messages: int
     threshold: float | None
     accuracy: Estimate
@@ -93,36 +94,21 @@ SINGLE = ("accuracy", "brier", "calibration_error")
 BY_CLASS = (*MACRO, "false_positives", "false_negatives")
 
 
-class _Ranking(NamedTuple):
-    """Messages by falling probability of a class, and the places of its P gold ones among them.
-
-    `above` (P,) counts the messages ranked higher than each, `upto` those ranked no lower;
-    `hits_above` and `hits_upto` count the gold ones of these. Ties are ranked alike.
-    """
-
-    order: NDArray[np.intp]
-    hits: NDArray[np.intp]
-    above: NDArray[np.intp]
-    upto: NDArray[np.intp]
-    hits_above: NDArray[np.intp]
-    hits_upto: NDArray[np.intp]
-
-
 @dataclass(frozen=True)
 class _Facts:
     """What each of n messages adds to the sums that the measures of k classes are made of."""
 
+    probabilities: Array  # (n, k)
     gold: Array  # (n, k), one-hot
     decided: Array  # (n, k), one-hot
     squared: Array  # (n,), Brier
     confidence: Array  # (n,)
     right: Array  # (n,), whether the most probable class is gold
     bins: Array  # (n, BINS), one-hot
-    rankings: tuple[_Ranking, ...]  # k
 
 
 def decide(probabilities: Probabilities, threshold: float | None = None) -> NDArray[np.intp]:
-    """Number of the class decided for each message: the most probable one, the first of equals.
+    """Return the number of the class decided for each message: the most probable, first of equals.
 
     With a threshold, of two classes the first where its probability is at least the threshold.
 
@@ -144,7 +130,7 @@ def measure(
     threshold: float | None = None,
     seed: int = 0,
 ) -> Metrics:
-    """All measures, each with its 95 % percentile bootstrap interval over messages.
+    """Compute all measures, each with its 95 % percentile bootstrap interval over messages.
 
     `gold` holds a number of `names` for each message; decisions are those of `decide`. A resample
     in which a measure is undefined does not count for its interval, and a macro mean there is over
@@ -197,31 +183,18 @@ def _facts(gold: Labels, probabilities: Array, decisions: Labels) -> _Facts:
     confidence = probabilities.max(axis=1)
     edges = np.linspace(0, 1, BINS + 1)[1:-1]
     return _Facts(
+        probabilities=probabilities,
         gold=one_hot[gold],
         decided=one_hot[decisions],
         squared=squared / 2 if len(one_hot) == 2 else squared,
         confidence=confidence,
         right=(probabilities.argmax(axis=1) == gold).astype(np.float64),
         bins=np.eye(BINS)[np.digitize(confidence, edges, right=True)],
-        rankings=tuple(
-            _ranking(probabilities[:, i], gold == i) for i in range(probabilities.shape[1])
-        ),
-    )
-
-
-def _ranking(scores: Array, is_gold: NDArray[np.bool_]) -> _Ranking:
-    order = np.argsort(-scores, kind="stable")
-    falling = -scores[order]
-    hits = np.flatnonzero(is_gold[order])
-    above = np.searchsorted(falling, falling[hits], side="left")
-    upto = np.searchsorted(falling, falling[hits], side="right")
-    return _Ranking(
-        order, hits, above, upto, np.searchsorted(hits, above), np.searchsorted(hits, upto)
     )
 
 
 def _estimates(facts: _Facts, seed: int) -> dict[str, list[Estimate | None]]:
-    """Each measure with its interval: one of each, of each class, or of each bin."""
+    """Return each measure with its interval: one of it, one for each class, or for each bin."""
     count = len(facts.gold)
     values = _measures(np.ones((1, count)), facts)
     rng = np.random.default_rng(seed)
@@ -249,12 +222,12 @@ def _estimates(facts: _Facts, seed: int) -> dict[str, list[Estimate | None]]:
 def _estimate(value: float, resampled: Array) -> Estimate | None:
     if np.isnan(value):
         return None
-    low, high = np.percentile(resampled[~np.isnan(resampled)], INTERVAL)
+    low, high = np.nanpercentile(resampled, INTERVAL)
     return Estimate(value=float(value), low=float(low), high=float(high))
 
 
 def _measures(drawn: NDArray[np.integer[Any]] | Array, facts: _Facts) -> dict[str, Array]:
-    """All measures for r weightings (r, n) of the messages; NaN stands for what is undefined.
+    """Compute all measures for r weightings (r, n) of the messages; NaN where one is undefined.
 
     Each has shape (r, 1), (r, k) where there is one for each class, or (r, BINS).
     """
@@ -263,7 +236,10 @@ def _measures(drawn: NDArray[np.integer[Any]] | Array, facts: _Facts) -> dict[st
     gold, decided = weights @ facts.gold, weights @ facts.decided
     hits = weights @ (facts.gold * facts.decided)
     off = weights @ (facts.bins * (facts.right - facts.confidence)[:, None])
-    areas = [_areas(weights, ranking) for ranking in facts.rankings]
+    areas = [
+        _areas(weights, probabilities, gold_ones > 0)
+        for probabilities, gold_ones in zip(facts.probabilities.T, facts.gold.T, strict=True)
+    ]
     return {
         "accuracy": hits.sum(axis=1, keepdims=True) / total,
         "brier": (weights @ facts.squared)[:, None] / total,
@@ -279,35 +255,44 @@ def _measures(drawn: NDArray[np.integer[Any]] | Array, facts: _Facts) -> dict[st
     }
 
 
-def _areas(weights: Array, ranking: _Ranking) -> tuple[Array, Array]:
-    """Areas under the ROC curve and average precision of a class, for each of r weightings.
+def _areas(weights: Array, scores: Array, is_gold: NDArray[np.bool_]) -> tuple[Array, Array]:
+    """Compute the area under the ROC curve and the average precision of a class, by weighting.
 
     The first is the share of pairs of a gold and another message that are ranked rightly, ties
     counting half (Fawcett 2006); the second is the mean precision down to each gold message.
+
+    Args:
+        weights: (r, n).
+        scores: (n,) probabilities of the class.
+        is_gold: (n,) whether a message is of the class.
     """
-    ranked = weights[:, ranking.order]
-    own = ranked[:, ranking.hits]
-    everything, hits = _running(ranked), _running(own)
-    hits_above, hits_upto = hits[:, ranking.hits_above], hits[:, ranking.hits_upto]
-    above, upto = everything[:, ranking.above], everything[:, ranking.upto]
-    positives = hits[:, -1]
-    negatives = everything[:, -1] - positives
-    wrong = ((above - hits_above) + (upto - hits_upto)) / 2
-    roc = _ratio((own * (negatives[:, None] - wrong)).sum(axis=1), positives * negatives)
+    order = np.argsort(-scores, kind="stable")
+    falling, gold = -scores[order], np.flatnonzero(is_gold[order])
+    # How many messages are ranked higher than each gold one, and how many no lower: ties are equal.
+    above = np.searchsorted(falling, falling[gold], side="left")
+    upto = np.searchsorted(falling, falling[gold], side="right")
+    ranked = weights[:, order]
+    gold_ranked = ranked[:, gold]
+    sums, gold_sums = _running(ranked), _running(gold_ranked)
+    gold_above = gold_sums[:, np.searchsorted(gold, above)]
+    gold_upto = gold_sums[:, np.searchsorted(gold, upto)]
+    positives = gold_sums[:, -1]
+    negatives = sums[:, -1] - positives
+    wrong = ((sums[:, above] - gold_above) + (sums[:, upto] - gold_upto)) / 2
+    roc = _ratio((gold_ranked * (negatives[:, None] - wrong)).sum(axis=1), positives * negatives)
     # A gold message that was not drawn has no weight, and may have nothing above it.
-    precision = np.divide(hits_upto, upto, out=np.zeros_like(upto), where=upto > 0)
-    return roc, _ratio((own * precision).sum(axis=1), positives)
+    upto_sums = sums[:, upto]
+    precision = np.divide(gold_upto, upto_sums, out=np.zeros_like(upto_sums), where=upto_sums > 0)
+    return roc, _ratio((gold_ranked * precision).sum(axis=1), positives)
 
 
 def _running(weights: Array) -> Array:
-    """Sums of the first 0, 1, ... columns."""
-    sums = np.zeros((weights.shape[0], weights.shape[1] + 1))
-    np.cumsum(weights, axis=1, out=sums[:, 1:])
-    return sums
+    """Return the sums of the first 0, 1, ... columns."""
+    return np.pad(np.cumsum(weights, axis=1), ((0, 0), (1, 0)))
 
 
 def _ratio(parts: Array, wholes: NDArray[Any]) -> Array:
-    """Parts over wholes, NaN where there is no whole."""
+    """Divide parts by wholes; NaN where there is no whole."""
     ratio = np.full(parts.shape, np.nan)
     np.divide(parts, wholes, out=ratio, where=wholes > 0)
     return ratio

@@ -6,9 +6,9 @@ from training.lora import Sample
 
 
 def samples(config: CommonConfig, count: int, round_: int) -> list[Sample]:
-    """Return so many of them, none in the general exam; none for a student that brings none.
+    """Return so many samples, other ones each round and none of the general exam.
 
-    Every round has its own.
+    There are none where the student's backend has none.
     """
     general = backend(config.student.model).general(config.student)
     if general is None or count == 0:

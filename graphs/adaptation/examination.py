@@ -171,7 +171,7 @@ def build_graph() -> StateGraph[ExaminationState, RunRef, SeedState, Nothing]:
         ExaminationState, context_schema=RunRef, input_schema=SeedState, output_schema=Nothing
     )
     for node in (begin, propose, answer, decide, revise, record):
-        graph.add_node(node.__name__, node)
+        graph.add_node(node)
     graph.add_edge(START, "begin")
     graph.add_conditional_edges("begin", after_begin)
     graph.add_conditional_edges("propose", after_propose)

@@ -136,14 +136,12 @@ def after_curate(state: AdaptationState) -> str:
 def build_graph() -> StateGraph[AdaptationState, RunRef, AdaptationState, AdaptationState]:
     """Build the graph without a checkpointer: the runner compiles it with the run's own."""
     graph = StateGraph(AdaptationState, context_schema=RunRef)
-    first = (nodes.index, nodes.survey, nodes.write_exam)
-    for node in (*first, evaluate, draw, curate, train, conclude):
-        graph.add_node(node.__name__, node, retry_policy=TRANSIENT)
+    graph.set_node_defaults(retry_policy=TRANSIENT)
+    graph.add_sequence([nodes.index, nodes.survey, nodes.write_exam, evaluate])
+    for node in (draw, curate, train, conclude):
+        graph.add_node(node)
     add_examinations(graph)
     graph.add_edge(START, "index")
-    graph.add_edge("index", "survey")
-    graph.add_edge("survey", "write_exam")
-    graph.add_edge("write_exam", "evaluate")
     graph.add_conditional_edges("evaluate", after_evaluate, ["draw", "conclude"])
     graph.add_conditional_edges("draw", after_draw, ["examine"])
     graph.add_edge("examine", "curate")
@@ -158,7 +156,7 @@ def add_examinations(
 ) -> None:
     """Add the inner loop as a node, which is sent one seed at a time."""
     inner = examination.build_graph().compile()
-    graph.add_node("examine", inner, retry_policy=TRANSIENT, input_schema=SeedState)
+    graph.add_node("examine", inner, input_schema=SeedState)
 
 
 def _wanted(run: Services, state: AdaptationState, round_: int) -> int:

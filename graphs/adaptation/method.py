@@ -8,13 +8,11 @@ from elenchus.records import Passage, Point
 from elenchus.runs import RunFolder
 from graphs.adaptation.config import AdaptationTree
 from graphs.adaptation.result import AdaptationResult
-from graphs.method import Method, Trace
+from graphs.method import Method
 
 if TYPE_CHECKING:
     from langgraph.graph import StateGraph
-    from rich.console import Console
 
-    from graphs.estimate import Use
     from graphs.services import RunRef, Services
 
 
@@ -27,12 +25,6 @@ class Examination(Method):
     read = Passage
     found = Point
 
-    def graph(self) -> "StateGraph[Any, RunRef, Any, Any]":
-        """See `Method.graph`."""
-        from graphs.adaptation.graph import build_graph
-
-        return build_graph()
-
     def update_graph(self) -> "StateGraph[Any, RunRef, Any, Any] | None":
         """See `Method.update_graph`."""
         from graphs.adaptation.update import build_graph
@@ -40,7 +32,7 @@ class Examination(Method):
         return build_graph()
 
     def check(self, config: Any, folder: Path, progress: Progress) -> None:
-        """See `Method.check`."""
+        """See `Method.check`: rules that are known, and a student whose chats can be learnt."""
         from graphs.adaptation.stopping import stopping_rule
         from models.backend import weights
         from training import lora
@@ -49,25 +41,6 @@ class Examination(Method):
         stopping_rule(config)
         if config.training.enabled:
             lora.check(weights(config.student))
-
-    def estimate(self, config: Any, folder: Path) -> "list[Use]":
-        """See `Method.estimate`."""
-        from graphs.adaptation.estimate import estimate
-
-        return estimate(config, folder)
-
-    @property
-    def trace(self) -> Trace:
-        """See `Method.trace`."""
-        from graphs.adaptation import trace
-
-        return trace
-
-    def report(self, result: Any, run: RunFolder, console: "Console") -> None:
-        """See `Method.report`."""
-        from graphs.adaptation.screen import show
-
-        show(result, run, console)
 
     def changed(self, run: RunFolder) -> str:
         """See `Method.changed`."""

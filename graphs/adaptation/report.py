@@ -1,7 +1,6 @@
 """The end of a run: its result with intervals, the dataset's card, and the completion marker."""
 
 import math
-import time
 
 from elenchus import runs
 from elenchus.reasons import SENTENCES, by_code
@@ -40,15 +39,10 @@ def result_of(run: Services, state: AdaptationState) -> AdaptationResult:
     ledger = run.ledger
     datasets = {d.id: d for d in ledger.all(Dataset)}
     dataset = datasets.get(state.get("dataset_id", ""))
-    calls, tokens = ledger.usage()
     points, passages = ledger.all(Point), ledger.count(Passage)
     examinations = ledger.all(Examination)
     return AdaptationResult(
-        method=run.config.method,
-        domain=run.config.domain,
-        run=run.folder.id,
-        stopped=state["stopped"],
-        rounds=state["round"],
+        **run.summary(state["stopped"], state["round"]),
         exams={exam: exam_result(run, exam, state) for exam in EXAMS},
         # No number stands for an exam without questions, which an update may be left with.
         accuracy_by_round=[None if math.isnan(a) else a for a in state["accuracies"]],
@@ -68,10 +62,6 @@ def result_of(run: Services, state: AdaptationState) -> AdaptationResult:
         points_covered=_covered(run, dataset),
         adapter=state["adapter"] if is_trained(state) else "",
         update=_update(run, state, dataset),
-        calls=calls,
-        tokens=tokens,
-        resumed=run.resumed,
-        seconds=round(time.monotonic() - run.started, 1),
     )
 
 

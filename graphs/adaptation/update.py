@@ -159,16 +159,15 @@ def after_draw(state: AdaptationState) -> Any:
 def build_graph() -> StateGraph[AdaptationState, RunRef, AdaptationState, AdaptationState]:
     """Build the graph without a checkpointer."""
     graph = StateGraph(AdaptationState, context_schema=RunRef)
-    own = (compare, survey, write_exam, evaluate, draw, curate, train)
-    for node in (nodes.index, *own, adaptation.conclude):
-        graph.add_node(node.__name__, node, retry_policy=TRANSIENT)
+    graph.set_node_defaults(retry_policy=TRANSIENT)
+    graph.add_sequence([nodes.index, compare, survey, write_exam, evaluate])
+    for node in (draw, curate, train, adaptation.conclude):
+        graph.add_node(node)
     adaptation.add_examinations(graph)
-    for one, two in (
-        (START, "index"), ("index", "compare"), ("compare", "survey"), ("survey", "write_exam"),
-        ("write_exam", "evaluate"), ("examine", "curate"), ("train", "evaluate"),
-        ("conclude", END),
-    ):  # fmt: skip
-        graph.add_edge(one, two)
+    graph.add_edge(START, "index")
+    graph.add_edge("examine", "curate")
+    graph.add_edge("train", "evaluate")
+    graph.add_edge("conclude", END)
     graph.add_conditional_edges("evaluate", adaptation.after_evaluate, ["draw", "conclude"])
     graph.add_conditional_edges("draw", after_draw, ["examine", "curate"])
     graph.add_conditional_edges("curate", adaptation.after_curate, ["train", "conclude"])

@@ -1,4 +1,4 @@
-"""The sections of `method: indicators`: messages, and what is made of them."""
+"""The sections of `method: indicators`: messages, indicators and synthetic messages."""
 
 from pydantic import Field
 
@@ -33,7 +33,7 @@ class MessagesConfig(Section):
 
 
 class IndicatorsConfig(Section):
-    """What tells the messages of a class, written out by models (arXiv 2503.15055, section 3)."""
+    """Ideas that tell the messages of a class, listed by models (arXiv 2503.15055, section 3)."""
 
     enabled: bool = Field(True, description="whether the author is given indicators")
     models: list[ModelConfig] = Field(

@@ -2,7 +2,7 @@
 
 from importlib import util
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from elenchus.errors import UserError
 from elenchus.progress import Progress
@@ -10,14 +10,7 @@ from elenchus.runs import RunFolder
 from graphs.classification.config import ClassificationTree
 from graphs.classification.records import IndicatorList, RealMessage
 from graphs.classification.result import ClassificationResult
-from graphs.method import Method, Role, Trace
-
-if TYPE_CHECKING:
-    from langgraph.graph import StateGraph
-    from rich.console import Console
-
-    from graphs.estimate import Use
-    from graphs.services import RunRef
+from graphs.method import Method, Role
 
 
 class Indicators(Method):
@@ -35,12 +28,6 @@ class Indicators(Method):
         if config.messages.train and config.messages.test:
             return None
         return "method: indicators needs messages.train and messages.test"
-
-    def graph(self) -> "StateGraph[Any, RunRef, Any, Any]":
-        """See `Method.graph`."""
-        from graphs.classification.graph import build_graph
-
-        return build_graph()
 
     def fingerprint(
         self, config: Any, folder: Path, progress: Progress, strict: bool = True
@@ -79,25 +66,6 @@ class Indicators(Method):
             Role("author", config.generation.author),
             *(Role("grader", settings) for settings in graders),
         ]
-
-    def estimate(self, config: Any, folder: Path) -> "list[Use]":
-        """See `Method.estimate`."""
-        from graphs.classification.estimate import estimate
-
-        return estimate(config, folder)
-
-    @property
-    def trace(self) -> Trace:
-        """See `Method.trace`."""
-        from graphs.classification import trace
-
-        return trace
-
-    def report(self, result: Any, run: RunFolder, console: "Console") -> None:
-        """See `Method.report`."""
-        from graphs.classification.screen import show
-
-        show(result, run, console)
 
     def changed(self, run: RunFolder) -> str:
         """See `Method.changed`."""

@@ -10,7 +10,7 @@ Split = Literal["train", "validation", "test"]
 class RealMessage(Record):
     """A message that people wrote, with its class. `place` says where it stands: train.csv#12.
 
-    `date` is as the table has it, "" where it has none.
+    `date` is ISO, in UTC where the table names a zone, "" where the table has none.
     """
 
     prefix = "l"
@@ -37,7 +37,7 @@ class SyntheticMessage(Record):
 
 
 class IndicatorList(Record):
-    """What one model says tells messages of a class from others, as separate ideas."""
+    """Ideas that tell messages of a class from others, as one model lists them."""
 
     prefix = "b"
     label: str
@@ -50,7 +50,7 @@ class Indicators(Record):
     """All lists of a class, merged into one paragraph.
 
     `lost` holds the ideas that the merging model left out even when reminded of them; they were
-    added to the paragraph as they stand. `approved` says that a person has read it.
+    added to the paragraph as they stand. `approved` ones were read by a person.
     """
 
     prefix = "n"
@@ -62,7 +62,7 @@ class Indicators(Record):
 
 
 class Removal(Record):
-    """Why a message is not learnt. `near_id` is the message that it is too near to, if any.
+    """A message that is left out, with the reason, and the one that it is too near to, if any.
 
     A row of a table that is no message has no `message_id`; `detail` says which and why.
     """

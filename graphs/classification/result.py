@@ -17,7 +17,7 @@ class MainMetrics(Value):
 
 
 class ClassifierRow(Value):
-    """A classifier on the real test messages; `samples` is 0 for the untouched student."""
+    """A classifier on the real test messages; the untouched student has learnt 0 samples."""
 
     mix: str
     model: str
@@ -26,11 +26,14 @@ class ClassifierRow(Value):
 
 
 class Diversity(Value):
-    """How varied messages are: shares of distinct words and pairs, and Self-BLEU."""
+    """How varied messages are: shares of distinct words and pairs, and Self-BLEU.
 
-    distinct_1: float
-    distinct_2: float
-    self_bleu: float
+    None where they have too few words.
+    """
+
+    distinct_1: float | None
+    distinct_2: float | None
+    self_bleu: float | None
 
 
 class ClassificationResult(Result):
@@ -39,7 +42,7 @@ class ClassificationResult(Result):
     Attributes:
         train, validation, test: real messages of each split.
         rows_left_out: rows of the tables that are no messages, and why.
-        real_left_out, left_out: real and synthetic messages left out, by reason.
+        real_left_out, left_out: real and synthetic messages that were left out, by reason.
         written: synthetic messages in all; `examples` of them were kept.
         indicators: the paragraph of each class.
         lost: indicators that merging lost, and that were added again.

@@ -9,6 +9,7 @@ from rich.text import Text
 
 from elenchus.ledger import Ledger
 from elenchus.printing import printable
+from elenchus.reasons import sentence
 from elenchus.records import Failure
 from elenchus.runs import RunFolder
 from graphs.classification.records import Indicators, RealMessage, Removal, SyntheticMessage
@@ -18,8 +19,8 @@ RECORD = SyntheticMessage  # what is shown whole
 
 
 def overview(ledger: Ledger, run_id: str) -> list[dict[str, Any]]:
-    """One row a synthetic message: id, class, round, text, and why it was left out, if it was."""
-    out = {removal.message_id: removal for removal in ledger.all(Removal)}
+    """Return a row for each synthetic message: id, class, round, text, "kept" or why not."""
+    reasons = {removal.message_id: removal.reason for removal in ledger.all(Removal)}
     return [
         {
             "run": run_id,
@@ -27,49 +28,48 @@ def overview(ledger: Ledger, run_id: str) -> list[dict[str, Any]]:
             "class": m.label,
             "round": m.round,
             "text": m.text,
-            "outcome": out[m.id].reason if m.id in out else "kept",
+            "outcome": reasons.get(m.id, "kept"),
         }
         for m in sorted(ledger.all(SyntheticMessage), key=lambda m: (m.label, m.round, m.id))
     ]
 
 
 def show_overview(ledger: Ledger, rows: list[dict[str, Any]], run: RunFolder) -> None:
-    """Each class's indicators, and how many messages were kept or left out, and why."""
+    """Print the indicators of each class, and how many messages were kept or left out, and why."""
     console = Console(width=WIDTH, highlight=False)
     for indicators in sorted(ledger.all(Indicators), key=lambda i: (i.label, i.approved)):
-        read = " (approved)" if indicators.approved else ""
-        console.print(Text(f"Indicators of {printable(indicators.label)}{read}", style="bold"))
+        approved = " (approved)" if indicators.approved else ""
+        console.print(Text(f"Indicators of {printable(indicators.label)}{approved}", style="bold"))
         console.print(Text(printable(indicators.text) + "\n"))
-    outcomes = Counter((row["class"], row["outcome"]) for row in rows)
-    columns = ["kept", *sorted({row["outcome"] for row in rows} - {"kept"})]
-    table = Table(
-        "class", title=f"{len(rows)} messages of {run.id}", title_justify="left", box=None
-    )
-    for name in columns:
-        table.add_column(name, justify="right")
+    counts = Counter((row["class"], row["outcome"]) for row in rows)
+    outcomes = ["kept", *sorted({row["outcome"] for row in rows} - {"kept"})]
+    title = f"{len(rows)} messages of {run.id}"
+    table = Table("class", title=title, title_justify="left", box=None)
+    for outcome in outcomes:
+        table.add_column(outcome, justify="right")
     for label in dict.fromkeys(row["class"] for row in rows):
-        counts = (str(outcomes[label, name]) for name in columns)
-        table.add_row(Text(printable(label)), *counts)
+        cells = (str(counts[label, outcome]) for outcome in outcomes)
+        table.add_row(Text(printable(label)), *cells)
     console.print(table)
-    if failures := Counter(f"{f.role}: {f.reason}" for f in ledger.all(Failure)):
-        for reason, count in failures.most_common(3):
-            console.print(Text(f"{count} calls failed: {printable(reason)}"))
+    failures = Counter(f"{f.role}: {sentence(f)}" for f in ledger.all(Failure))
+    for reason, count in failures.most_common(3):
+        console.print(Text(f"{count} calls failed: {printable(reason)}"))
     if rows:
         say_next(console, run, rows[0]["message"])
 
 
 def as_json(ledger: Ledger, message: SyntheticMessage) -> dict[str, Any]:
-    """A message with the real ones that its author was shown, and why it was left out."""
+    """Return a message, the real ones that its author was shown, and why it was left out."""
     removal = _removal(ledger, message)
     return {
         "message": message.model_dump(mode="json") | {"id": message.id},
-        "examples": [x.model_dump(mode="json") for x in _examples(ledger, message)],
+        "examples": [example.model_dump(mode="json") for example in _examples(ledger, message)],
         "removal": removal.model_dump(mode="json") if removal else None,
     }
 
 
 def show(ledger: Ledger, message: SyntheticMessage) -> None:
-    """A message as a person reads it."""
+    """Print a message as a person reads it."""
     console = Console(width=WIDTH, highlight=False)
     console.print(f"Message {message.id}, round {message.round}", style="bold")
     say(console, "class", message.label)

@@ -1,7 +1,6 @@
 """The sections of `method: passages`: tasks, passages about their problems, and pre-training."""
 
 import re
-from typing import Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -13,8 +12,10 @@ COLUMN = re.compile(r"\{([^{}]+)\}")  # of a template
 
 
 class TaskConfig(Section):
-    """A set of problems with their answers, as rows of tables; `text` names the question's column
-    where there is no template."""
+    """A set of problems with their answers, as rows of tables.
+
+    `text` of a table names the question's column where there is no template.
+    """
 
     train: SourceConfig = Field(description="table of problems that passages are written about")
     test: SourceConfig = Field(description="table of problems that the student is judged on")
@@ -26,7 +27,7 @@ class TaskConfig(Section):
         None, description="a column with a list of choices; the answer is one of them or its place"
     )
     instruction: str = Field("", description="a line that stands before every question")
-    match: Literal["grader", "exact", "number"] = Field(
+    match: str = Field(
         "grader",
         description="what is right: the grader says so, the same words, the same last number",
     )
@@ -42,6 +43,15 @@ class TaskConfig(Section):
             raise ValueError("a template names columns in braces: Query: {query}")
         return template
 
+    @field_validator("match")
+    @classmethod
+    def _is_known(cls, match: str) -> str:
+        from agents.graders import GRADERS  # here: most configurations name no tasks
+
+        if match not in (known := GRADERS.names()):
+            raise ValueError(f"there is no grader {match!r}; known: {', '.join(known)}")
+        return match
+
     @model_validator(mode="after")
     def _keeps_the_answer(self) -> "TaskConfig":
         if self.template and self.answer in COLUMN.findall(self.template):
@@ -49,8 +59,8 @@ class TaskConfig(Section):
         return self
 
     @property
-    def how(self) -> Literal["grader", "exact", "number", "choice"]:
-        """How an answer is compared with the gold one."""
+    def grader(self) -> str:
+        """The name of the grader that compares an answer with the gold one."""
         return "choice" if self.choices else self.match
 
 

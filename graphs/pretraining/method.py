@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from elenchus.progress import Progress
 from elenchus.records import Passage, Point
 from elenchus.runs import RunFolder
-from graphs.method import Method, Role, Trace
+from graphs.method import Method, Trace
 from graphs.pretraining.config import PretrainingTree
 from graphs.pretraining.result import PretrainingResult
 
@@ -29,15 +29,15 @@ class Passages(Method):
 
     def problem(self, config: Any) -> str | None:
         """See `Method.problem`."""
-        own, tasks = config.passages, config.tasks
+        together, tasks = config.passages.problems, len(config.tasks)
         if not config.training.enabled:
             return "method: passages needs training.enabled"
         if config.pretraining.domain_tokens == config.pretraining.passage_tokens == 0:
             return "pretraining: domain_tokens and passage_tokens are both 0"
-        if tasks and own.across and own.problems > len(tasks):
+        if tasks and config.passages.across and together > tasks:
             return (
-                f"passages.problems is {own.problems}, each of another task, but tasks names "
-                f"{len(tasks)}: lower it, or set passages.across=false"
+                f"passages.problems is {together}, each of another task, but tasks names {tasks}: "
+                "lower it, or set passages.across=false"
             )
         return None
 
@@ -50,33 +50,21 @@ class Passages(Method):
     def fingerprint(
         self, config: Any, folder: Path, progress: Progress, strict: bool = True
     ) -> str:
-        """See `Method.fingerprint`."""
-        from graphs import corpus
+        """See `Method.fingerprint`: of the tasks' problems, too."""
         from graphs.pretraining import tasks
 
         collected = tasks.collect(config.tasks, folder, config.seed)
         problems = f" {tasks.fingerprint(collected)}" if collected.test else ""
-        return corpus.fingerprint(config, folder, progress, strict) + problems
+        return super().fingerprint(config, folder, progress, strict) + problems
 
     def check(self, config: Any, folder: Path, progress: Progress) -> None:
         """See `Method.check`: whether the student can be trained so, and reads the prompts."""
-        from graphs import corpus
         from graphs.pretraining.stages import check_training
         from retrieval.selection import select
 
-        corpus.check(config)
+        super().check(config, folder, progress)
         check_training(config, folder)
         select.check(config, folder, progress)
-
-    def roles(self, config: Any) -> list[Role]:
-        """See `Method.roles`."""
-        passages = config.retrieval.passages + config.retrieval.references
-        return [
-            Role("expert", config.expert, passages, writes=True),
-            Role("examiner", config.examiner, 1),
-            Role("grader", config.grader),
-            Role("student", config.student),
-        ]
 
     def estimate(self, config: Any, folder: Path) -> "list[Use]":
         """See `Method.estimate`."""

@@ -1,5 +1,6 @@
-"""The records of runs that write task-oriented passages."""
+"""The records of `method: passages`: problems, paragraphs, passages, and what was refused."""
 
+from elenchus.ledger import Ledger
 from elenchus.reasons import Code
 from elenchus.records import Citation, Record
 
@@ -8,8 +9,8 @@ class Problem(Record):
     """A problem to write about: a row of a task, or one written about a point of the documents.
 
     `place` says where it comes from: train.jsonl#12, or the point's id. `answer` is the gold one.
-    `bare` is the question without what stands in every question of its task. A `test` problem is
-    what the student is judged on.
+    `bare` is the question without what every question of its task repeats. A `test` problem is one
+    of the held-out exam.
     """
 
     prefix = "m"
@@ -22,7 +23,7 @@ class Problem(Record):
 
 
 class Explanation(Record):
-    """A paragraph on one problem, with its answer, that holds up against gold and citations."""
+    """A paragraph on one problem that cites passages and comes to the gold answer."""
 
     prefix = "h"
     problem_id: str
@@ -33,7 +34,7 @@ class Explanation(Record):
 
 
 class Refusal(Record):
-    """Why nothing was kept of a text about some problems, with the text as it came."""
+    """Why a text about some problems was not used, with the text; or rows of a task, a count."""
 
     prefix = "z"
     problem_ids: tuple[str, ...]
@@ -45,8 +46,7 @@ class Refusal(Record):
 class TaskPassage(Record):
     """A passage about several problems: a paragraph on each, and what they share.
 
-    `text` is the whole of it. `closing` and `call_id` are "" where no closing paragraph was asked
-    for.
+    `text` is all of it. `closing` and `call_id` are "" where no closing paragraph was wanted.
     """
 
     prefix = "j"
@@ -55,3 +55,10 @@ class TaskPassage(Record):
     closing: str
     text: str
     call_id: str
+
+
+def explained(ledger: Ledger, passage: TaskPassage) -> list[tuple[Problem, Explanation]]:
+    """Return the problems of a passage, each with its paragraph."""
+    problems = (ledger.get(Problem, i) for i in passage.problem_ids)
+    paragraphs = (ledger.get(Explanation, i) for i in passage.explanation_ids)
+    return list(zip(problems, paragraphs, strict=True))

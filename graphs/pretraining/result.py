@@ -1,8 +1,7 @@
 """What a run of continued pre-training came to."""
 
 from elenchus.reasons import Code
-from elenchus.results import Estimate, Value
-from graphs.adaptation.result import AdaptationResult
+from elenchus.results import Estimate, Result, Value
 
 
 class StageExam(Value):
@@ -30,16 +29,21 @@ class Stage(Value):
     exams: dict[str, StageExam | None]
 
 
-class PretrainingResult(AdaptationResult):
+class PretrainingResult(Result):
     """A `result.json` of passages; `examples` counts them.
 
     Attributes:
-        explanations: paragraphs that hold up, of so many `problems`.
-        refused: texts and rows of which nothing was kept, by the code of the reason.
+        passages: of the documents; `points` are those that problems were written about.
+        problems: that passages could be about; `explanations` are paragraphs that hold up.
+        refused: texts and rows that were not used, by the code of the reason.
+        adapter: of the last stage, a path below the run folder.
     """
 
     stages: list[Stage]
+    passages: int
+    points: int
     problems: int
     explanations: int
     passages_written: int
     refused: dict[Code, int]
+    adapter: str

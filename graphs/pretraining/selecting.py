@@ -1,35 +1,36 @@
-"""Selection of text with the expert at hand: its ratings are calls as any others.
+"""Selection of text whose educational value the expert rates, with calls as any others.
 
-Their ledger lies in the selection's folder, so what was rated once is never paid for again.
+`elenchus select` keeps their ledger in the selection's folder, so no text is paid for twice.
 """
 
 import asyncio
-import functools
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-from elenchus.errors import RunStopped
 from elenchus.ledger import Ledger
+from elenchus.progress import Advance, Progress
 from elenchus.records import Passage
 from elenchus.runs import RunFolder
-from graphs.concurrency import until_left
+from graphs.concurrency import each, until_left
 from graphs.config import DomainConfig
-from graphs.exams import hand_questions
+from graphs.hand_exam import hand_questions
 from graphs.pretraining.tasks import collect
 from graphs.services import Services
 from models.backend import make_model
 from models.calls import CallFailed
 from models.prices import Prices
 from retrieval.selection import select as selection
+from retrieval.selection.report import SelectionReport
 
 LEDGER = "ratings.sqlite"
+STAGE = "Rate educational value"
+Ratings = list[float | None]  # of each text; None where the expert's reply could not be used
 
 
 def select(
     config: DomainConfig, domain_folder: Path, out: Path, progress: Progress
-) -> dict[str, Any]:
-    """Select text for a domain into the folder `out`; returns the report.
+) -> SelectionReport:
+    """Select text for a domain into the folder `out`; return the report.
 
     Test problems of the domain's tasks and questions of its hand-written exam are tests, which
     nothing selected may contain.
@@ -44,24 +45,32 @@ def select(
     if not config.selection.ratings:
         return selection.select(config, domain_folder, out, progress, tests)
     make_model(config.expert)  # what is wrong with it shows before the corpus is read
-    if any(c.usd is not None for c in (config.budget, *config.budget.roles.values())):
+    if any(caps.usd is not None for caps in (config.budget, *config.budget.roles.values())):
         Prices(config.models).demand(config.expert.model)
-    rate = functools.partial(_rated, config, domain_folder, out, progress)
+
+    def rate(texts: Sequence[str]) -> Ratings:
+        ledger = Ledger(out / LEDGER)
+        run = Services(RunFolder(out), config, domain_folder, ledger, progress)
+        try:
+            with progress.stage(STAGE) as advance:
+                return asyncio.run(_rate_alone(run, texts, advance))
+        finally:
+            run.close()
+
     return selection.select(config, domain_folder, out, progress, tests, rate)
 
 
-async def within_run(run: Services, out: Path, tests: Sequence[str]) -> dict[str, Any]:
-    """Select text in a run, below its folder, with the run's own calls; returns the report.
+async def within_run(run: Services, out: Path, tests: Sequence[str]) -> SelectionReport:
+    """Select text in a run, below its folder, with the run's own calls; return the report.
 
     Raises:
         UserError, RunStopped: as for `select`.
     """
     loop = asyncio.get_running_loop()
 
-    def rate(texts: Sequence[str]) -> list[float | None]:
-        with run.progress.stage("Rate educational value") as advance:
-            work = _all_rated(run, texts, advance)
-            return asyncio.run_coroutine_threadsafe(work, loop).result()
+    def rate(texts: Sequence[str]) -> Ratings:
+        with run.progress.stage(STAGE) as advance:
+            return asyncio.run_coroutine_threadsafe(_rate(run, texts, advance), loop).result()
 
     with until_left(run.progress) as progress:
         return await asyncio.to_thread(
@@ -76,44 +85,19 @@ async def within_run(run: Services, out: Path, tests: Sequence[str]) -> dict[str
         )
 
 
-def _rated(
-    config: DomainConfig, domain_folder: Path, out: Path, progress: Progress, texts: Sequence[str]
-) -> list[float | None]:
-    """The expert's rating of each text, None where its reply could not be used."""
-    ledger = Ledger(out / LEDGER)
-    context = Context(RunFolder(out), config, domain_folder, ledger, progress)
+async def _rate_alone(run: Services, texts: Sequence[str], advance: Advance) -> Ratings:
     try:
-        with progress.stage("Rate educational value") as advance:
-            return asyncio.run(_rated_alone(run, texts, advance))
-    finally:
-        run.close()
-
-
-async def _rated_alone(run: Services, texts: Sequence[str], advance: Advance) -> list[float | None]:
-    try:
-        return await _all_rated(run, texts, advance)
+        return await _rate(run, texts, advance)
     finally:
         await run.disconnect()
 
 
-async def _all_rated(run: Services, texts: Sequence[str], advance: Advance) -> list[float | None]:
-    done = 0
+async def _rate(run: Services, texts: Sequence[str], advance: Advance) -> Ratings:
+    async def rating(text: str) -> float | None:
+        try:
+            value, _ = await run.rater.rate(text)
+        except CallFailed:
+            return None
+        return value
 
-    async def rated(text: str) -> float | None:
-        nonlocal done
-        async with run.turnstile:
-            try:
-                value, _ = await run.rater.rate(text)
-            except CallFailed:
-                return None
-            finally:
-                done += 1
-                advance(done, len(texts))
-            return value
-
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(rated(text)) for text in texts]
-    except* RunStopped as stopped:
-        raise stopped.exceptions[0] from None
-    return [task.result() for task in tasks]
+    return await each(run.turnstile, texts, rating, advance)

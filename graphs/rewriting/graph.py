@@ -89,15 +89,12 @@ def after_evaluate(state: AdaptationState) -> str:
 def build_graph() -> StateGraph[AdaptationState, RunRef, AdaptationState, AdaptationState]:
     """Build the graph without a checkpointer: the runner compiles it with the run's own."""
     graph = StateGraph(AdaptationState, context_schema=RunRef)
-    shared = (nodes.index, nodes.survey, nodes.write_exam, adaptation.conclude)
-    for node in (*shared, evaluate, rewrite, fit):
-        graph.add_node(node.__name__, node, retry_policy=TRANSIENT)
+    graph.set_node_defaults(retry_policy=TRANSIENT)
+    graph.add_sequence([nodes.index, nodes.survey, nodes.write_exam, evaluate])
+    graph.add_sequence([rewrite, fit])
+    graph.add_node(adaptation.conclude)
     graph.add_edge(START, "index")
-    graph.add_edge("index", "survey")
-    graph.add_edge("survey", "write_exam")
-    graph.add_edge("write_exam", "evaluate")
     graph.add_conditional_edges("evaluate", after_evaluate, ["rewrite", "conclude"])
-    graph.add_edge("rewrite", "fit")
     graph.add_edge("fit", "evaluate")
     graph.add_edge("conclude", END)
     return graph

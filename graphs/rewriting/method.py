@@ -1,25 +1,19 @@
 """`method: rewriting`: learn texts instead of questions, to compare."""
 
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
+from elenchus.errors import UserError
 from elenchus.records import Passage, Point
 from elenchus.runs import RunFolder
+from graphs.adaptation.method import Examination
 from graphs.adaptation.result import AdaptationResult
 from graphs.method import Method, Trace
 from graphs.rewriting.config import RewritingTree
 
-if TYPE_CHECKING:
-    from langgraph.graph import StateGraph
-    from rich.console import Console
-
-    from graphs.services import RunRef
-
 
 class Rewriting(Method):
-    """Paraphrases, EntiGraph, or the documents as they stand; exams are those of examinations.
-
-    How many texts fill the tokens is not known beforehand, so there is no estimate.
-    """
+    """Paraphrases, EntiGraph, or the documents as they stand; exams are those of examinations."""
 
     name = "rewriting"
     config = RewritingTree
@@ -31,21 +25,15 @@ class Rewriting(Method):
         """See `Method.problem`."""
         return None if config.training.enabled else "method: rewriting needs training.enabled"
 
-    def graph(self) -> "StateGraph[Any, RunRef, Any, Any]":
-        """See `Method.graph`."""
-        from graphs.rewriting.graph import build_graph
-
-        return build_graph()
+    def estimate(self, config: Any, folder: Path) -> Any:
+        """See `Method.estimate`: how many texts fill the tokens is not known beforehand."""
+        raise UserError(f"no estimate is known for method: {self.name}")
 
     @property
     def trace(self) -> Trace:
-        """See `Method.trace`."""
-        from graphs.adaptation import trace
+        """See `Method.trace`: that of examinations."""
+        return Examination().trace
 
-        return trace
-
-    def report(self, result: Any, run: RunFolder, console: "Console") -> None:
-        """See `Method.report`."""
-        from graphs.adaptation.screen import show
-
-        show(result, run, console)
+    def report(self, result: Any, run: RunFolder, console: Any) -> None:
+        """See `Method.report`: that of examinations."""
+        Examination().report(result, run, console)

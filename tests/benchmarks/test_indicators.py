@@ -1,4 +1,4 @@
-"""What the comparison of classifiers makes of its rows."""
+"""The figures that the comparison of classifiers computes from its rows."""
 
 from typing import Any
 
@@ -24,10 +24,10 @@ def test_differences_are_paired_by_seed() -> None:
         )
         for seed in range(3)
     ]
-    found = indicators.report(rows)
-    assert round(found["hybrid_minus_real"]["nano"]["20"]["mean"], 6) == 0.1
-    cell = found["worth"]["no indicators"]["hybrid"]["nano"]["20"]
+    figures = indicators.report(rows)
+    assert round(figures["hybrid_minus_real"]["nano"]["20"]["mean"], 6) == 0.1
+    cell = figures["worth"]["no indicators"]["hybrid"]["nano"]["20"]
     # Seeds differ by far more than set-ups do, and yet the interval is narrow.
     assert round(cell["mean"], 6) == 0.05 and cell["high"] - cell["low"] < 1e-6
-    assert set(found["worth"]["no indicators"]) == {"hybrid"}
-    assert found["table"][WITH_ALL]["real"]["nano"]["20"]["accuracy"]["replicates"] == 3
+    assert set(figures["worth"]["no indicators"]) == {"hybrid"}
+    assert figures["table"][WITH_ALL]["real"]["nano"]["20"]["accuracy"]["replicates"] == 3

@@ -1,4 +1,4 @@
-"""Work on threads ends when nobody waits for it any more."""
+"""Work on threads ends when its stage is left."""
 
 import asyncio
 import threading

@@ -1,4 +1,4 @@
-"""What a launch writes down, so that a run can be gone on with from anywhere."""
+"""Launches write down what a run needs to be resumed from anywhere; checkpoints wait for it."""
 
 import asyncio
 import os
@@ -9,7 +9,7 @@ from langgraph.graph import START, StateGraph
 
 from elenchus.ledger import Ledger
 from elenchus.records import Seed
-from graphs import runner as launch
+from graphs import runner
 from graphs.checkpoints import checkpoints
 from graphs.config import DomainConfig
 
@@ -30,12 +30,12 @@ def test_folders_of_weights_are_named_as_they_are_found_from_anywhere(
             "models": {"hf:weights": {"in_flight": 3}},
         }
     )
-    found = launch._from_anywhere(config)
+    placed = runner._from_anywhere(config)
     whole = f"hf:{tmp_path / 'weights'}"
-    assert found.student.model == found.generation.author.model == whole
-    assert [settings.model for settings in found.indicators.models] == [whole, "openai:x"]
-    assert found.models[whole].in_flight == 3
-    assert found.expert == config.expert
+    assert placed.student.model == placed.generation.author.model == whole
+    assert [settings.model for settings in placed.indicators.models] == [whole, "openai:x"]
+    assert placed.models[whole].in_flight == 3
+    assert placed.expert == config.expert
 
 
 def test_a_checkpoint_waits_for_the_ledger_to_be_safe(

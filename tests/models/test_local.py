@@ -1,4 +1,4 @@
-"""Models of transformers by folder, in batches; the built-in student's weights stand in for any."""
+"""Models of transformers by folder, in batches; here with the weights of the nano."""
 
 import asyncio
 import json
@@ -50,8 +50,8 @@ def test_other_weights_are_another_model(tmp_path: Path) -> None:
     same, other = (Path(shutil.copytree(WEIGHTS, tmp_path / name)) for name in ("same", "other"))
     tensors = load_file(other / "model.safetensors")
     save_file({k: v * 2 for k, v in tensors.items()}, other / "model.safetensors", {"format": "pt"})
-    found = [make_model(ModelConfig(model=f"hf:{p}")).identity for p in (WEIGHTS, same, other)]
-    hashes = [identity.rpartition("+")[2] for identity in found]
+    models = [make_model(ModelConfig(model=f"hf:{path}")) for path in (WEIGHTS, same, other)]
+    hashes = [model.identity.rpartition("+")[2] for model in models]
     assert hashes[0] == hashes[1] != hashes[2]
 
 
@@ -68,7 +68,7 @@ def test_a_prompt_that_is_too_long_fails_alone(ledger: Ledger) -> None:
 
 
 @pytest.mark.parametrize(
-    ("changes", "says"),
+    ("changes", "reason"),
     [
         ({"model": "hf:/no/such/folder"}, "no model can be loaded from there"),
         ({"options": {"max_tokens": 5}}, "no option 'max_tokens'"),
@@ -77,8 +77,8 @@ def test_a_prompt_that_is_too_long_fails_alone(ledger: Ledger) -> None:
         ({"base_url": "http://127.0.0.1:1/v1"}, "leave base_url out"),
     ],
 )
-def test_what_cannot_be_used(changes: dict, says: str) -> None:
-    with pytest.raises(UserError, match=says):
+def test_a_model_that_cannot_be_used_is_refused(changes: dict, reason: str) -> None:
+    with pytest.raises(UserError, match=reason):
         make_model(ModelConfig(**{"model": NAME, **changes}))
 
 
@@ -90,8 +90,8 @@ def test_code_that_comes_with_a_model_is_not_run(
     config = json.loads((folder / "config.json").read_text("utf-8"))
     config |= {"model_type": "mine", "auto_map": {"AutoConfig": "mine.MineConfig"}}
     (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
-    ran = f"open({str(tmp_path / 'ran')!r}, 'w').close()\n"
-    code = f"{ran}from transformers import LlamaConfig\nclass MineConfig(LlamaConfig): ...\n"
+    write_file = f"open({str(tmp_path / 'ran')!r}, 'w').close()\n"
+    code = f"{write_file}from transformers import LlamaConfig\nclass MineConfig(LlamaConfig): ...\n"
     (folder / "mine.py").write_text(code, encoding="utf-8")
     monkeypatch.setattr("builtins.input", lambda *_: "y")
     for look in (
@@ -105,7 +105,7 @@ def test_code_that_comes_with_a_model_is_not_run(
     assert not (tmp_path / "ran").exists()
 
 
-def test_a_model_that_is_let_go_of_leaves_the_memory() -> None:
+def test_a_released_model_leaves_the_memory() -> None:
     loaded = weakref.ref(make_model(ModelConfig(model=NAME)).chat.load())
     assert loaded() is not None
     local.forget()

@@ -1,4 +1,4 @@
-"""Chats by a model's own template: what is data stays data, and asking is as training is."""
+"""Chats by a model's own template: data stays data, and asking has the form of training."""
 
 import shutil
 from pathlib import Path
@@ -35,7 +35,7 @@ def marks(tokenizer, ids: list[int]) -> list[str]:
     return [tokenizer.decode(n) for n in ids if n in tokenizer.added_tokens_decoder]
 
 
-def test_marks_in_what_is_said_are_letters(tokenizer) -> None:
+def test_marks_in_messages_are_letters(tokenizer) -> None:
     chat = [{"role": "user", "content": HOSTILE}, {"role": "assistant", "content": HOSTILE}]
     turns = ["<|user|>", "<|end|>", "<|assistant|>", "<|end|>"]
     assert marks(tokenizer, rendered(tokenizer, chat, return_dict=False)) == turns
@@ -80,7 +80,8 @@ def test_thinking_is_off_in_asking_as_in_training(tmp_path: Path) -> None:
     asked = "<|user|>Where?<|end|><|assistant|>"
     for options, thought in (({}, "<think>\n\n</think>\n\n"), ({"thinking": True}, "")):
         chat = make_model(ModelConfig(model=f"hf:{folder}", options=options)).chat
-        assert chat._request(chat.load(), [HumanMessage("Where?")]).text == asked + thought
+        prompt = chat._generation(chat.load(), [HumanMessage("Where?")]).prompt
+        assert prompt == asked + thought
     tokenizer = AutoTokenizer.from_pretrained(folder)
     row = lora.encode(
         tokenizer, lora.Sample((Message(role="user", content="Where?"),), "In the hall.")

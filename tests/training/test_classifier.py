@@ -1,4 +1,4 @@
-"""Classifiers on a real tiny model: what is learnt, kept and said, and how it is calibrated."""
+"""Classifiers on a real tiny model: what they learn, what a folder holds, and calibration."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +12,7 @@ from sklearn.metrics import accuracy_score, f1_score
 
 from elenchus.config import TrainingConfig
 from elenchus.errors import UserError
+from elenchus.progress import unseen
 from models.weights import file_hash
 from offline.nano.chat import WEIGHTS
 from training import baseline, calibration, classifier, metrics
@@ -32,7 +33,7 @@ ODD = ("", " ", "🔥🚒👩‍🚒", "النار في البيت", "\x00\u200b
 
 
 @dataclass(frozen=True)
-class Said:
+class Note:
     text: str
     label: str
 
@@ -41,10 +42,10 @@ class Stopped(Exception):
     """Ends a training in its middle, as a kill would."""
 
 
-def messages(count: int, start: int = 0) -> list[Said]:
+def messages(count: int, start: int = 0) -> list[Note]:
     kinds = (("fire", "smoke and flames"), ("flood", "water and mud"))
     return [
-        Said(f"There is {words} in house {n}.", label)
+        Note(f"There is {words} in house {n}.", label)
         for n in range(start, start + count)
         for label, words in kinds
     ]
@@ -53,8 +54,8 @@ def messages(count: int, start: int = 0) -> list[Said]:
 TASK = classifier.Task(LABELS, messages(8), messages(4, 50))
 
 
-def train(weights: Path, out: Path, progress=lambda *_: None, task=TASK, training=FAST):
-    return classifier.train(weights, task, training, PLAIN, 0, out, progress)
+def train(weights: Path, out: Path, advance=unseen, task=TASK, training=FAST):
+    return classifier.train(weights, task, training, PLAIN, 0, out, advance)
 
 
 @pytest.fixture(scope="module")
@@ -96,12 +97,12 @@ def nano(trained: Path) -> classifier.Tuned:
     return classifier.load(trained, WEIGHTS)
 
 
-def right(made: classifier.Classifying, asked: list[Said]) -> float:
-    found = made.probabilities([m.text for m in asked]).argmax(axis=1)
-    return float(np.mean([made.labels[k] == m.label for k, m in zip(found, asked, strict=True)]))
+def right(model: classifier.Classifying, asked: list[Note]) -> float:
+    decided = model.probabilities([m.text for m in asked]).argmax(axis=1)
+    return float(np.mean([model.labels[k] == m.label for k, m in zip(decided, asked, strict=True)]))
 
 
-def test_a_classifier_learns_what_can_be_told_apart(nano: classifier.Tuned) -> None:
+def test_a_classifier_learns_to_tell_messages_apart(nano: classifier.Tuned) -> None:
     assert right(nano, messages(10, 90)) > 0.9
 
 
@@ -126,11 +127,12 @@ def test_what_is_loaded_is_what_was_trained(plain: Path, tmp_path: Path) -> None
     card = train(plain, tmp_path / "out")
     loaded = classifier.load(tmp_path / "out", plain)
     truth = TASK.truth(TASK.validation)
-    found = loaded.probabilities([message.text for message in TASK.validation])
+    texts = [message.text for message in TASK.validation]
+    threshold = calibration.threshold(loaded.probabilities(texts), truth, PLAIN.threshold)
     assert loaded.card == card
-    assert calibration.threshold(found, truth, PLAIN.threshold) == pytest.approx(card.threshold)
-    logits = loaded.logits([message.text for message in TASK.validation])
-    assert calibration.temperature(logits, truth) == pytest.approx(card.temperature, rel=1e-3)
+    assert threshold == pytest.approx(card.threshold)
+    temperature = calibration.temperature(loaded.logits(texts), truth)
+    assert temperature == pytest.approx(card.temperature, rel=1e-3)
 
 
 def test_a_training_that_was_stopped_goes_on_exactly(plain: Path, tmp_path: Path) -> None:
@@ -153,7 +155,7 @@ def test_a_training_that_was_stopped_goes_on_exactly(plain: Path, tmp_path: Path
 
 
 def test_three_classes_have_no_threshold(plain: Path, tmp_path: Path) -> None:
-    third = [Said("All is well.", "calm"), Said("Nothing to see.", "calm")]
+    third = [Note("All is well.", "calm"), Note("Nothing to see.", "calm")]
     task = classifier.Task((*LABELS, "calm"), [*messages(2), *third], ())
     card = train(
         plain, tmp_path / "out", task=task, training=FAST.model_copy(update={"least_steps": 2})
@@ -188,28 +190,28 @@ def test_a_folder_that_is_no_classifier_is_refused(
 
 @pytest.mark.parametrize("kind", ["tuned", "untrained", "no template", "baseline"])
 def test_any_text_has_probabilities(kind: str, nano: classifier.Tuned, plain: Path) -> None:
-    made = {
+    model = {
         "tuned": lambda: nano,
         "untrained": lambda: classifier.untrained(WEIGHTS, LABELS),
         "no template": lambda: classifier.untrained(plain, LABELS),
         "baseline": lambda: baseline.baseline(TASK, PLAIN),
     }[kind]()
-    found = made.probabilities(ODD)
-    assert found.shape == (len(ODD), 2)
-    assert np.isfinite(found).all()
-    assert found.sum(axis=1) == pytest.approx(1)
+    probabilities = model.probabilities(ODD)
+    assert probabilities.shape == (len(ODD), 2)
+    assert np.isfinite(probabilities).all()
+    assert probabilities.sum(axis=1) == pytest.approx(1)
     # Whatever else is asked at the same time.
-    alone = np.concatenate([made.probabilities([text]) for text in ODD])
-    assert found == pytest.approx(alone, abs=1e-4)
-    assert made.probabilities([]).shape == (0, 2)
+    alone = np.concatenate([model.probabilities([text]) for text in ODD])
+    assert probabilities == pytest.approx(alone, abs=1e-4)
+    assert model.probabilities([]).shape == (0, 2)
 
 
 def test_an_empty_text_and_a_long_one_can_be_learnt_from(plain: Path, tmp_path: Path) -> None:
-    odd = [Said(text, LABELS[n % 2]) for n, text in enumerate(ODD)]
+    odd = [Note(text, LABELS[n % 2]) for n, text in enumerate(ODD)]
     short = FAST.model_copy(update={"least_steps": 2})
     train(plain, tmp_path / "out", task=classifier.Task(LABELS, odd, odd), training=short)
-    found = classifier.load(tmp_path / "out", plain).probabilities(ODD)
-    assert np.isfinite(found).all()
+    probabilities = classifier.load(tmp_path / "out", plain).probabilities(ODD)
+    assert np.isfinite(probabilities).all()
 
 
 def test_a_text_is_cut_and_its_frame_is_not(nano: classifier.Tuned) -> None:
@@ -237,8 +239,8 @@ def test_the_untrained_model_is_asked_as_in_its_own_chats() -> None:
         ids = torch.tensor([[*asked, *answer]])
         likely = model(ids).logits.log_softmax(-1)[0, len(asked) - 1 : -1]
         scores.append(likely[torch.arange(len(answer)), answer].mean().item())
-    found = classifier.untrained(WEIGHTS, LABELS).probabilities(["Help!", "Water, water!"])
-    assert found[0] == pytest.approx(softmax(scores), abs=1e-4)
+    probabilities = classifier.untrained(WEIGHTS, LABELS).probabilities(["Help!", "Water, water!"])
+    assert probabilities[0] == pytest.approx(softmax(scores), abs=1e-4)
 
 
 def test_the_baseline_learns_and_keeps_the_order_of_the_labels() -> None:
@@ -265,7 +267,7 @@ def test_class_weights_have_mean_one(drawn: list[int]) -> None:
 
 
 @st.composite
-def judged(draw: st.DrawFn, classes: int) -> tuple[np.ndarray, np.ndarray]:
+def logits_and_truth(draw: st.DrawFn, classes: int) -> tuple[np.ndarray, np.ndarray]:
     size = draw(st.integers(1, 12))
     number = st.floats(-30, 30, allow_subnormal=False)
     rows = st.lists(number, min_size=classes, max_size=classes)
@@ -275,20 +277,20 @@ def judged(draw: st.DrawFn, classes: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 @settings(max_examples=40)
-@given(judged(3))
-def test_calibration_never_harms(made: tuple[np.ndarray, np.ndarray]) -> None:
-    logits, truth = made
-    found = calibration.temperature(logits, truth)
+@given(logits_and_truth(3))
+def test_calibration_never_harms(judged: tuple[np.ndarray, np.ndarray]) -> None:
+    logits, truth = judged
+    temperature = calibration.temperature(logits, truth)
     loss = calibration.log_loss
-    assert calibration.TEMPERATURES[0] <= found <= calibration.TEMPERATURES[1]
-    assert loss(logits, truth, found) <= loss(logits, truth, 1.0)
+    assert calibration.TEMPERATURES[0] <= temperature <= calibration.TEMPERATURES[1]
+    assert loss(logits, truth, temperature) <= loss(logits, truth, 1.0)
     for other in np.geomspace(*calibration.TEMPERATURES, 30):
-        assert loss(logits, truth, found) <= loss(logits, truth, other) + 1e-4
-    order = softmax(logits / found, axis=1)
+        assert loss(logits, truth, temperature) <= loss(logits, truth, other) + 1e-4
+    order = softmax(logits / temperature, axis=1)
     assert (logits[np.arange(len(truth)), order.argmax(axis=1)] >= logits.max(axis=1) - 1e-9).all()
 
 
-def test_overconfidence_is_found_out() -> None:
+def test_overconfidence_is_measured() -> None:
     rng = np.random.default_rng(0)
     logits = rng.normal(size=(2000, 3))
     truth = np.array([rng.choice(3, p=p) for p in softmax(logits, axis=1)])
@@ -306,16 +308,16 @@ def test_overconfidence_is_found_out() -> None:
 )
 def test_no_cut_is_better_than_the_threshold(drawn: list[tuple[float, bool]], measure: str) -> None:
     first = np.array([p for p, _ in drawn])
-    truth = np.array([0 if yes else 1 for _, yes in drawn], dtype=int)
-    found = np.column_stack([first, 1 - first])
+    truth = np.array([0 if is_first else 1 for _, is_first in drawn], dtype=int)
+    probabilities = np.column_stack([first, 1 - first])
 
     def score(cut: float) -> float:
-        said = metrics.decide(found, cut)
+        decided = metrics.decide(probabilities, cut)
         if measure == "f1":
-            return float(f1_score(truth, said, pos_label=0, zero_division=0.0))
-        return float(accuracy_score(truth, said))
+            return float(f1_score(truth, decided, pos_label=0, zero_division=0.0))
+        return float(accuracy_score(truth, decided))
 
-    threshold = calibration.threshold(found, truth, measure)
+    threshold = calibration.threshold(probabilities, truth, measure)
     if not drawn:
         assert threshold == calibration.EVEN
         return
@@ -323,8 +325,8 @@ def test_no_cut_is_better_than_the_threshold(drawn: list[tuple[float, bool]], me
 
 
 def test_without_a_threshold_the_likeliest_class_is_taken() -> None:
-    found = np.array([[0.2, 0.5, 0.3], [0.6, 0.3, 0.1]])
-    assert metrics.decide(found, None).tolist() == [1, 0]
+    probabilities = np.array([[0.2, 0.5, 0.3], [0.6, 0.3, 0.1]])
+    assert metrics.decide(probabilities, None).tolist() == [1, 0]
 
 
 def test_a_model_that_cannot_read_so_many_labels_is_not_asked() -> None:

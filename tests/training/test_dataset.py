@@ -48,21 +48,31 @@ def test_weight_decides_between_equals() -> None:
 
 
 @given(VECTORS, st.floats(0.5, 1.0))
-def test_kept_ones_are_apart_and_removed_ones_are_not(vectors: np.ndarray, limit: float) -> None:
-    kept = without_duplicates(vectors, range(len(vectors)), limit)
-    likeness = vectors @ vectors.T
-    for place, i in enumerate(kept):
-        assert all(likeness[i, j] < limit for j in kept[:place])
-    for i in set(range(len(vectors))) - set(kept):
-        assert any(likeness[i, j] >= limit for j in kept if j < i)
+def test_distinct_ones_are_apart_and_removed_ones_are_not(
+    vectors: np.ndarray, limit: float
+) -> None:
+    distinct = without_duplicates(vectors, range(len(vectors)), limit)
+    cosines = vectors @ vectors.T
+    rounding = 1e-12
+    for place, i in enumerate(distinct):
+        assert all(cosines[i, j] < limit + rounding for j in distinct[:place])
+    for i in set(range(len(vectors))) - set(distinct):
+        assert any(cosines[i, j] >= limit - rounding for j in distinct if j < i)
 
 
 def example(n: int, weight: float = 1.0) -> Example:
     return Example(
-        prompt=(Message(role="user", content=f"question {n}"),), completion="a", question_id="q", turn_id="t",
-        examination_id="e", point_id=f"o-{n}", passage_ids=("p",), kind="recall", round=1,
+        prompt=(Message(role="user", content=f"question {n}"),),
+        completion="a",
+        question_id="q",
+        turn_id="t",
+        examination_id="e",
+        point_id=f"o-{n}",
+        passage_ids=("p",),
+        kind="recall",
+        round=1,
         weight=weight,
-    )  # fmt: skip
+    )
 
 
 def test_what_is_near_the_exam_goes() -> None:

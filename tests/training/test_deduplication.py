@@ -1,10 +1,11 @@
-"""Deduplication: what the bound leaves out changes nothing, and the laws of the greedy method."""
+"""Deduplication: blocks and float32 change nothing, and the laws of the greedy method."""
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from training import deduplication
 from training.deduplication import Nearest, deduplicate, retained
 
 THRESHOLDS = st.sampled_from([-1.0, 0.0, 0.3, 0.7, 0.9, 0.99, 1.0, 1.5]) | st.floats(-1, 1)
@@ -15,21 +16,21 @@ def unit(rows: np.ndarray) -> np.ndarray:
 
 
 def one_by_one(vectors: np.ndarray, threshold: float) -> Nearest:
-    """The method as the paper states it."""
+    """Deduplicate as the paper states it."""
     exact = vectors.astype(np.float64)
     squares = np.vecdot(exact, exact)
-    found = Nearest(np.full(len(exact), -1), np.full(len(exact), np.nan))
+    nearest = Nearest(np.full(len(exact), -1), np.full(len(exact), np.nan))
     for i in range(len(exact)):
-        accepted = np.flatnonzero(found.index[:i] < 0)
+        accepted = np.flatnonzero(nearest.index[:i] < 0)
         cosines = np.vecdot(exact[accepted], exact[i]) / np.sqrt(squares[accepted] * squares[i])
         if len(accepted) and cosines.max() >= threshold:
-            found.index[i] = accepted[cosines.argmax()]
-            found.cosine[i] = cosines.max()
-    return found
+            nearest.index[i] = accepted[cosines.argmax()]
+            nearest.cosine[i] = cosines.max()
+    return nearest
 
 
 def clustered(seed: int, count: int, width: int, spread: float, copies: float) -> np.ndarray:
-    """Vectors around a few centres, some of them exact copies, most length in few dimensions."""
+    """Return vectors around a few centres, some exact copies, most length in few dimensions."""
     rng = np.random.default_rng(seed)
     scales = 1 / np.sqrt(np.arange(1, width + 1))
     centres = rng.standard_normal((max(1, count // 10), width))
@@ -60,8 +61,8 @@ def test_it_is_the_greedy_method(vectors: np.ndarray, threshold: float) -> None:
 
 @given(SMALL, st.data())
 def test_a_threshold_that_is_a_cosine_counts_as_reached(vectors: np.ndarray, data) -> None:
-    found = deduplicate(vectors, 0.2)
-    ties = found.cosine[found.index >= 0]
+    nearest = deduplicate(vectors, 0.2)
+    ties = nearest.cosine[nearest.index >= 0]
     threshold = float(data.draw(st.sampled_from(list(ties)))) if len(ties) else 1.0
     assert same(deduplicate(vectors, threshold), one_by_one(vectors, threshold))
 
@@ -76,18 +77,26 @@ def test_many_messages_are_compared_as_few(seed, shape, spread, threshold) -> No
     assert same(deduplicate(vectors, threshold), one_by_one(vectors, threshold))
 
 
+def test_memory_is_bounded_by_smaller_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    vectors = clustered(0, 300, 20, 0.7, 0.1)
+    expected = one_by_one(vectors, 0.8)
+    for cells in (1, 300 * 7):
+        monkeypatch.setattr(deduplication, "CELLS", cells)
+        assert same(deduplicate(vectors, 0.8), expected)
+
+
 @given(SMALL, THRESHOLDS)
 def test_accepted_ones_are_apart_and_stay(vectors: np.ndarray, threshold: float) -> None:
-    kept = vectors[deduplicate(vectors, threshold).index < 0]
-    assert (deduplicate(kept, threshold).index < 0).all()
+    accepted = vectors[deduplicate(vectors, threshold).index < 0]
+    assert (deduplicate(accepted, threshold).index < 0).all()
 
 
 @given(st.integers(1, 40), st.integers(1, 100), st.integers(0, 10**6), st.floats(-1, 1))
 def test_copies_are_at_cosine_one(count: int, width: int, seed: int, threshold: float) -> None:
     one = unit(np.random.default_rng(seed).standard_normal((1, width))).astype(np.float32)
-    found = deduplicate(np.repeat(one, count, axis=0), threshold)
-    assert found.index.tolist() == [-1] + [0] * (count - 1)
-    assert (found.cosine[1:] == 1).all()
+    nearest = deduplicate(np.repeat(one, count, axis=0), threshold)
+    assert nearest.index.tolist() == [-1] + [0] * (count - 1)
+    assert (nearest.cosine[1:] == 1).all()
 
 
 def test_the_first_of_equally_near_ones_is_named() -> None:
@@ -97,8 +106,8 @@ def test_the_first_of_equally_near_ones_is_named() -> None:
 
 def test_a_chain_is_kept_at_every_second_link() -> None:
     angles = np.arange(6) * 0.1
-    found = deduplicate(np.column_stack([np.cos(angles), np.sin(angles)]), float(np.cos(0.15)))
-    assert found.index.tolist() == [-1, 0, -1, 2, -1, 4]
+    nearest = deduplicate(np.column_stack([np.cos(angles), np.sin(angles)]), float(np.cos(0.15)))
+    assert nearest.index.tolist() == [-1, 0, -1, 2, -1, 4]
 
 
 @pytest.mark.parametrize("shape", [(0, 384), (0, 0)])

@@ -10,12 +10,21 @@ from safetensors.torch import load_file
 
 from elenchus.config import TrainingConfig
 from elenchus.errors import UserError
+from elenchus.progress import unseen
 from elenchus.records import Message
 from models.weights import file_hash
 from offline.nano.chat import WEIGHTS
 from training import lora
 
-CONFIG = TrainingConfig(epochs=3, least_steps=1, batch_size=4, rank=4, warmup_steps=1, save_steps=2)
+CONFIG = TrainingConfig(
+    learning_rate=4e-3,
+    epochs=3,
+    least_steps=1,
+    batch_size=4,
+    rank=4,
+    warmup_steps=1,
+    save_steps=2,
+)
 SAMPLES = [
     lora.Sample(
         (Message(role="user", content=f"Where is lamp {n}?"),), f"Lamp {n}: hall. So: hall."
@@ -32,8 +41,8 @@ def plan(samples=SAMPLES, config: TrainingConfig = CONFIG) -> list:
     return lora.batches(lora.encoded(WEIGHTS, samples), config, 0)
 
 
-def train(out: Path, progress=lambda done, total: None) -> None:
-    lora.train(WEIGHTS, plan(), CONFIG, 0, out, progress)
+def train(out: Path, advance=unseen) -> None:
+    lora.train(WEIGHTS, plan(), CONFIG, 0, out, advance)
 
 
 def test_the_same_samples_give_the_same_adapter(tmp_path: Path) -> None:
@@ -53,7 +62,7 @@ def test_a_training_goes_on_from_an_adapter(tmp_path: Path) -> None:
     train(tmp_path / "first")
     still = CONFIG.model_copy(update={"learning_rate": 1e-12})
     first, second = tmp_path / "first", tmp_path / "second"
-    lora.train(WEIGHTS, plan(config=still), still, 0, second, lambda *_: None, start=first)
+    lora.train(WEIGHTS, plan(config=still), still, 0, second, unseen, start=first)
     before, after = (load_file(f / "adapter_model.safetensors") for f in (first, second))
     assert before.keys() == after.keys()
     assert all(torch.allclose(before[k], after[k], atol=1e-6) for k in before)
@@ -90,7 +99,7 @@ def test_a_kill_while_checkpoints_are_removed_costs_steps_and_no_more(
         raise Stopped
 
     with monkeypatch.context() as patch, pytest.raises(Stopped):
-        patch.setattr(lora, "_remove", cut)
+        patch.setattr(lora, "rmtree", cut)
         train(tmp_path / "cut")
     train(tmp_path / "cut")
     one, two = (file_hash(tmp_path / n / "adapter_model.safetensors") for n in ("whole", "cut"))
@@ -102,8 +111,9 @@ def test_loss_is_on_the_completion_alone() -> None:
 
     tokenizer = AutoTokenizer.from_pretrained(WEIGHTS)
     row = lora.encode(tokenizer, SAMPLES[3])
-    learnt = [t for t, label in zip(row["input_ids"], row["labels"], strict=True) if label != -100]
-    # The nano's tokenizer knows no capitals.
+    pairs = zip(row["input_ids"], row["labels"], strict=True)
+    learnt = [token for token, label in pairs if label != lora.IGNORED]
+    # This tokenizer knows no capitals.
     assert tokenizer.decode(learnt).strip() == "lamp 3: hall. so: hall.<|end|>"
 
 
@@ -116,7 +126,7 @@ def test_a_batch_without_the_logits_of_prompts_has_the_same_loss() -> None:
         (Message(role="user", content="The hall has seven lamps. Which?"),), "So: none."
     )
     rows = [lora.encode(tokenizer, sample) for sample in (*SAMPLES[:3], longer)]
-    batch = lora.Padding(0)([rows])
+    batch = lora.collate(0, [rows])
     whole = batch["input_ids"].clone()
     labels = torch.full_like(whole, lora.IGNORED)
     for place, row in enumerate(rows):
@@ -145,7 +155,7 @@ def test_training_sees_the_tokens_that_asking_sees() -> None:
     asked = tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=False)
     row = lora.encode(tokenizer, SAMPLES[0])
     assert row["input_ids"][: len(asked)] == asked
-    assert row["labels"][: len(asked)] == [-100] * len(asked)
+    assert row["labels"][: len(asked)] == [lora.IGNORED] * len(asked)
 
 
 def test_a_template_that_training_cannot_use_is_known_before(tmp_path: Path) -> None:
@@ -167,9 +177,9 @@ def test_a_template_that_training_cannot_use_is_known_before(tmp_path: Path) -> 
         lora.check(folder)
 
 
-def test_samples_over_the_limit_are_known_before_training(tmp_path: Path) -> None:
+def test_samples_over_the_limit_are_known_before_training() -> None:
     longer = lora.Sample(SAMPLES[0].prompt, "Hall. " * 30)
     config = CONFIG.model_copy(update={"max_tokens": 40})
     assert lora.too_long(WEIGHTS, [*SAMPLES[:2], longer], config) == [False, False, True]
     with pytest.raises(ValueError, match="max_tokens"):
-        lora.train(WEIGHTS, plan([longer], config), config, 0, tmp_path / "out", lambda *_: None)
+        plan([longer], config)

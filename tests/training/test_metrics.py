@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as reference
 
-from training.evaluation import Estimate
+from elenchus.results import Estimate
 from training.metrics import BINS, BY_CLASS, MACRO, Metrics, decide, measure
 
 Task = tuple[np.ndarray, np.ndarray, list[str]]
@@ -28,21 +28,26 @@ TASKS = st.builds(
 )
 
 
-def same(found: Estimate | None, expected: float | None) -> bool:
-    if found is None or expected is None:
-        return found is None and expected is None
-    return found.value == pytest.approx(expected, abs=1e-9)
+def same(estimate: Estimate | None, expected: float | None) -> bool:
+    if estimate is None or expected is None:
+        return estimate is None and expected is None
+    return estimate.value == pytest.approx(expected, abs=1e-9)
+
+
+def sure(value: float) -> Estimate:
+    """Return an estimate without any doubt."""
+    return Estimate(value=value, low=value, high=value)
 
 
 @settings(max_examples=40)
 @given(TASKS)
 def test_decisions_agree_with_scikit_learn(example: Task) -> None:
     gold, probabilities, names = example
-    found = measure(gold, probabilities, names)
+    measured = measure(gold, probabilities, names)
     decided, numbers = decide(probabilities), list(range(len(names)))
-    assert same(found.accuracy, reference.accuracy_score(gold, decided))
+    assert same(measured.accuracy, reference.accuracy_score(gold, decided))
     expected = reference.confusion_matrix(gold, decided, labels=numbers)
-    assert np.array_equal(found.confusion, expected)
+    assert np.array_equal(measured.confusion, expected)
     scores = np.array(
         reference.precision_recall_fscore_support(
             gold, decided, labels=numbers, zero_division=np.nan
@@ -50,11 +55,11 @@ def test_decisions_agree_with_scikit_learn(example: Task) -> None:
     )
     for place, name in enumerate(("precision", "recall", "f1")):
         values = [None if np.isnan(v) else float(v) for v in scores[place]]
-        of_classes = [getattr(found.classes[n], name) for n in names]
+        of_classes = [getattr(measured.classes[n], name) for n in names]
         assert all(map(same, of_classes, values))
-        assert same(getattr(found, name), None if None in values else float(np.mean(values)))
+        assert same(getattr(measured, name), None if None in values else float(np.mean(values)))
     for i, name in enumerate(names):
-        one = found.classes[name]
+        one = measured.classes[name]
         assert (one.gold, one.decided) == (expected[i].sum(), expected[:, i].sum())
         wrong = (one.decided - expected[i, i]) / len(gold)
         missed = (one.gold - expected[i, i]) / len(gold)
@@ -65,27 +70,27 @@ def test_decisions_agree_with_scikit_learn(example: Task) -> None:
 @given(TASKS)
 def test_rankings_agree_with_scikit_learn(example: Task) -> None:
     gold, probabilities, names = example
-    found = measure(gold, probabilities, names)
+    measured = measure(gold, probabilities, names)
     for i, name in enumerate(names):
         is_gold, scores = gold == i, probabilities[:, i]
-        some, others = is_gold.any(), not is_gold.all()
-        roc = reference.roc_auc_score(is_gold, scores) if some and others else None
-        pr = reference.average_precision_score(is_gold, scores) if some else None
-        assert same(found.classes[name].roc_auc, roc) and same(found.classes[name].pr_auc, pr)
+        both = is_gold.any() and not is_gold.all()
+        roc = reference.roc_auc_score(is_gold, scores) if both else None
+        pr = reference.average_precision_score(is_gold, scores) if is_gold.any() else None
+        assert same(measured.classes[name].roc_auc, roc) and same(measured.classes[name].pr_auc, pr)
 
 
 @settings(max_examples=40)
 @given(TASKS)
 def test_probabilities_agree_with_scikit_learn(example: Task) -> None:
     gold, probabilities, names = example
-    found = measure(gold, probabilities, names)
+    measured = measure(gold, probabilities, names)
     brier = reference.brier_score_loss(
         np.eye(len(names))[gold], probabilities, scale_by_half=len(names) == 2
     )
-    assert same(found.brier, brier)
-    filled = [b for b in found.bins if b.count]
+    assert same(measured.brier, brier)
+    filled = [b for b in measured.bins if b.count]
     gaps = [b.count * abs(b.accuracy.value - b.confidence) for b in filled]
-    assert same(found.calibration_error, sum(gaps) / len(gold))
+    assert same(measured.calibration_error, sum(gaps) / len(gold))
     assert sum(b.count for b in filled) == len(gold)
     assert all(b.low - 1e-9 <= b.confidence <= b.high + 1e-9 for b in filled)
 
@@ -115,69 +120,69 @@ def test_order_of_messages_and_of_classes_does_not_matter(example: Task, random)
 @given(st.integers(2, 5), st.integers(1, 4))
 def test_a_perfect_classifier(classes: int, times: int) -> None:
     gold = np.repeat(np.arange(classes), times)
-    found = measure(gold, np.eye(classes)[gold], [str(n) for n in range(classes)])
+    measured = measure(gold, np.eye(classes)[gold], [str(n) for n in range(classes)])
     for name in ("accuracy", *MACRO):
-        assert getattr(found, name) == Estimate(1, 1, 1)
-    assert found.brier == found.calibration_error == Estimate(0, 0, 0)
-    assert [b.count for b in found.bins] == [0] * (BINS - 1) + [len(gold)]
+        assert getattr(measured, name) == sure(1)
+    assert measured.brier == measured.calibration_error == sure(0)
+    assert [b.count for b in measured.bins] == [0] * (BINS - 1) + [len(gold)]
 
 
 def test_a_constant_classifier() -> None:
     gold = np.array([0, 0, 1, 2])
-    found = measure(gold, np.tile([0.5, 0.3, 0.2], (4, 1)), ["a", "b", "c"])
-    assert found.accuracy.value == found.classes["a"].precision.value == 0.5
-    assert found.roc_auc.value == 0.5
-    assert found.pr_auc.value == pytest.approx((0.5 + 0.25 + 0.25) / 3)
-    assert found.precision is None and found.classes["b"].precision is None
-    assert found.recall.value == pytest.approx(1 / 3)
-    assert found.calibration_error.value == 0
+    measured = measure(gold, np.tile([0.5, 0.3, 0.2], (4, 1)), ["a", "b", "c"])
+    assert measured.accuracy.value == measured.classes["a"].precision.value == 0.5
+    assert measured.roc_auc.value == 0.5
+    assert measured.pr_auc.value == pytest.approx((0.5 + 0.25 + 0.25) / 3)
+    assert measured.precision is None and measured.classes["b"].precision is None
+    assert measured.recall.value == pytest.approx(1 / 3)
+    assert measured.calibration_error.value == 0
 
 
 def test_an_absent_class_has_no_areas() -> None:
     gold, probabilities, names = task(0, 20, 3, 50)
-    found = measure(np.where(gold == 2, 0, gold), probabilities, names)
-    assert found.classes["class 2"].roc_auc is found.classes["class 2"].pr_auc is None
-    assert found.classes["class 2"].recall is None
-    assert found.roc_auc is found.pr_auc is found.recall is None
-    assert found.classes["class 0"].roc_auc is not None
+    measured = measure(np.where(gold == 2, 0, gold), probabilities, names)
+    assert measured.classes["class 2"].roc_auc is measured.classes["class 2"].pr_auc is None
+    assert measured.classes["class 2"].recall is None
+    assert measured.roc_auc is measured.pr_auc is measured.recall is None
+    assert measured.classes["class 0"].roc_auc is not None
 
 
 def test_a_threshold_is_on_the_first_class() -> None:
     gold = np.array([0, 0, 1, 1])
     probabilities = np.array([[0.6, 0.4], [0.9, 0.1], [0.7, 0.3], [0.2, 0.8]])
-    found = measure(gold, probabilities, ["relevant", "other"], threshold=0.7)
+    measured = measure(gold, probabilities, ["relevant", "other"], threshold=0.7)
     assert decide(probabilities, 0.7).tolist() == [1, 0, 0, 1]
-    assert found.confusion == ((1, 1), (1, 1))
-    assert found.brier.value == pytest.approx((0.16 + 0.01 + 0.49 + 0.04) / 4)
-    assert found.calibration_error == measure(gold, probabilities, ["a", "b"]).calibration_error
+    assert measured.confusion == ((1, 1), (1, 1))
+    assert measured.brier.value == pytest.approx((0.16 + 0.01 + 0.49 + 0.04) / 4)
+    assert measured.calibration_error == measure(gold, probabilities, ["a", "b"]).calibration_error
     with pytest.raises(ValueError, match="two classes"):
         decide(np.full((1, 3), 1 / 3), 0.5)
 
 
 def test_a_top_probability_on_an_edge_is_in_the_bin_below() -> None:
-    found = measure(np.array([0]), np.array([[0.6, 0.4]]), ["a", "b"])  # 9 of 15
-    assert [i for i, b in enumerate(found.bins) if b.count] == [8]
+    measured = measure(np.array([0]), np.array([[0.6, 0.4]]), ["a", "b"])  # 9 of 15
+    assert [i for i, b in enumerate(measured.bins) if b.count] == [8]
 
 
 def test_intervals_hold_the_value_and_the_truth() -> None:
-    held = 0
+    covered = 0
     for seed in range(40):
         gold, probabilities, names = task(seed, 150, 2, 50)
-        found = measure(gold, probabilities, names, seed=seed)
+        measured = measure(gold, probabilities, names, seed=seed)
         for name in ("accuracy", "brier", *MACRO):
-            estimate = getattr(found, name)
+            estimate = getattr(measured, name)
             assert estimate.low <= estimate.value <= estimate.high
-        held += found.accuracy.low <= 0.844 <= found.accuracy.high
-    assert held >= 33
+        covered += measured.accuracy.low <= 0.844 <= measured.accuracy.high
+    assert covered >= 33
 
 
 def test_a_seed_gives_one_result_ready_for_json() -> None:
     example = task(1, 60, 4, 50)
-    found = measure(*example, seed=3)
-    assert found == measure(*example, seed=3)
-    assert found.brier != measure(*example, seed=4).brier
-    text = found.model_dump_json()
-    assert Metrics.model_validate_json(text) == found
+    measured = measure(*example, seed=3)
+    assert measured == measure(*example, seed=3)
+    assert measured.brier != measure(*example, seed=4).brier
+    text = measured.model_dump_json()
+    assert Metrics.model_validate_json(text) == measured
     assert json.loads(text, parse_constant=pytest.fail)["messages"] == 60
 
 

@@ -1,11 +1,10 @@
-"""Packing texts, drawing blocks, training a LoRA or a whole model, and comparing answers."""
+"""Packing texts, drawing blocks, training a LoRA or a whole model."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from agents.matching import matches
 from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.torch import load_file
@@ -13,13 +12,14 @@ from transformers import AutoTokenizer
 
 from elenchus.config import TrainingConfig
 from elenchus.errors import UserError
+from elenchus.progress import unseen
 from elenchus.records import Message
 from offline.nano.chat import WEIGHTS
 from training import lora, pretraining
 from training.config import PretrainingConfig
 
 TRAINING = TrainingConfig(rank=4, warmup_steps=1, save_steps=2)
-OWN = PretrainingConfig(block=16, batch_size=2)
+CONFIG = PretrainingConfig(block=16, batch_size=2, learning_rate=4e-3)
 TEXTS = [f"Lamp {n} hangs in the hall of house {n}." for n in range(12)]
 
 
@@ -32,10 +32,10 @@ def packed(folder: Path) -> pretraining.Tokens:
     return pretraining.packed(folder / "texts.tokens")
 
 
-def train(folder: Path, name: str, config: PretrainingConfig, progress=lambda *_: None, **more):
+def train(folder: Path, name: str, config: PretrainingConfig, advance=unseen, **more):
     plan = pretraining.Plan([(packed(folder), 120)], [], config, seed=0)
     out = folder / name
-    pretraining.train(WEIGHTS, plan, config, TRAINING, 0, out, progress, **more)
+    pretraining.train(WEIGHTS, plan, config, TRAINING, 0, out, advance, **more)
     return out
 
 
@@ -72,15 +72,15 @@ def test_marks_in_a_document_are_letters(tmp_path: Path) -> None:
     assert [n for n in ids if n in special] == ids[-1:]
 
 
-def test_what_cannot_be_trained_is_said_before() -> None:
+def test_what_cannot_be_trained_is_refused_before() -> None:
     long = [Message(role="user", content="well " * 900)]
-    for config, longest, says in (
-        (OWN.model_copy(update={"block": 4096}), [], "pretraining.block"),
-        (OWN, long, "lower pretraining.shots"),
+    for config, longest, reason in (
+        (CONFIG.model_copy(update={"block": 4096}), [], "pretraining.block"),
+        (CONFIG, long, "lower pretraining.shots"),
     ):
-        with pytest.raises(UserError, match=says):
+        with pytest.raises(UserError, match=reason):
             pretraining.check(WEIGHTS, config, longest, 128)
-    pretraining.check(WEIGHTS, OWN, long[:0], 128)
+    pretraining.check(WEIGHTS, CONFIG, long[:0], 128)
 
 
 @given(
@@ -92,25 +92,25 @@ def test_what_cannot_be_trained_is_said_before() -> None:
 def test_every_block_is_seen_before_any_again(size: int, wanted, rows: int, seed: int) -> None:
     tokens = np.arange(size, dtype=np.uint32)
     extra = [{"input_ids": [9999 + n], "labels": [9999 + n]} for n in range(rows)]
-    plan = pretraining.Plan([(tokens, wanted)], extra, OWN, seed)
+    plan = pretraining.Plan([(tokens, wanted)], extra, CONFIG, seed)
     batches = [plan[step] for step in range(len(plan))]
     seen = [row["input_ids"] for batch in batches for row in batch]
     assert sum(map(len, seen)) == plan.tokens
-    assert all(len(batch) == OWN.batch_size for batch in batches[:-1])
+    assert all(len(batch) == CONFIG.batch_size for batch in batches[:-1])
     blocks = [tuple(ids) for ids in seen if ids[0] < 9999]
     assert len(seen) - len(blocks) == rows
-    whole = [tuple(range(at, min(at + OWN.block, size))) for at in range(0, size, OWN.block)]
+    whole = [tuple(range(at, min(at + CONFIG.block, size))) for at in range(0, size, CONFIG.block)]
     counts = [blocks.count(block) for block in whole]
     if wanted is None:
         assert counts == [1] * len(whole)
     elif whole:
-        assert sum(counts) == -(-wanted // OWN.block)
+        assert sum(counts) == -(-wanted // CONFIG.block)
         assert max(counts) - min(counts) <= 1
 
 
 @pytest.mark.parametrize("weights", ["lora", "all"])
 def test_a_training_that_was_stopped_goes_on_exactly(tmp_path: Path, weights: str) -> None:
-    config = OWN.model_copy(update={"weights": weights})
+    config = CONFIG.model_copy(update={"weights": weights})
     name = {"lora": "adapter_model.safetensors", "all": "model.safetensors"}[weights]
     whole = load_file(train(tmp_path, "whole", config) / name)
 
@@ -128,7 +128,7 @@ def test_a_training_that_was_stopped_goes_on_exactly(tmp_path: Path, weights: st
 
 @pytest.mark.parametrize("weights", ["lora", "all"])
 def test_a_stage_goes_on_from_the_one_before(tmp_path: Path, weights: str) -> None:
-    config = OWN.model_copy(update={"weights": weights})
+    config = CONFIG.model_copy(update={"weights": weights})
     name = {"lora": "adapter_model.safetensors", "all": "model.safetensors"}[weights]
     first = train(tmp_path, "first", config)
     still = config.model_copy(update={"learning_rate": 1e-12})
@@ -136,34 +136,6 @@ def test_a_stage_goes_on_from_the_one_before(tmp_path: Path, weights: str) -> No
     before, after = load_file(first / name), load_file(second / name)
     assert before.keys() == after.keys()
     assert all(torch.allclose(before[key], after[key], atol=1e-6) for key in before)
-
-
-@pytest.mark.parametrize(
-    ("how", "answer", "gold", "right"),
-    [
-        ("exact", "It lies in port. So: The Hall!", "the hall", True),
-        ("exact", "the halls", "the hall", False),
-        ("exact", "", "", False),
-        ("exact", "C++", "C", False),
-        ("exact", "-5", "5", False),
-        ("exact", "So: <", "<", True),
-        ("number", "So: 72 (from 3 steps)", "72", True),
-        ("number", ".5", "0.5", True),
-        ("number", "−4", "-4", True),
-        ("number", "10-5", "5", True),
-        ("choice", "A) is too small. So: B", "B", True),
-        ("choice", "B, I think", "B", True),
-        ("number", "First 3, then 1,200 in all.", "#### 1200", True),
-        ("number", "3/4 of it", "0.75", True),
-        ("number", "none", "4", False),
-        ("number", "-4", "4", False),
-        ("choice", "B. the tide, not A", "B", True),
-        ("choice", "A man would say: B", "B", True),
-        ("choice", "b", "B", False),
-    ],
-)
-def test_answers_are_compared_without_a_model(how, answer: str, gold: str, right: bool) -> None:
-    assert matches(how, answer, gold) is right
 
 
 def _empty(folder: Path) -> Path:

@@ -1,4 +1,4 @@
-"""Whole runs on a small domain, with the real parts: finished, killed, resumed, and traced."""
+"""Whole runs on a small domain: finished, killed, resumed, and traced."""
 
 import asyncio
 import json
@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT, write_pool
-from langgraph.runtime import Runtime
 
 from elenchus import runs
 from elenchus.cli.screen import Screen
@@ -30,11 +29,12 @@ from elenchus.records import (
     Seed,
     Turn,
 )
-from graphs import runner as launch_module
-from graphs.adaptation import graph as adaptation
+from graphs import runner
+from graphs.adaptation import examination
 from graphs.adaptation.seeds import how_many
 from graphs.checkpoints import checkpoints
-from graphs.services import Context
+from graphs.config import of_run
+from graphs.services import Services
 
 KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows has no other
 
@@ -48,7 +48,7 @@ def command(*arguments: object) -> subprocess.Popen[str]:
 
 
 def hear_ctrl_c() -> None:
-    """Where tests run in the background, Ctrl-C is ignored, and children would ignore it too."""
+    """Heed Ctrl-C, which is ignored where tests run in the background, and so by their children."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
@@ -72,27 +72,27 @@ def kill_when(
     moment: Callable[[Path], bool],
     how: signal.Signals = KILL,
 ) -> str:
-    """Kill a launch at a moment that its run folder shows; the run's id."""
+    """Kill a launch at a moment that its run folder shows; return the run's id."""
     while True:
         try:
             process.wait(timeout=0.01)
         except subprocess.TimeoutExpired:
-            found = runs.listed(home.parent / "runs")
-            if found and moment(found[0].path):
+            begun = runs.listed(home.parent / "runs")
+            if begun and moment(begun[0].path):
                 process.send_signal(how)
                 process.wait()
-                return found[0].id
+                return begun[0].id
         else:
             raise AssertionError(process.communicate())
 
 
 def records(home: Path, run_id: str) -> dict[str, str]:
-    """All records of a run by id; the cached calls beside them by id and response."""
+    """Return all records of a run by id, and the responses of its calls."""
     db = sqlite3.connect(runs.find(home.parent / "runs", run_id).ledger)
-    found = dict(db.execute("SELECT id, body FROM records"))
-    found |= dict(db.execute("SELECT id, response FROM calls"))
+    bodies = dict(db.execute("SELECT id, body FROM records"))
+    responses = dict(db.execute("SELECT id, response FROM calls"))
     db.close()
-    return found
+    return bodies | responses
 
 
 def examinations(folder: Path) -> int:
@@ -111,9 +111,17 @@ def examinations(folder: Path) -> int:
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
-    """A run that nothing interrupted."""
+    """A run with the built-in models, which nothing interrupted."""
     home = write_pool(tmp_path_factory.mktemp("whole"))
     return home, finish(launch(home))
+
+
+@pytest.fixture
+def mocked(elenchus, mock_pool: Path) -> tuple[Path, dict]:
+    """A run with mocks."""
+    ended = elenchus("launch", mock_pool, "--runs", mock_pool.parent / "runs", "--json")
+    assert ended.code == 0, ended.err
+    return mock_pool, ended.json
 
 
 def test_a_run_ends_with_a_result(whole: tuple[Path, dict]) -> None:
@@ -209,17 +217,16 @@ def test_a_round_that_falls_short_goes_on_and_so_when_killed(tmp_path: Path) -> 
 
 
 def test_a_reused_run_is_reused_by_a_resume_too(
-    whole: tuple[Path, dict], elenchus, monkeypatch: pytest.MonkeyPatch
+    mocked: tuple[Path, dict], elenchus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    home, expected = whole
-    root = home.parent / "reused"
+    home, expected = mocked
+    root = home.parent / "runs"
 
     def killed(context: object) -> None:
         raise KeyboardInterrupt
 
-    shutil.copytree(home.parent / "runs", root)
     with monkeypatch.context() as patch:
-        patch.setattr(launch_module, "_adopt", killed)
+        patch.setattr(runner, "_adopt", killed)
         begun = elenchus("launch", home, "--reuse", expected["run"], "--runs", root)
     assert begun.code == 130
     result = elenchus("resume", runs.listed(root)[-1].id, "--runs", root, "--json").json
@@ -228,11 +235,10 @@ def test_a_reused_run_is_reused_by_a_resume_too(
 
 
 def test_a_run_that_asked_nothing_cannot_be_reused(
-    whole: tuple[Path, dict], tmp_path: Path, elenchus
+    mocked: tuple[Path, dict], tmp_path: Path, elenchus
 ) -> None:
-    home, result = whole
-    folder = runs.find(home.parent / "runs", result["run"]).path
-    root = tmp_path / "runs"
+    home, result = mocked
+    folder, root = Path(result["path"]), tmp_path / "others"
     (root / "pool" / folder.name).mkdir(parents=True)
     shutil.copy(folder / "run.yaml", root / "pool" / folder.name)
     end = elenchus("launch", home, "--reuse", folder.name, "--runs", root)
@@ -240,32 +246,35 @@ def test_a_run_that_asked_nothing_cannot_be_reused(
     assert len(runs.listed(root)) == 1
 
 
-def test_an_examination_that_is_recorded_is_not_made_again(
-    whole: tuple[Path, dict], tmp_path: Path
-) -> None:
+def test_an_examination_that_is_recorded_is_not_made_again(mocked: tuple[Path, dict]) -> None:
     """A refusal, which a kill kept from being checkpointed, may not come out the same again."""
-    _, result = whole
-    folder = shutil.copytree(result["path"], tmp_path / "copy")
-    run, ledger = runs.RunFolder(folder), Ledger(folder / "ledger.sqlite")
+    folder = runs.RunFolder(Path(mocked[1]["path"]))
+    ledger = Ledger(folder.ledger)
     seed = ledger.all(Seed, round=1)[0]
-    with sqlite3.connect(folder / "ledger.sqlite") as db:
+    with sqlite3.connect(folder.ledger) as db:
         query = "DELETE FROM records WHERE kind = 'Examination' AND body LIKE ?"
         assert db.execute(query, (f'%"{seed.id}"%',)).rowcount == 1
     db.close()
-    refused = Rejection(reason="refused", raw="request 1")
+    refused = Rejection(code="examiner-failed", raw="request 1")
     ledger.write(Examination(seed_id=seed.id, round=1, turn_ids=(), rejection=refused))
-    context = Context(run, run.config(), run.domain_folder(), ledger, Screen(quiet=True))
+    before = ledger.usage()
+    services = Services(folder, of_run(folder), folder.domain_folder(), ledger, Screen(quiet=True))
+    inner = examination.build_graph().compile()
     try:
-        state = {"seed_id": seed.id, "adapter": ""}
-        asyncio.run(adaptation.examine(state, Runtime(context=context)))
+        with services.registered() as ref:
+            sent = {"seed_id": seed.id, "adapter": ""}
+            assert not asyncio.run(inner.ainvoke(sent, context=ref))
         assert ledger.count(Examination, seed_id=seed.id) == 1
+        assert ledger.usage() == before
     finally:
-        context.close()
+        services.close()
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no Ctrl-C for one process there")
-def test_ctrl_c_says_how_to_go_on(tmp_path: Path) -> None:
-    home = write_pool(tmp_path)
+def test_ctrl_c_says_how_to_go_on(mock_pool: Path, tmp_path: Path) -> None:
+    home = mock_pool
+    with (home / "domain.yaml").open("a") as settings:
+        settings.write("examination: {concurrency: 1}\n")  # so that there are some left
     process = launch(home)
     run_id = kill_when(process, home, lambda f: examinations(f) >= 1, signal.SIGINT)
     assert process.returncode == 130
@@ -296,7 +305,7 @@ def test_a_write_that_was_called_off_leaves_no_lock(tmp_path: Path, ledger: Ledg
             connection = saver.conn
             await connection.execute("CREATE TABLE writes (value)")
             await connection.commit()
-            cursors.append(cursor := await connection.cursor())  # what remembers it
+            cursors.append(cursor := await connection.cursor())  # which remembers it
             await cursor.executemany("INSERT INTO writes VALUES (?)", [(1,), (3,)])
 
     asyncio.run(stopped())
@@ -306,8 +315,8 @@ def test_a_write_that_was_called_off_leaves_no_lock(tmp_path: Path, ledger: Ledg
     other.close()
 
 
-def test_a_finished_run_is_not_resumed(whole: tuple[Path, dict], elenchus) -> None:
-    home, result = whole
+def test_a_finished_run_is_not_resumed(mocked: tuple[Path, dict], elenchus) -> None:
+    home, result = mocked
     end = elenchus("resume", result["run"], "--runs", home.parent / "runs")
     assert end.code == 2
     assert "is finished" in end.err

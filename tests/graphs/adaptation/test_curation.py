@@ -1,4 +1,4 @@
-"""How a round's shortage is counted, on records as runs leave them."""
+"""A round's shortage, counted on records as runs leave them."""
 
 from types import SimpleNamespace
 
@@ -33,10 +33,10 @@ def test_a_round_needs_more_where_usable_candidates_are_fewer_than_its_size(
 ) -> None:
     ledger.write(*(examination(n, n < accepted) for n in range(100)))
     config = SimpleNamespace(sizes=(100, 200), dataset=DatasetConfig())
-    context = SimpleNamespace(ledger=ledger, config=config)
-    found = more(context, dataset(candidates, left_out), wanted=100)
-    assert (found > 0) == expected
-    assert found <= MOST * 100 - 100
+    run = SimpleNamespace(ledger=ledger, config=config)
+    missing = more(run, dataset(candidates, left_out), wanted=100)
+    assert (missing > 0) == expected
+    assert missing <= MOST * 100 - 100
 
 
 def examination(n: int, accepted: bool) -> Examination:
@@ -45,5 +45,5 @@ def examination(n: int, accepted: bool) -> Examination:
         round=2,
         turn_ids=(str(n),),
         accepted_turn_id=str(n) if accepted else None,
-        rejection=None if accepted else Rejection(reason="the student knows it", raw="?"),
+        rejection=None if accepted else Rejection(code="known", raw="?"),
     )

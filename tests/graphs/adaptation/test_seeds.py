@@ -1,4 +1,4 @@
-"""Drawing seeds: by what fails and by what is not covered, the same each time."""
+"""Seeds are drawn by what fails and by what is not covered, the same each time."""
 
 from collections import Counter
 

@@ -2,18 +2,26 @@
 
 import asyncio
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
-from graphs import exams, rewriting
+from elenchus.errors import UserError
+from graphs import exams
+from graphs.adaptation.config import AdaptationTree
 from graphs.adaptation.stopping import (
+    StoppingRule,
     failures_below,
-    first_of,
     no_gain,
     rounds_reached,
     stopping_rule,
 )
-from graphs.config import DomainConfig
+from graphs.rewriting import graph as rewriting
+
+
+def config(rounds: int = 3, **adaptation: Any) -> AdaptationTree:
+    sizes = tuple(range(10, 10 * rounds + 1, 10))
+    return AdaptationTree(domain="d", title="t", adaptation={"examples": sizes, **adaptation})
 
 
 def state(*shares: float, fresh: int = 100) -> dict:
@@ -21,49 +29,57 @@ def state(*shares: float, fresh: int = 100) -> dict:
     return {"round": len(shares), "failed": failed, "fresh": [fresh] * len(shares)}
 
 
+ROUNDS = rounds_reached(config(3))
+FAILURES = failures_below(config(stop_failure_share=0.1))
+NO_GAIN = no_gain(config(stop_patience=2))
+
+
 @pytest.mark.parametrize(
     ("rule", "shares", "stops"),
     [
-        (rounds_reached(3), (0.5, 0.5), False),
-        (rounds_reached(3), (0.5, 0.5, 0.5), True),
-        (failures_below(0.1), (), False),
-        (failures_below(0.1), (0.05, 0.2), False),
-        (failures_below(0.1), (0.5, 0.09), True),
-        (no_gain(2), (0.7, 0.7), False),
-        (no_gain(2), (0.7, 0.69, 0.68), True),
-        (no_gain(2), (0.7, 0.7, 0.5), False),
-        (no_gain(2), (0.7, 0.3, 0.3), False),
-        (no_gain(2), (1.0, 1.0), False),
-        (no_gain(2), (1.0, 1.0, 1.0), True),
+        (ROUNDS, (0.5, 0.5), False),
+        (ROUNDS, (0.5, 0.5, 0.5), True),
+        (FAILURES, (), False),
+        (FAILURES, (0.05, 0.2), False),
+        (FAILURES, (0.5, 0.09), True),
+        (NO_GAIN, (0.7, 0.7), False),
+        (NO_GAIN, (0.7, 0.69, 0.68), True),
+        (NO_GAIN, (0.7, 0.7, 0.5), False),
+        (NO_GAIN, (0.7, 0.3, 0.3), False),
+        (NO_GAIN, (1.0, 1.0), False),
+        (NO_GAIN, (1.0, 1.0, 1.0), True),
     ],
 )
-def test_rules(rule, shares: tuple[float, ...], stops: bool) -> None:
+def test_rules(rule: StoppingRule, shares: tuple[float, ...], stops: bool) -> None:
     assert bool(rule(state(*shares))) is stops
 
 
 def test_more_questions_make_a_small_gain_significant() -> None:
-    assert no_gain(1)(state(0.7, 0.66, fresh=100)) is not None
-    assert no_gain(1)(state(0.7, 0.66, fresh=10_000)) is None
+    rule = no_gain(config(stop_patience=1))
+    assert rule(state(0.7, 0.66, fresh=100)) is not None
+    assert rule(state(0.7, 0.66, fresh=10_000)) is None
 
 
 def test_the_first_reason_counts() -> None:
-    rule = first_of(failures_below(0.9), rounds_reached(1))
+    rule = stopping_rule(config(1, stopping=["failures"], stop_failure_share=0.9))
     assert "fresh" in rule(state(0.5))
     assert "rounds" in rule(state(0.95))
-    assert first_of()(state(0.5)) is None
 
 
 def test_the_configuration_decides() -> None:
-    config = DomainConfig(domain="d", title="t", adaptation={"examples": [10]})
-    assert stopping_rule(config)(state(0.9)) == "all 1 rounds are done"
+    assert stopping_rule(config(1))(state(0.9)) == "all 1 rounds are done"
+    assert stopping_rule(config(2, stopping=[]))(state(0.05)) is None
+    with pytest.raises(UserError, match="no stopping rule 'failure'; did you mean 'failures'"):
+        stopping_rule(config(stopping=["failure"]))
 
 
 def test_no_rule_decides_about_texts(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def sit(*_: object) -> float:
+    async def run_exam(*_: object) -> float:
         return 0.5
 
-    monkeypatch.setattr(exams, "sit", sit)
-    context = SimpleNamespace(progress=SimpleNamespace(say=lambda text: None))
+    monkeypatch.setattr(exams, "run_exam", run_exam)
+    run = SimpleNamespace(progress=SimpleNamespace(say=lambda text: None))
+    monkeypatch.setattr(rewriting, "services", lambda runtime: run)
     learnt = {"round": 1, "adapter": "a", "stopped": "the texts are learnt"}
-    update = asyncio.run(rewriting.evaluate(learnt, SimpleNamespace(context=context)))
+    update = asyncio.run(rewriting.evaluate(learnt, SimpleNamespace()))
     assert (learnt | update)["stopped"] == "the texts are learnt"

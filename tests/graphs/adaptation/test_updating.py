@@ -1,4 +1,4 @@
-"""After documents change: what is kept, what is examined anew, and what the student then says."""
+"""Updates after documents change: what is kept, what is examined anew, what the student says."""
 
 import json
 import shutil
@@ -14,11 +14,22 @@ from elenchus.ledger import Ledger
 from elenchus.records import ExamItem, Example, Passage, Score, Update
 
 
-@pytest.fixture
-def finished(elenchus, pool: Path, tmp_path: Path) -> runs.RunFolder:
-    end = elenchus("launch", pool, "--runs", tmp_path / "runs", "--json")
+def launch(elenchus, pool: Path) -> runs.RunFolder:
+    end = elenchus("launch", pool, "--runs", pool.parent / "runs", "--json")
     assert end.code == 0, end.err
-    return runs.find(tmp_path / "runs", end.json["run"])
+    return runs.find(pool.parent / "runs", end.json["run"])
+
+
+@pytest.fixture
+def finished(elenchus, pool: Path) -> runs.RunFolder:
+    """A run with the built-in models."""
+    return launch(elenchus, pool)
+
+
+@pytest.fixture
+def mocked(elenchus, mock_pool: Path) -> runs.RunFolder:
+    """A run with mocks."""
+    return launch(elenchus, mock_pool)
 
 
 def change(pool: Path) -> None:
@@ -91,33 +102,35 @@ def test_an_update_goes_on_where_it_stopped(
 
 
 def test_an_update_takes_the_sources_that_are_named_now(
-    elenchus, finished: runs.RunFolder, pool: Path, tmp_path: Path
+    elenchus, mocked: runs.RunFolder, mock_pool: Path, tmp_path: Path
 ) -> None:
     more = tmp_path / "more.md"
     more.write_text("# 3.1 Towels\n\nA towel must be handed back within 3 hours.", "utf-8")
-    assert elenchus("corpus", "add", pool, more).code == 0
-    end = elenchus("update", finished.id, "--runs", tmp_path / "runs", "--json")
+    assert elenchus("corpus", "add", mock_pool, more).code == 0
+    end = elenchus("update", mocked.id, "--runs", tmp_path / "runs", "--json")
     moved = end.json["update"]
     assert (moved["passages_gone"], moved["passages_new"]) == (0, 1)
     assert moved["examples_retired"] == 0
 
 
-def test_a_profile_has_sources_of_its_own(elenchus, pool: Path, tmp_path: Path) -> None:
-    with (pool / "domain.yaml").open("a") as settings:
+def test_a_profile_has_sources_of_its_own(elenchus, mock_pool: Path, tmp_path: Path) -> None:
+    with (mock_pool / "domain.yaml").open("a") as settings:
         settings.write("profiles: {whole: {corpus: {sources: [documents]}}}\n")
         settings.write("corpus: {sources: [documents/01-pool.md]}\n")
-    launched = elenchus("launch", pool, "--profile", "whole", "--runs", tmp_path / "runs", "--json")
+    launched = elenchus(
+        "launch", mock_pool, "--profile", "whole", "--runs", tmp_path / "runs", "--json"
+    )
     assert launched.code == 0, launched.err
     end = elenchus("update", launched.json["run"], "--runs", tmp_path / "runs")
     assert end.code == 2 and "nothing to update" in end.err
 
 
 def test_an_update_whose_news_cannot_be_asked_about(
-    elenchus, finished: runs.RunFolder, pool: Path, tmp_path: Path
+    elenchus, mocked: runs.RunFolder, mock_pool: Path, tmp_path: Path
 ) -> None:
-    for file in (pool / "documents").iterdir():
+    for file in (mock_pool / "documents").iterdir():
         file.write_text("# Poems\n\nThe sea is wide and grey.\n" * (1 + len(file.name)), "utf-8")
-    end = elenchus("update", finished.id, "--runs", tmp_path / "runs")
+    end = elenchus("update", mocked.id, "--runs", tmp_path / "runs")
     assert end.code == 0, end.err
     assert "Stopped: no example is left." in end.out
     assert elenchus("runs", "--runs", tmp_path / "runs").code == 0
@@ -129,34 +142,34 @@ def test_what_only_went_is_retired(
     file = pool / "documents" / "01-pool.md"
     head, _, rest = file.read_text("utf-8").partition("## 1.1 Swimming")
     file.write_text(head + "## 1.2 Lanes" + rest.partition("## 1.2 Lanes")[2], "utf-8")
-    found = elenchus("update", finished.id, "--runs", tmp_path / "runs", "--json").json
-    moved = found["update"]
+    result = elenchus("update", finished.id, "--runs", tmp_path / "runs", "--json").json
+    moved = result["update"]
     assert (moved["passages_gone"], moved["passages_new"], moved["new_passages"]) == (1, 0, None)
     assert moved["examples_retired"] > 0
-    assert found["examples"] == moved["examples_kept"]
-    assert found["adapter"] == "adapters/round-3"
+    assert result["examples"] == moved["examples_kept"]
+    assert result["adapter"] == "adapters/round-3"
 
 
 def test_a_resumed_run_says_that_documents_changed(
-    elenchus, pool: Path, tmp_path: Path, monkeypatch
+    elenchus, mock_pool: Path, tmp_path: Path, monkeypatch
 ) -> None:
     root = tmp_path / "runs"
     with monkeypatch.context() as patch:
-        patch.setattr("training.lora.train", refuse)
-        assert elenchus("launch", pool, "--runs", root).code == 2
+        patch.setattr("graphs.adaptation.curation.choose", refuse)
+        assert elenchus("launch", mock_pool, "--runs", root).code == 2
     (run,) = runs.listed(root)
     before = records(run)
-    change(pool)
+    change(mock_pool)
     end = elenchus("resume", run.id, "--runs", root)
     assert end.code == 0, end.err
-    told = " ".join(end.err.split())
-    assert "or how they are read, have changed since the launch: this run goes on" in told
+    changed = "or how they are read, have changed since the launch: this run goes on"
+    assert changed in " ".join(end.err.split())
     passages = {i for i in records(run) if i.startswith("p-")}
     assert passages == {i for i in before if i.startswith("p-")}
 
 
 def refuse(*_: object) -> None:
-    raise UserError("no room to train")
+    raise UserError("no room")
 
 
 def records(run: runs.RunFolder) -> dict[str, str]:
@@ -166,21 +179,21 @@ def records(run: runs.RunFolder) -> dict[str, str]:
 
 @pytest.mark.parametrize("given", [("--set", "corpus.sources=[other]"), ("variant.yaml",)])
 def test_a_run_keeps_to_sources_of_its_own(
-    elenchus, pool: Path, tmp_path: Path, monkeypatch, given: tuple[str, ...]
+    elenchus, mock_pool: Path, tmp_path: Path, monkeypatch, given: tuple[str, ...]
 ) -> None:
-    shutil.copytree(pool / "documents", pool / "other")
-    (pool / "documents" / "02-charges.md").unlink()
-    settings = (pool / "domain.yaml").read_text("utf-8") + "corpus: {sources: [other]}\n"
-    (pool / "variant.yaml").write_text(settings, "utf-8")
-    given = given if given[0].startswith("--") else (pool / given[0],)
-    named = () if isinstance(given[0], Path) else (pool,)
+    shutil.copytree(mock_pool / "documents", mock_pool / "other")
+    (mock_pool / "documents" / "02-charges.md").unlink()
+    settings = (mock_pool / "domain.yaml").read_text("utf-8") + "corpus: {sources: [other]}\n"
+    (mock_pool / "variant.yaml").write_text(settings, "utf-8")
+    given = given if given[0].startswith("--") else (mock_pool / given[0],)
+    named = () if isinstance(given[0], Path) else (mock_pool,)
     root = tmp_path / "runs"
     with monkeypatch.context() as patch:
-        patch.setattr("training.lora.train", refuse)
+        patch.setattr("graphs.adaptation.curation.choose", refuse)
         assert elenchus("launch", *named, *given, "--runs", root).code == 2
     (run,) = runs.listed(root)
     ended = elenchus("resume", run.id, "--runs", root)
     assert ended.code == 0 and "have changed" not in ended.err
     assert "nothing to update" in elenchus("update", run.id, "--runs", root).err
-    change(pool)  # whose documents are not this run's
+    change(mock_pool)  # whose documents are not this run's
     assert "nothing to update" in elenchus("update", run.id, "--runs", root).err

@@ -1,5 +1,6 @@
 """Runs that make classifiers: whole, stopped and resumed, edited by a person, and refused."""
 
+import asyncio
 import json
 import os
 import signal
@@ -13,11 +14,13 @@ import pytest
 import yaml
 from conftest import ROOT, launched, records
 
-from agents.indicators import unmerged
+from agents.indicators import IndicatorExpert
+from agents.prompting import Subject
 from elenchus import runs
 from elenchus.ledger import Ledger
 from elenchus.records import Failure
-from graphs.classification.graph import _requests
+from elenchus.sections import ModelConfig
+from graphs.classification.graph import draw_requests, merge_lists
 from graphs.classification.records import (
     Classifier,
     IndicatorList,
@@ -27,8 +30,8 @@ from graphs.classification.records import (
     SyntheticMessage,
 )
 from graphs.config import validate
-from tests.server.app import MODEL, Server, serving
-from tests.server.faults import Fault, Plan
+from models.backend import make_model
+from models.calls import Caller
 
 KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows has no other
 PLACES = ("home", "work", "the station", "the bank", "my office", "a shop")
@@ -63,24 +66,32 @@ SMALL: dict[str, Any] = {
 }
 
 
-class Refusing(Plan):
-    """However often it is asked again."""
-
-    def draw(self, asked_again: int) -> Fault:
-        return Fault.REFUSAL
+MOCK = {"model": "mock:plain"}
+# Agents that cost no time; messages that repeat the real ones but for a number are kept.
+MOCKED: dict[str, Any] = {
+    "expert": MOCK,
+    "generation": {"author": MOCK, "judge": False, "near_real": 1.0, "near_duplicate": 1.0},
+    "training": {"enabled": False},
+}
 
 
 def write(folder: Path, **changes: Any) -> Path:
-    """A domain of messages in a folder of its own."""
+    """A domain of messages in a folder of its own, with changes to sections."""
     home = folder / "cards"
     home.mkdir(parents=True)
     rows = [*((t, "arrival") for t in ARRIVAL), *((t, "theft") for t in THEFT)]
-    for name, some in (("train.csv", rows[::2] + rows[1::4]), ("test.csv", rows[3::4])):
-        lines = [f'"{text}",{label}' for text, label in some]
+    for name, split in (("train.csv", rows[::2] + rows[1::4]), ("test.csv", rows[3::4])):
+        lines = [f'"{text}",{label}' for text, label in split]
         (home / name).write_text("\n".join(["text,label", *lines]), "utf-8")
     tree = SMALL | {key: SMALL.get(key, {}) | value for key, value in changes.items()}
     (home / "domain.yaml").write_text(yaml.safe_dump(tree), "utf-8")
     return home
+
+
+def write_mocked(folder: Path, **changes: Any) -> Path:
+    """The same, with agents that are mocked and nothing trained."""
+    sections = MOCKED.keys() | changes.keys()
+    return write(folder, **{key: MOCKED.get(key, {}) | changes.get(key, {}) for key in sections})
 
 
 @pytest.fixture(scope="module")
@@ -99,8 +110,8 @@ def test_a_run_judges_every_mix_beside_the_baseline(whole: dict[str, Any]) -> No
         *((mix, model) for mix in mixes for model in ("builtin:nano", baseline)),
     ]
     for row in whole["classifiers"]:
-        found = row["metrics"]["accuracy"]
-        assert found["low"] <= found["value"] <= found["high"]
+        accuracy = row["metrics"]["accuracy"]
+        assert accuracy["low"] <= accuracy["value"] <= accuracy["high"]
     assert whole["test"] == len(ARRIVAL + THEFT) // 4
     assert whole["examples"] + sum(whole["left_out"].values()) == whole["written"]
     assert whole["lost"] == []
@@ -112,9 +123,9 @@ def test_the_run_folder_is_complete(whole: dict[str, Any]) -> None:
         assert (folder / name).stat().st_size > 0, name
     assert "| hybrid, builtin:nano |" in (folder / "report.md").read_text("utf-8")
     lines = (folder / "dataset" / "messages.jsonl").read_text("utf-8").splitlines()
-    kept = [json.loads(line) for line in lines]
-    assert sum(m["synthetic"] for m in kept) == whole["examples"]
-    assert {m["text"] for m in kept if m["synthetic"]}.isdisjoint(ARRIVAL + THEFT)
+    dataset = [json.loads(line) for line in lines]
+    assert sum(m["synthetic"] for m in dataset) == whole["examples"]
+    assert {m["text"] for m in dataset if m["synthetic"]}.isdisjoint(ARRIVAL + THEFT)
     (hybrid,) = (folder / "predictions").glob("hybrid-student.jsonl")
     for line in hybrid.read_text("utf-8").splitlines():
         assert sum(json.loads(line)["probabilities"].values()) == pytest.approx(1, abs=1e-4)
@@ -126,13 +137,13 @@ def test_a_synthetic_message_leads_back_to_everything(whole: dict[str, Any]) -> 
     try:
         real = {m.id: m for m in ledger.all(RealMessage)}
         lists = {listed.id for listed in ledger.all(IndicatorList)}
-        out = {removal.message_id for removal in ledger.all(Removal)}
+        removed = {removal.message_id for removal in ledger.all(Removal)}
         assert all(set(one.list_ids) <= lists for one in ledger.all(Indicators))
         for message in ledger.all(SyntheticMessage):
             shown = [real[i] for i in message.example_ids]
             assert {m.label for m in shown} == {message.label}
             assert {m.split for m in shown} == {"train"}, "none of the test may be shown"
-            assert out.isdisjoint(m.id for m in shown)
+            assert removed.isdisjoint(m.id for m in shown)
             assert ledger.call(message.call_id) is not None
         assert {c.mix for c in ledger.all(Classifier)} == {"real", "synthetic", "hybrid"}
     finally:
@@ -151,23 +162,23 @@ def test_trace_and_runs_show_it(whole: dict[str, Any], elenchus) -> None:
     assert row["examples"] == whole["examples"]
 
 
-def test_stopped_by_the_budget_and_resumed_it_is_the_same(
-    whole: dict[str, Any], tmp_path: Path, elenchus
-) -> None:
-    home, root = write(tmp_path, budget={"calls": 9}), tmp_path / "runs"
-    stopped = elenchus("launch", home, "--runs", root)
+def test_stopped_by_the_budget_and_resumed_it_is_the_same(tmp_path: Path, elenchus) -> None:
+    home, root = write_mocked(tmp_path), tmp_path / "runs"
+    once = elenchus("launch", home, "--runs", root, "--json").json
+    stopped = elenchus("launch", home, "--set", "budget.calls=9", "--runs", root)
     assert stopped.code == 3 and "budget.calls" in stopped.err
-    (run,) = runs.listed(root)
+    run = runs.listed(root)[-1]
     done = elenchus("resume", run.id, "--budget", "calls=1000", "--runs", root, "--json")
     assert done.code == 0, done.err
-    assert _without_weights(records(run.path)) == _without_weights(records(Path(whole["path"])))
-    assert done.json["calls"] == whole["calls"], "nothing is asked twice"
+    assert records(run.path) == records(Path(once["path"]))
+    assert done.json["calls"] == once["calls"], "nothing is asked twice"
 
 
 def test_killed_while_writing_and_resumed_it_is_the_same(
     whole: dict[str, Any], tmp_path: Path, elenchus
 ) -> None:
-    home, root = write(tmp_path), tmp_path / "runs"
+    # Training has tests of its own; what it learns from is the same without it.
+    home, root = write(tmp_path, training={"enabled": False}), tmp_path / "runs"
     command = [sys.executable, "-m", "elenchus", "launch", str(home), "--runs", str(root)]
     process = subprocess.Popen(command, cwd=ROOT, env=os.environ, stderr=subprocess.DEVNULL)
     while not any(_calls(run) > 6 for run in runs.listed(root)):
@@ -177,22 +188,23 @@ def test_killed_while_writing_and_resumed_it_is_the_same(
     (run,) = runs.listed(root)
     done = elenchus("resume", run.id, "--runs", root, "--json")
     assert done.code == 0, done.err
-    assert _without_weights(records(run.path)) == _without_weights(records(Path(whole["path"])))
+    trained = records(Path(whole["path"]))
+    assert records(run.path) == [row for row in trained if row[1] != "Classifier"]
 
 
 def test_a_person_may_edit_the_indicators(tmp_path: Path, elenchus) -> None:
-    home, root = write(tmp_path, indicators={"approve": True, "examples": 8}), tmp_path / "runs"
+    home, root = write_mocked(tmp_path, indicators={"approve": True}), tmp_path / "runs"
     waiting = elenchus("launch", home, "--runs", root)
     assert waiting.code == 3
     (run,) = runs.listed(root)
     path = run.path / "indicators.yaml"
     assert str(path) in waiting.err and f"elenchus resume {run.id}" in waiting.err
-    told = yaml.safe_load(path.read_text("utf-8"))
-    path.write_text(yaml.safe_dump({"theft": told["theft"]}), "utf-8")
+    texts = yaml.safe_load(path.read_text("utf-8"))
+    path.write_text(yaml.safe_dump({"theft": texts["theft"]}), "utf-8")
     refused = elenchus("resume", run.id, "--runs", root)
     assert refused.code == 2 and "arrival, theft" in refused.err
-    edited = f"{told['theft']} They speak of a pickpocket."
-    path.write_text(yaml.safe_dump(told | {"theft": edited}), "utf-8")
+    edited = f"{texts['theft']} They speak of a pickpocket."
+    path.write_text(yaml.safe_dump(texts | {"theft": edited}), "utf-8")
     done = elenchus("resume", run.id, "--runs", root, "--json")
     assert done.code == 0, done.err
     assert done.json["indicators"]["theft"] == edited
@@ -211,48 +223,53 @@ def test_what_a_run_would_use_is_estimated(whole: dict[str, Any], tmp_path: Path
 
 
 def test_without_indicators_none_are_asked_for(tmp_path: Path, elenchus) -> None:
-    home = write(tmp_path, indicators={"enabled": False}, classifier={"mixes": ["synthetic"]})
+    home = write_mocked(
+        tmp_path, indicators={"enabled": False}, classifier={"mixes": ["synthetic"]}
+    )
     done = elenchus("launch", home, "--runs", tmp_path / "runs", "--json")
     assert done.code == 0, done.err
     assert done.json["indicators"] == {}
-    assert {row["mix"] for row in done.json["classifiers"]} == {"untrained", "synthetic"}
+    assert {row["mix"] for row in done.json["classifiers"]} == {"synthetic"}
 
 
 def test_without_training_messages_are_made_and_the_baseline_judged(
     tmp_path: Path, elenchus
 ) -> None:
-    home = write(tmp_path, training={"enabled": False}, student={"model": "openai:any"})
+    home = write_mocked(tmp_path, student={"model": "openai:any"})
     done = elenchus("launch", home, "--runs", tmp_path / "runs", "--json")
     assert done.code == 0, done.err
     assert {row["model"] for row in done.json["classifiers"]} == {"TF-IDF, logistic"}
 
 
-def test_a_merge_that_cannot_be_read_keeps_the_ideas_as_they_are() -> None:
-    listed = IndicatorList(label="theft", model="m", ideas=("a wallet", "It is gone!"), call_id="c")
-    found = unmerged("theft", [listed, listed])
-    assert found.text == "a wallet. It is gone!"
-    assert found.lost == listed.ideas
+def test_a_merge_that_cannot_be_read_keeps_the_ideas_as_they_are(ledger: Ledger) -> None:
+    settings = ModelConfig(model="mock:plain", options={"replies": ["no JSON"]})
+    caller = Caller(make_model(settings), settings, ledger)
+    expert = IndicatorExpert(caller, Subject("cards", "English"), {})
+    ideas = ("a wallet", "It is gone!")
+    lists = [IndicatorList(label="theft", model=x, ideas=ideas, call_id="c") for x in ("m", "n")]
+    indicators = asyncio.run(merge_lists(expert, lists))
+    assert indicators.text == "a wallet. It is gone!"
+    assert indicators.lost == ideas
+    assert indicators.list_ids == tuple(one.id for one in lists) and not indicators.approved
 
 
-def test_an_author_that_refuses_is_told_and_kept(
-    tmp_path: Path, elenchus, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("OPENAI_API_KEY", "sk-test")
-    server = Server(key="sk-test")
-    server.plan = Refusing()
-    with serving(server) as url:
-        author = {"model": f"openai:{MODEL}", "base_url": url, "timeout": 10}
-        generation = SMALL["generation"] | {"author": author, "purpose": "to warn people early"}
-        home = write(tmp_path, generation=generation)
-        ended = elenchus("launch", home, "--runs", tmp_path / "runs")
+def test_an_author_that_refuses_is_told_and_kept(tmp_path: Path, elenchus) -> None:
+    author = MOCK | {"options": {"replies": ["I'm sorry, I can't help with that."]}}
+    generation = MOCKED["generation"] | {"author": author, "purpose": "to warn people early"}
+    home = write_mocked(tmp_path, generation=generation)
+    ended = elenchus("launch", home, "--runs", tmp_path / "runs")
     assert ended.code == 2
     assert "wrote no message that could be used" in ended.err and "calls failed" in ended.err
     (run,) = runs.listed(tmp_path / "runs")
+    assert (
+        "author: the reply is not the JSON"
+        in elenchus("trace", run.id, "--runs", run.path.parent.parent).out
+    )
     ledger = Ledger(run.ledger, read_only=True)
     failures = ledger.all(Failure, role="author")
     call = ledger.call(failures[0].call_id)
     ledger.close()
-    assert failures and all(failure.raw for failure in failures)
+    assert failures and all("I'm sorry" in failure.raw for failure in failures)
     assert call is not None and "to warn people early" in call.request
 
 
@@ -281,21 +298,13 @@ def _calls(run: runs.RunFolder) -> int:
         ledger.close()
 
 
-def _without_weights(rows: list[tuple]) -> list[tuple]:
-    """Records that hold no trained weights: these may differ in their last digits."""
-    return [row for row in rows if row[1] != "Classifier"]
-
-
 def test_messages_that_come_in_every_round_are_another_request_in_each(ledger: Ledger) -> None:
     """Whatever became of the earlier ones: of those that failed, nothing tells their number."""
     ledger.write(*(real(f"my card {n}", "theft") for n in range(2)))
     config = validate(SMALL | {"generation": {"per_class": 100, "rounds": 3}}, "test")
-    context: Any = SimpleNamespace(config=config, ledger=ledger)
+    run: Any = SimpleNamespace(config=config, ledger=ledger)
     asked = [
-        {
-            (frozenset(m.id for m in group), number)
-            for _, group, number in _requests(context, round_)
-        }
+        {(frozenset(m.id for m in examples), n) for _, examples, n in draw_requests(run, round_)}
         for round_ in (1, 2, 3)
     ]
     assert all(asked) and not asked[0] & asked[1] and not asked[1] & asked[2]

@@ -30,19 +30,19 @@ def collected(folder: Path, rows: Rows, tests: Rows = TEST, **settings: Any) -> 
     return collect(MessagesConfig.model_validate(tree), folder, seed=0)
 
 
-def counts(found: Collected) -> dict[tuple[str, str], int]:
-    return dict(Counter((m.label, m.split) for m in found.messages))
+def counts(result: Collected) -> dict[tuple[str, str], int]:
+    return dict(Counter((m.label, m.split) for m in result.messages))
 
 
 def test_messages_are_drawn_by_class_and_split(tmp_path: Path) -> None:
-    found = collected(tmp_path, TRAIN, per_class=5)
-    assert counts(found) == {
+    result = collected(tmp_path, TRAIN, per_class=5)
+    assert counts(result) == {
         ("arrival", "train"): 4, ("arrival", "validation"): 1, ("arrival", "test"): 1,
         ("theft", "train"): 4, ("theft", "validation"): 1, ("theft", "test"): 1,
     }  # fmt: skip
-    assert found == collected(tmp_path, TRAIN, per_class=5)
+    assert result == collected(tmp_path, TRAIN, per_class=5)
     more = {m.text for m in collected(tmp_path, TRAIN, per_class=8).messages}
-    assert {m.text for m in found.messages} <= more, "a larger draw holds the smaller one"
+    assert {m.text for m in result.messages} <= more, "a larger draw holds the smaller one"
 
 
 def test_where_messages_have_dates_the_last_are_for_validation(tmp_path: Path) -> None:
@@ -53,9 +53,9 @@ def test_where_messages_have_dates_the_last_are_for_validation(tmp_path: Path) -
     dated("train.csv", range(1, 11))
     dated("test.csv", range(11, 13))
     tree = {"train": "train.csv", "test": "test.csv", "date": "date"}
-    found = collect(MessagesConfig.model_validate(tree), tmp_path, 0).messages
-    assert max(m.date for m in found if m.split == "train") == "2025-01-08T00:00:00"
-    assert {m.date for m in found if m.split == "validation"} == {
+    result = collect(MessagesConfig.model_validate(tree), tmp_path, 0).messages
+    assert max(m.date for m in result if m.split == "train") == "2025-01-08T00:00:00"
+    assert {m.date for m in result if m.split == "validation"} == {
         "2025-01-09T00:00:00",
         "2025-01-10T00:00:00",
     }
@@ -72,8 +72,8 @@ def test_where_messages_have_dates_the_last_are_for_validation(tmp_path: Path) -
 
 def test_only_classes_that_are_named_are_told_apart(tmp_path: Path) -> None:
     train = [*TRAIN, ("what is the rate", "rates")]
-    found = collected(tmp_path, train, classes={"theft": "", "arrival": ""})
-    assert {m.label for m in found.messages} == {"theft", "arrival"}
+    result = collected(tmp_path, train, classes={"theft": "", "arrival": ""})
+    assert {m.label for m in result.messages} == {"theft", "arrival"}
 
 
 def test_odd_messages_are_left_out_or_kept_as_they_are(tmp_path: Path) -> None:
@@ -87,13 +87,13 @@ def test_odd_messages_are_left_out_or_kept_as_they_are(tmp_path: Path) -> None:
         ("💳 where??", "arrival"),
         ("أين بطاقتي", "arrival"),
     ]
-    found = collected(tmp_path, [*TRAIN, *odd])
-    reasons = Counter(removal.reason for removal in found.removals)
+    result = collected(tmp_path, [*TRAIN, *odd])
+    reasons = Counter(removal.reason for removal in result.removals)
     assert reasons == {"empty": 1, "too long": 1, "duplicate": 2, "label": 2}
-    texts = {m.text for m in found.messages}
+    texts = {m.text for m in result.messages}
     assert {"💳 where??", "أين بطاقتي"} <= texts
     assert "two ways" not in texts
-    assert {r.message_id for r in found.removals}.isdisjoint(m.id for m in found.messages)
+    assert {r.message_id for r in result.removals}.isdisjoint(m.id for m in result.messages)
 
 
 def test_a_row_that_is_none_is_told_with_its_number(tmp_path: Path) -> None:
@@ -112,8 +112,8 @@ def test_rows_without_a_class_or_with_half_a_character_are_none(tmp_path: Path) 
     lines = [*map(json.dumps, rows), '{"text": "half \\ud83d", "label": "theft"}']
     (tmp_path / "train.jsonl").write_text("\n".join(lines), "utf-8")
     tree = {"train": "train.jsonl", "test": "test.csv"}
-    found = collect(MessagesConfig.model_validate(tree), tmp_path, 0)
-    assert [r.reason for r in found.removals] == ["row"] * 3
+    result = collect(MessagesConfig.model_validate(tree), tmp_path, 0)
+    assert [r.reason for r in result.removals] == ["row"] * 3
     (tmp_path / "train.jsonl").write_text("\n".join(lines[-3:]), "utf-8")
     with pytest.raises(UserError, match=r"no row that can be used: train\.jsonl#1: nothing in"):
         collect(MessagesConfig.model_validate(tree), tmp_path, 0)
@@ -132,9 +132,9 @@ def test_dates_sort_as_dates_and_not_as_texts(tmp_path: Path) -> None:
     later = [f"{label} last,{label},2024-11-01T10:00" for label in "ab"]
     (tmp_path / "test.csv").write_text("\n".join(["text,label,date", *later]), "utf-8")
     tree = {"train": "train.csv", "test": "test.csv", "date": "date"}
-    found = collect(MessagesConfig.model_validate(tree), tmp_path, 0)
-    assert {m.date for m in found.messages if m.split == "validation"} == {"2024-10-01T00:00:00"}
-    assert [r.reason for r in found.removals] == ["row", "row"]
+    result = collect(MessagesConfig.model_validate(tree), tmp_path, 0)
+    assert {m.date for m in result.messages if m.split == "validation"} == {"2024-10-01T00:00:00"}
+    assert [r.reason for r in result.removals] == ["row", "row"]
 
 
 @pytest.mark.parametrize(
@@ -189,5 +189,5 @@ def test_a_date_that_is_no_moment_is_told(tmp_path: Path) -> None:
     tests = ["text,label,day", *(f"{text},{label},2026-02-01" for text, label in TEST)]
     (tmp_path / "test.csv").write_text("\n".join(tests), "utf-8")
     tree = {"train": "train.csv", "test": "test.csv", "date": "day"}
-    found = collect(MessagesConfig.model_validate(tree), tmp_path, 0)
-    assert any("no such moment" in r.detail for r in found.removals if r.reason == "row")
+    result = collect(MessagesConfig.model_validate(tree), tmp_path, 0)
+    assert any("no such moment" in r.detail for r in result.removals if r.reason == "row")

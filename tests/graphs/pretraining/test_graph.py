@@ -1,4 +1,4 @@
-"""Runs that go on with pre-training: whole, killed and resumed, on tasks of one's own, refused."""
+"""Pre-training: whole, killed and resumed, on tasks of a user's own, refused."""
 
 import csv
 import json
@@ -22,8 +22,6 @@ from elenchus.records import ExamItem, Passage
 from graphs.pretraining import problems
 from graphs.pretraining.config import PassagesConfig
 from graphs.pretraining.records import Explanation, Problem, Refusal, TaskPassage
-from offline.language import drafting
-from offline.nano import codes
 from offline.nano.chat import WEIGHTS
 from retrieval.selection import select as selection
 from retrieval.selection.overlap import Overlap
@@ -43,6 +41,13 @@ SMALL: dict[str, Any] = {
     },
 }
 WORDS = ("moss", "lantern", "quickly", "violet", "over", "river", "cheese", "copper", "danced")
+RULE = "A {} {} must be handed back within {} days of the visit. No {} may be kept by the {}."
+PARTS = ("swimming", "locker", "pool", "bath", "towel", "cap", "key", "float", "comb", "desk")
+RIGHT = json.dumps({"grades": ["correct"], "missed": "", "critique": ""})
+# The student is trained, and so no mock. To the lenient grader whatever is said is right.
+MOCK = {"model": "mock:plain"}
+MOCKS = dict.fromkeys(("expert", "examiner", "grader"), MOCK)
+LENIENT = MOCKS | {"grader": MOCK | {"options": {"replies": {"grader: grade": RIGHT}}}}
 RULES = [
     ("Is a towel fight at noon a breach?", "So: breach."),
     ("May pool music be played at noon?", "So: no breach."),
@@ -58,7 +63,7 @@ LIMITS = [
 
 
 def write(folder: Path, **changes: Any) -> Path:
-    """The small domain with settings of pre-training."""
+    """Write the small domain with settings of pre-training."""
     home = write_pool(folder)
     tree = yaml.safe_load((home / "domain.yaml").read_text("utf-8")) | SMALL
     for key, value in changes.items():
@@ -68,12 +73,12 @@ def write(folder: Path, **changes: Any) -> Path:
 
 
 def write_tasks(folder: Path, **changes: Any) -> Path:
-    """The small domain with two tasks in tables, half of each to learn from."""
+    """Write the small domain with two tasks in tables, half of each to learn from."""
     home = write(folder, **changes)
     for name, rows in (("rules", RULES), ("limits", LIMITS)):
-        for split, some in (("train", rows[::2]), ("test", rows[1::2])):
+        for split, part in (("train", rows[::2]), ("test", rows[1::2])):
             with (home / f"{name}-{split}.csv").open("w", encoding="utf-8", newline="") as file:
-                csv.writer(file).writerows([("question", "answer"), *some])
+                csv.writer(file).writerows([("question", "answer"), *part])
     return home
 
 
@@ -82,6 +87,7 @@ def task(name: str, **settings: Any) -> dict[str, Any]:
 
 
 TASKS = {"rules": task("rules"), "limits": task("limits", match="number")}
+ALONE = {"problems": 1, "across": False, "count": 4}  # passages about one problem each
 
 
 def all_of(folder: Path, kind: type) -> list[Any]:
@@ -100,14 +106,15 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 
 def test_every_stage_is_trained_and_judged(whole: dict[str, Any]) -> None:
-    assert [row["stage"] for row in whole["stages"]] == ["untouched", "domain", "passages"]
+    assert [stage["stage"] for stage in whole["stages"]] == ["untouched", "domain", "passages"]
     untouched, domain, passages = whole["stages"]
-    assert untouched["held-out"]["gain"] is None and "tokens" not in untouched
-    for row, text in ((domain, 600), (passages, 1200)):
-        assert text <= row["tokens"] <= 1.6 * text + 200
+    assert untouched["exams"]["held-out"]["gain"] is None and untouched["tokens"] is None
+    for stage, tokens in ((domain, 600), (passages, 1200)):
+        assert tokens <= stage["tokens"] <= 1.6 * tokens + 200
         for exam in ("held-out", "general"):
-            gain = row[exam]["gain"]
+            gain = stage["exams"][exam]["gain"]
             assert gain["low"] <= gain["value"] <= gain["high"]
+    assert whole["exams"]["held-out"]["gain"] == passages["exams"]["held-out"]["gain"]
     assert whole["adapter"] == "adapters/round-2"
     assert whole["stopped"] == "all stages are trained"
 
@@ -115,23 +122,23 @@ def test_every_stage_is_trained_and_judged(whole: dict[str, Any]) -> None:
 def test_a_passage_leads_back_to_everything(whole: dict[str, Any]) -> None:
     folder = Path(whole["path"])
     known = {problem.id: problem for problem in all_of(folder, Problem)}
-    explained = {one.id: one for one in all_of(folder, Explanation)}
+    paragraphs = {paragraph.id: paragraph for paragraph in all_of(folder, Explanation)}
     texts = {passage.id: passage.text for passage in all_of(folder, Passage)}
-    made = all_of(folder, TaskPassage)
-    assert len(made) == whole["passages_written"] == 6
-    for passage in made:
+    passages = all_of(folder, TaskPassage)
+    assert len(passages) == whole["passages_written"] == 6
+    for passage in passages:
         tasks = [known[i].task for i in passage.problem_ids]
         assert len(tasks) == 3 and len(set(tasks)) == 3
         for problem_id, explanation_id in zip(
             passage.problem_ids, passage.explanation_ids, strict=True
         ):
-            explanation = explained[explanation_id]
+            explanation = paragraphs[explanation_id]
             assert explanation.problem_id == problem_id
             assert known[problem_id].question in passage.text and explanation.text in passage.text
             assert all(c.quote in texts[c.passage_id] for c in explanation.citations)
         assert passage.text.endswith(passage.closing) and passage.closing
     lines = (folder / "dataset" / "passages.jsonl").read_text("utf-8").splitlines()
-    assert {json.loads(line)["id"] for line in lines} == {passage.id for passage in made}
+    assert {json.loads(line)["id"] for line in lines} == {passage.id for passage in passages}
     assert "| passages |" in (folder / "dataset" / "card.md").read_text("utf-8")
     assert list(folder.rglob("*.partial")) == []
 
@@ -182,8 +189,8 @@ def test_what_a_run_would_use_is_estimated(whole: dict[str, Any], tmp_path: Path
     assert not (tmp_path / "runs").exists()
 
 
-def test_tasks_are_asked_with_solved_ones_and_judged_as_they_say(tmp_path: Path, elenchus) -> None:
-    home = write_tasks(tmp_path, tasks=TASKS, passages={"problems": 2, "count": 4})
+def test_tasks_are_asked_with_solved_ones_and_graded_as_they_say(tmp_path: Path, elenchus) -> None:
+    home = write_tasks(tmp_path, tasks=TASKS, passages={"problems": 2, "count": 4}, **LENIENT)
     done = elenchus("launch", home, "--runs", tmp_path / "runs", "--json")
     assert done.code == 0, done.err
     folder = Path(done.json["path"])
@@ -191,63 +198,62 @@ def test_tasks_are_asked_with_solved_ones_and_judged_as_they_say(tmp_path: Path,
     assert Counter(item.kind for item in exam) == {"rules": 2, "limits": 2}
     for item in exam:
         assert [message.role for message in item.prompt] == ["system", "user", "assistant", "user"]
-    kept = {problem.task for problem in all_of(folder, Problem) if not problem.test}
-    assert kept == {"rules", "limits"}
+    learnt = {problem.task for problem in all_of(folder, Problem) if not problem.test}
+    assert learnt == {"rules", "limits"}
     grades = [call for call in _calls(folder) if call.task == "grade"]
-    assert all("How many" not in call.request for call in grades), "a number needs no grader"
+    assert grades and all("How many" not in call.request for call in grades)
 
 
 def test_a_paragraph_with_another_result_than_the_gold_one_is_refused(
     tmp_path: Path, elenchus
 ) -> None:
-    own = SMALL["pretraining"] | {"shots": 0}
-    few = {"problems": 1, "across": False, "count": 4}
-    home = write_tasks(tmp_path, tasks=TASKS, passages=few, pretraining=own)
-    path = home / "rules-train.csv"
-    path.write_text(path.read_text("utf-8").replace("So: breach.", "So: no breach."), "utf-8")
+    home = write_tasks(tmp_path, tasks=TASKS, passages=ALONE, pretraining={"shots": 0}, **MOCKS)
     done = elenchus("launch", home, "--runs", tmp_path / "runs", "--json")
     assert done.code == 0, done.err
-    refusal, other = [r for r in all_of(Path(done.json["path"]), Refusal) if "gold" in r.reason]
-    assert "So: breach." in refusal.raw and "So: breach." in other.raw
-    rejected = Path(done.json["path"]) / "dataset" / "rejected.jsonl"
-    rows = [json.loads(line) for line in rejected.read_text("utf-8").splitlines()]
-    assert refusal.reason in [row["reason"] for row in rows]
+    folder = Path(done.json["path"])
+    refusals = [r for r in all_of(folder, Refusal) if r.code == "other-result"]
+    missed = {refusal.detail for refusal in refusals}
+    assert missed == {"So: breach."} and len(refusals) == 2, "the mock answers with a quote"
+    lines = (folder / "dataset" / "rejected.jsonl").read_text("utf-8").splitlines()
+    row = json.loads(lines[0])
+    assert row["reason"] == "it comes to another result than the gold answer: So: breach."
+    assert row["raw"] in {refusal.raw for refusal in refusals}
+    shown = elenchus("trace", done.json["run"], "--runs", tmp_path / "runs").out
+    assert "2 refused: it comes to another result than the gold answer" in shown
 
 
 def test_a_paragraph_that_copies_a_test_problem_is_refused(tmp_path: Path, elenchus) -> None:
-    own = SMALL["pretraining"] | {"shots": 0}
-    few = {"problems": 1, "across": False, "count": 4}
-    home = write_tasks(tmp_path, tasks=TASKS, passages=few, pretraining=own)
+    home = write_tasks(tmp_path, tasks=TASKS, passages=ALONE, pretraining={"shots": 0}, **LENIENT)
     with (home / "limits-test.csv").open("a", encoding="utf-8") as file:
-        file.write("Exception: when the till is out of order,12\n")
+        file.write("The visit: a swimming cap must be handed back within 12 days of the visit,12\n")
+        file.write("A swimming cap must be handed back within 12 days,12\n")
     done = elenchus("launch", home, "--runs", tmp_path / "runs", "--json")
     assert done.code == 0, done.err
-    reasons = [refusal.reason for refusal in all_of(Path(done.json["path"]), Refusal)]
-    assert any("copies a test problem" in reason for reason in reasons)
+    assert "copies-test" in done.json["refused"]
 
 
 def test_questions_that_become_no_problem_are_told_and_kept(tmp_path: Path, elenchus) -> None:
-    home = write(tmp_path, dataset={"near_exam": 0.01})
+    home = write(tmp_path, dataset={"near_exam": 0.01}, **MOCKS)
     ended = elenchus("launch", home, "--runs", tmp_path / "runs")
     assert ended.code == 2 and "no problem about the documents could be written" in ended.err
     (run,) = runs.listed(tmp_path / "runs")
-    refused = [r for r in all_of(run.path, Refusal) if r.reason.endswith("near an exam question")]
-    assert f"{len(refused)} × it is too near an exam question" in ended.err
-    assert all(r.raw.endswith("?") for r in refused)
+    refusals = [r for r in all_of(run.path, Refusal) if r.code == "near-exam"]
+    assert f"{len(refusals)} × it is too near an exam question" in ended.err
+    assert all(refusal.raw.endswith("?") for refusal in refusals)
 
 
 def test_what_is_selected_is_learnt_with_the_documents(
     whole: dict[str, Any], tmp_path: Path, elenchus
 ) -> None:
+    rating = {"expert: rate": json.dumps({"reason": "It lays something down.", "value": 4})}
+    models = MOCKS | {"expert": MOCK | {"options": {"replies": rating}}}
     general = {"general": ["general.jsonl"], "precision": 0.5, "sample": 100, "workers": 1}
-    home = write(tmp_path, selection=general, corpus={"passage_chars": 200})
+    settings = general | {"ratings": 24}
+    home = write(tmp_path, selection=settings, corpus={"passage_chars": 200}, **models)
     rng = random.Random(0)
-    rules = codes.fresh_code(rng, 60).rules
-    own, *like = ["\n\n".join(drafting.clause(r, rng) for r in rules[:20])] + [
-        drafting.clause(rule, rng) for rule in rules[20:]
-    ]
-    (home / "documents" / "03-more.md").write_text(own, "utf-8")
-    other = [" ".join(rng.choices(WORDS, k=9)) for _ in range(160)]
+    rules = [_rule(rng) for _ in range(60)]
+    (home / "documents" / "03-more.md").write_text("\n\n".join(rules[:20]), "utf-8")
+    like, other = rules[20:], [" ".join(rng.choices(WORDS, k=30)) for _ in range(160)]
     lines = [json.dumps({"text": text}) for text in rng.sample(like + other, 200)]
     (home / "general.jsonl").write_text("\n".join(lines), "utf-8")
     done = elenchus("launch", home, "--runs", tmp_path / "runs", "--json")
@@ -255,6 +261,7 @@ def test_what_is_selected_is_learnt_with_the_documents(
     run = Path(done.json["path"])
     texts = [selected.text for selected in selection.read(run / "selection")]
     assert len(set(texts) & set(like)) > 35 and len(texts) < 70
+    assert sum(call.task == "rate" for call in _calls(run)) == 24
     sizes = [(p / "packed" / "domain.tokens").stat().st_size for p in (run, Path(whole["path"]))]
     assert sizes[0] > sizes[1]
     (home / "general.jsonl").unlink()
@@ -263,7 +270,7 @@ def test_what_is_selected_is_learnt_with_the_documents(
 
 
 def test_a_document_that_holds_a_test_is_learnt_without_it(tmp_path: Path, elenchus) -> None:
-    home = write_tasks(tmp_path, tasks=TASKS, passages={"problems": 1, "across": False, "count": 2})
+    home = write_tasks(tmp_path, tasks=TASKS, passages=ALONE | {"count": 2}, **LENIENT)
     puzzle = "Two boys have nine lamps each.\n\nThey sell four of them. How many are left?"
     copies = f"{BYELAWS}\n\nA minute that tells of lessons: {LIMITS[3][0]} Nobody knew.\n"
     (home / "documents" / "01-pool.md").write_text(copies, "utf-8")
@@ -277,18 +284,18 @@ def test_a_document_that_holds_a_test_is_learnt_without_it(tmp_path: Path, elenc
     text = AutoTokenizer.from_pretrained(WEIGHTS).decode(tokens)
     assert "towel fights" in text and "nobody knew" not in text
     assert "nine lamps" not in text, "a problem that spans paragraphs"
-    gone = [r.raw for r in all_of(folder, Refusal) if "was to be learnt" in r.reason]
-    assert len(gone) == 2 and any("Nobody knew" in raw for raw in gone)
+    left_out = [r.raw for r in all_of(folder, Refusal) if r.code == "source-copies-test"]
+    assert len(left_out) == 2 and any("Nobody knew" in raw for raw in left_out)
 
 
 @pytest.mark.parametrize("weights", ["lora", "all"])
 def test_a_student_in_a_folder_is_trained(tmp_path: Path, elenchus, weights: str) -> None:
     student = {"model": f"hf:{WEIGHTS}", "options": {"max_new_tokens": 24}}
-    own = SMALL["pretraining"] | {"weights": weights, "order": "mixed", "chat": False}
-    home = write(tmp_path, student=student, pretraining=own, exam={"questions": 6})
+    ways = {"weights": weights, "order": "mixed", "chat": False}
+    home = write(tmp_path, student=student, pretraining=ways, exam={"questions": 6}, **LENIENT)
     done = elenchus("launch", home, "--runs", tmp_path / "runs", "--json")
     assert done.code == 0, done.err
-    assert [row["stage"] for row in done.json["stages"]] == ["untouched", "mixed"]
+    assert [stage["stage"] for stage in done.json["stages"]] == ["untouched", "mixed"]
     trained = Path(done.json["path"]) / done.json["adapter"]
     name = "adapter_model.safetensors" if weights == "lora" else "model.safetensors"
     assert (trained / name).is_file()
@@ -306,6 +313,7 @@ def test_a_student_in_a_folder_is_trained(tmp_path: Path, elenchus, weights: str
             {"tasks": {"rules": task("rules", answer="gold")}, "passages": {"problems": 1}},
             "no column 'gold'",
         ),
+        ({"tasks": {"rules": task("rules", match="words")}}, "known: grader, exact, number"),
         ({"student": {"model": "openai:x"}}, "student.model"),
     ],
 )
@@ -319,23 +327,23 @@ def test_bad_input_leaves_no_run_behind(tmp_path: Path, elenchus, changes: dict,
 def test_groups_use_every_problem_before_any_again() -> None:
     rng = random.Random(0)
     sizes = {"one": 7, "two": 5, "three": 9, "four": 2}
-    own = [
+    known = [
         Problem(task=task, question=f"{task} {n} {rng.random()}", answer="", place="", bare="")
         for task, size in sizes.items()
         for n in range(size)
     ]
-    across = problems.groups(own, PassagesConfig(count=8, problems=3), 0)
+    across = problems.groups(known, PassagesConfig(count=8, problems=3), 0)
     assert len(across) == 8
     assert all(len({p.task for p in group}) == 3 for group in across)
     used = Counter(p.id for group in across for p in group)
     for task in sizes:
-        counts = [used[p.id] for p in own if p.task == task]
+        counts = [used[p.id] for p in known if p.task == task]
         assert max(counts) - min(counts) <= 1
-    alone = problems.groups(own, PassagesConfig(count=8, problems=2, across=False), 0)
+    alone = problems.groups(known, PassagesConfig(count=8, problems=2, across=False), 0)
     assert all(len({p.task for p in group}) == 1 for group in alone)
-    few = problems.groups(own[-2:], PassagesConfig(count=50, problems=2, across=False), 0)
+    few = problems.groups(known[-2:], PassagesConfig(count=50, problems=2, across=False), 0)
     assert len(few) == 1, "there is one group of two problems"
-    odd = problems.groups(own[:5], PassagesConfig(count=9, problems=3, across=False), 0)
+    odd = problems.groups(known[:5], PassagesConfig(count=9, problems=3, across=False), 0)
     assert all(len(group) == 3 for group in odd), "also where a deck ends within a group"
 
 
@@ -347,6 +355,11 @@ def test_an_overlap_is_of_words_in_a_row() -> None:
     assert not overlap.copies("a shorter one of seven")
     assert not Overlap.of(["two words", "and four words here"]).copies("two words and four here")
     assert not Overlap.of([]).copies("anything")
+
+
+def _rule(rng: random.Random) -> str:
+    names = rng.choices(PARTS, k=4)
+    return RULE.format(names[0], names[1], rng.randint(2, 90), *names[2:])
 
 
 def _reached(run: runs.RunFolder, moment: str) -> bool:

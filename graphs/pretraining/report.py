@@ -1,0 +1,151 @@
+"""The end of a run: the dataset folder with its card, and the result."""
+
+import time
+from typing import Any
+
+from elenchus import runs
+from elenchus.ledger import Ledger
+from elenchus.reasons import SENTENCES, by_code, sentence
+from elenchus.records import Adapter, ExamItem, Passage, Point, Score
+from graphs.adaptation.report import EXAMS, exam_result
+from graphs.pretraining.records import Explanation, Problem, Refusal, TaskPassage, explained
+from graphs.pretraining.result import PretrainingResult, Stage, StageExam
+from graphs.pretraining.stages import stage_names
+from graphs.services import Services
+from graphs.state import MeasuredState
+from training import dataset, evaluation
+
+
+def write(run: Services, state: MeasuredState) -> None:
+    """Write the passages, then result.json: its existence means that the run is finished."""
+    folder, ledger = run.folder.dataset, run.ledger
+    folder.mkdir(exist_ok=True)
+    passages = [_passage_row(ledger, passage) for passage in ledger.all(TaskPassage)]
+    refusals = [_refusal_row(ledger, refusal) for refusal in ledger.all(Refusal)]
+    dataset.write_rows(folder / "passages.jsonl", passages)
+    dataset.write_rows(folder / "rejected.jsonl", refusals)
+    dataset.write_exam(folder / "held-out.jsonl", ledger.all(ExamItem, exam="held-out"))
+    result = _result(run, state)
+    runs.write_atomic(folder / "card.md", _card(run, result))
+    runs.write_result(run.folder.result, result)
+
+
+def _passage_row(ledger: Ledger, passage: TaskPassage) -> dict[str, Any]:
+    parts = explained(ledger, passage)
+    return {
+        "id": passage.id,
+        "text": passage.text,
+        "problems": [{"task": problem.task, "place": problem.place} for problem, _ in parts],
+        "citations": [c.model_dump() for _, paragraph in parts for c in paragraph.citations],
+    }
+
+
+def _refusal_row(ledger: Ledger, refusal: Refusal) -> dict[str, Any]:
+    return {
+        "code": refusal.code,
+        "reason": sentence(refusal),
+        "problems": [ledger.get(Problem, i).question for i in refusal.problem_ids],
+        "raw": refusal.raw,
+    }
+
+
+def _result(run: Services, state: MeasuredState) -> PretrainingResult:
+    ledger = run.ledger
+    calls, tokens = ledger.usage()
+    passages = ledger.count(TaskPassage)
+    return PretrainingResult(
+        method=run.config.method,
+        domain=run.config.domain,
+        run=run.folder.id,
+        stopped=state["stopped"],
+        rounds=state["round"],
+        examples=passages,
+        exams={exam: exam_result(run, exam, state) for exam in EXAMS},
+        stages=_stages(run),
+        passages=ledger.count(Passage),
+        points=ledger.count(Point),
+        problems=ledger.count(Problem, test=False),
+        explanations=ledger.count(Explanation),
+        passages_written=passages,
+        refused=by_code(ledger.all(Refusal)),
+        adapter=state["adapter"],
+        calls=calls,
+        tokens=tokens,
+        resumed=run.resumed,
+        seconds=round(time.monotonic() - run.started, 1),
+    )
+
+
+def _stages(run: Services) -> list[Stage]:
+    """Return the untouched student, then every stage: what it was trained on, and its exams."""
+    adapters = {adapter.round: adapter for adapter in run.ledger.all(Adapter)}
+    stages = []
+    for number, name in enumerate(["untouched", *stage_names(run.config)]):
+        adapter = adapters.get(number)
+        stages.append(
+            Stage(
+                stage=name,
+                tokens=adapter.tokens if adapter else None,
+                steps=adapter.steps if adapter else None,
+                exams={exam: _stage_exam(run, exam, number) for exam in EXAMS},
+            )
+        )
+    return stages
+
+
+def _stage_exam(run: Services, exam: str, stage: int) -> StageExam | None:
+    """Return an exam after a stage; None where no question has a grade in it and before."""
+    scores = run.ledger.all(Score, exam=exam, round=stage)
+    before = run.ledger.all(Score, exam=exam, round=0)
+    asked = run.ledger.all(ExamItem, exam=exam)
+    items = evaluation.graded(asked, before, scores)
+    if not items:
+        return None
+    return StageExam(
+        questions=len(items),
+        ungraded=len(asked) - len(items),
+        accuracy=evaluation.accuracy(items, scores),
+        gain=evaluation.gain(items, before, scores) if stage else None,
+        kinds={
+            kind: round(evaluation.share([i for i in items if i.kind == kind], scores), 4)
+            for kind in sorted({item.kind for item in items})
+        },
+    )
+
+
+def _card(run: Services, result: PretrainingResult) -> str:
+    config = run.config
+    rows = "".join(
+        f"| {stage.stage} | {stage.tokens or 0:,} | "
+        + " | ".join(_share(stage.exams[exam]) for exam in EXAMS)
+        + " |\n"
+        for stage in result.stages
+    )
+    refused = "".join(f"- {n} × {SENTENCES[code]}\n" for code, n in result.refused.items())
+    return f"""# Passages of run {result.run}
+
+Domain: {config.title}
+
+- `passages.jsonl`: {result.passages_written} passages, each about problems of
+  {"several tasks" if config.passages.across else "one task"}, from {result.explanations}
+  paragraphs on {result.problems} problems.
+- `rejected.jsonl`: what was not used, and why.
+- `held-out.jsonl`: the exam. Never train on it.
+
+Paragraphs come from {config.expert.model}, grounded on cited passages and compared with the gold
+answers by {config.grader.model}; the student is {config.student.model}.
+
+| after | tokens | held-out exam | general exam | hand-written exam |
+|---|---|---|---|---|
+{rows}
+## Why paragraphs and passages were refused
+
+{refused or "- none was"}
+"""
+
+
+def _share(exam: StageExam | None) -> str:
+    if exam is None:
+        return "–"
+    accuracy = exam.accuracy
+    return f"{accuracy.value:.1%} [{accuracy.low:.1%}, {accuracy.high:.1%}]"

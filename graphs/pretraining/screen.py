@@ -1,0 +1,44 @@
+"""The final screen of a pre-training: every exam after every stage, and what to do next."""
+
+from rich.console import Console
+from rich.table import Table
+
+from elenchus.runs import RunFolder
+from graphs.pretraining.result import PretrainingResult, StageExam
+from graphs.screens import EXAM_NAMES, say_commands, say_where, usage
+
+
+def show(result: PretrainingResult, run: RunFolder, console: Console) -> None:
+    """Print the screen."""
+    console.print()
+    console.print(_stages(result))
+    console.print(
+        f"{result.passages_written} passages from {result.explanations} paragraphs on "
+        f"{result.problems} problems; {usage(result)}"
+    )
+    console.print(f"Stopped: {result.stopped}.\n", markup=False)
+    say_where(console, run, {"passages": "dataset/", "student": f"{result.adapter}/"})
+    say_commands(console, {run.command("trace"): "the passages, and what was refused"})
+
+
+def _stages(result: PretrainingResult) -> Table:
+    """Return the share right in every exam, with the gain on the untouched student, by stage."""
+    title = f"{result.domain}: right answers after each stage"
+    table = Table(title=title, title_justify="left", box=None, padding=(0, 2, 0, 0))
+    table.add_column("after", no_wrap=True)
+    table.add_column("tokens seen", justify="right", no_wrap=True)
+    untouched = result.stages[0].exams
+    exams = {name: exam for name in EXAM_NAMES if (exam := untouched[name]) is not None}
+    for name, exam in exams.items():
+        table.add_column(f"{name}, n={exam.questions}", justify="right", no_wrap=True)
+    for stage in result.stages:
+        tokens = "–" if stage.tokens is None else f"{stage.tokens:,}"
+        table.add_row(stage.stage, tokens, *(_share(stage.exams[name]) for name in exams))
+    return table
+
+
+def _share(exam: StageExam | None) -> str:
+    if exam is None:
+        return "–"
+    gain = f" ({100 * exam.gain.value:+.1f})" if exam.gain else ""
+    return exam.accuracy.as_share() + gain

@@ -1,0 +1,42 @@
+"""Graders that need no model: the same text, the same number, the same choice."""
+
+import asyncio
+
+import pytest
+
+from agents.graders import GRADERS
+from agents.prompting import Subject
+
+
+@pytest.mark.parametrize(
+    ("how", "answer", "gold", "right"),
+    [
+        ("exact", "It lies in port. So: The Hall!", "the hall", True),
+        ("exact", "the halls", "the hall", False),
+        ("exact", "", "", False),
+        ("exact", "C++", "C", False),
+        ("exact", "-5", "5", False),
+        ("exact", "So: <", "<", True),
+        ("number", "So: 72 (from 3 steps)", "72", True),
+        ("number", ".5", "0.5", True),
+        ("number", "−4", "-4", True),
+        ("number", "10-5", "5", True),
+        ("choice", "A) is too small. So: B", "B", True),
+        ("choice", "B, I think", "B", True),
+        ("number", "First 3, then 1,200 in all.", "#### 1200", True),
+        ("number", "3/4 of it", "0.75", True),
+        ("number", "none", "4", False),
+        ("number", "-4", "4", False),
+        ("choice", "B. the tide, not A", "B", True),
+        ("choice", "A man would say: B", "B", True),
+        ("choice", "b", "B", False),
+    ],
+)
+def test_answers_are_compared_without_a_model(
+    how: str, answer: str, gold: str, right: bool
+) -> None:
+    matcher = GRADERS.get(how)(None, Subject("tests", "English"))
+    verdict = asyncio.run(matcher.grade("Which?", gold, [answer]))
+    wrong = "incorrect" if answer else "abstained"
+    assert verdict.grades == ("correct" if right else wrong,)
+    assert (verdict.call_id, verdict.critique) == ("", "")
