@@ -1,13 +1,13 @@
-"""The demonstration, measured: time, memory, before and after, forgetting.
+"""Measure the demonstration: time, memory, before and after, forgetting.
 
     python -m benchmarks.demo            # domain market, as `make demo` runs it
     python -m benchmarks.demo --quick    # the profile "quick": seconds, and figures of little worth
 
 Keys of the JSON: `seconds`, `peak_mb`, `questions`, `examples`, `before`, `after`, `gain`,
 `general_gain`, `hand_before`, `hand_after`, `nearest_exam_similarity`, `shared_questions`,
-`calls_estimated` and `tokens_estimated` (by `launch --dry-run`, over what was then used), and
-`under_target`, a line for each figure of a whole run that misses `TARGETS`; exit code 1 where one
-does.
+`calls_estimated` and `tokens_estimated` (the estimate of `launch --dry-run` over the actual use),
+and `under_target`, a line for each figure of a whole run that misses `TARGETS`; then the exit code
+is 1.
 """
 
 import argparse
@@ -20,7 +20,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-# Least and most of each figure, on two cores.
+# The least and the most of each figure, on two cores.
 TARGETS: dict[str, tuple[float, float]] = {
     "seconds": (0, 360),
     "peak_mb": (0, 3000),
@@ -36,8 +36,7 @@ TARGETS: dict[str, tuple[float, float]] = {
 
 
 def launch(domain: str, quick: bool, folder: Path, changes: list[str]) -> dict[str, Any]:
-    """Run the command line in processes of their own, as a user would: the result, with the time
-    and what was estimated."""
+    """Run the demonstration as a user would; return its result with time, memory and estimates."""
     command = [sys.executable, "-m", "elenchus", "launch", domain, "--json"]
     command += ["--runs", str(folder / "runs"), "--set", f"retrieval.index={folder / 'indexes'}"]
     command += [part for change in changes for part in ("--set", change)]
@@ -55,12 +54,12 @@ def launch(domain: str, quick: bool, folder: Path, changes: list[str]) -> dict[s
 
 
 def printed(command: list[str]) -> Any:
-    """What a command prints as JSON."""
+    """Return what a command prints as JSON."""
     return json.loads(subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout)
 
 
 def peak_mb() -> float | None:
-    """Largest resident memory of a finished child, in MB; None where the system does not say."""
+    """Return the largest resident memory of a child, in MB; None where the system does not say."""
     try:
         import resource
     except ImportError:
@@ -70,29 +69,31 @@ def peak_mb() -> float | None:
 
 
 def shared_questions(run: Path) -> int:
-    """Held-out questions that stand word for word in the training set."""
-    train = {q for row in rows(run / "train.jsonl") for q in [row["prompt"][-1]["content"]]}
-    return sum(row["prompt"][-1]["content"] in train for row in rows(run / "held-out.jsonl"))
+    """Count the held-out questions that stand word for word in the training set."""
+    train = set(questions(run / "train.jsonl"))
+    return sum(question in train for question in questions(run / "held-out.jsonl"))
 
 
-def rows(path: Path) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+def questions(path: Path) -> list[str]:
+    """Return the question of each line of a dataset."""
+    rows = map(json.loads, path.read_text(encoding="utf-8").splitlines())
+    return [row["prompt"][-1]["content"] for row in rows]
 
 
 def figures(result: dict[str, Any]) -> dict[str, Any]:
-    """The figures named in this module's docstring."""
+    """Return the figures that this module's docstring names."""
     exams = result["exams"]
-    held, general, hand = exams["held-out"], exams["general"], exams["hand"]
+    held_out, general, hand = exams["held-out"], exams["general"], exams["hand"]
     return {
         "domain": result["domain"],
         "seconds": result["wall_seconds"],
         "peak_mb": result["peak_mb"],
-        "questions": held["questions"],
+        "questions": held_out["questions"],
         "examples": result["examples"],
-        "before": held["before"],
-        "after": held["after"],
-        "gain": held["gain"],
-        "kinds": held["kinds"],
+        "before": held_out["before"],
+        "after": held_out["after"],
+        "gain": held_out["gain"],
+        "kinds": held_out["kinds"],
         "general_before": general["before"]["value"] if general else None,
         "general_gain": general["gain"] if general else None,
         "hand_before": hand["before"] if hand else None,
@@ -107,11 +108,11 @@ def figures(result: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def misses(found: dict[str, Any]) -> list[str]:
-    """The figures that are not between their targets, a line each."""
+def misses(measured: dict[str, Any]) -> list[str]:
+    """Return a line for each figure that is not within its target."""
     lines = []
     for key, (least, most) in TARGETS.items():
-        value = found[key]["value"] if isinstance(found[key], dict) else found[key]
+        value = measured[key]["value"] if isinstance(measured[key], dict) else measured[key]
         if value is not None and not least <= value <= most:
             lines.append(f"{key}: {value}, wanted {least} to {most}")
     return lines
@@ -126,14 +127,14 @@ def main() -> int:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         result = launch(options.domain, options.quick, Path(folder), options.changes)
-        found = figures(result)
-    found["under_target"] = [] if options.quick else misses(found)
+        measured = figures(result)
+    measured["under_target"] = [] if options.quick else misses(measured)
     if options.json:
-        print(json.dumps(found))
+        print(json.dumps(measured))
     else:
-        for key, value in found.items():
+        for key, value in measured.items():
             print(f"{key:<24} {value}")
-    return 1 if found["under_target"] else 0
+    return 1 if measured["under_target"] else 0
 
 
 if __name__ == "__main__":

@@ -1,19 +1,17 @@
-"""Draws the final screen of a finished run, for the README.
+"""Draw the final screen of a finished run as SVG, for the README.
 
-    python -m benchmarks.picture RUN docs/demo.svg
-
-Writes what `elenchus` printed at the end of that run, as SVG.
+python -m benchmarks.picture RUN docs/demo.svg
 """
 
 import argparse
-import json
 import re
 from pathlib import Path
 
 from rich.console import Console
 
 from elenchus import runs
-from elenchus.cli.screen import show_result
+from graphs.methods import method_of
+from graphs.runner import read_result
 
 
 def main() -> None:
@@ -23,13 +21,14 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=Path("runs"))
     options = parser.parse_args()
     run = runs.find(options.runs, options.run)
-    console = Console(width=80, record=True, highlight=False, quiet=False)
-    result = json.loads(run.result.read_text(encoding="utf-8"))
-    show_result(result, f"runs/{result['domain']}/{result['run']}", console)
-    drawn = console.export_svg(title="elenchus launch")
-    # Without the fonts that it would load from elsewhere: any monospaced one will do.
-    drawn = re.sub(r"@font-face \{.*?\}\s*", "", drawn, flags=re.DOTALL)
-    options.out.write_text(drawn, encoding="utf-8")
+    console = Console(width=80, record=True, highlight=False)
+    result = read_result(run)
+    usual = runs.RunFolder(Path("runs", result.domain, result.run))
+    method_of(result.method).report(result, usual, console)
+    svg = console.export_svg(title="elenchus launch")
+    # Without the fonts that a viewer would have to download: any monospaced one will do.
+    svg = re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL)
+    options.out.write_text(svg, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """The sections of the configuration that every method has, with the same names in YAML and Python.
 
-Every default states its unit. Secrets are never part of it: they come from the environment. The
-whole tree is put together in `graphs/config.py`; `elenchus/loading.py` reads the file.
+Descriptions state units. Secrets are never part of it: they come from the environment. The whole
+tree is put together in `graphs/config.py`; `elenchus/loading.py` reads the file.
 """
 
 from typing import Any, Literal
@@ -62,7 +62,7 @@ class RetrievalConfig(Section):
 
 
 class ExpertConfig(ModelConfig):
-    # Two answers at 0 would be one answer twice, and agree whatever they say.
+    # At 0 two answers would be the same, and their agreement would mean nothing.
     temperature: float | None = Field(
         0.5, ge=0, description="sampling temperature; null for a model that takes none"
     )
@@ -121,7 +121,7 @@ class TrainingConfig(Section):
 
 
 class LimitsConfig(Section):
-    """Of one model, shared by all roles that use it."""
+    """Limits and prices of one model, shared by all roles that use it."""
 
     in_flight: int = Field(64, ge=1, description="calls under way at once")
     requests_per_minute: int | None = Field(None, ge=1, description="calls begun in a minute")
@@ -149,7 +149,7 @@ class BudgetConfig(CapsConfig):
 
 
 class CommonConfig(Section):
-    """What every domain.yaml has, whatever its method; a method's own sections are in its folder.
+    """The keys of every domain.yaml; those of a method are in its folder.
 
     `graphs.config.DomainConfig` is the whole tree.
     """

@@ -1,32 +1,35 @@
-"""What ends a command: something given cannot be used, Ctrl-C, or a run that must stop for now."""
+"""Exceptions that end a command: bad input, Ctrl-C, or a run that must stop for now.
+
+The command line prints their message and exits with their `exit_code`.
+"""
 
 
 class UserError(Exception):
-    """Bad input or a bad state of the machine, said in one message that names the remedy.
+    """Bad input or a bad state of the machine, in one message that names the remedy."""
 
-    The command line prints the message and exits with code 2.
-    """
+    exit_code = 2
 
 
 class NothingLoaded(UserError):
-    """The sources of a corpus gave no document at all.
+    """The sources of a corpus gave no document at all."""
 
-    The command line prints the message and exits with code 1.
-    """
+    exit_code = 1
 
 
 class Interrupted(Exception):
     """Ctrl-C while a run was under way; the message is the command that goes on."""
 
+    exit_code = 130
+
 
 class RunStopped(UserError):
-    """A run cannot go on for now (its budget is used up, a server is gone); all of it is kept.
-
-    The command line prints the message and exits with code 3.
+    """A run cannot go on for now (its budget is used up, a server is gone); nothing is lost.
 
     Args:
-        cap: the cap of the budget that was used up, as `--budget` names it; "" for another reason.
+        cap: the cap of the budget that is used up, as `--budget` names it; "" for another reason.
     """
+
+    exit_code = 3
 
     def __init__(self, message: str, cap: str = "") -> None:
         super().__init__(message)

@@ -17,7 +17,7 @@ from elenchus.errors import UserError
 from elenchus.records import Record
 
 SCHEMA_VERSION = 3
-LOCK_SECONDS = 60  # to wait for another writer; on a slow disk five, which is usual, are too few
+LOCK_SECONDS = 60  # to wait for another writer; SQLite's five are too few on a slow disk
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS records (id TEXT PRIMARY KEY, kind TEXT NOT NULL, body TEXT NOT NULL);
 CREATE INDEX IF NOT EXISTS records_by_kind ON records (kind);
@@ -32,9 +32,9 @@ AnyRecord = TypeVar("AnyRecord", bound=Record)
 
 
 class Call(BaseModel):
-    """One model call. `id` is its cache key; `request` is the messages as JSON.
+    """One model call. `id` is its cache key; `request` holds the messages as JSON.
 
-    An answer that could not be used is asked for again: the next `attempt` of the same call.
+    Where an answer cannot be used, asking again is the next `attempt` of the same call.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -55,7 +55,7 @@ _COLUMNS = ", ".join(Call.model_fields)
 
 
 class Spent(NamedTuple):
-    """What a role's calls of one model came to, without those taken over from another run."""
+    """Totals of a role's calls of one model, without those taken over from another run."""
 
     role: str
     model: str
@@ -65,29 +65,32 @@ class Spent(NamedTuple):
 
 
 def _to_read(path: Path) -> str:
-    """The address of a ledger that is only looked at."""
-    # Where nothing can be written, SQLite must be told that nobody else does. A log beside the file
-    # says that somebody does, or was killed: what is in it would be passed over.
-    alone = not os.access(path.parent, os.W_OK) and not _log(path).exists()
-    return f"{path.absolute().as_uri()}?{'immutable=1' if alone else 'mode=ro'}"
+    """Return the address of a ledger that is only read."""
+    # In a folder where it cannot write, SQLite must be told that nobody else writes. A log beside
+    # the file says that somebody does, or was killed: then its content counts, too.
+    closed = not os.access(path.parent, os.W_OK) and not _log(path).exists()
+    return f"{path.absolute().as_uri()}?{'immutable=1' if closed else 'mode=ro'}"
 
 
 def _log(path: Path) -> Path:
-    """SQLite's write-ahead log, which has what was written last."""
+    """Return the path of SQLite's write-ahead log, which holds the latest writes."""
     return path.with_name(path.name + "-wal")
 
 
 class Ledger:
-    """Typed access to the file. Safe to use from several threads of one process.
+    """Typed access to the file, from any thread of a process.
 
     Args:
-        read_only: look only; the file must be there, and its folder may be another user's.
+        read_only: the file must exist; its folder may be another user's.
+
+    Raises:
+        UserError: another version of Elenchus wrote the file.
     """
 
     def __init__(self, path: Path, read_only: bool = False) -> None:
         self.path = path
         self._lock = threading.Lock()
-        self._unsafe = False  # whether something was written since `make_safe`
+        self._unsafe = False  # whether anything was written since `make_safe`
         if read_only:
             self._db = sqlite3.connect(_to_read(path), uri=True, check_same_thread=False)
             self._check_format()
@@ -106,55 +109,54 @@ class Ledger:
         self._db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
 
     def close(self) -> None:
+        """Close the file."""
         with self._lock:
             self._db.close()
 
     def _check_format(self) -> None:
-        ((found,),) = self._query("PRAGMA user_version")
-        if found not in (0, SCHEMA_VERSION):
+        ((version,),) = self._query("PRAGMA user_version")
+        if version not in (0, SCHEMA_VERSION):
             self.close()
             raise UserError(
-                f"{self.path} was written by another version of Elenchus (its format is {found}, "
+                f"{self.path} was written by another version of Elenchus (its format is {version}, "
                 f"this one's {SCHEMA_VERSION}): use that version for it, or launch a new run"
             )
 
     def write(self, *records: Record) -> None:
-        """Write records, all or none; those already there are left alone."""
+        """Write records, all or none; records that are there already stay as they are."""
         self._insert("records", 3, [(r.id, type(r).__name__, r.model_dump_json()) for r in records])
 
     def make_safe(self) -> None:
-        """Have all that was written so far survive a power failure, too.
+        """Make all writes so far survive a power failure, too.
 
-        A killed process loses nothing anyway, and to wait for the disk at every write would take
-        longer than all else of a demonstration run. Not for two threads at once: the second would
-        not wait for the first.
+        A killed process loses nothing in any case, and waiting for the disk at every write would
+        take longer than everything else in a demonstration run. Call it from one thread at a time:
+        a second one would return before the first is done.
         """
         with self._lock:
             unsafe, self._unsafe = self._unsafe, False
-        if unsafe:  # others may write meanwhile
+        if unsafe:  # without the lock: writers need not wait for the disk
             with _log(self.path).open("rb+") as log:
                 os.fsync(log.fileno())
 
     def write_call(self, call: Call) -> None:
+        """Write an attempt of a call; one that is there already stays as it is."""
         values = (*call.model_dump().values(), 0)
         self._insert("calls", len(values), [values])
 
     def get(self, kind: type[AnyRecord], record_id: str) -> AnyRecord:
-        """The record of this id; KeyError when there is none."""
-        rows = self._query(
-            "SELECT body FROM records WHERE id=? AND kind=?", record_id, kind.__name__
-        )
-        if not rows:
-            raise KeyError(record_id)
-        return kind.model_validate_json(rows[0][0])
+        """Return the record of this id; KeyError where there is none."""
+        query = "SELECT body FROM records WHERE id=? AND kind=?"
+        for (body,) in self._query(query, record_id, kind.__name__):
+            return kind.model_validate_json(body)
+        raise KeyError(record_id)
 
     def all(self, kind: type[AnyRecord], **equal: Any) -> list[AnyRecord]:
-        """All records of a kind whose top-level fields equal the given ones, ordered by id."""
-        rows = self._select("body", kind, equal)
-        return [kind.model_validate_json(body) for (body,) in rows]
+        """Return the records of a kind whose top-level fields equal the given ones, by id."""
+        return [kind.model_validate_json(body) for (body,) in self._select("body", kind, equal)]
 
     def count(self, kind: type[Record], **equal: Any) -> int:
-        """How many records `all` would give."""
+        """Count the records that `all` would return."""
         return int(self._select("COUNT(*)", kind, equal)[0][0])
 
     def find(self, kind: type[AnyRecord], prefix: str) -> list[AnyRecord]:
@@ -164,7 +166,7 @@ class Ledger:
         return [kind.model_validate_json(body) for (body,) in rows]
 
     def call(self, call_id: str, attempt: int | None = None) -> Call | None:
-        """A call's attempt, the last one where none is named."""
+        """Return an attempt of a call, by default the last one; None where there is none."""
         rows = self._query(
             f"SELECT {_COLUMNS} FROM calls WHERE id=?1 AND (?2 IS NULL OR attempt=?2) "
             "ORDER BY attempt DESC LIMIT 1",
@@ -177,9 +179,9 @@ class Ledger:
         """Copy the calls of another run's ledger, so that none of them is made again.
 
         Args:
-            searches: what searches found, too; right only where both runs search the same passages.
+            searches: copy the results of searches, too; both runs must search the same passages.
         """
-        Ledger(other, read_only=True).close()  # refuses one that it cannot read
+        Ledger(other, read_only=True).close()  # checks its format
         with self._lock:
             self._db.execute("ATTACH ? AS other", (_to_read(other),))
             self._db.execute(f"INSERT OR IGNORE INTO calls SELECT {_COLUMNS}, 1 FROM other.calls")
@@ -192,7 +194,7 @@ class Ledger:
             self._unsafe = True
 
     def usage(self) -> tuple[int, int]:
-        """Number of calls made in this run, and tokens in and out together."""
+        """Return the number of calls made in this run, and of tokens in and out together."""
         query = (
             "SELECT COUNT(*), COALESCE(SUM(input_tokens + output_tokens), 0) FROM calls "
             "WHERE adopted=0"
@@ -201,7 +203,7 @@ class Ledger:
         return calls, tokens
 
     def spent(self) -> list[Spent]:
-        """What was paid for in this run, by role and model."""
+        """Return what was paid for in this run, by role and model."""
         query = (
             "SELECT role, model, COUNT(*), SUM(input_tokens), SUM(output_tokens) FROM calls "
             "WHERE adopted=0 GROUP BY role, model ORDER BY role, model"

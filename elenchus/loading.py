@@ -1,4 +1,4 @@
-"""Reads what a configuration is written in: domain.yaml, and `key=value` on the command line."""
+"""The forms of a configuration: domain.yaml, and `key=value` on the command line."""
 
 from pathlib import Path
 from typing import Any
@@ -8,8 +8,6 @@ from pydantic import ValidationError
 
 from elenchus.errors import UserError
 from elenchus.sections import SourceConfig
-
-DOMAIN_FILE = "domain.yaml"
 
 
 def read_tree(path: Path) -> dict[str, Any]:
@@ -28,7 +26,7 @@ def read_tree(path: Path) -> dict[str, Any]:
 def as_change(change: str) -> dict[str, Any]:
     """Read a `key=value` of the command line as a tree; UserError where it is none."""
     key, equals, text = change.partition("=")
-    if not equals or not key:
+    if not (key and equals):
         raise UserError(f"this takes key=value, for instance training.rank=8; got {change!r}")
     try:
         value: Any = yaml.safe_load(text)
@@ -53,20 +51,21 @@ def as_source(text: str) -> SourceConfig:
 
 def merged(*trees: dict[str, Any]) -> dict[str, Any]:
     """Merge nested keys and values, later ones over earlier; an empty mapping clears its key."""
-    found: dict[str, Any] = {}
+    result: dict[str, Any] = {}
     for tree in trees:
         for key, value in tree.items():
-            old = found.get(key)
-            nested = isinstance(value, dict) and bool(value)
-            found[key] = merged(old if isinstance(old, dict) else {}, value) if nested else value
-    return found
+            if isinstance(value, dict) and value:
+                old = result.get(key)
+                value = merged(old if isinstance(old, dict) else {}, value)
+            result[key] = value
+    return result
 
 
 def _parts(key: str, value: Any) -> list[str]:
-    """Split a dotted key. Below `models` stands a model's name, which may hold dots."""
+    """Split a dotted key; the name of a model, below `models`, may hold dots itself."""
     section, _, rest = key.partition(".")
     if section != "models" or not rest:
         return key.split(".")
     name, _, setting = rest.rpartition(".")
-    # Only a single setting is no mapping; `models.openai:gpt-5.4={in_flight: 8}` names the model.
+    # A mapping is for the whole model, as in `models.openai:gpt-5.4={in_flight: 8}`.
     return [section, rest] if isinstance(value, dict) or not name else [section, name, setting]

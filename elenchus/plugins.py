@@ -1,7 +1,7 @@
-"""Named parts that can be added to: our own, and those that installed packages offer.
+"""Parts by name: our own, and those that installed packages add.
 
 Each seam of the program is one `Registry`: methods (`graphs/methods.py`), backends of models
-(`models/backends.py`), graders (`agents/graders.py`), stopping rules
+(`models/backend.py`), graders (`agents/graders.py`), stopping rules
 (`graphs/adaptation/stopping.py`) and loaders of documents (`retrieval/corpora.py`).
 docs/extending.md has an example of each.
 """
@@ -24,15 +24,15 @@ class Registry(Generic[Part]):
     Args:
         what: the kind in words, for messages.
         group: the entry-point group by which installed packages add to it.
-        own: our own parts, as "module:attribute". They go before installed ones of the same name.
+        built_in: our own parts, as "module:attribute"; a name among them is never an added part's.
     """
 
-    def __init__(self, what: str, group: str, own: Mapping[str, str]) -> None:
-        self.what, self.group, self._own = what, group, own
+    def __init__(self, what: str, group: str, built_in: Mapping[str, str]) -> None:
+        self.what, self.group, self._built_in = what, group, built_in
 
     def names(self) -> list[str]:
         """Return all names, our own first."""
-        return [*self._own, *(name for name in self._installed if name not in self._own)]
+        return [*self._built_in, *(name for name in self._added if name not in self._built_in)]
 
     def get(self, name: str) -> Part:
         """Load a part.
@@ -40,13 +40,13 @@ class Registry(Generic[Part]):
         Raises:
             UserError: there is none of this name, or its package cannot be loaded.
         """
-        if name in self._own:
-            return cast(Part, pkgutil.resolve_name(self._own[name]))
-        if name not in self._installed:
+        if name in self._built_in:
+            return cast(Part, pkgutil.resolve_name(self._built_in[name]))
+        if name not in self._added:
             near = difflib.get_close_matches(name, self.names(), n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(self.names())}"
             raise UserError(f"there is no {self.what} {name!r}; {hint}")
-        point = self._installed[name]
+        point = self._added[name]
         try:
             return cast(Part, point.load())
         except (ImportError, AttributeError) as error:
@@ -56,5 +56,5 @@ class Registry(Generic[Part]):
             ) from error
 
     @functools.cached_property
-    def _installed(self) -> dict[str, Any]:
+    def _added(self) -> dict[str, Any]:
         return {point.name: point for point in metadata.entry_points(group=self.group)}

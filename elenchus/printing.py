@@ -1,10 +1,10 @@
-"""Texts of documents, models and file names on a terminal and in reports."""
+"""Texts of documents and models, and names of files, made safe for terminals and reports."""
 
 import html
 import re
 
-# Controls move the cursor, ring the bell, set the title: all but line ends and tabs are replaced.
-# Page breaks just go.
+# Control characters move the cursor, ring the bell, set the title: all but line ends and tabs are
+# replaced. Page breaks are left out.
 _SHOWN: dict[int, str | None] = {
     n: "\N{REPLACEMENT CHARACTER}" for n in (*range(32), *range(127, 160)) if chr(n) not in "\n\t"
 }
@@ -12,10 +12,10 @@ _SHOWN[ord("\f")] = None
 
 
 def printable(text: str) -> str:
-    """A text that a terminal shows and never obeys."""
+    """Return a text that a terminal shows and never obeys."""
     return text.translate(_SHOWN)
 
 
 def plain(text: str) -> str:
-    """A text as text in a Markdown file: neither HTML nor Markdown."""
+    """Return a text that a Markdown file shows as it stands: neither HTML nor Markdown."""
     return re.sub(r"([\\`*_\[\]|#!~])", r"\\\1", html.escape(printable(text), quote=False))

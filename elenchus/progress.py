@@ -1,4 +1,4 @@
-"""How far work has come: a bar on a terminal, nothing elsewhere."""
+"""Reports of how far work has come."""
 
 import contextlib
 from collections.abc import Callable, Iterator
@@ -9,21 +9,21 @@ Advance = Callable[[int, int | None], None]  # steps done, and to do where that 
 
 
 class Progress(Protocol):
-    """Where a run, an ingest or a selection says what it is doing."""
+    """Where a run, an ingest or a selection reports what it is doing."""
 
     def stage(self, name: str) -> AbstractContextManager[Advance]:
-        """Begin a stage; the function it gives is told the steps done and to do."""
+        """Begin a stage, which yields the function to call with the steps done and to do."""
 
     def say(self, text: str) -> None:
-        """Report one line about what was found."""
+        """Report something in one line."""
 
 
 def unseen(done: int, total: int | None) -> None:
-    """Progress that nobody looks at."""
+    """Advance unseen."""
 
 
 class Unseen:
-    """Progress of a run that nobody watches."""
+    """Progress that nobody watches."""
 
     @contextlib.contextmanager
     def stage(self, name: str) -> Iterator[Advance]:

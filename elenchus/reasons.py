@@ -1,6 +1,6 @@
-"""Why something was not used: a code that programs compare, and a detail for people.
+"""Reasons why something was not used: a code that programs compare, and a detail for people.
 
-Records keep both; `sentence` puts them together where a person reads them. Reports count codes.
+Records keep both; `sentence` puts them together for a reader. Reports count codes.
 """
 
 from collections import Counter

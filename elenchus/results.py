@@ -1,7 +1,7 @@
-"""What a run came to: `result.json` and what `elenchus runs --json` prints, as versioned models.
+"""Results of runs: `result.json`, and what `elenchus runs --json` prints, as versioned models.
 
-A method's own result extends `Result` in its folder. `version` rises when a field changes its
-meaning or goes; a new field with a default leaves it as it is.
+A method extends `Result` in its folder. `version` rises when a field goes or changes its meaning; a
+new field with a default leaves it as it is.
 """
 
 from typing import Literal
@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Value(BaseModel):
-    """Base of all parts of a result: frozen, and closed but for fields of later versions."""
+    """Base of all parts of a result: frozen; fields of later versions are passed over."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -23,11 +23,11 @@ class Estimate(Value):
     high: float
 
     def as_share(self) -> str:
-        """Return it for people: 36.9%."""
+        """Return it as a percentage: 36.9%."""
         return f"{self.value:.1%}"
 
     def as_gain(self) -> str:
-        """Return it for people, in points with its interval: +53.6 [+48.1, +58.5]."""
+        """Return it in points with its interval: +53.6 [+48.1, +58.5]."""
         value, low, high = (100 * number for number in (self.value, self.low, self.high))
         return f"{value:+.1f} [{low:+.1f}, {high:+.1f}]"
 
@@ -35,8 +35,8 @@ class Estimate(Value):
 class ExamResult(Value):
     """One exam before and after; `after` and `gain` are None where nothing was trained.
 
-    All three are None where no question has a grade in every sitting. `kinds` holds, by kind of
-    question, the share right before and, where something was trained, after.
+    All three are None where no question has a grade both before and after. `kinds` holds, by kind
+    of question, the share of right answers before and, where something was trained, after.
     """
 
     questions: int
@@ -48,10 +48,10 @@ class ExamResult(Value):
 
 
 class Result(Value):
-    """What every run comes to.
+    """The result of any run.
 
-    `seconds` are those of the process that finished it: how long those before it took, where it was
-    `resumed`, is not known.
+    `seconds` are those of the process that finished it; where it was `resumed`, nobody knows how
+    long earlier ones took.
     """
 
     version: Literal[1] = 1
@@ -69,7 +69,7 @@ class Result(Value):
 
 
 class RunRow(Value):
-    """A run in the list of all runs; what is not known yet is None.
+    """A run in the list of all runs; figures that are not known are None.
 
     `before`, `after` and `interval` are of the held-out exam; `interval` is that of the gain.
     """
@@ -89,7 +89,7 @@ class RunRow(Value):
 
 
 def run_row(run: str, domain: str, state: str, result: Result | None) -> RunRow:
-    """Return the row of a run; `result` is None while it is not finished."""
+    """Return the row of a run, without figures where there is no result."""
     if result is None:
         return RunRow(id=run, domain=domain, state=state)
     exam = result.exams.get("held-out")

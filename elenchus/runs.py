@@ -1,6 +1,6 @@
-"""Run folders: `runs/DOMAIN/RUN-ID/`, made once, never written into by another run.
+"""Run folders: `runs/DOMAIN/RUN-ID/`, each written by one run alone.
 
-`run.yaml` says how the run was made and is written last when a folder is made; `result.json` is
+`run.yaml` says how the run was made, and is written last when the folder is made; `result.json` is
 written last when the run is finished. A lock file keeps two processes off one run.
 """
 
@@ -29,7 +29,7 @@ from elenchus.loading import merged
 from elenchus.results import Result
 
 PACKAGES = ("elenchus", "langgraph", "langchain-core", "chromadb", "torch", "transformers", "peft")
-PAGE = 65_536  # bytes; with less than this free, whatever fails fails for want of room
+PAGE = 65_536  # bytes; with less than this free, any failure is taken for a full disk
 FREE_BYTES = 300_000_000  # a demonstration run with its checkpoints takes about a tenth of it
 RunState = Literal["running", "finished", "interrupted"]
 
@@ -61,45 +61,46 @@ class RunFolder:
         return self.path / "result.json"
 
     def adapter(self, round_: int) -> Path:
+        """Return the folder of the adapter that a round trains."""
         return self.path / "adapters" / f"round-{round_}"
 
     def command(self, verb: str, more: str = "") -> str:
-        """The command line that does `verb` to this run, from the present folder."""
+        """Return the command line that does `verb` to this run, from the present folder."""
         parts = ("elenchus", verb, self.id, more, option(self.path.parent.parent))
         return " ".join(part for part in parts if part)
 
     def manifest(self) -> dict[str, Any]:
+        """Read `run.yaml`."""
         tree: dict[str, Any] = yaml.safe_load((self.path / "run.yaml").read_text(encoding="utf-8"))
         return tree
 
     def set_budget(self, changes: dict[str, Any]) -> None:
-        """Change caps of the run, which were found to be valid."""
-        manifest = self.manifest()
-        manifest["config"] = merged(manifest["config"], {"budget": changes})
-        write_atomic(self.path / "run.yaml", yaml.safe_dump(manifest, sort_keys=False))
+        """Change caps of the run; they must be valid."""
+        self._write_manifest(merged(self.manifest(), {"config": {"budget": changes}}))
 
     def set_corpus(self, fingerprint: str) -> None:
-        """The run takes the documents as they are now."""
-        write_atomic(
-            self.path / "run.yaml",
-            yaml.safe_dump(self.manifest() | {"corpus": fingerprint}, sort_keys=False),
-        )
+        """Take the documents as they are now."""
+        self._write_manifest(self.manifest() | {"corpus": fingerprint})
+
+    def _write_manifest(self, manifest: dict[str, Any]) -> None:
+        write_atomic(self.path / "run.yaml", yaml.safe_dump(manifest, sort_keys=False))
 
     def updates(self) -> "RunFolder | None":
-        """The run that this one goes on from, where it is an update."""
+        """Return the run that this one goes on from, where it is an update."""
         earlier = self.manifest().get("updates")
         return RunFolder(self.path.parent / earlier) if earlier else None
 
     def reuses(self) -> "RunFolder | None":
-        """The run whose calls this one takes over; one that it goes on from is such a run."""
+        """Return the run whose calls this one takes over, such as the one that it goes on from."""
         path = self.manifest().get("reuses")
         return RunFolder(Path(path)) if path else self.updates()
 
     def domain_folder(self) -> Path:
+        """Return the folder that paths in the configuration are below."""
         return Path(self.manifest()["domain_folder"])
 
     def changed(self) -> list[str]:
-        """Packages and prompts that are not what they were when the run was launched."""
+        """Name the packages and prompts that are not what they were at the launch."""
         then, now = self.manifest(), {"versions": versions(), "prompts": prompt_hashes()}
         return [
             name
@@ -109,6 +110,7 @@ class RunFolder:
         ]
 
     def state(self) -> RunState:
+        """Tell what became of the run."""
         if self.result.exists():
             return "finished"
         try:
@@ -116,24 +118,21 @@ class RunFolder:
                 return "interrupted"
         except UserError:
             return "running"
-        except OSError:  # the folder is not ours to write in; then no run of ours is in it
+        except OSError:  # we may not write in the folder, so no run of ours is at work in it
             return "interrupted"
 
     @contextlib.contextmanager
     def locked(self, patience: float = 1) -> Iterator[None]:
         """Hold the run for this process; UserError when another has it for `patience` seconds.
 
-        A look at the state holds it for an instant.
+        Patience is needed since `state` holds a run for an instant, too.
         """
-        lock = FileLock(self.path / "run.lock")
         try:
-            lock.acquire(timeout=patience)
+            lock = FileLock(self.path / "run.lock").acquire(timeout=patience)
         except Timeout as error:
             raise UserError(f"run {self.id} is in use by another process; wait for it") from error
-        try:
+        with lock:
             yield
-        finally:
-            lock.release()
 
 
 def create(
@@ -150,9 +149,9 @@ def create(
 
     Args:
         corpus: the fingerprint of its documents.
-        updates: the run that it goes on from, for changed documents.
+        updates: the id of the run that it goes on from.
         reuses: the folder of a run whose calls it takes over.
-        own_sources: its sources are not those that the domain.yaml names, but were given with it.
+        own_sources: whether its sources are others than the domain.yaml names.
 
     Raises:
         UserError: the place cannot be written to, or the disk is nearly full.
@@ -183,12 +182,12 @@ def create(
             "prompts": prompt_hashes(),
             "config": config.model_dump(mode="json", exclude={"profiles"}),
         }
-        write_atomic(path / "run.yaml", yaml.safe_dump(manifest, sort_keys=False))
+        RunFolder(path)._write_manifest(manifest)
     return RunFolder(path)
 
 
 def option(root: Path) -> str:
-    """What a command needs to find the runs below `root`; "" where it looks there anyway."""
+    """Return the option that leads a command to the runs below `root`; "" where none is needed."""
     usual = Path(os.environ.get("ELENCHUS_RUNS", "runs"))
     if root == usual:
         return ""
@@ -196,21 +195,19 @@ def option(root: Path) -> str:
 
 
 def listed(root: Path) -> list[RunFolder]:
-    """All runs below `root`, oldest first."""
-    return [
-        RunFolder(p.parent) for p in sorted(root.glob("*/*/run.yaml"), key=lambda p: p.parent.name)
-    ]
+    """Return all runs below `root`, oldest first."""
+    runs = [RunFolder(path.parent) for path in root.glob("*/*/run.yaml")]
+    return sorted(runs, key=lambda run: run.id)
 
 
 def find(root: Path, run_id: str) -> RunFolder:
-    """The run of this id, or of an unambiguous start of it; UserError when there is none."""
+    """Return the run of this id, or of an unambiguous start of it; UserError if there is none."""
     runs = listed(root)
-    found = [run for run in runs if run.id == run_id] or [
-        run for run in runs if run.id.startswith(run_id)
-    ]
-    if len(found) == 1:
-        return found[0]
-    if found:
+    matching = [run for run in runs if run.id.startswith(run_id)]
+    matching = [run for run in matching if run.id == run_id] or matching
+    if len(matching) == 1:
+        return matching[0]
+    if matching:
         raise UserError(f"several runs start with {run_id!r}; give more of the id")
     last = f"; the last one is {runs[-1].id}" if runs else "; there is none yet"
     listing = f"elenchus runs {option(root)}".strip()
@@ -228,6 +225,7 @@ def write_atomic(path: Path, text: str) -> None:
 
 
 def write_json(path: Path, value: Any) -> None:
+    """Write a value as indented JSON, all of it or nothing."""
     write_atomic(path, json.dumps(value, indent=2, ensure_ascii=False) + "\n")
 
 
@@ -240,11 +238,11 @@ def write_result(path: Path, result: Result) -> None:
 def explained(
     place: Path, option: str = "--runs", also: tuple[type[Exception], ...] = ()
 ) -> Iterator[None]:
-    """Turn the refusals of a disk into one message with the remedy.
+    """Turn what a disk refuses into a UserError with the remedy.
 
     Args:
-        option: what chooses the place.
-        also: what else a library raises for a full disk.
+        option: the option of the command line that chooses the place.
+        also: further exceptions that a library raises for a full disk.
     """
     refusals: tuple[type[Exception], ...] = (OSError, sqlite3.Error, *also)
     try:
@@ -265,26 +263,26 @@ def explained(
 
 
 def _is_full(error: Exception, place: Path) -> bool:
-    """Whether an error comes from a full disk, or the disk has no room for a page any more."""
+    """Tell whether an error comes from a full disk, or the disk has no room for a page any more."""
     if isinstance(error, OSError):  # there is no quota on Windows
         return error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC))
     if getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL:
         return True
-    there = next(p for p in (place, *place.absolute().parents) if p.exists())
-    return f"os error {errno.ENOSPC})" in str(error) or shutil.disk_usage(there).free < PAGE
+    present = next(p for p in (place, *place.absolute().parents) if p.exists())
+    return f"os error {errno.ENOSPC})" in str(error) or shutil.disk_usage(present).free < PAGE
 
 
 def versions() -> dict[str, str]:
-    """Installed versions of the packages that decide a run's outcome."""
-    found = {}
+    """Return the installed versions of the packages that decide a run's outcome."""
+    installed = {}
     for name in PACKAGES:
         with contextlib.suppress(metadata.PackageNotFoundError):
-            found[name] = metadata.version(name)
-    return found
+            installed[name] = metadata.version(name)
+    return installed
 
 
 def prompt_hashes() -> dict[str, str]:
-    """SHA-256 of every prompt template, by its path."""
+    """Return the SHA-256 of every prompt template, by its path."""
     folder = Path(__file__).resolve().parent.parent / "prompts"
     return {
         path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,4 +1,4 @@
-"""What sections of the configuration are made of, and those that several of them have."""
+"""The base of all sections of the configuration, and sections that several others hold."""
 
 from typing import Any, Literal
 
@@ -13,13 +13,13 @@ from pydantic import (
 
 
 class Section(BaseModel):
-    """Base of all parts of the tree."""
+    """Base of all sections."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 def provider_and_model(name: str) -> str:
-    """The name, where it is a provider's and a model's; ValueError for another one."""
+    """Return a name that has a provider and a model; ValueError for another one."""
     provider, _, model = name.partition(":")
     if not provider or not model:
         raise ValueError(f"{name!r} is not provider:model; write, for instance, openai:gpt-5.4")
@@ -46,7 +46,7 @@ class SourceConfig(Section):
     @model_validator(mode="before")
     @classmethod
     def _short(cls, value: Any) -> Any:
-        """A text alone is a path, or after `hf:` a dataset."""
+        """Read a text alone: a path, or after `hf:` a dataset."""
         if not isinstance(value, str):
             return value
         return {"hf": value.removeprefix("hf:")} if value.startswith("hf:") else {"path": value}
@@ -59,14 +59,16 @@ class SourceConfig(Section):
 
     @model_serializer(mode="wrap")
     def _shortened(self, handler: Any) -> Any:
-        """As it is written in a domain.yaml: what is not the default, a path alone as a text."""
+        """Return what stands in a domain.yaml: no defaults, and a path alone as a text."""
         tree = {key: value for key, value in handler(self).items() if value not in (None, {})}
         tree = {k: v for k, v in tree.items() if k != "split" or self.hf is not None}
         return self.path if tree.keys() == {"path"} else tree
 
 
 class ModelConfig(Section):
-    # Which one "" is, the whole tree knows: see `graphs/config.py`.
+    """How a model is asked."""
+
+    # `graphs/config.py` fills in a role's default where this is "".
     model: str = Field("", description='"provider:model"')
     base_url: str | None = Field(
         None, description="where an OpenAI-compatible server (or Ollama) answers; default: official"

@@ -27,7 +27,8 @@ from models.backend import DEFAULT, DEFAULTS, backend
 ROLES = ("expert", "examiner", "grader", "student")
 
 
-class DomainConfig(AdaptationTree, RewritingTree, ClassificationTree, PretrainingTree):
+# pydantic lists the fields of the last base first.
+class DomainConfig(PretrainingTree, ClassificationTree, RewritingTree, AdaptationTree):
     """A domain.yaml."""
 
     @model_validator(mode="before")

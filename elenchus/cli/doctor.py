@@ -1,17 +1,23 @@
-"""What is installed, what is missing, and how to get it."""
+"""`elenchus doctor`: packages, models, store and disk."""
 
+import functools
+import json
 import shutil
+import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from importlib import util
 from pathlib import Path
+from typing import NamedTuple
 
+import typer
+
+from elenchus import __version__
+from elenchus.cli import options
 from elenchus.errors import UserError
-from elenchus.runs import FREE_BYTES, versions
-from elenchus.sections import ModelConfig
 
+LOCAL = ("torch", "transformers", "peft", "sklearn", "matplotlib")
 EXTRA = "pip install -e '.[train]'"
-# Extras by one of their packages: what they are for.
+# Extras, each with one of its packages and what it is for.
 OPTIONAL = {
     "documents": ("markitdown", "PDF, DOCX, other formats of offices, Parquet"),
     "hub": ("datasets", "datasets of the Hugging Face hub"),
@@ -22,39 +28,46 @@ OPTIONAL = {
 }
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One thing looked at. `remedy` is empty when it is well."""
+class Finding(NamedTuple):
+    """One thing that was checked; `remedy` is empty when it is well."""
 
     what: str
     found: str
     remedy: str = ""
 
 
-def examine(root: Path) -> list[Finding]:
-    """Look at packages, models, store and disk; nothing is changed."""
-    found = [Finding(name, version) for name, version in versions().items()]
-    missing = [
-        name
-        for name in ("torch", "transformers", "peft", "sklearn", "matplotlib")
-        if util.find_spec(name) is None
-    ]
-    found += [Finding(name, "missing", f"local models need it: {EXTRA}") for name in missing]
-    found.append(_tried("embedding model", _embedding))
-    found.append(_tried("vector store", _store))
+def doctor(root: options.Root = options.RUNS, as_json: options.Json = False) -> None:
+    """Check what is installed, what is missing, and how to get it."""
+    findings = list(_findings(root))
+    if as_json:
+        print(json.dumps([finding._asdict() for finding in findings]))
+    else:
+        print(f"elenchus {__version__}, Python {sys.version.split()[0]}, {sys.platform}")
+        for finding in findings:
+            print(f"{'!!' if finding.remedy else 'ok'}  {finding.what:<16} {finding.found}")
+            if finding.remedy:
+                print(f"    {finding.remedy}")
+    if any(finding.remedy for finding in findings):
+        raise typer.Exit(1)
+
+
+def _findings(root: Path) -> Iterator[Finding]:
+    from elenchus.runs import versions
+
+    for name, version in versions().items():
+        yield Finding(name, version)
+    missing = [name for name in LOCAL if util.find_spec(name) is None]
+    for name in missing:
+        yield Finding(name, "missing", f"local models need it: {EXTRA}")
+    yield _tried("embedding model", _embedding)
+    yield _tried("vector store", _store)
     if not missing:
-        found += [_tried(name, _model(name)) for name in ("builtin:reader", "builtin:nano")]
-    return [*found, *_extras(), *_disk(root)]
-
-
-def _extras() -> Iterator[Finding]:
-    """What only some domains want; to lack it is no trouble."""
+        yield from _models()
     for extra, (package, use) in OPTIONAL.items():
         there = util.find_spec(package) is not None
-        yield Finding(
-            f"extra {extra}",
-            "installed" if there else f"not installed; {use}: pip install -e '.[{extra}]'",
-        )
+        how = f"not installed; {use}: pip install -e '.[{extra}]'"
+        yield Finding(f"extra {extra}", "installed" if there else how)
+    yield _disk(root)
 
 
 def _tried(what: str, attempt: Callable[[], str]) -> Finding:
@@ -75,23 +88,36 @@ def _embedding() -> str:
 def _store() -> str:
     import chromadb
 
-    client = chromadb.EphemeralClient()
-    client.heartbeat()
+    chromadb.EphemeralClient().heartbeat()
     return "Chroma answers"
 
 
-def _model(name: str) -> Callable[[], str]:
-    def attempt() -> str:
-        from models.backend import make_model
+def _models() -> Iterator[Finding]:
+    """Load every model that comes with a backend."""
+    from models.backend import BACKENDS, backend
 
-        make_model(ModelConfig(model=name))
-        return "loads"
+    for name in BACKENDS.names():
+        try:
+            models = backend(f"{name}:").offline_models()
+        except UserError as error:  # the package that offers the backend
+            yield Finding(name, "unusable", str(error))
+            continue
+        for model in models:
+            yield _tried(model, functools.partial(_load, model))
 
-    return attempt
+
+def _load(name: str) -> str:
+    from elenchus.sections import ModelConfig
+    from models.backend import make_model
+
+    make_model(ModelConfig(model=name))
+    return "loads"
 
 
-def _disk(root: Path) -> Iterator[Finding]:
+def _disk(root: Path) -> Finding:
+    from elenchus.runs import FREE_BYTES
+
     place = next(p for p in (root, *root.resolve().parents) if p.exists())
     free = shutil.disk_usage(place).free
     remedy = "" if free >= FREE_BYTES else f"a run wants {FREE_BYTES / 1e6:.0f} MB: make room"
-    yield Finding("disk", f"{free / 1e9:.1f} GB free at {place}", remedy)
+    return Finding("disk", f"{free / 1e9:.1f} GB free at {place}", remedy)

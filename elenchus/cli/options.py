@@ -1,11 +1,29 @@
-"""Options that several commands have."""
+"""Arguments and options that several commands have."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from elenchus import __version__
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        print(f"elenchus {__version__}")
+        raise typer.Exit
+
+
+RUNS = Path("runs")
+Domain = Annotated[str, typer.Argument(help="a name below domains/, or a folder")]
+Run = Annotated[str, typer.Argument(help="a run's id, or the start of it")]
 Changes = Annotated[
     list[str] | None, typer.Option("--set", help="key=value, as in domain.yaml; repeatable")
 ]
 Profile = Annotated[str | None, typer.Option(help="a named set of changes in domain.yaml")]
+Root = Annotated[Path, typer.Option("--runs", envvar="ELENCHUS_RUNS", help="folder of all runs")]
 Json = Annotated[bool, typer.Option("--json", help="one JSON value, and nothing else")]
+Version = Annotated[
+    bool,
+    typer.Option("--version", callback=_show_version, is_eager=True, help="print the version"),
+]

@@ -1,8 +1,9 @@
-"""What a person sees of a run while it works: bars and findings on standard error."""
+"""What a person sees: bars and findings on standard error while work goes on, then a table."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from pathlib import Path
 
 from rich.console import Console
 from rich.progress import (
@@ -15,9 +16,14 @@ from rich.progress import (
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.table import Table
 from rich.text import Text
 
 from elenchus.printing import printable
+from elenchus.progress import Advance
+from elenchus.results import Result
+from elenchus.runs import RunFolder
+from graphs.methods import method_of
 
 
 class _Rate(ProgressColumn):
@@ -32,7 +38,7 @@ class Screen:
         self._console = Console(stderr=True, quiet=quiet, highlight=False)
 
     @contextmanager
-    def stage(self, name: str) -> Iterator[Any]:
+    def stage(self, name: str) -> Iterator[Advance]:
         """See `elenchus.progress.Progress.stage`."""
         with Progress(
             TextColumn("{task.description:<44}"),
@@ -50,3 +56,24 @@ class Screen:
     def say(self, text: str) -> None:
         """See `elenchus.progress.Progress.say`."""
         self._console.print(f"  {printable(text)}", style="dim", markup=False)
+
+
+def table(
+    columns: Sequence[str], rows: Iterable[Iterable[object]], right: Collection[str] = ()
+) -> Table:
+    """Return a table without lines, with the columns in `right` aligned to the right."""
+    shown = Table(box=None)
+    for name in columns:
+        shown.add_column(name, justify="right" if name in right else "left", overflow="fold")
+    for row in rows:
+        shown.add_row(*(Text(printable(str(cell))) for cell in row))
+    return shown
+
+
+def show_result(result: Result, root: Path, as_json: bool) -> None:
+    """Print what a finished run came to, as its method shows it."""
+    run = RunFolder(root / result.domain / result.run)
+    if as_json:
+        print(json.dumps(result.model_dump(mode="json") | {"path": run.path.as_posix()}))
+    else:
+        method_of(result.method).report(result, run, Console(highlight=False, width=80))

@@ -7,7 +7,9 @@ import pytest
 import yaml
 
 from elenchus import domains, loading
+from elenchus.cli import new
 from elenchus.errors import UserError
+from graphs.config import leaf_keys, load, validate
 
 ROOT = Path(__file__).resolve().parents[2]
 MINIMAL = {"domain": "d", "title": "a test"}
@@ -21,7 +23,7 @@ def write(folder: Path, tree: object) -> Path:
 
 def test_changes_come_after_the_profile(tmp_path: Path) -> None:
     path = write(tmp_path, MINIMAL | {"profiles": {"p": {"training": {"rank": 4, "alpha": 5}}}})
-    loaded = loading.load(path, "p", ["training.rank=7", "corpus.sources=[a, b]"])
+    loaded = load(path, "p", ["training.rank=7", "corpus.sources=[a, b]"])
     assert (loaded.training.rank, loaded.training.alpha) == (7, 5)
     assert [source.path for source in loaded.corpus.sources] == ["a", "b"]
 
@@ -45,7 +47,7 @@ def test_changes_come_after_the_profile(tmp_path: Path) -> None:
 )
 def test_mistakes_are_named(tmp_path: Path, tree: dict, changes: list[str], says: str) -> None:
     with pytest.raises(UserError, match=says.replace("(", r"\(")):
-        loading.load(write(tmp_path, MINIMAL | tree), None, changes)
+        load(write(tmp_path, MINIMAL | tree), None, changes)
 
 
 @pytest.mark.parametrize("text", ["a: [", "- 1", "", "\x00"])
@@ -53,19 +55,19 @@ def test_files_that_are_no_configuration(tmp_path: Path, text: str) -> None:
     path = tmp_path / "domain.yaml"
     path.write_text(text, encoding="utf-8")
     with pytest.raises(UserError):
-        loading.load(path)
+        load(path)
 
 
 @pytest.mark.parametrize("profiles", [{"quick": None}, ["quick"], {"quick": 3}])
 def test_profiles_that_are_none(tmp_path: Path, profiles: object) -> None:
     with pytest.raises(UserError, match="profile"):
-        loading.load(write(tmp_path, MINIMAL | {"profiles": profiles}), "quick")
+        load(write(tmp_path, MINIMAL | {"profiles": profiles}), "quick")
 
 
 def test_an_empty_mapping_clears_what_was_there(tmp_path: Path) -> None:
     path = write(tmp_path, MINIMAL | {"expert": {"samples": 3, "options": {"num_ctx": 16384}}})
-    assert loading.load(path, None, ["expert.options.seed=1"]).expert.options["num_ctx"] == 16384
-    cleared = loading.load(path, None, ["expert.options={}"]).expert
+    assert load(path, None, ["expert.options.seed=1"]).expert.options["num_ctx"] == 16384
+    cleared = load(path, None, ["expert.options={}"]).expert
     assert (cleared.samples, cleared.options) == (3, {})
     assert loading.merged({"a": {"b": 1}}, {}) == {"a": {"b": 1}}
 
@@ -73,8 +75,8 @@ def test_an_empty_mapping_clears_what_was_there(tmp_path: Path) -> None:
 @pytest.mark.parametrize("model", ["openai:gpt-5.4", "openai:Qwen/Qwen3-0.6B", "openai:mine"])
 def test_names_of_models_may_hold_dots(tmp_path: Path, model: str) -> None:
     changes = [f"models.{model}.in_flight=8", f"models.{model}={{usd_in: 2, usd_out: 3}}"]
-    (name, limits), *others = loading.load(write(tmp_path, MINIMAL), None, changes).models.items()
-    assert (name, limits.in_flight, limits.usd_in, others) == (model, 8, 2, [])
+    ((name, limits),) = load(write(tmp_path, MINIMAL), None, changes).models.items()
+    assert (name, limits.in_flight, limits.usd_in) == (model, 8, 2)
 
 
 @pytest.mark.parametrize(
@@ -89,13 +91,13 @@ def test_names_of_models_may_hold_dots(tmp_path: Path, model: str) -> None:
 )
 def test_a_mistake_of_the_whole_does_not_print_the_whole(tree: dict, says: str) -> None:
     with pytest.raises(UserError) as caught:
-        loading.validate(tree, "here")
+        validate(tree, "here")
     assert str(caught.value) == says
 
 
 def test_a_role_keeps_its_other_defaults(tmp_path: Path) -> None:
     changes = ["expert.model=openai:gpt-5", "student.temperature=0.5"]
-    loaded = loading.load(write(tmp_path, MINIMAL), None, changes)
+    loaded = load(write(tmp_path, MINIMAL), None, changes)
     assert (loaded.expert.model, loaded.expert.samples) == ("openai:gpt-5", 2)
     assert (loaded.student.model, loaded.student.samples) == ("builtin:nano", 3)
 
@@ -103,39 +105,39 @@ def test_a_role_keeps_its_other_defaults(tmp_path: Path) -> None:
 def test_unknown_profile_lists_the_known_ones(tmp_path: Path) -> None:
     path = write(tmp_path, MINIMAL | {"profiles": {"quick": {}}})
     with pytest.raises(UserError, match="it has: quick"):
-        loading.load(path, "slow")
+        load(path, "slow")
 
 
 def test_every_key_is_read_somewhere() -> None:
     """A setting that no code reads is a promise broken in silence."""
     read = set()
-    for package in ("elenchus", "agents", "graphs", "retrieval", "training"):
+    for package in ("elenchus", "models", "agents", "graphs", "retrieval", "training", "offline"):
         for path in (ROOT / package).rglob("*.py"):
             tree = ast.parse(path.read_text("utf-8"))
             read |= {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
-    unread = {key for key in loading.leaf_keys() if key.split(".")[-1] not in read} - {"profiles"}
+    unread = {key for key in leaf_keys() if key.split(".")[-1] not in read} - {"profiles"}
     assert not unread
 
 
 def test_template_shows_every_key_and_validates(tmp_path: Path) -> None:
-    text = domains.template("mine")
-    assert loading.validate(yaml.safe_load(text), "template").domain == "mine"
-    for key in loading.leaf_keys():
+    text = new.template("mine")
+    assert validate(yaml.safe_load(text), "template").domain == "mine"
+    for key in leaf_keys():
         assert f"{key.split('.')[-1]}:" in text
     uncommented = "\n".join(
         line[2:] if (line.startswith("# ") and ": " in line) or line.endswith(":") else line
         for line in text.splitlines()
         if "elenchus launch" not in line and not line.startswith(("# The domain", "# Lines"))
     )
-    assert loading.validate(yaml.safe_load(uncommented), "all keys set").training.rank == 16
+    assert validate(yaml.safe_load(uncommented), "all keys set").training.rank == 16
 
 
 def test_new_refuses_to_overwrite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    made = domains.new("mine")
-    assert domains.find("mine").resolve() == made.resolve()
+    path = new.write("mine")
+    assert domains.find("mine").resolve() == path.resolve()
     with pytest.raises(UserError, match="exists already"):
-        domains.new("mine")
+        new.write("mine")
 
 
 def test_unknown_domain_names_the_nearest() -> None:
@@ -145,4 +147,4 @@ def test_unknown_domain_names_the_nearest() -> None:
 
 def test_sizes_must_rise() -> None:
     with pytest.raises(UserError, match="sizes must rise"):
-        loading.validate({**MINIMAL, "adaptation": {"examples": [200, 200]}}, "here")
+        validate({**MINIMAL, "adaptation": {"examples": [200, 200]}}, "here")

@@ -14,23 +14,23 @@ TEXT = st.text(max_size=80)
 
 @given(TEXT, TEXT, st.integers(0, 99))
 def test_ids_come_from_content(point: str, asked: str, round_: int) -> None:
-    def made(shift: int) -> Seed:
+    def seed(shift: int) -> Seed:
         return Seed(point_id=point, kind="apply", round=round_ + shift, variation=0, asked=(asked,))
 
-    assert made(0).id == made(0).id == Seed.model_validate_json(made(0).model_dump_json()).id
-    assert made(0).id != made(1).id
+    assert seed(0).id == seed(0).id == Seed.model_validate_json(seed(0).model_dump_json()).id
+    assert seed(0).id != seed(1).id
 
 
 @given(TEXT, TEXT, st.integers(0, 99))
 def test_a_passage_is_itself_wherever_it_stands(source: str, text: str, start: int) -> None:
-    def made(start: int, text: str, *heading: str) -> Passage:
+    def passage(start: int, text: str, *heading: str) -> Passage:
         return Passage(
             document_id=f"d-{start}", source=source, start=start, end=start + 9, heading=heading,
             text=text,
         )  # fmt: skip
 
-    assert made(start, text).id == made(0, text).id
-    assert len({made(0, text).id, made(0, text + ".").id, made(0, text, "Part 1").id}) == 3
+    assert passage(start, text).id == passage(0, text).id
+    assert len({passage(0, text).id, passage(0, text + ".").id, passage(0, text, "Part 1").id}) == 3
 
 
 def test_writing_twice_is_writing_once(ledger: Ledger) -> None:
@@ -41,7 +41,7 @@ def test_writing_twice_is_writing_once(ledger: Ledger) -> None:
     assert ledger.count(Seed, round=2) == 1
     assert ledger.count(Seed, round=3) == 0
     assert ledger.get(Seed, seed.id) == seed
-    assert list(ledger.find(seed.id[:6])) == [seed]
+    assert ledger.find(Seed, seed.id[:6]) == [seed]
 
 
 def test_kinds_do_not_mix(ledger: Ledger) -> None:
@@ -75,15 +75,15 @@ def test_calls_of_another_run_are_taken_over(ledger: Ledger, tmp_path: Path) -> 
         id="m-1", role="expert", task="answer", model="m", prompt_sha256="", request="[]",
         response="yes", input_tokens=1, output_tokens=1, seconds=0.1,
     )  # fmt: skip
-    found = Retrieval(query="lamps", passage_ids=("p-1",))
+    retrieval = Retrieval(query="lamps", passage_ids=("p-1",))
     other.write_call(call)
-    other.write(found, Seed(point_id="o-1", kind="recall", round=1, variation=1))
+    other.write(retrieval, Seed(point_id="o-1", kind="recall", round=1, variation=1))
     other.close()
     ledger.adopt(tmp_path / "other.sqlite", searches=False)
     assert (ledger.call("m-1"), ledger.all(Retrieval)) == (call, [])
     ledger.adopt(tmp_path / "other.sqlite", searches=True)
-    assert (ledger.all(Retrieval), ledger.all(Seed)) == ([found], [])
-    assert ledger.usage() == (0, 0), "they were made and paid for by the other run"
+    assert (ledger.all(Retrieval), ledger.all(Seed)) == ([retrieval], [])
+    assert ledger.usage() == (0, 0), "the other run paid for them"
 
 
 def test_what_another_process_writes_is_seen_where_nothing_can_be_written(

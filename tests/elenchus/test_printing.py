@@ -1,4 +1,4 @@
-"""Texts of others are shown as text."""
+"""Texts of documents and models are shown as they stand."""
 
 from elenchus.printing import plain
 

@@ -13,7 +13,7 @@ from elenchus import runs
 from elenchus.errors import UserError
 from elenchus.ledger import Ledger
 from elenchus.records import Seed
-from graphs.config import DomainConfig
+from graphs.config import DomainConfig, of_run
 
 CONFIG = DomainConfig(domain="d", title="t")
 
@@ -21,7 +21,7 @@ CONFIG = DomainConfig(domain="d", title="t")
 def test_manifest_holds_configuration_versions_and_prompts(tmp_path: Path) -> None:
     run = runs.create(tmp_path, CONFIG, tmp_path, None, "c")
     manifest = run.manifest()
-    assert run.config() == CONFIG
+    assert of_run(run) == CONFIG
     assert manifest["versions"]["langgraph"]
     assert len(manifest["prompts"]["expert/answer.md"]) == 64
     assert run.state() == "interrupted"

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 PAINT = "Paint must dry for 9 hours. The harbour master may ask for more in wet weather"
 MAIL = """From office Thu Jan  1 00:00:00 2026
 Message-ID: <1@port>
@@ -29,8 +29,7 @@ iVBORw0KGgo=
 
 @pytest.fixture
 def fresh(elenchus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A new domain without documents, the folder that commands are typed in, and two documents
-    elsewhere."""
+    """A new domain without documents, beside a folder with two; commands are typed there."""
     monkeypatch.chdir(tmp_path)
     assert elenchus("new", "port").code == 0
     (tmp_path / "rules").mkdir()
@@ -149,6 +148,6 @@ def test_a_loader_of_another_package(fresh: Path, tmp_path: Path) -> None:
         env={**os.environ, "PYTHONPATH": os.pathsep.join((str(site), str(ROOT)))},
         cwd=tmp_path, check=True, capture_output=True, text=True,
     )  # fmt: skip
-    found = json.loads(end.stdout)
-    assert found["documents"] == 1
-    assert found["refused"] == {"rulings.mbox#<2@port>": "no plain text in it"}
+    counts = json.loads(end.stdout)
+    assert counts["documents"] == 1
+    assert counts["refused"] == {"rulings.mbox#<2@port>": "no plain text in it"}

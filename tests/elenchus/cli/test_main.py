@@ -1,17 +1,23 @@
 """The command line on bad input: one message, exit code 2, nothing half-made."""
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from elenchus import runs
+from elenchus import __version__, runs
 from elenchus.cli import doctor
+from elenchus.results import Estimate, ExamResult, Result
 from graphs.config import load
 from offline.nano import chat as nano
 
+ROOT = Path(__file__).resolve().parents[3]
 
-def made(root: Path) -> list[Path]:
-    """Run folders below a place."""
+
+def run_folders(root: Path) -> list[Path]:
+    """Return the run folders below a place."""
     return list(root.glob("*/*/*"))
 
 
@@ -38,7 +44,7 @@ def test_mistakes(elenchus, pool: Path, tmp_path: Path, arguments: list[str], sa
     assert says in end.err
     assert end.err.count("\n") == 1
     assert "Traceback" not in end.err
-    assert made(root) == []
+    assert run_folders(root) == []
 
 
 @pytest.mark.parametrize(
@@ -63,7 +69,7 @@ def test_a_hand_exam_that_cannot_be_used(
     assert end.code == 2
     assert says in end.err
     assert end.err.count("\n") == 1
-    assert made(tmp_path / "runs") == []
+    assert run_folders(tmp_path / "runs") == []
 
 
 def test_an_index_that_cannot_be_written_is_named(elenchus, pool: Path, tmp_path: Path) -> None:
@@ -72,7 +78,7 @@ def test_an_index_that_cannot_be_written_is_named(elenchus, pool: Path, tmp_path
     end = elenchus("launch", pool, "--runs", tmp_path / "runs", "--set", place)
     assert end.code == 2
     assert "another place with --set retrieval.index" in end.err
-    assert made(tmp_path / "runs") == []
+    assert run_folders(tmp_path / "runs") == []
 
 
 @pytest.mark.parametrize(
@@ -87,7 +93,7 @@ def test_corpora_without_anything_to_ask(
     end = elenchus("launch", pool, "--runs", tmp_path / "runs")
     assert end.code == code
     assert says in end.err
-    assert made(tmp_path / "runs") == []
+    assert run_folders(tmp_path / "runs") == []
 
 
 def test_a_run_folder_that_cannot_be_written(elenchus, pool: Path, tmp_path: Path) -> None:
@@ -102,7 +108,7 @@ def test_a_nearly_full_disk(elenchus, pool: Path, tmp_path: Path, monkeypatch) -
     end = elenchus("launch", pool, "--runs", tmp_path / "runs")
     assert end.code == 2
     assert "are free" in end.err
-    assert made(tmp_path / "runs") == []
+    assert run_folders(tmp_path / "runs") == []
 
 
 def test_damaged_weights(elenchus, pool: Path, tmp_path: Path, monkeypatch) -> None:
@@ -117,7 +123,7 @@ def test_damaged_weights(elenchus, pool: Path, tmp_path: Path, monkeypatch) -> N
     end = elenchus("launch", pool, "--runs", tmp_path / "runs")
     assert end.code == 2
     assert "damaged" in end.err
-    assert made(tmp_path / "runs") == []
+    assert run_folders(tmp_path / "runs") == []
 
 
 def test_two_processes_on_one_run(elenchus, pool: Path, tmp_path: Path) -> None:
@@ -146,16 +152,53 @@ def test_runs_of_an_empty_folder(elenchus, tmp_path: Path) -> None:
     assert "no runs" in elenchus("runs", "--runs", tmp_path).out
 
 
-def test_a_run_without_training_has_no_gain(elenchus, pool: Path, tmp_path: Path) -> None:
-    root = tmp_path / "runs"
+def write_result(root: Path, pool: Path) -> runs.RunFolder:
+    """Write a finished run that trained nothing."""
     run = runs.create(root, load(pool / "domain.yaml"), pool, None, "c")
-    exam = {"questions": 9, "before": {"value": 0.5}, "after": None, "gain": None}
-    result = {"examples": 4, "seconds": 1, "calls": 7, "tokens": 70, "exams": {"held-out": exam}}
-    runs.write_json(run.result, result)
-    (row,) = elenchus("runs", "--runs", root, "--json").json
+    before = Estimate(value=0.5, low=0.4, high=0.6)
+    exam = ExamResult(questions=9, ungraded=0, before=before, after=None, gain=None, kinds={})
+    result = Result(
+        method="examination", domain="pool", run=run.id, stopped="nothing is left", rounds=1,
+        examples=4, exams={"held-out": exam}, calls=7, tokens=70, resumed=False, seconds=1,
+    )  # fmt: skip
+    runs.write_result(run.result, result)
+    return run
+
+
+def test_a_run_without_training_has_no_gain(elenchus, pool: Path, tmp_path: Path) -> None:
+    write_result(tmp_path / "runs", pool)
+    (row,) = elenchus("runs", "--runs", tmp_path / "runs", "--json").json
+    assert row["version"] == 1
     assert (row["before"], row["after"], row["interval"]) == (0.5, None, None)
-    shown = elenchus("runs", "--runs", root).out.splitlines()[-1]
+    shown = elenchus("runs", "--runs", tmp_path / "runs").out.splitlines()[-1]
     assert shown.split()[-5:] == ["50.0%", "–", "–", "4", "7"]
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"version": 99}', '{"examples": 4}'])
+def test_a_damaged_result_does_not_hide_the_others(
+    elenchus, pool: Path, tmp_path: Path, text: str
+) -> None:
+    write_result(tmp_path / "runs", pool).result.write_text(text, encoding="utf-8")
+    write_result(tmp_path / "runs", pool)
+    rows = elenchus("runs", "--runs", tmp_path / "runs", "--json").json
+    assert [row["state"] for row in rows] == ["finished", "finished"]
+    assert sorted((row["examples"] for row in rows), key=str) == [4, None]
+
+
+def test_the_version_is_printed(elenchus) -> None:
+    end = elenchus("--version")
+    assert (end.code, end.out) == (0, f"elenchus {__version__}\n")
+
+
+def test_other_packages_of_our_names_are_named(tmp_path: Path) -> None:
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "__init__.py").write_text("raise RuntimeError", encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "elenchus", "runs"], cwd=tmp_path, capture_output=True, text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )  # fmt: skip
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "the package 'models' is not Elenchus's own" in done.stderr
 
 
 def test_doctor_finds_everything_in_place(elenchus, tmp_path: Path) -> None:

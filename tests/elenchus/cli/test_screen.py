@@ -1,32 +1,38 @@
 """The last screens: what is shown, and the commands that they name."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 from rich.console import Console
 
 from elenchus import runs
-from elenchus.cli import screen
+from elenchus.results import Estimate
+from graphs.classification.result import ClassificationResult, ClassifierRow, MainMetrics
+from graphs.classification.screen import show
 
-
-def classifier(model: str) -> dict[str, Any]:
-    found = {"value": 0.9, "low": 0.8, "high": 1.0}
-    metrics = dict.fromkeys(("accuracy", "f1", "brier", "calibration_error"), found)
-    return {"samples": 3, "mix": "real", "model": model, "metrics": metrics}
+SHARE = Estimate(value=0.9, low=0.8, high=1.0)
+METRICS = MainMetrics(
+    accuracy=SHARE, precision=None, recall=None, f1=None, brier=SHARE, calibration_error=SHARE,
+    roc_auc=None, pr_auc=None,
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("model", ["hf:/data/[old]/m", "hf:/data/[/m]"])
-def test_folders_are_no_markup(model: str) -> None:
-    result = {
-        "domain": "d", "run": "r-1", "test": 9, "classes": ["a", "b"], "notes": [],
-        "classifiers": [classifier(model)], "examples": 3, "written": 4, "calls": 5, "tokens": 6,
-        "seconds": 7, "resumed": False, "stopped": "all are written", "student": model,
-    }  # fmt: skip
+def test_folders_are_no_markup(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("ELENCHUS_RUNS", raising=False)
+    row = ClassifierRow(mix="real", model=model, samples=3, metrics=METRICS)
+    result = ClassificationResult(
+        method="indicators", domain="d", run="r-1", stopped="all are written", rounds=1,
+        examples=3, calls=5, tokens=6, resumed=False, seconds=7, classes=["a", "b"], student=model,
+        train=3, validation=1, test=9, rows_left_out=[], real_left_out={}, written=4, left_out={},
+        indicators={}, lost=[], diversity={}, retained={}, classifiers=[row], notes=[],
+    )  # fmt: skip
     console = Console(width=120, record=True)
-    screen.show_classifiers(result, "runs/d/r-1", console)
+    show(result, runs.RunFolder(Path("runs/d/r-1")), console)
     shown = console.export_text()
-    assert model in shown
+    assert model in shown and "90.0% [80.0, 100.0]" in shown
+    assert "3 synthetic messages kept of 4; 5 calls, 6 tokens, 7 s." in shown
+    assert "runs/d/r-1/classifiers" in shown
     assert "elenchus trace r-1 " in shown and "--runs" not in shown
 
 

@@ -5,10 +5,13 @@ import random
 import re
 import sqlite3
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from langchain_core.messages import BaseMessage
 
+from models import mock
 from retrieval.selection import select as selection
 
 WORDS = re.findall(
@@ -18,8 +21,14 @@ RULE = "A {} {} must be handed back within {} days of the visit. No {} may be ke
 PARTS = ["swimming", "locker", "pool", "bath", "towel", "cap", "key", "float", "comb", "desk"]
 
 
+def rate(messages: Sequence[BaseMessage]) -> str:
+    """Rate a rule high, and any other text low."""
+    value = 5 if "handed back" in messages[-1].text else 1
+    return json.dumps({"reason": "It lays something down, or not.", "value": value})
+
+
 @pytest.fixture
-def corpus(pool: Path) -> Path:
+def corpus(mock_pool: Path) -> Path:
     """The small domain with twenty more rules, and a general corpus that hides such ones."""
     rng = random.Random(0)
 
@@ -28,11 +37,11 @@ def corpus(pool: Path) -> Path:
         return RULE.format(names[0], names[1], rng.randint(2, 90), *names[2:])
 
     for n in range(20):
-        (pool / "documents" / f"more-{n:02}.md").write_text(rule(), encoding="utf-8")
+        (mock_pool / "documents" / f"more-{n:02}.md").write_text(rule(), encoding="utf-8")
     texts = [" ".join(rng.choices(WORDS, k=30)) if n % 8 else rule() for n in range(400)]
     lines = "".join(json.dumps({"text": t}) + "\n" for t in texts)
-    (pool / "general.jsonl").write_text(lines, encoding="utf-8")
-    return pool
+    (mock_pool / "general.jsonl").write_text(lines, encoding="utf-8")
+    return mock_pool
 
 
 def test_a_selection_from_the_command_line(elenchus, corpus: Path, tmp_path: Path) -> None:
@@ -43,9 +52,9 @@ def test_a_selection_from_the_command_line(elenchus, corpus: Path, tmp_path: Pat
     assert "general.jsonl" in end.out
     assert "selected.parquet" in end.out
     report = elenchus(*arguments, "--json").json
-    found = list(selection.read(tmp_path / "out"))
-    assert report["selected"] == len(found) > 10
-    assert sum("handed back" in s.text for s in found) >= 0.7 * len(found)
+    texts = [selected.text for selected in selection.read(tmp_path / "out")]
+    assert report["selected"] == len(texts) > 10
+    assert sum("handed back" in text for text in texts) >= 0.7 * len(texts)
 
 
 def test_questions_of_the_hand_written_exam_are_tests(
@@ -66,16 +75,19 @@ def test_questions_of_the_hand_written_exam_are_tests(
 
 
 def test_ratings_are_asked_once(elenchus, corpus: Path, tmp_path: Path) -> None:
+    mock.register("rater", rate)
     arguments = ["select", corpus, "--set", "selection.general=[general.jsonl]", "--json"]
     arguments += ["--set", "selection.precision=0.2", "--set", "selection.ratings=24"]
+    arguments += ["--set", "expert.model=mock:rater"]
     end = elenchus(*arguments, "--out", tmp_path / "out", "--set", "budget.calls=10")
     assert (end.code, "budget.calls" in end.err) == (3, True)
     report = elenchus(*arguments, "--out", tmp_path / "out").json
     assert report["ratings"]["used"] == report["ratings"]["asked"] == 24
     with sqlite3.connect(tmp_path / "out" / "ratings.sqlite") as db:
         assert db.execute("SELECT count(*) FROM calls").fetchone() == (24,)
-    values = [s.value for s in selection.read(tmp_path / "out")]
-    assert values and min(values) >= 3
+    selected = list(selection.read(tmp_path / "out"))
+    assert selected and min(text.value for text in selected) >= 3
+    assert all("handed back" in text.text for text in selected)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,67 @@
+"""`elenchus runs`: all runs in a table."""
+
+import json
+from typing import TYPE_CHECKING
+
+from elenchus.cli import options
+
+if TYPE_CHECKING:
+    from elenchus.results import RunRow
+    from elenchus.runs import RunFolder
+
+COLUMNS = ("id", "domain", "state", "before", "after", "gain", "examples", "calls")
+
+
+def runs(root: options.Root = options.RUNS, as_json: options.Json = False) -> None:
+    """List all runs with their figures."""
+    from elenchus.runs import listed
+
+    rows = [_row(run) for run in listed(root)]
+    if as_json:
+        print(json.dumps([row.model_dump() for row in rows]))
+        return
+    from rich.console import Console
+
+    from elenchus.cli.screen import table
+
+    console = Console(highlight=False, markup=False)
+    if not rows:
+        console.print(f"no runs below {root} yet")
+        return
+    shown = table(COLUMNS, map(_cells, rows))
+    # Rather wider than the terminal than without the end of an id, which other commands want.
+    unbounded = console.options.update(max_width=1000)
+    console.width = max(console.width, console.measure(shown, options=unbounded).maximum)
+    console.print(shown)
+
+
+def _row(run: "RunFolder") -> "RunRow":
+    """Return a run's row; without figures where its result cannot be read."""
+    from pydantic import ValidationError
+
+    from elenchus.results import Result, run_row
+
+    state, result = run.state(), None
+    if state == "finished":
+        try:
+            result = Result.model_validate_json(run.result.read_bytes())
+        except ValidationError:  # damaged, or of another version
+            result = None
+    return run_row(run.id, run.path.parent.name, state, result)
+
+
+def _cells(row: "RunRow") -> list[str]:
+    def shown(value: object, form: str = "{}") -> str:
+        return "–" if value is None else form.format(value)
+
+    gain = row.interval and "[{:+.0f}, {:+.0f}]".format(*(100 * share for share in row.interval))
+    return [
+        row.id,
+        row.domain,
+        row.state,
+        shown(row.before, "{:.1%}"),
+        shown(row.after, "{:.1%}"),
+        shown(gain),
+        shown(row.examples),
+        shown(row.calls),
+    ]

@@ -1,0 +1,100 @@
+"""A wheel holds what runs and nothing else; installed without the tree, it runs."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import venv
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from elenchus import __version__
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = (
+    "elenchus", "models", "agents", "graphs", "retrieval", "training", "offline", "benchmarks",
+    "prompts", "domains",
+)  # fmt: skip
+PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet")
+TINY = (
+    "exam.questions=8", "exam.general=4", "exam.hand=null", "adaptation.examples=[4]",
+    "training.epochs=1",
+)  # fmt: skip
+
+
+def packaged() -> set[str]:
+    """Return the files of the tree that belong into a wheel."""
+    paths = (path for name in PACKAGES for path in (ROOT / name).rglob("*") if path.is_file())
+    names = {path.relative_to(ROOT).as_posix() for path in paths if path.suffix != ".pyc"}
+    return {name for name in names if not name.startswith("offline/training/")}
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A wheel of a copy of the tree, so that nothing is left in the tree itself."""
+    folder = tmp_path_factory.mktemp("wheel")
+    unwanted = shutil.ignore_patterns(".*", "__pycache__", "*.egg-info", "build", "runs", "indexes")
+    shutil.copytree(ROOT, folder / "tree", ignore=unwanted)
+    command = [*PIP, "wheel", "--no-deps", "--no-build-isolation", "--wheel-dir", folder]
+    subprocess.run([*command, folder / "tree"], check=True)
+    shutil.rmtree(folder / "tree")
+    return next(folder.glob("*.whl"))
+
+
+@pytest.fixture(scope="module")
+def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A virtual environment with the wheel, and with what this one has but the tree."""
+    home = tmp_path_factory.mktemp("installed") / "venv"
+    venv.create(home, with_pip=False)
+    subprocess.run([*PIP, "--python", home, "install", "--no-deps", wheel], check=True)
+    # A path in such a file is added as it is: the editable install of the tree is not run.
+    (site,) = home.glob("lib/python*/site-packages")
+    (site / "dependencies.pth").write_text(sysconfig.get_path("purelib"), encoding="utf-8")
+    return home
+
+
+def run(environment: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
+    """Run a command of the environment in a folder of its own, which knows nothing of the tree."""
+    folder = environment.parent / "work"
+    folder.mkdir(exist_ok=True)
+    variables = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    command = [environment / "bin" / arguments[0], *map(str, arguments[1:])]
+    return subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True)
+
+
+def test_a_wheel_holds_what_runs(wheel: Path) -> None:
+    names = set(zipfile.ZipFile(wheel).namelist())
+    assert {name for name in names if ".dist-info/" not in name} == packaged()
+    assert any(name.endswith("/licenses/LICENSE") for name in names)
+
+
+def test_the_tree_is_out_of_reach(environment: Path) -> None:
+    code = f"import {', '.join(PACKAGES)}, json; print(json.dumps([m.__path__[0] for m in ("
+    code += f"{', '.join(PACKAGES)})]))"
+    done = run(environment, "python", "-c", code)
+    assert done.returncode == 0, done.stderr
+    assert all(Path(place).is_relative_to(environment) for place in json.loads(done.stdout))
+
+
+def test_version_doctor_and_comparisons(environment: Path) -> None:
+    assert run(environment, "elenchus", "--version").stdout == f"elenchus {__version__}\n"
+    doctor = run(environment, "elenchus", "doctor")
+    assert doctor.returncode == 0, doctor.stdout + doctor.stderr
+    assert "efficiency" in run(environment, "elenchus", "bench", "--help").stdout
+    comparison = run(environment, "elenchus", "bench", "efficiency", "--help")
+    assert "--quick" in comparison.stdout, comparison.stderr
+
+
+def test_the_demonstration_finds_its_documents_prompts_and_weights(environment: Path) -> None:
+    changes = [part for change in TINY for part in ("--set", change)]
+    done = run(
+        environment, "elenchus", "launch", "market", "--profile", "quick", "--json", *changes
+    )
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert result["exams"]["held-out"]["questions"] == 8
+    assert (environment.parent / "work" / result["path"] / result["adapter"]).is_dir()
