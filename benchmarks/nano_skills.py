@@ -1,4 +1,4 @@
-"""Measures the skills of the shipped student on codes it never saw.
+"""Measure the skills of the built-in student on codes that it never saw.
 
     python -m benchmarks.nano_skills            # the table of the model card, some minutes
     python -m benchmarks.nano_skills --quick    # a rough one
@@ -15,16 +15,19 @@ import os
 import sys
 from pathlib import Path
 
-# Before torch is imported: spinning threads slow a shared machine down.
+# To be set before torch is imported: waiting threads that spin slow a shared machine down.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
+import torch
+from transformers import AutoTokenizer, LlamaForCausalLM
 
 from offline.nano import skills
 from offline.nano.chat import WEIGHTS
 from offline.nano.checksums import verify_checksums
-from offline.nano.tokenizer import load_tokenizer
 
 
 def main() -> int:
+    """Run the command."""
     parser = argparse.ArgumentParser(description="Skills of the built-in student.")
     parser.add_argument("--weights", type=Path, default=WEIGHTS)
     parser.add_argument("--per-kind", type=int, default=200, help="questions of each kind")
@@ -32,20 +35,17 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="40 questions of each kind")
     parser.add_argument("--json", action="store_true")
     args = parser.parse_args()
-    import torch
-    from transformers import LlamaForCausalLM
-
     verify_checksums(args.weights)
     model = LlamaForCausalLM.from_pretrained(args.weights, dtype=torch.float32)
-    answers = skills.answerer(model.eval(), load_tokenizer(args.weights))
+    answers = skills.answerer(model.eval(), AutoTokenizer.from_pretrained(args.weights))
     measured = skills.measure(answers, 40 if args.quick else args.per_kind, args.seed)
-    misses = skills.shortfalls(measured)
+    shortfalls = skills.shortfalls(measured)
     if args.json:
-        print(json.dumps({"skills": measured, "under_target": misses}))
+        print(json.dumps({"skills": measured, "under_target": shortfalls}))
     else:
         print(skills.table(measured))
-        print("\n".join(["", *misses]) if misses else "\nEvery target is reached.")
-    return 1 if misses else 0
+        print("\n".join(["", *shortfalls]) if shortfalls else "\nEvery target is reached.")
+    return 1 if shortfalls else 0
 
 
 if __name__ == "__main__":

@@ -1,1 +1,1 @@
-"""What a machine without key, hub or GPU gets: a reader of rules as expert, a nano as student."""
+"""Models for a machine without key, hub or GPU: a reader of rules as expert, a nano as student."""

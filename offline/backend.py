@@ -1,4 +1,4 @@
-"""The backend of `builtin:reader` and `builtin:nano`: models that come with the program."""
+"""The backend of the models that come with the program: `builtin:reader` and `builtin:nano`."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,30 +10,27 @@ from elenchus.records import Message
 from elenchus.sections import ModelConfig
 from models.backend import Backend, Exchange, Model, checked_options
 from models.weights import is_adapter, weights_hash
+from offline.nano import codes
 
 READER, NANO = "builtin:reader", "builtin:nano"
 NANO_OPTIONS = ("model_path", "max_new_tokens", "seed")
 MAX_NEW_TOKENS = 128  # of an answer
 
 
-class KnownCodes:
-    """What the nano was pre-trained on: half closed book, half open book on codes never seen."""
+class PretrainingQuestions:
+    """Questions of the kinds that the nano was pre-trained on: see `models.backend.General`."""
 
     def exam(self, count: int, seed: int) -> Sequence[Exchange]:
-        """See `models.backend.General.exam`."""
-        from offline.nano.codes import general_exam
-
-        return [_exchange(*pair) for pair in general_exam(count, seed)]
+        """Return questions in exam wording, half of them on passages that it never saw."""
+        return [_exchange(*pair) for pair in codes.general_exam(count, seed)]
 
     def replay(self, count: int, seed: str) -> Sequence[Exchange]:
-        """See `models.backend.General.replay`."""
-        from offline.nano.codes import replay
-
-        return [_exchange(*pair) for pair in replay(count, seed)]
+        """Return questions in training wording, a quarter of them on passages."""
+        return [_exchange(*pair) for pair in codes.replay(count, seed)]
 
 
 class Offline(Backend):
-    """A program that reads rules, and a small student of such rules."""
+    """The reader, a program that reads rules, and the nano, a small student of such rules."""
 
     local = True
     free = True
@@ -50,7 +47,7 @@ class Offline(Backend):
         raise UserError(f"unknown model {config.model!r}; built in are {READER}, {NANO}")
 
     def weights(self, config: ModelConfig) -> Path:
-        """See `Backend.weights`; the nano has some."""
+        """See `Backend.weights`: only the nano has any."""
         if config.model != NANO:
             return super().weights(config)
         from offline.nano.chat import WEIGHTS
@@ -66,9 +63,9 @@ class Offline(Backend):
         """See `Backend.max_new_tokens`."""
         return int(config.options.get("max_new_tokens", MAX_NEW_TOKENS))
 
-    def general(self, config: ModelConfig) -> KnownCodes | None:
+    def general(self, config: ModelConfig) -> PretrainingQuestions | None:
         """See `Backend.general`."""
-        return KnownCodes() if config.model == NANO else None
+        return PretrainingQuestions() if config.model == NANO else None
 
     def offline_models(self) -> Sequence[str]:
         """See `Backend.offline_models`."""

@@ -1,1 +1,1 @@
-"""The questions and answers that the reader writes and the nano was trained on."""
+"""The language that both models speak: rules, how they are drafted, questions and answers."""

@@ -1,7 +1,7 @@
-"""How an invented code words its norms: forms of clauses, exceptions, grades and fines.
+"""Drafts rules as documents word them: forms of clauses, exceptions, grades and fines.
 
-One form a line; `[a|b]` is a choice. `{t}` is the topic, `{Unit}` what stands after the figure,
-`{x}` the exception clause, `{g}` the grade, `{who}` a person, `{sec}` a section number.
+There is one form a line; `[a|b]` is a choice. `{t}` is the topic, `{n}` and `{u}` the figure and
+its unit, `{x}` the exception, `{g}` the grade, `{who}` a person, `{sec}` the number of a section.
 """
 
 import random
@@ -9,7 +9,7 @@ import re
 
 from offline.language import stock
 from offline.language.rules import Definition, Penalty, Rule
-from offline.language.wording import frames, one_unit
+from offline.language.wording import choose, fill_slots, frames, one_unit
 
 MAIN: dict[str, str] = {
     "deadline": """
@@ -122,12 +122,9 @@ the day of the {noun}|the event|the request|the end of the {noun}|arrival|the fi
  from the {who2}|the accident|notice being given|the loss of the {noun}|the opening of the {noun}
 """
 
-_CHOICE = re.compile(r"\[([^\[\]]*)\]")
-_SLOT = re.compile(r"\{(\w+)\}")
-
 
 def fill(form: str, slots: dict[str, str], rng: random.Random) -> str:
-    """The form with its choices made and its slots filled, twice over for slots within slots."""
+    """Make a form's choices and fill its slots, twice over for slots within slots."""
     pool = {
         "noun": stock.word(stock.THINGS, rng, 0.2),
         "who2": rng.choice(stock.PERSONS),
@@ -136,8 +133,7 @@ def fill(form: str, slots: dict[str, str], rng: random.Random) -> str:
         "event": rng.choice(stock.phrases(EVENT)),
     } | slots
     for _ in range(2):
-        form = _CHOICE.sub(lambda match: rng.choice(match[1].split("|")), form)
-        form = _SLOT.sub(lambda match: pool[match[1]], form)
+        form = fill_slots(choose(form, rng), pool)
     return form[:1].upper() + form[1:]
 
 
@@ -148,7 +144,7 @@ def _who(rng: random.Random) -> str:
 
 
 def clause(rule: Rule, rng: random.Random) -> str:
-    """The rule as it might stand in a code: norm, exception, grade."""
+    """Draft a rule as it might stand in a code: norm, exception, grade."""
     unit = rule.unit or ""
     slots = {"t": rule.topic, "n": str(rule.value), "u": unit, "g": rule.grade or ""}
     slots["x"] = rule.exception or ""
@@ -166,18 +162,18 @@ def clause(rule: Rule, rng: random.Random) -> str:
 
 
 def fine(penalty: Penalty, rng: random.Random) -> str:
-    """The penalty as a sentence."""
+    """Draft a penalty as a sentence."""
     slots = {"g": penalty.grade, "a": str(penalty.amount), "c": penalty.currency}
     return _article(fill(rng.choice(frames(FINE)), slots, rng))
 
 
 def meaning(definition: Definition, rng: random.Random) -> str:
-    """The definition as a sentence."""
+    """Draft a definition as a sentence."""
     return fill(rng.choice(frames(MEANS)), {"t": definition.term, "m": definition.meaning}, rng)
 
 
 def prose(rng: random.Random) -> str:
-    """A sentence that rules nothing."""
+    """Draft a sentence that rules nothing."""
     return fill(rng.choice(frames(PROSE)), {}, rng)
 
 

@@ -1,4 +1,4 @@
-"""The question grammar and the canonical answers of the built-in models.
+"""The questions of the reader and the nano, and their canonical answers.
 
 A `Case` is the content of one question, independent of its wording. `ask` words it in one of three
 disjoint sets of forms: "training" for adaptation, "exam" for held-out tests, "novel" for forms that
@@ -19,7 +19,7 @@ Kind = Literal["recall", "apply", "except", "multi", "counter"]
 Asked = Literal["limit", "exception", "grade", "verdict", "fine", "change", "meaning"]
 KINDS: tuple[Kind, ...] = ("recall", "apply", "except", "multi", "counter")
 STYLES: tuple[Style, ...] = ("training", "exam", "novel")
-REACH = 8  # a scenario's figure lies 1 to 8 from the limit, so that the figure tells nothing
+REACH = 8  # a scenario's figure lies 1 to 8 from the limit, so that it tells nothing by itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +44,13 @@ class Case:
 
 
 def over(rule: Rule, number: int) -> bool:
-    """Whether the figure is on the wrong side of the rule's limit."""
+    """Tell whether the figure is on the wrong side of the rule's limit."""
     assert rule.value is not None, f"{rule.topic}: no limit to compare with"
     return number < rule.value if rule.kind == "minimum" else number > rule.value
 
 
 def outcome(case: Case) -> bool:
-    """Whether the scenario of the case is a breach."""
+    """Tell whether the scenario of the case is a breach."""
     rule = case.rule
     if rule.kind == "permission":
         return False
@@ -63,40 +63,42 @@ def outcome(case: Case) -> bool:
 
 
 def definition_case(definition: Definition) -> Case:
-    """The one question that a definition answers."""
+    """Return the one case that a definition has."""
     term = Rule("permission", definition.term, None, None, None, None)
     return Case("recall", term, "meaning", meaning=definition.meaning)
 
 
-def draw_case(rule: Rule, kind: Kind, rng: random.Random, others: Sequence[Rule]) -> Case | None:
-    """A random case of the kind on the rule; None where the rule has nothing of that kind.
+def draw_case(
+    rule: Rule, kind: Kind, rng: random.Random, neighbours: Sequence[Rule]
+) -> Case | None:
+    """Draw a case of the kind on the rule; None where the rule has nothing of that kind.
 
     Verdicts are drawn first and figures after, so no figure gives its verdict away.
 
     Args:
-        others: rules of the same code, whose exceptions serve as the ones that do not apply.
+        neighbours: rules of the same code, whose exceptions serve as those that do not apply.
     """
     if kind == "recall":
         return _draw_recall(rule, rng)
     if kind == "apply":
         return Case(kind, rule, "verdict", number=_number(rule, rng.random() < 0.5, rng))
     if kind == "except":
-        return _draw_except(rule, rng, others)
+        return _draw_except(rule, rng, neighbours)
     if kind == "multi":
-        return _draw_multi(rule, rng, others)
+        return _draw_multi(rule, rng, neighbours)
     return _draw_counter(rule, rng)
 
 
 def _draw_recall(rule: Rule, rng: random.Random) -> Case:
-    asked: list[Asked] = ["limit"]
+    facts: list[Asked] = ["limit"]
     if rule.kind != "permission":
-        asked.append("exception")
+        facts.append("exception")
     if rule.grade is not None:
-        asked.append("grade")
-    return Case("recall", rule, rng.choice(asked))
+        facts.append("grade")
+    return Case("recall", rule, rng.choice(facts))
 
 
-def _draw_except(rule: Rule, rng: random.Random, others: Sequence[Rule]) -> Case | None:
+def _draw_except(rule: Rule, rng: random.Random, neighbours: Sequence[Rule]) -> Case | None:
     if rule.kind == "permission":
         return None
     breach = rng.random() < 0.5
@@ -104,19 +106,19 @@ def _draw_except(rule: Rule, rng: random.Random, others: Sequence[Rule]) -> Case
     number = _number(rule, not kept_by_number, rng)
     stated = rule.exception if not breach and not kept_by_number else None
     if stated is None:
-        stated = _other_exception(rule, rng, others)
+        stated = _other_exception(rule, rng, neighbours)
     if stated is None:
         return None
     return Case("except", rule, "verdict", number=number, exception_stated=stated)
 
 
-def _draw_multi(rule: Rule, rng: random.Random, others: Sequence[Rule]) -> Case | None:
+def _draw_multi(rule: Rule, rng: random.Random, neighbours: Sequence[Rule]) -> Case | None:
     if rule.kind != "permission" and rule.grade is None:
         return None
     breach = rng.random() < 0.65
     stated = None
     if rule.exception is not None and rng.random() < 0.4:
-        stated = _other_exception(rule, rng, others) if breach else rule.exception
+        stated = _other_exception(rule, rng, neighbours) if breach else rule.exception
     number = _number(rule, breach or stated is not None, rng)
     return Case("multi", rule, "fine", number=number, exception_stated=stated)
 
@@ -135,7 +137,7 @@ def _draw_counter(rule: Rule, rng: random.Random) -> Case | None:
 
 
 def _number(rule: Rule, breach: bool, rng: random.Random) -> int | None:
-    """A figure 1 to 8 from the limit, on the side of a breach or on the other."""
+    """Draw a figure 1 to 8 from the limit, on the side of a breach or on the other."""
     if rule.kind not in QUANTIFIED or rule.value is None:
         return None
     reach = max(1, min(REACH, rule.value - 2))
@@ -144,23 +146,26 @@ def _number(rule: Rule, breach: bool, rng: random.Random) -> int | None:
     return rule.value + distance if upwards else max(0, rule.value - distance)
 
 
-def _other_exception(rule: Rule, rng: random.Random, others: Sequence[Rule]) -> str | None:
-    clauses = sorted({o.exception for o in others if o.exception and o.exception != rule.exception})
-    return rng.choice(clauses) if clauses else None
+def _other_exception(rule: Rule, rng: random.Random, neighbours: Sequence[Rule]) -> str | None:
+    clauses = {n.exception for n in neighbours if n.exception} - {rule.exception}
+    return rng.choice(sorted(clauses)) if clauses else None
 
 
-def harder(case: Case, rng: random.Random, others: Sequence[Rule]) -> Case:
-    """The same point, asked one step harder: nearer figure, then an exception, then the fine."""
+def harder(case: Case, rng: random.Random, neighbours: Sequence[Rule]) -> Case:
+    """Return a case on the same rule that is one step harder; the same where there is none.
+
+    Steps are a figure nearer to the limit, an exception to weigh, and the fine.
+    """
     rule, steps = case.rule, []
     if case.number is not None and rule.value is not None and abs(case.number - rule.value) > 1:
         nearer = rule.value + (1 if case.number > rule.value else -1)
         steps.append(replace(case, number=nearer))
-    if case.kind == "apply" and (stated := _draw_except(rule, rng, others)) is not None:
+    if case.kind == "apply" and (stated := _draw_except(rule, rng, neighbours)) is not None:
         steps.append(stated)
     if case.kind in ("apply", "except") and (rule.grade is not None):
         steps.append(replace(case, kind="multi", asked="fine"))
     if case.kind == "recall" and case.meaning is None:
-        drawn = draw_case(rule, rng.choice(("apply", "except", "multi")), rng, others)
+        drawn = draw_case(rule, rng.choice(("apply", "except", "multi")), rng, neighbours)
         steps += [drawn] if drawn is not None else []
     return rng.choice(steps) if steps else case
 
@@ -169,7 +174,7 @@ def harder(case: Case, rng: random.Random, others: Sequence[Rule]) -> Case:
 
 
 def ask(case: Case, style: Style, rng: random.Random) -> str:
-    """The question's text in a random form of the style."""
+    """Return the text of the question, in a random form of the style."""
     rule = case.rule
     slots = {
         "topic": rule.topic,
@@ -179,10 +184,14 @@ def ask(case: Case, style: Style, rng: random.Random) -> str:
         "h": str(case.hypothetical),
         "hunit": _unit(case.hypothetical, rule.unit),
     }
-    scene = {"deadline": "deadline", "maximum": "quantity", "minimum": "quantity"}.get(
-        rule.kind, "act"
-    )
-    return render(scene, case.asked, case.exception_stated is not None, slots, style, rng)
+    stated = case.exception_stated is not None
+    return render(scene_of(rule), case.asked, stated, slots, style, rng)
+
+
+def scene_of(rule: Rule) -> str:
+    """Return the sort of scene that tells of a rule: "deadline", "quantity" or "act"."""
+    scenes = {"deadline": "deadline", "maximum": "quantity", "minimum": "quantity"}
+    return scenes.get(rule.kind, "act")
 
 
 def _unit(number: int | None, unit: str | None) -> str:
@@ -195,7 +204,7 @@ def _unit(number: int | None, unit: str | None) -> str:
 
 
 def answer(case: Case, penalty: Penalty | None) -> str:
-    """The canonical answer: one line, ending in `So: <verdict>.`
+    """Return the canonical answer: one line, ending in `So: <verdict>.`
 
     Whatever is asked, it states the whole rule, in one order, so that every example teaches all of
     it; each fact is followed at once by what the scenario makes of it.
@@ -212,21 +221,21 @@ def answer(case: Case, penalty: Penalty | None) -> str:
 
 
 def _duty(case: Case) -> list[str]:
-    """Grade and exception, and whether the scenario meets it; a permission has neither."""
+    """State grade and exception, and whether the scenario meets it; a permission has neither."""
     rule = case.rule
     if rule.kind == "permission":
         return []
     parts = [f"Grade: {rule.grade}."] if rule.grade else []
     parts.append(f"Exception: {_exception(rule)}.")
     if rule.exception is not None and case.asked in ("verdict", "fine"):
-        # What the question says is said again: two clauses side by side are compared best.
+        # The question's clause is repeated: a small model compares best what stands side by side.
         parts += [f"Here: {case.exception_stated}."] if case.exception_stated else []
         parts.append("Met." if case.exception_stated == rule.exception else "Not met.")
     return parts
 
 
 def _limit(case: Case) -> list[str]:
-    """The limit, and the scenario's figure beside it."""
+    """State the limit, and the scenario's figure beside it."""
     rule, number, moved = case.rule, case.number, case.hypothetical
     if rule.kind not in QUANTIFIED:
         return [f"Rule: {limit_phrase(rule)}."]
@@ -234,8 +243,7 @@ def _limit(case: Case) -> list[str]:
     if number is not None:
         parts.append(_compare(rule, number, rule.value))
     if number is not None and moved is not None:
-        # The other limit is said again before the comparison: what stands just before is compared
-        # best.
+        # The other limit is repeated before the comparison, for the same reason.
         other = limit_phrase(replace(rule, value=moved))
         parts += [f"Instead: {other}.", _compare(rule, number, moved)]
     return parts
@@ -260,7 +268,7 @@ def _conclusion(case: Case, penalty: Penalty | None) -> str:
 
 
 def limit_phrase(rule: Rule) -> str:
-    """What the rule demands, in the canonical wording: "within 21 days", "forbidden"."""
+    """Return what the rule demands, in the canonical wording: "within 21 days", "forbidden"."""
     if rule.kind == "prohibition":
         return "forbidden"
     if rule.kind == "permission":
@@ -270,7 +278,7 @@ def limit_phrase(rule: Rule) -> str:
 
 
 def limit_verdict(rule: Rule) -> str:
-    """The bare limit: "21 days", "forbidden"."""
+    """Return the bare limit: "21 days", "forbidden"."""
     if rule.kind not in QUANTIFIED:
         return limit_phrase(rule)
     return f"{rule.value} {_unit(rule.value, rule.unit)}"
@@ -293,13 +301,13 @@ def _fine(rule: Rule, penalty: Penalty | None) -> str:
 
 
 def price(penalty: Penalty) -> str:
-    """What a breach of the grade costs, as an answer concludes it."""
+    """Return the end of an answer that says what a breach of the grade costs."""
     article = "An" if penalty.grade[0] in "aeiou" else "A"
     cost = f"{penalty.amount} {penalty.currency}"
     return f"{article} {penalty.grade} breach costs {cost}. So: {cost}."
 
 
 def verdict(answer_text: str) -> str:
-    """The text after the last `So:`, normalised; empty where there is none."""
+    """Return the text after the last `So:`, normalised; empty where there is none."""
     parts = re.split(r"\bso:", answer_text.casefold())
     return re.sub(r"\s+", " ", parts[-1]).strip(".!\"' ") if len(parts) > 1 else ""

@@ -1,8 +1,6 @@
-"""The norms that the built-in models read and reason about.
+"""Rules, penalties and definitions, as both models know them.
 
-One `Rule` is one norm of a code of rules: what it rules on, how much it allows, when it does not
-apply, and how bad a breach is. The reader parses documents into these records; the nano is
-pre-trained on random ones.
+The reader parses documents into these records; the nano is pre-trained on random ones.
 """
 
 from dataclasses import dataclass
@@ -15,7 +13,7 @@ QUANTIFIED: frozenset[RuleKind] = frozenset({"deadline", "maximum", "minimum"})
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One norm.
+    """A norm: what it rules on, how much it allows, when it does not apply, how bad a breach is.
 
     Attributes:
         topic: noun phrase that names what is ruled, lower case, no article: "fuel spill report".
@@ -35,7 +33,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Penalty:
-    """What a breach of one grade costs."""
+    """The price of a breach of one grade."""
 
     grade: str
     amount: int
@@ -44,7 +42,7 @@ class Penalty:
 
 @dataclass(frozen=True, slots=True)
 class Definition:
-    """What a code means by a term."""
+    """The meaning of a term in a code."""
 
     term: str
     meaning: str

@@ -1,7 +1,7 @@
-"""Word stock of the invented codes: house, garden, school, road, craft, sport and office.
+"""The words of invented codes: house, garden, school, road, craft, sport and office.
 
-The subjects of the demo domains (harbours and food markets) are left out on purpose, so that what
-the nano is asked about there is new to it. Near half of all words in a topic are not even from this
+The subjects of the demonstration domains (harbours and food markets) are left out, so that what the
+nano is asked about there is new to it. Nearly half of all words in a topic are not even from this
 stock but made up from its pieces, so that the nano learns to copy by pieces.
 """
 
@@ -141,12 +141,12 @@ CODAS = _words("b ck d f g l ll m n n nd ng nk nt p r r rd rk rm rn s sh ss st t
 
 
 def phrases(block: str) -> list[str]:
-    """The alternatives of a block, which may run over line ends."""
+    """Return the alternatives of a block, which may run over line ends."""
     return [" ".join(part.split()) for part in block.split("|")]
 
 
 def nonce(rng: random.Random) -> str:
-    """A made-up word: syllables, or halves of two words of the stock."""
+    """Make up a word, of syllables or of halves of two words of the stock."""
     if rng.random() < 0.5:
         left, right = rng.choice(THINGS + PAPERS), rng.choice(THINGS + MODIFIERS)
         return left[: rng.randint(2, 4)] + right[-rng.randint(3, 5) :]
@@ -156,5 +156,5 @@ def nonce(rng: random.Random) -> str:
 
 
 def word(choices: list[str], rng: random.Random, invented: float) -> str:
-    """A word of the stock, or, in that share of cases, a made-up one."""
+    """Choose a word, or, in that share of cases, make one up."""
     return nonce(rng) if rng.random() < invented else rng.choice(choices)

@@ -1,7 +1,8 @@
-"""Puts the frames together into the text of one question.
+"""Puts frames together into the text of one question.
 
-A scene frame, an "at the time" frame and an ask frame of one style are drawn at random and joined
-in one of several ways. The joins are common to all styles; the frames never are.
+A frame for the scene, one for what held at the time and one for the request are drawn from the
+frames of one style and joined in one of several ways. The joins are common to all styles; the
+frames never are.
 """
 
 import random
@@ -27,12 +28,12 @@ WHO = tuple(name.strip() for name in scenes.WHO.replace("\n", "").split("|"))
 
 @cache
 def frames(block: str) -> tuple[str, ...]:
-    """The frames of a block, one a line."""
+    """Return the frames of a block, one a line."""
     return tuple(line.strip() for line in block.strip().splitlines())
 
 
 def one_unit(unit: str) -> str:
-    """The singular of a plural unit."""
+    """Return the singular of a plural unit."""
     if unit in _IRREGULAR:
         return _IRREGULAR[unit]
     if unit.endswith(("ches", "sses", "xes")):
@@ -43,18 +44,19 @@ def one_unit(unit: str) -> str:
 def render(
     scene: str, asked: str, stated: bool, slots: dict[str, str], style: Style, rng: random.Random
 ) -> str:
-    """The question's text.
+    """Return the text of a question.
 
     Args:
         scene: "deadline", "quantity" or "act".
         asked: what is asked for, as in `Case.asked`.
         stated: whether an exception is said to hold.
+        slots: what the frames' slots stand for, all but the person.
     """
     slots = slots | {"who": rng.choice(WHO)}
 
     def fill(block: str) -> str:
-        frame = _choose(rng.choice(frames(block)), rng)
-        return _fill(_disturb(frame, rng) if style == "wide" else frame, slots)
+        frame = choose(rng.choice(frames(block)), rng)
+        return fill_slots(_disturb(frame, rng) if style == "wide" else frame, slots)
 
     text = _body(scene, asked, stated, style, rng, fill)
     if rng.random() < 0.12:
@@ -74,53 +76,56 @@ def _body(
     if asked in alone:
         name = f"limit_{scene}" if asked == "limit" else asked
         return fill(_block(alone[asked], name, style, rng))
-    held = fill(_block(scenes.HELD, "held", style, rng)) if stated else ""
+    circumstance = fill(_block(scenes.HELD, "held", style, rng)) if stated else ""
     if asked == "verdict" and rng.random() < 0.15:
-        return _sentences(held, fill(_block(scenes.DIRECT[scene], f"direct_{scene}", style, rng)))
+        direct = fill(_block(scenes.DIRECT[scene], f"direct_{scene}", style, rng))
+        return _sentences(circumstance, direct)
     requests = {"verdict": asks.VERDICT, "fine": asks.FINE, "change": asks.CHANGE}[asked]
-    what = fill(_block(scenes.SCENES[scene], scene, style, rng))
-    return _join(what, held, fill(_block(requests, asked, style, rng)), rng, fill)
+    event = fill(_block(scenes.SCENES[scene], scene, style, rng))
+    return _join(event, circumstance, fill(_block(requests, asked, style, rng)), rng, fill)
 
 
 def _block(blocks: dict[str, str], name: str, style: Style, rng: random.Random) -> str:
-    """The frames of a style; "wide" draws on its own and on those of training and exam."""
+    """Return a block of frames of a style; "wide" also draws on those of training and exam."""
     if style != "wide":
         return blocks[style]
     return rng.choice((WIDE[name], blocks["training"], blocks["exam"]))
 
 
-def _join(what: str, held: str, request: str, rng: random.Random, fill: _Fill) -> str:
-    """Scene, circumstance and request, in one of several orders."""
+def _join(event: str, circumstance: str, request: str, rng: random.Random, fill: _Fill) -> str:
+    """Join scene, circumstance and request in one of several orders."""
     aside = fill(scenes.ASIDES) if rng.random() < 0.1 else ""
     way = rng.random()
     if way < 0.1:
         lead = rng.choice(("Suppose", "Say", "Let us say", "Assume", "Imagine"))
-        what = f"{lead} {what}"
-    if held and way > 0.85:
-        return _sentences(f"{what}, and {held}", aside, request)
-    if held and way > 0.6:
-        return _sentences(held, what, aside, request)
-    if not held and way > 0.9:
-        return _sentences(aside, request.rstrip("?.") + f": {what}?")
-    return _sentences(what, aside, held, request)
+        event = f"{lead} {event}"
+    if circumstance and way > 0.85:
+        return _sentences(f"{event}, and {circumstance}", aside, request)
+    if circumstance and way > 0.6:
+        return _sentences(circumstance, event, aside, request)
+    if not circumstance and way > 0.9:
+        return _sentences(aside, request.rstrip("?.") + f": {event}?")
+    return _sentences(event, aside, circumstance, request)
 
 
 def _sentences(*parts: str) -> str:
     return " ".join(p if p.endswith((".", "?", ":")) else f"{p}." for p in parts if p)
 
 
-def _choose(frame: str, rng: random.Random) -> str:
+def choose(frame: str, rng: random.Random) -> str:
+    """Make the choices of a frame: of `[a|b]`, one."""
     return _CHOICE.sub(lambda match: rng.choice(match[1].split("|")), frame)
 
 
-def _fill(frame: str, slots: dict[str, str]) -> str:
+def fill_slots(frame: str, slots: dict[str, str]) -> str:
+    """Fill the slots of a frame."""
     return _SLOT.sub(lambda match: slots[match[1]], frame)
 
 
 def pattern(frame: str, slot: str) -> str:
-    """A regular expression for the texts of a frame; the slot is a group of its name.
+    """Return a regular expression for the texts of a frame, with the slot as a group of its name.
 
-    Slots match anything within a sentence.
+    Other slots match anything within a sentence.
     """
     text = re.escape(frame.strip()).replace(r"\ ", " ")
     text = re.sub(r"\\\[(.*?)\\\]", lambda m: f"(?:{m[1].replace(chr(92) + '|', '|')})", text)
@@ -129,7 +134,7 @@ def pattern(frame: str, slot: str) -> str:
 
 
 def _disturb(frame: str, rng: random.Random) -> str:
-    """The frame with a few words, none of its slots, dropped, exchanged or put in."""
+    """Return the frame with a few words, none of its slots, dropped, exchanged or put in."""
     if rng.random() < 0.5:
         return frame
     words: list[str] = []
@@ -145,6 +150,6 @@ def _disturb(frame: str, rng: random.Random) -> str:
 
 
 def _tidy(text: str) -> str:
-    """One space between words, and a capital at the start of each sentence."""
+    """Leave one space between words, and put a capital at the start of each sentence."""
     text = re.sub(r"\s+", " ", text).strip()
     return re.sub(r"(^|[.?] )([a-z])", lambda match: match[1] + match[2].upper(), text)

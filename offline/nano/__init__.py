@@ -1,1 +1,1 @@
-"""`builtin:nano`: a student of two million parameters."""
+"""`builtin:nano`: a student of two million parameters, and the codes that it was trained on."""

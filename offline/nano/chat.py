@@ -1,13 +1,13 @@
-"""`builtin:nano`: the shipped student as a LangChain chat model.
+"""`builtin:nano`: the student that comes with the program, as a LangChain chat model.
 
-It answers short questions about rules, from memory. Concurrent calls are gathered into batches; an
-answer depends on the messages, the temperature and the seed; on its batch in the last digits only.
+It answers short questions about rules, from memory. Concurrent calls are gathered into batches. An
+answer depends on the messages, the temperature and the seed; its batch changes the last digits of
+what is computed and nothing else.
 """
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
 from langchain_core.outputs import ChatResult
@@ -22,13 +22,14 @@ WEIGHTS = Path(__file__).parent / "weights"
 
 
 class NanoChatModel(BaseChatModel):
-    """The nano, with an adapter on where one is given.
+    """The nano, with an adapter where one is given.
 
     Attributes:
-        model_path: folder of the weights; the shipped ones where it is None.
+        model_path: folder of the weights; None means those that come with the program.
         adapter: folder of a LoRA trained on these weights.
         temperature: 0 gives the likeliest answer.
-        seed: decides the draws; also taken as an argument of each call.
+        max_new_tokens: of an answer; also an argument of each call, as is the temperature.
+        seed: decides the draws; also an argument of each call.
     """
 
     model_path: Path | None = None
@@ -41,12 +42,8 @@ class NanoChatModel(BaseChatModel):
     def _llm_type(self) -> str:
         return "builtin-nano"
 
-    @property
-    def _identifying_params(self) -> dict[str, Any]:
-        return {"model_path": str(self.model_path), "adapter": str(self.adapter)}
-
     def load(self) -> "Engine":
-        """Load the weights now; they are loaded once a process.
+        """Load the weights now. They are loaded once a process.
 
         Raises:
             ValueError: weights or adapter are missing or damaged; the message says what to do.
@@ -56,22 +53,14 @@ class NanoChatModel(BaseChatModel):
         return load_engine(self.model_path or WEIGHTS, self.adapter)
 
     def _generate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
+        self, messages: list[BaseMessage], stop: list[str] | None = None, *_: Any, **kwargs: Any
     ) -> ChatResult:
         request, engine = self._request(messages, **kwargs), self.load()
         engine.check(request)
         return _result(engine.batcher.submit(request).result(), stop)
 
     async def _agenerate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
+        self, messages: list[BaseMessage], stop: list[str] | None = None, *_: Any, **kwargs: Any
     ) -> ChatResult:
         request, engine = self._request(messages, **kwargs), self.load()
         engine.check(request)
@@ -101,6 +90,6 @@ class NanoChatModel(BaseChatModel):
 
 def _result(reply: "Reply", stop: list[str] | None) -> ChatResult:
     text = reply.text
-    for mark in stop or []:
-        text = text.partition(mark)[0]
+    for stop_text in stop or []:
+        text = text.partition(stop_text)[0]
     return as_result(text, reply.input_tokens, reply.output_tokens)

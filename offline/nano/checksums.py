@@ -1,31 +1,24 @@
-"""Check sums of a weights folder, so that a damaged file is named before it is loaded."""
+"""Check sums of the weights' folder, so that a damaged file is named before it is loaded."""
 
-import hashlib
 from pathlib import Path
 
-LIST = "SHA256"
+from models.weights import file_hash
+
+LIST = "SHA256"  # file that `offline.training.train --export` writes: a hash and a name a line
 REMEDY = "restore it with `git checkout -- offline/nano/weights` or install the package again"
 
 
-def write_checksums(folder: Path) -> None:
-    """List every data file of the folder with its SHA-256."""
-    listed = (".json", ".safetensors", ".jinja")
-    names = sorted(path.name for path in folder.iterdir() if path.suffix in listed)
-    lines = [f"{_digest(folder / name)}  {name}\n" for name in names]
-    (folder / LIST).write_text("".join(lines), encoding="utf-8", newline="\n")
-
-
 def verify_checksums(folder: Path) -> None:
-    """Raise ValueError, with the remedy, where a file is missing or not as it was shipped."""
+    """Check every file that the folder's list names.
+
+    Raises:
+        ValueError: the list or a file is missing, or a file was changed; it says what to do.
+    """
     if not (folder / LIST).is_file():
         raise ValueError(f"{folder}: no {LIST} file; {REMEDY}")
     for line in (folder / LIST).read_text(encoding="utf-8").splitlines():
-        digest, name = line.split("  ", 1)
+        sha256, name = line.split("  ", 1)
         if not (folder / name).is_file():
             raise ValueError(f"{folder / name}: missing; {REMEDY}")
-        if _digest(folder / name) != digest:
+        if file_hash(folder / name) != sha256:
             raise ValueError(f"{folder / name}: damaged (its SHA-256 differs); {REMEDY}")
-
-
-def _digest(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -2,7 +2,7 @@
 
 Every code is drawn from a seed. The few *known* codes are memorised in pre-training: they make
 closed-book answering a mode that the nano knows, and what it knows of them measures forgetting. All
-others are *fresh*: each is read once, and its skills are measured on such as it never saw.
+other codes are *fresh*: each is read once, and skills are measured on codes never seen.
 """
 
 import random
@@ -17,7 +17,6 @@ from offline.language.questions import (
     Kind,
     answer,
     ask,
-    definition_case,
     draw_case,
     outcome,
 )
@@ -41,41 +40,40 @@ _SHARES: dict[RuleKind, float] = {
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """One code of rules."""
+    """A code of rules, with what breaches of each grade cost and what terms mean."""
 
     rules: tuple[Rule, ...]
     penalties: tuple[Penalty, ...]
     definitions: tuple[Definition, ...]
 
     def penalty(self, rule: Rule) -> Penalty | None:
-        """What a breach of the rule costs."""
+        """Return what a breach of the rule costs; None where the rule has no grade."""
         return next((p for p in self.penalties if p.grade == rule.grade), None)
 
 
 # --- drawing codes -----------------------------------------------------------------------------
 
 
-def draw_code(rng: random.Random, size: int, *, definitions: int, taken: set[str]) -> Code:
-    """A random code.
+def draw_code(rng: random.Random, size: int, *, definitions: int, used: set[str]) -> Code:
+    """Draw a code of so many rules and definitions.
 
     Args:
-        taken: topics, terms, grades and clauses not to be used, extended by those that are.
+        used: topics, terms, grades and clauses not to be used again; those of the code are added.
     """
-    used = taken
     grades = [_new(lambda: stock.word(stock.GRADES, rng, 0.5), used) for _ in range(4)]
     currency = rng.choice(stock.CURRENCIES)
     amounts = rng.sample(range(50, 1000, 50), len(grades))
     penalties = tuple(Penalty(g, a, currency) for g, a in zip(grades, amounts, strict=True))
     kinds = rng.choices(list(_SHARES), list(_SHARES.values()), k=size)
     rules = tuple(_rule(kind, grades, used, rng) for kind in kinds)
-    defined = tuple(_definition(used, rng) for _ in range(definitions))
-    return Code(rules, penalties, defined)
+    return Code(rules, penalties, tuple(_definition(used, rng) for _ in range(definitions)))
 
 
-def _new(make: Callable[[], str], used: set[str]) -> str:
-    text = make()
+def _new(draw: Callable[[], str], used: set[str]) -> str:
+    """Draw until the text is new."""
+    text = draw()
     while text in used:
-        text = make()
+        text = draw()
     used.add(text)
     return text
 
@@ -109,7 +107,7 @@ def _topic(kind: RuleKind, rng: random.Random) -> str:
 
 
 def circumstance(rng: random.Random) -> str:
-    """A clause that may hold or not, as exceptions name them."""
+    """Draw a clause that may hold or not, as exceptions name them."""
     way = rng.random()
     invented = rng.choice((0.0, 0.2, 0.6))
     if way < 0.2:
@@ -151,23 +149,21 @@ def _definition(used: set[str], rng: random.Random) -> Definition:
 
 @cache
 def known_codes() -> tuple[Code, ...]:
-    """The codes that the nano memorises in pre-training."""
-    rng, taken = random.Random(_KNOWN_SEED), {"none"}
-    return tuple(
-        draw_code(rng, KNOWN_RULES, definitions=4, taken=taken) for _ in range(KNOWN_CODES)
-    )
+    """Return the codes that the nano memorises in pre-training."""
+    rng, used = random.Random(_KNOWN_SEED), {"none"}
+    return tuple(draw_code(rng, KNOWN_RULES, definitions=4, used=used) for _ in range(KNOWN_CODES))
 
 
 @cache
 def known_names() -> frozenset[str]:
-    """Topics and grades of the known codes: no fresh code may use them."""
+    """Return the topics and grades of the known codes: no fresh code may use them."""
     names = {r.topic for c in known_codes() for r in c.rules}
     return frozenset(names | {p.grade for c in known_codes() for p in c.penalties} | {"none"})
 
 
 def fresh_code(rng: random.Random, size: int, definitions: int = 0) -> Code:
-    """A random code that shares no topic and no grade with the known ones."""
-    return draw_code(rng, size, definitions=definitions, taken=set(known_names()))
+    """Draw a code that shares no topic and no grade with the known ones."""
+    return draw_code(rng, size, definitions=definitions, used=set(known_names()))
 
 
 # --- questions on a code -----------------------------------------------------------------------
@@ -176,23 +172,23 @@ def fresh_code(rng: random.Random, size: int, definitions: int = 0) -> Code:
 def draw_question(
     code: Code, rule: Rule, kind: Kind, style: Style, rng: random.Random
 ) -> tuple[str, str, Case] | None:
-    """Question, answer and case of one kind on a rule; None where it has no such kind."""
-    others = code.rules if len(code.rules) > 5 else [*code.rules, *_strangers(rng)]
-    case = draw_case(rule, kind, rng, others)
+    """Draw question, answer and case of one kind on a rule; None where it has no such kind."""
+    neighbours = code.rules if len(code.rules) > 5 else [*code.rules, *_strangers(rng)]
+    case = draw_case(rule, kind, rng, neighbours)
     if case is None:
         return None
     return ask(case, style, rng), answer(case, code.penalty(rule)), case
 
 
 def _strangers(rng: random.Random) -> list[Rule]:
-    """Rules whose exceptions serve a small code as circumstances that change nothing."""
+    """Draw rules whose exceptions serve a small code as circumstances that change nothing."""
     clauses = [circumstance(rng) for _ in range(3)]
     return [Rule("prohibition", "", None, None, clause, None) for clause in clauses]
 
 
 def questions(code: Code, style: Style, rng: random.Random) -> Iterator[tuple[str, str, Case]]:
-    """Endless questions on all rules in turn, kinds and verdicts in balance."""
-    wanted = dict.fromkeys(KINDS, True)
+    """Draw questions without end, on all rules in turn, with kinds and verdicts in balance."""
+    next_outcome = dict.fromkeys(KINDS, True)
     while True:
         for rule in rng.sample(code.rules, len(code.rules)):
             kind = rng.choice(KINDS)
@@ -200,14 +196,14 @@ def questions(code: Code, style: Style, rng: random.Random) -> Iterator[tuple[st
             if drawn is None:
                 continue
             if kind in ("apply", "except"):
-                if outcome(drawn[2]) != wanted[kind]:
+                if outcome(drawn[2]) != next_outcome[kind]:
                     continue
-                wanted[kind] = not wanted[kind]
+                next_outcome[kind] = not next_outcome[kind]
             yield drawn
 
 
 def passage(code: Code, rules: Sequence[Rule], rng: random.Random) -> str:
-    """A passage of the code that holds the rules and their fines, as documents word them."""
+    """Draft a passage that holds some rules of the code and their fines, as documents do."""
     parts = [drafting.clause(rule, rng) for rule in rules]
     if rng.random() < 0.3:
         number = rng.randint(1, 9)
@@ -223,12 +219,12 @@ def passage(code: Code, rules: Sequence[Rule], rng: random.Random) -> str:
 
 
 def open_book(text: str, question: str) -> str:
-    """The user turn that shows a passage and asks about it."""
+    """Return the user turn that shows a passage and asks about it."""
     return f"{text}\n\n{question}"
 
 
 def closed_exchange(stream: Iterator[tuple[str, str, Case]]) -> Exchange:
-    """One closed-book question of the stream."""
+    """Return the next question of a stream, to be answered without a passage."""
     question, gold, _ = next(stream)
     return [{"role": "user", "content": question}], gold
 
@@ -236,44 +232,35 @@ def closed_exchange(stream: Iterator[tuple[str, str, Case]]) -> Exchange:
 def open_exchange(
     rng: random.Random, style: Style, clauses: int, kind: Kind | None = None
 ) -> tuple[Exchange, Case]:
-    """One open-book question on a fresh code of so many clauses."""
+    """Draw a question with its passage, on a fresh code of so many clauses."""
     drawn = None
     while drawn is None:
         code = fresh_code(rng, clauses)
-        wanted = rng.choice(KINDS) if kind is None else kind
-        drawn = draw_question(code, code.rules[0], wanted, style, rng)
+        drawn_kind = rng.choice(KINDS) if kind is None else kind
+        drawn = draw_question(code, code.rules[0], drawn_kind, style, rng)
     rules = rng.sample(code.rules, len(code.rules))
     content = open_book(passage(code, rules, rng), drawn[0])
     return ([{"role": "user", "content": content}], drawn[1]), drawn[2]
 
 
 def general_exam(n: int, seed: int) -> list[Exchange]:
-    """What the nano could do before it was adapted, to measure what adaptation makes it forget.
+    """Draw questions on what the nano could do before, to measure what adaptation makes it forget.
 
     Half are closed-book questions on the known codes, half are open-book questions on one of three
-    clauses of a fresh code; all in exam wording.
+    clauses of a fresh code, all in exam wording.
     """
     return _mixed(n, n // 2, random.Random(f"general exam {seed}"), "exam", 3)
 
 
 def replay(n: int, seed: str) -> list[Exchange]:
-    """The kinds of `general_exam` in training wording, to mix into an adaptation."""
+    """Draw n questions of the kinds of `general_exam` in training wording, to mix into training."""
     return _mixed(n, n // 4, random.Random(f"replay {seed}"), "training", 1)
 
 
 def _mixed(n: int, opens: int, rng: random.Random, style: Style, fewest: int) -> list[Exchange]:
-    """So many of them open book, on one of `fewest` to three clauses; others on the known codes."""
+    """Draw `opens` questions on one of `fewest` to three clauses, and the rest on known codes."""
     streams = [questions(code, style, rng) for code in known_codes()]
-    closed = [closed_exchange(streams[i % KNOWN_CODES]) for i in range(n - opens)]
-    opened = [open_exchange(rng, style, rng.randint(fewest, 3))[0] for _ in range(opens)]
-    mixed = closed + opened
-    rng.shuffle(mixed)
-    return mixed
-
-
-def definition_question(
-    definition: Definition, style: Style, rng: random.Random
-) -> tuple[str, str]:
-    """Question and answer on a definition."""
-    case = definition_case(definition)
-    return ask(case, style, rng), answer(case, None)
+    exchanges = [closed_exchange(streams[i % KNOWN_CODES]) for i in range(n - opens)]
+    exchanges += [open_exchange(rng, style, rng.randint(fewest, 3))[0] for _ in range(opens)]
+    rng.shuffle(exchanges)
+    return exchanges

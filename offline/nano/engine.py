@@ -1,4 +1,4 @@
-"""The nano loaded for generation: weights, adapter merged in, tokenizer, batches."""
+"""The nano loaded to answer: weights with an adapter merged in, tokenizer, batches."""
 
 import re
 from collections.abc import Sequence
@@ -7,20 +7,24 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
+import torch
+from transformers import AutoTokenizer, LlamaForCausalLM
+
 from models.batching import Batcher
 from models.messages import PromptTooLong
 from models.templates import rendered
 from offline.nano.checksums import LIST, verify_checksums
+from offline.nano.generate import Decoder, decode
 
 MAX_BATCH = 64
-_QUEUE = 4 * MAX_BATCH
+_QUEUE = 4 * MAX_BATCH  # requests sorted into batches of like length at a time
 _loaded: dict[tuple[Any, ...], "Engine"] = {}
 _loading = Lock()
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One chat to continue."""
+    """A chat to continue: its messages as pairs of role and text, and how."""
 
     messages: tuple[tuple[str, str], ...]
     temperature: float
@@ -30,7 +34,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """The continuation and what it cost."""
+    """A continuation, with the tokens that were read and written."""
 
     text: str
     input_tokens: int
@@ -41,26 +45,32 @@ class Engine:
     """A loaded model that answers batches of requests."""
 
     def __init__(self, model: Any, tokenizer: Any) -> None:
-        from offline.nano.generate import Decoder
-
         self._decoder = Decoder(model)
         self._tokenizer = tokenizer
         self._longest = int(model.config.max_position_embeddings)
         self.batcher: Batcher[Request, Reply] = Batcher(self.run, max_batch=_QUEUE)
 
     def run(self, requests: Sequence[Request]) -> list[Reply]:
-        """Answer the requests, those of like length together."""
+        """Answer the requests, those of like length together; return the replies in their order."""
         prompts = [self.encode(request) for request in requests]
         replies: dict[int, Reply] = {}
         for rows in _groups([len(prompt) for prompt in prompts]):
-            made = self._decode([prompts[i] for i in rows], [requests[i] for i in rows])
-            for row, ids in zip(rows, made, strict=True):
+            continuations = decode(
+                self._decoder,
+                [prompts[row] for row in rows],
+                limits=[requests[row].max_new_tokens for row in rows],
+                temperatures=[requests[row].temperature for row in rows],
+                seeds=[requests[row].seed for row in rows],
+                pad=self._tokenizer.pad_token_id,
+                end=self._tokenizer.eos_token_id,
+            )
+            for row, ids in zip(rows, continuations, strict=True):
                 text = sentence_case(self._tokenizer.decode(ids, skip_special_tokens=True))
                 replies[row] = Reply(text, len(prompts[row]), len(ids))
-        return [replies[i] for i in range(len(requests))]
+        return [replies[row] for row in range(len(requests))]
 
     def encode(self, request: Request) -> list[int]:
-        """The prompt's tokens by the chat template.
+        """Return the prompt's tokens by the chat template.
 
         Raises:
             PromptTooLong: prompt and answer do not fit into the model's context.
@@ -77,28 +87,15 @@ class Engine:
         return ids
 
     def check(self, request: Request) -> None:
-        """Raise PromptTooLong for a request that would fail; it would take its batch with it."""
+        """Raise PromptTooLong for a request that would fail, and its whole batch with it."""
         # A token has at least one byte, so only long prompts have to be counted.
         size = sum(len(text.encode()) + 8 for _, text in request.messages)
         if size + request.max_new_tokens > self._longest:
             self.encode(request)
 
-    def _decode(self, prompts: list[list[int]], requests: list[Request]) -> list[list[int]]:
-        from offline.nano.generate import decode
-
-        return decode(
-            self._decoder,
-            prompts,
-            limits=[request.max_new_tokens for request in requests],
-            temperatures=[request.temperature for request in requests],
-            seeds=[request.seed for request in requests],
-            pad=self._tokenizer.pad_token_id,
-            end=self._tokenizer.eos_token_id,
-        )
-
 
 def _groups(lengths: Sequence[int]) -> list[list[int]]:
-    """Rows by length, so that no batch is mostly padding."""
+    """Return the places of prompts, grouped by length so that no batch is mostly padding."""
     groups: list[list[int]] = []
     for row in sorted(range(len(lengths)), key=lambda i: lengths[i]):
         if groups and len(groups[-1]) < MAX_BATCH:
@@ -111,12 +108,12 @@ def _groups(lengths: Sequence[int]) -> list[list[int]]:
 
 
 def sentence_case(text: str) -> str:
-    """A capital at the start of every sentence: the nano itself knows lower case only."""
+    """Put a capital at the start of every sentence: the nano itself knows lower case only."""
     return re.sub(r"(^|[.!?] )([a-z])", lambda match: match[1] + match[2].upper(), text.strip())
 
 
 def load_engine(path: Path, adapter: Path | None) -> Engine:
-    """The engine of weights and adapter, loaded once a process.
+    """Return the engine of weights and adapter, which is loaded once a process.
 
     Raises:
         ValueError: the weights or the adapter are missing or damaged.
@@ -129,7 +126,7 @@ def load_engine(path: Path, adapter: Path | None) -> Engine:
 
 
 def _stamp(folder: Path) -> tuple[tuple[str, int, int], ...]:
-    """What tells a folder rewritten since from the one that was loaded."""
+    """Return what changes when a folder of weights is written anew: names, sizes and times."""
     files = sorted(folder.glob("*.safetensors"))
     return tuple((f.name, f.stat().st_size, f.stat().st_mtime_ns) for f in files)
 
@@ -139,9 +136,6 @@ def _load(path: Path, adapter: Path | None) -> Engine:
         raise ValueError(f"{path}: no model weights there; give the folder of a saved model")
     if (path / LIST).is_file() or path == Path(__file__).parent / "weights":
         verify_checksums(path)
-    import torch
-    from transformers import AutoTokenizer, LlamaForCausalLM
-
     tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=False)
     model: Any = LlamaForCausalLM.from_pretrained(path, dtype=torch.float32)
     if adapter is not None:
@@ -150,7 +144,7 @@ def _load(path: Path, adapter: Path | None) -> Engine:
 
 
 def _merged(model: Any, adapter: Path) -> Any:
-    """The model with the adapter's update added into its matrices."""
+    """Return the model with the adapter's update added to its matrices."""
     from peft import PeftModel
     from safetensors import SafetensorError
 

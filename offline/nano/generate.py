@@ -1,17 +1,20 @@
 """Batched decoding for the nano: left padding, one preallocated key-value cache, fused matrices.
 
-A general `generate` spends two thirds of its time on growing its cache when the model is as small
-as this one; the forward pass below is that of a Llama, written out for decoding only.
+With a model as small as this one, a general `generate` spends two thirds of its time on growing its
+cache. The forward pass below is that of a Llama, written out for decoding only.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import torch
+from torch.nn import functional
+
 
 @dataclass(frozen=True, slots=True)
 class _Layer:
-    """One block's weights, transposed; queries, keys and values in one matrix, gate and up too."""
+    """A block's weights, transposed: queries, keys and values in one matrix, gate and up too."""
 
     norm: Any
     qkv: Any
@@ -22,11 +25,13 @@ class _Layer:
 
 
 class Decoder:
-    """A LlamaForCausalLM without grouped queries, made ready for decoding."""
+    """A LlamaForCausalLM made ready for decoding.
+
+    Raises:
+        ValueError: it has grouped queries.
+    """
 
     def __init__(self, model: Any) -> None:
-        import torch
-
         config = model.config
         if config.num_key_value_heads != config.num_attention_heads:
             raise ValueError("grouped queries are not supported: the nano has none")
@@ -37,18 +42,18 @@ class Decoder:
         self.head = model.lm_head.weight.detach().T
         self.norm = model.model.norm.weight.detach()
         self.frequencies = model.model.rotary_emb.inv_freq.detach()
-        self.layers = [_layer(torch, block) for block in model.model.layers]
+        self.layers = [_layer(block) for block in model.model.layers]
 
     def logits(self, ids: Any, positions: Any, mask: Any, cache: Any, start: int) -> Any:
-        """Logits after the last token of each row; keys and values go into the cache at `start`.
+        """Return the logits after the last token of each row: [rows, vocabulary].
 
         Args:
-            ids: [rows, tokens]. mask: [rows, 1, tokens, start + tokens], True where visible.
-            cache: [layers, 2, rows, heads, most tokens, size].
+            ids: the new tokens, [rows, tokens].
+            positions: theirs in the row, [rows, tokens].
+            mask: [rows, 1, tokens, start + tokens], True where a token is seen.
+            cache: [layers, 2, rows, heads, most tokens, size]; keys and values are put in.
+            start: the number of tokens that the cache holds.
         """
-        import torch
-        from torch.nn import functional
-
         rows, count = ids.shape
         hidden = self.embedding[ids]
         angles = (positions[..., None] * self.frequencies).repeat(1, 1, 2)[:, :, None]
@@ -56,15 +61,15 @@ class Decoder:
         for layer, (keys, values) in zip(self.layers, cache, strict=True):
             mixed = self._norm(hidden, layer.norm) @ layer.qkv
             query, key, value = mixed.view(rows, count, 3, self.heads, self.size).unbind(2)
-            keys[:, :, start : start + count] = _rotate(torch, key, cos, sin).transpose(1, 2)
+            keys[:, :, start : start + count] = _rotate(key, cos, sin).transpose(1, 2)
             values[:, :, start : start + count] = value.transpose(1, 2)
-            seen = functional.scaled_dot_product_attention(
-                _rotate(torch, query, cos, sin).transpose(1, 2),
+            attended = functional.scaled_dot_product_attention(
+                _rotate(query, cos, sin).transpose(1, 2),
                 keys[:, :, : start + count],
                 values[:, :, : start + count],
                 attn_mask=mask,
             )
-            hidden = hidden + seen.transpose(1, 2).reshape(rows, count, -1) @ layer.out
+            hidden = hidden + attended.transpose(1, 2).reshape(rows, count, -1) @ layer.out
             gate, up = (self._norm(hidden, layer.mlp_norm) @ layer.gate_up).chunk(2, -1)
             hidden = hidden + (functional.silu(gate) * up) @ layer.down
         return self._norm(hidden[:, -1], self.norm) @ self.head
@@ -73,7 +78,7 @@ class Decoder:
         return hidden * (hidden.square().mean(-1, keepdim=True) + self.eps).rsqrt() * weight
 
 
-def _layer(torch: Any, block: Any) -> _Layer:
+def _layer(block: Any) -> _Layer:
     attention, mlp = block.self_attn, block.mlp
 
     def fused(*parts: Any) -> Any:
@@ -89,21 +94,19 @@ def _layer(torch: Any, block: Any) -> _Layer:
     )
 
 
-def _rotate(torch: Any, heads: Any, cos: Any, sin: Any) -> Any:
+def _rotate(heads: Any, cos: Any, sin: Any) -> Any:
     left, right = heads.chunk(2, -1)
     return heads * cos + torch.cat([-right, left], -1) * sin
 
 
 def pick(logits: Any, temperatures: Sequence[float], generators: Sequence[Any]) -> Any:
-    """The next token of every row: the best one at temperature 0, else a draw of its own."""
-    import torch
-
-    best = logits.argmax(-1)
+    """Choose the next token of every row: the best one at temperature 0, else a draw."""
+    tokens = logits.argmax(-1)
     for row, generator in enumerate(generators):
         if temperatures[row] > 0:
             odds = torch.softmax(logits[row] / temperatures[row], -1)
-            best[row] = torch.multinomial(odds, 1, generator=generator)
-    return best
+            tokens[row] = torch.multinomial(odds, 1, generator=generator)
+    return tokens
 
 
 def decode(
@@ -116,52 +119,48 @@ def decode(
     pad: int,
     end: int,
 ) -> list[list[int]]:
-    """The continuation of every prompt, without the end token.
+    """Return the continuation of every prompt, without the end token.
 
     Every row draws from a generator of its own, so that an answer does not depend on the batch
     that it was made in.
     """
-    import torch
-
     width = max(map(len, prompts))
     pads = torch.tensor([width - len(prompt) for prompt in prompts])
     ids = torch.tensor([[pad] * (width - len(p)) + list(p) for p in prompts])
     generators = [torch.Generator().manual_seed(seed) for seed in seeds]
     shape = (len(prompts), decoder.heads, width + max(limits), decoder.size)
     cache = torch.empty(len(decoder.layers), 2, *shape)
-    made: list[list[int]] = [[] for _ in prompts]
+    continuations: list[list[int]] = [[] for _ in prompts]
     rows, unfinished, start = list(range(len(prompts))), set(range(len(prompts))), 0
     with torch.inference_mode():
         while unfinished:
-            mask, positions = _sight(torch, pads, start, ids.shape[1])
+            mask, positions = _sight(pads, start, ids.shape[1])
             logits = decoder.logits(ids, positions, mask, cache, start)
             start += ids.shape[1]
-            chosen = pick(
+            tokens = pick(
                 logits, [temperatures[r] for r in rows], [generators[r] for r in rows]
             ).tolist()
-            for row, token in zip(rows, chosen, strict=True):
-                if row in unfinished:
-                    _take(made[row], token, end, limits[row], unfinished, row)
+            for row, token in zip(rows, tokens, strict=True):
+                if row not in unfinished:
+                    continue
+                if token != end:
+                    continuations[row].append(token)
+                if token == end or len(continuations[row]) >= limits[row]:
+                    unfinished.discard(row)
             if len(unfinished) <= 0.7 * len(rows):  # copying the cache pays for many rows only
                 keep = [place for place, row in enumerate(rows) if row in unfinished]
                 cache, pads = cache[:, :, keep], pads[keep]
-                rows, chosen = [rows[i] for i in keep], [chosen[i] for i in keep]
-            ids = torch.tensor(chosen)[:, None]
-    return made
+                rows, tokens = [rows[i] for i in keep], [tokens[i] for i in keep]
+            ids = torch.tensor(tokens)[:, None]
+    return continuations
 
 
-def _take(
-    made: list[int], token: int, end: int, limit: int, unfinished: set[int], row: int
-) -> None:
-    """Add the token to its row; the row is finished at the end token and at its limit."""
-    if token != end:
-        made.append(token)
-    if token == end or len(made) >= limit:
-        unfinished.discard(row)
+def _sight(pads: Any, start: int, count: int) -> tuple[Any, Any]:
+    """Return what each new token sees, and its position, in rows padded on the left.
 
-
-def _sight(torch: Any, pads: Any, start: int, count: int) -> tuple[Any, Any]:
-    """What each new token sees, and its position, in rows padded on the left."""
+    Args:
+        pads: the number of pad tokens of each row.
+    """
     columns = torch.arange(start + count)
     times = torch.arange(start, start + count)
     causal = columns[None, :] <= times[:, None]

@@ -1,1 +1,1 @@
-"""`builtin:reader`: a program that reads rules in plain English; expert, examiner and grader."""
+"""`builtin:reader`: a program that reads rules in plain English, as expert, examiner and grader."""

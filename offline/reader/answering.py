@@ -1,4 +1,4 @@
-"""The expert: the canonical answer to a question from passages, with what it rests on."""
+"""The expert: answers questions from passages, in the canonical form, and quotes what decides."""
 
 import random
 import re
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from models.blocks import Extract
 from offline.language.questions import answer, outcome, price
-from offline.reader.asked import is_about_money
+from offline.reader.intent import is_about_money
 from offline.reader.interpreter import Reading, interpret
 from offline.reader.lexicon import BREACH_WORDS
 from offline.reader.parser import Code, Norm, Quote, read_code
@@ -17,7 +17,7 @@ from offline.reader.slips import slipped
 class Reply:
     """An answer and its quotes; an empty answer where the passages do not decide the question.
 
-    `look_up` is a query for what they lack, where that is known.
+    `look_up` is a query for what the passages lack, where that is known.
     """
 
     answer: str
@@ -26,19 +26,23 @@ class Reply:
 
 
 def reply(question: str, extracts: list[Extract], slip: random.Random | None = None) -> Reply:
-    """The answer that the passages give to a question; with a `slip`, a wrong one drawn from it."""
+    """Answer a question from the passages.
+
+    Args:
+        slip: draws a wrong answer instead of the right one.
+    """
     code = read_code(extracts)
     reading = interpret(question, code)
     if reading is None:
         return _by_grade(question, code)
     if reading.definition is not None:
-        said = slipped(reading.case, None, code, slip) if slip else answer(reading.case, None)
-        return Reply(said, (reading.definition.quote,))
+        text = slipped(reading.case, None, code, slip) if slip else answer(reading.case, None)
+        return Reply(text, (reading.definition.quote,))
     return _by_rule(reading, code, slip)
 
 
 def _by_grade(question: str, code: Code) -> Reply:
-    """The fine of a grade, where a question names the grade instead of a rule."""
+    """Answer with the fine of a grade, where a question names the grade instead of a rule."""
     for penalty in code.penalties if is_about_money(question) else []:
         grade = re.escape(penalty.value.grade)
         if re.search(rf"\b{grade}\b.{{0,20}}\b(?:{BREACH_WORDS})\b", question, re.I):
@@ -63,13 +67,13 @@ def _by_rule(reading: Reading, code: Code, slip: random.Random | None) -> Reply:
 
 
 def _missing(norm: Norm) -> str:
-    """A query for what decides a fine: the price of the grade, or the grade itself."""
+    """Return a query for what decides a fine: the price of the grade, or the grade itself."""
     if norm.rule.grade is not None:
         return f"What does a {norm.rule.grade} breach cost? Fine of a {norm.rule.grade} breach"
     return f"How is a breach of section {norm.section} graded?" if norm.section else ""
 
 
 def _quotes(norm: Norm) -> list[Quote]:
-    """What an answer rests on: the rule, with its exception and its grade."""
+    """Return the quotes of a rule, its exception and its grade."""
     quotes = (norm.quotes[0], norm.exception_quote, norm.grade_quote)
     return [quote for quote in quotes if quote is not None]

@@ -1,13 +1,15 @@
-"""The examiner: which norms of a passage can be asked about, and questions on them.
+"""The examiner: lists the norms of a passage that can be asked about, and writes questions on them.
 
 Everything is drawn from the prompt's passages with a generator seeded by the prompt's variation. A
-question is only put if it reads back to the case it was made from, so that it stands on its own.
+question is only put if it reads back to the case that it was made from, so that it stands on its
+own.
 """
 
 import random
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from models.blocks import Extract
 from offline.language.questions import (
@@ -23,8 +25,10 @@ from offline.language.questions import (
 from offline.language.rules import QUANTIFIED, Definition, Rule
 from offline.language.wording import Style
 from offline.reader.interpreter import interpret
-from offline.reader.parser import Code, Found, Norm, Quote, read_code
+from offline.reader.parser import Code, Finding, Norm, Quote, read_code
 
+Target = Norm | Finding[Definition]
+Draws = Iterator[tuple[Case, random.Random]]  # each with the generator that words it
 TRIES = 40  # draws of one kind before the nearest other kind is tried
 _NEAREST: dict[Kind, tuple[Kind, ...]] = {
     "recall": ("recall", "apply"),
@@ -33,7 +37,7 @@ _NEAREST: dict[Kind, tuple[Kind, ...]] = {
     "multi": ("multi", "apply", "recall"),
     "counter": ("counter", "apply", "except", "recall"),
 }
-# Circumstances that are no exception to anything, for passages that hold too few of their own.
+# Circumstances that are no exception to anything, for passages with few exceptions.
 _CIRCUMSTANCES = (
     "it is raining", "the sun is shining", "a neighbour is on holiday", "the road is busy",
     "it is a monday", "the clock has stopped", "a newspaper reports it", "the bus is late",
@@ -50,7 +54,7 @@ _WISHES: tuple[tuple[re.Pattern[str], Kind], ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """One norm or definition that can be asked about."""
+    """A norm or definition that can be asked about, with the kinds of question that it has."""
 
     quote: str
     topic: str
@@ -58,20 +62,37 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True)
+class Assignment:
+    """A question to write: on a point of the first passage, of a kind, in a style.
+
+    Attributes:
+        variation: another number makes another question.
+        asked: the questions that were asked before.
+    """
+
+    extracts: list[Extract]
+    point: str
+    kind: str
+    style: str
+    variation: int
+    asked: list[str]
+
+
+@dataclass(frozen=True, slots=True)
 class Proposal:
-    """A question and its kind."""
+    """A question with its kind."""
 
     question: str
     kind: Kind
 
 
 def survey(extract: Extract) -> list[Point]:
-    """The points of a passage, in its order."""
+    """Return the points of a passage, in its order."""
     code = read_code([extract])
     points = [
         (norm.quotes[0].start, Point(_joined(norm, extract), norm.rule.topic, kinds))
         for norm in code.norms
-        if (kinds := _kinds(norm, _others(norm, code)))
+        if (kinds := _kinds(norm, _neighbours(norm, code)))
     ]
     points += [
         (d.quote.start, Point(d.quote.text, d.value.term, ("recall",))) for d in code.definitions
@@ -80,7 +101,7 @@ def survey(extract: Extract) -> list[Point]:
 
 
 def _joined(norm: Norm, extract: Extract) -> str:
-    """The sentences of a norm as one quote where they follow one another, else the first."""
+    """Join the sentences of a norm into one quote, as far as they follow one another."""
     end = norm.quotes[0].start + len(norm.quotes[0].text)
     for quote in norm.quotes[1:]:
         if extract.text[end : quote.start].strip():
@@ -89,13 +110,13 @@ def _joined(norm: Norm, extract: Extract) -> str:
     return extract.text[norm.quotes[0].start : end]
 
 
-def _kinds(norm: Norm, others: Sequence[Rule]) -> tuple[Kind, ...]:
-    """What can be asked about a norm; nothing where it binds only under a condition."""
+def _kinds(norm: Norm, neighbours: Sequence[Rule]) -> tuple[Kind, ...]:
+    """Return the kinds of question that a norm has; few or none if it has a condition."""
     rule = norm.rule
     if norm.condition is not None and rule.kind != "deadline":
         return ("recall",) if rule.kind in QUANTIFIED else ()
     kinds: list[Kind] = ["recall", "apply"]
-    if rule.kind != "permission" and (rule.exception or others):
+    if rule.kind != "permission" and (rule.exception or neighbours):
         kinds.append("except")
     if rule.kind == "permission" or rule.grade or norm.grade_elsewhere:
         kinds.append("multi")
@@ -104,173 +125,150 @@ def _kinds(norm: Norm, others: Sequence[Rule]) -> tuple[Kind, ...]:
     return tuple(kinds)
 
 
-def _others(norm: Norm, code: Code) -> list[Rule]:
-    """Rules whose exceptions serve as circumstances that do not count."""
+def _neighbours(norm: Norm, code: Code) -> list[Rule]:
+    """Return rules whose exceptions serve as circumstances that do not count."""
     rules = [other.rule for other in code.norms if other is not norm and other.rule.exception]
     spare = [replace(norm.rule, exception=text) for text in _CIRCUMSTANCES]
     return rules if len(rules) > 3 else rules + spare
 
 
-def propose(
-    extracts: list[Extract], point: str, kind: str, style: str, variation: int, asked: list[str]
-) -> Proposal:
-    """A question on a point that was not asked before, of the kind wanted or the nearest it has.
+def propose(task: Assignment) -> Proposal:
+    """Write a question on a point that was not asked before, of the given kind or the nearest.
 
     Raises:
         ValueError: kind or style are unknown, or the passages hold nothing readable at the point.
     """
-    wanted, worded = _checked(kind, style)
-    code = read_code(extracts)
-    target = _target(code, extracts[0], point)
-    if isinstance(target, Found):
-        cases = _definition_cases(target, variation)
-        return _first(cases, code, worded, asked)
-    others = _others(target, code)
-    return _first(_cases(target, wanted, others, variation), code, worded, asked)
+    kind, style = _checked(task)
+    code = read_code(task.extracts)
+    target = _target(code, task.extracts[0], task.point)
+    if isinstance(target, Finding):
+        cases = _definition_cases(target, task.variation)
+    else:
+        cases = _cases(target, kind, _neighbours(target, code), task.variation)
+    return _first(cases, code, style, task.asked)
 
 
-def revise(
-    extracts: list[Extract],
-    point: str,
-    kind: str,
-    style: str,
-    variation: int,
-    asked: list[str],
-    question: str,
-    critique: str,
-) -> Proposal:
-    """A harder question on the same point, in the light of the critique.
+def revise(task: Assignment, question: str, critique: str) -> Proposal:
+    """Write a harder question on the same point, in the light of the critique.
 
     Raises:
         ValueError: as for `propose`.
     """
-    wanted, worded = _checked(kind, style)
-    code = read_code(extracts)
-    target = _target(code, extracts[0], point)
-    asked = [*asked, question]
-    if isinstance(target, Found):
-        return _first(_definition_cases(target, variation), code, worded, asked)
+    kind, style = _checked(task)
+    code = read_code(task.extracts)
+    target = _target(code, task.extracts[0], task.point)
+    asked = [*task.asked, question]
+    if isinstance(target, Finding):
+        return _first(_definition_cases(target, task.variation), code, style, asked)
     reading = interpret(question, code)
-    others = _others(target, code)
-    wish = next((k for cue, k in _WISHES if cue.search(critique)), wanted)
-    harder_cases: Iterator[tuple[Case, random.Random]] = iter(())
+    neighbours = _neighbours(target, code)
+    wish = next((k for cue, k in _WISHES if cue.search(critique)), kind)
+    cases = _cases(target, wish, neighbours, task.variation)
     if reading is not None and reading.norm is target:
         start = replace(reading.case, rule=_askable(target))
-        harder_cases = _harder_cases(start, wish, others, f"{variation} {critique}")
-    return _first(
-        _chain(harder_cases, _cases(target, wish, others, variation)), code, worded, asked
-    )
+        cases = chain(_harder_cases(start, wish, neighbours, f"{task.variation} {critique}"), cases)
+    return _first(cases, code, style, asked)
 
 
-def _checked(kind: str, style: str) -> tuple[Kind, Style]:
-    kinds: dict[str, Kind] = {k: k for k in KINDS}
-    styles: dict[str, Style] = {s: s for s in STYLES}
-    if kind.strip() not in kinds:
-        raise ValueError(f"unknown kind {kind!r}; one of {', '.join(KINDS)}")
-    if style.strip() not in styles:
-        raise ValueError(f"unknown style {style!r}; one of {', '.join(STYLES)}")
-    return kinds[kind.strip()], styles[style.strip()]
+def _checked(task: Assignment) -> tuple[Kind, Style]:
+    """Return the kind and the style; ValueError for one that there is not."""
+    kind = next((k for k in KINDS if k == task.kind), None)
+    style = next((s for s in STYLES if s == task.style), None)
+    if kind is None:
+        raise ValueError(f"unknown kind {task.kind!r}; one of {', '.join(KINDS)}")
+    if style is None:
+        raise ValueError(f"unknown style {task.style!r}; one of {', '.join(STYLES)}")
+    return kind, style
 
 
-def _target(code: Code, first: Extract, point: str) -> Norm | Found[Definition]:
-    """The norm or definition that a point quotes."""
-    at = first.text.find(point.strip())
-    span = (at, at + len(point.strip()))
-    quoted: list[tuple[Quote, Norm | Found[Definition]]] = [
+def _target(code: Code, first: Extract, point: str) -> Target:
+    """Return the norm or definition that a point quotes.
+
+    Raises:
+        ValueError: there is none.
+    """
+    at = first.text.find(point)
+    span = (at, at + len(point))
+    quoted: list[tuple[Quote, Target]] = [
         *((norm.quotes[0], norm) for norm in code.norms),
         *((definition.quote, definition) for definition in code.definitions),
     ]
-    best: tuple[int, Norm | Found[Definition]] | None = None
-    for quote, found in quoted:
-        shared = _overlap(quote, first, span)
-        if shared > 0 and (best is None or shared > best[0]):
-            best = (shared, found)
-    if at < 0 or best is None:
+    shared = [(_overlap(quote, first, span), target) for quote, target in quoted]
+    best = max(shared, key=lambda pair: pair[0], default=None)
+    if at < 0 or best is None or best[0] <= 0:
         raise ValueError(f"no norm can be read at the point {point[:80]!r}")
     return best[1]
 
 
 def _overlap(quote: Quote, extract: Extract, span: tuple[int, int]) -> int:
+    """Count the characters that a quote shares with a span of a passage; 0 or less for none."""
     if quote.passage_id != extract.id:
         return 0
     return min(quote.start + len(quote.text), span[1]) - max(quote.start, span[0])
 
 
 def _askable(norm: Norm) -> Rule:
-    """The rule with a stand-in for a grade that another section gives: no question names it."""
+    """Return the rule with a stand-in for a grade that stands elsewhere: no question names it."""
     rule = norm.rule
     return replace(rule, grade="given") if norm.grade_elsewhere and not rule.grade else rule
 
 
-def _cases(
-    norm: Norm, kind: Kind, others: Sequence[Rule], variation: int
-) -> Iterator[tuple[Case, random.Random]]:
-    """Draws of the wanted kind, then of the nearest kinds that the rule has."""
-    available = _kinds(norm, others) or ("recall",)
+def _cases(norm: Norm, kind: Kind, neighbours: Sequence[Rule], variation: int) -> Draws:
+    """Draw cases of a kind, then of the nearest kinds that the rule has."""
+    available = _kinds(norm, neighbours) or ("recall",)
     for nearest in _NEAREST[kind]:
         if nearest not in available:
             continue
         for attempt in range(TRIES):
             rng = random.Random(f"{variation} {norm.rule.topic} {nearest} {attempt}")
-            case = draw_case(_askable(norm), nearest, rng, others)
+            case = draw_case(_askable(norm), nearest, rng, neighbours)
             if case is not None:
                 yield case, rng
 
 
-def _harder_cases(
-    case: Case, wish: Kind, others: Sequence[Rule], seed: str
-) -> Iterator[tuple[Case, random.Random]]:
-    """Harder versions of a case, those of the wished kind first."""
+def _harder_cases(case: Case, wish: Kind, neighbours: Sequence[Rule], seed: str) -> Draws:
+    """Draw harder versions of a case; those of the wished kind come first."""
     drawn: list[tuple[Case, random.Random]] = []
     for attempt in range(TRIES):
         rng = random.Random(f"{seed} {case.rule.topic} {attempt}")
-        moved = harder(case, rng, others)
+        moved = harder(case, rng, neighbours)
         if moved != case:
             drawn.append((moved, rng))
     yield from (pair for pair in drawn if pair[0].kind == wish)
     yield from (pair for pair in drawn if pair[0].kind != wish)
 
 
-def _definition_cases(
-    found: Found[Definition], variation: int
-) -> Iterator[tuple[Case, random.Random]]:
+def _definition_cases(definition: Finding[Definition], variation: int) -> Draws:
     for attempt in range(TRIES):
-        yield (
-            definition_case(found.value),
-            random.Random(f"{variation} {found.value.term} {attempt}"),
-        )
+        rng = random.Random(f"{variation} {definition.value.term} {attempt}")
+        yield definition_case(definition.value), rng
 
 
-def _chain(
-    *parts: Iterator[tuple[Case, random.Random]],
-) -> Iterator[tuple[Case, random.Random]]:
-    for part in parts:
-        yield from part
+def _first(cases: Draws, code: Code, style: Style, asked: list[str]) -> Proposal:
+    """Return the first question that is new and reads back to its case; else the first new one.
 
-
-def _first(
-    cases: Iterator[tuple[Case, random.Random]], code: Code, style: Style, asked: list[str]
-) -> Proposal:
-    """The first question that is new and reads back to its case; else the first that is new."""
-    known = {_flat(text) for text in asked}
+    Raises:
+        ValueError: there is no case.
+    """
+    old = {_flat(text) for text in asked}
     spare: Proposal | None = None
     last: Proposal | None = None
     for case, rng in cases:
         question = ask(case, style, rng)
         last = Proposal(question, case.kind)
-        if _flat(question) in known:
+        if _flat(question) in old:
             continue
         if _reads_back(question, case, code):
             return last
         spare = spare or last
-    if spare is None and last is None:
+    proposal = spare or last
+    if proposal is None:
         raise ValueError("nothing can be asked about this point")
-    result = spare or last
-    assert result is not None
-    return result
+    return proposal
 
 
 def _reads_back(question: str, case: Case, code: Code) -> bool:
+    """Tell whether a question is read as the case that it was made from."""
     reading = interpret(question, code)
     if reading is None or reading.case.asked != case.asked:
         return False

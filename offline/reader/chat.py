@@ -1,12 +1,12 @@
 """`builtin:reader`: a chat model that reads English norms in the passages of its prompt.
 
-It plays the expert, the examiner, the grader and the author, told apart by the first line of the
-system message ("# Expert: answer"). It has no access to files, to the domain's name or to any
-state: what is not in the prompt it does not know. Given passages that do not decide a question, it
-abstains.
-It is a demonstration and the test double of the real models, and reads only what rules of drafting
-let it read: duties with limits, prohibitions, permissions, exceptions, grades, fines, definitions.
-Of short messages it reads nothing: there it counts words, and puts pieces together.
+It plays the expert, the examiner, the grader and the author; the first line of the system message
+("# Expert: answer") says which. It has no access to files, to the domain's name or to any state:
+what is not in the prompt it does not know. It abstains where the passages do not decide a question.
+
+It is there for demonstrations and end-to-end tests, and reads only what rules of drafting let it
+read: duties with limits, prohibitions, permissions, exceptions, grades, fines, definitions. Of
+short messages it reads nothing: there it counts words, and puts pieces together.
 """
 
 import json
@@ -14,7 +14,6 @@ import random
 from collections.abc import Callable
 from typing import Any
 
-from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel
 from langchain_core.messages import BaseMessage
 from langchain_core.outputs import ChatResult
@@ -31,7 +30,7 @@ Reply = dict[str, Any]
 
 
 class ReaderChatModel(BaseChatModel):
-    """A rule-based reader of normative English behind the interface of a chat model.
+    """The rule-based reader behind the interface of a chat model.
 
     Attributes:
         wrong: share of the expert's answers that are made wrong; which ones, and how, is drawn
@@ -44,49 +43,37 @@ class ReaderChatModel(BaseChatModel):
     def _llm_type(self) -> str:
         return "builtin-reader"
 
-    def _generate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: CallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> ChatResult:
+    def _generate(self, messages: list[BaseMessage], *_: Any, **kwargs: Any) -> ChatResult:
         request = read_request(messages)
         if request.task not in _TASKS:
             raise ValueError(
                 f"builtin:reader cannot do {request.task!r}; it can do {', '.join(sorted(_TASKS))}"
             )
-        said = self._erring(request, kwargs.get("seed", 0)) or _TASKS[request.task](request)
-        text = json.dumps(said, ensure_ascii=False)
+        reply = self._erring(request, kwargs.get("seed", 0)) or _TASKS[request.task](request)
+        text = json.dumps(reply, ensure_ascii=False)
         read = sum(len(message.text) for message in messages) // CHARS_A_TOKEN
         return as_result(text, read, len(text) // CHARS_A_TOKEN)
 
     def _erring(self, request: Request, seed: int) -> Reply | None:
-        """A wrong answer, where it is this call's turn to be wrong."""
+        """Return a wrong answer, where it is this call's turn to be wrong."""
         rng = random.Random(seed)
         if request.task != "expert: answer" or rng.random() >= self.wrong:
             return None
         return _answer(request, rng)
 
-    async def _agenerate(
-        self,
-        messages: list[BaseMessage],
-        stop: list[str] | None = None,
-        run_manager: AsyncCallbackManagerForLLMRun | None = None,
-        **kwargs: Any,
-    ) -> ChatResult:
+    async def _agenerate(self, messages: list[BaseMessage], *_: Any, **kwargs: Any) -> ChatResult:
         # Most replies take milliseconds: handing them to a thread would cost more than it frees.
-        return self._generate(messages, stop, None, **kwargs)
+        return self._generate(messages, **kwargs)
 
 
 def _answer(request: Request, slip: random.Random | None = None) -> Reply:
-    found = answering.reply(request.text("question"), request.passages(), slip)
-    citations = [{"passage_id": q.passage_id, "quote": q.text} for q in found.quotes]
+    reply = answering.reply(request.text("question"), request.passages(), slip)
+    citations = [{"passage_id": q.passage_id, "quote": q.text} for q in reply.quotes]
     return {
-        "answer": found.answer,
+        "answer": reply.answer,
         "citations": citations,
-        "abstained": not found.answer,
-        "look_up": found.look_up,
+        "abstained": not reply.answer,
+        "look_up": reply.look_up,
     }
 
 
@@ -98,17 +85,29 @@ def _survey(request: Request) -> Reply:
 
 
 def _propose(request: Request) -> Reply:
-    proposal = asking.propose(*_wish(request))
+    proposal = asking.propose(_assignment(request))
     return {"question": proposal.question, "kind": proposal.kind}
 
 
 def _revise(request: Request) -> Reply:
-    proposal = asking.revise(*_wish(request), request.text("question"), request.text("critique"))
+    question, critique = request.text("question"), request.text("critique")
+    proposal = asking.revise(_assignment(request), question, critique)
     return {"question": proposal.question, "kind": proposal.kind}
 
 
+def _assignment(request: Request) -> asking.Assignment:
+    return asking.Assignment(
+        variation=_number(request, "variation"),
+        extracts=request.passages(),
+        point=request.text("point").strip(),
+        kind=request.text("kind").strip(),
+        style=request.text("style").strip(),
+        asked=[line for text in request.texts("asked") for line in text.splitlines()],
+    )
+
+
 def _rate(request: Request) -> Reply:
-    """It knows no subject: the share of sentences that it can read as clauses stands for value."""
+    """Rate a passage by the share of its sentences that can be read as clauses."""
     sentences = split_sentences(request.text("passage"))
     read = sum(read_clause(sentence.text, "") is not None for sentence in sentences)
     value = round(10 * read / max(1, len(sentences))) / 2
@@ -116,7 +115,7 @@ def _rate(request: Request) -> Reply:
 
 
 def _paraphrase(request: Request) -> Reply:
-    return {"text": writing.paraphrase(request.passages()[0], _variation(request))}
+    return {"text": writing.paraphrase(request.passages()[0], _number(request, "variation"))}
 
 
 def _entities(request: Request) -> Reply:
@@ -125,16 +124,12 @@ def _entities(request: Request) -> Reply:
 
 
 def _relate(request: Request) -> Reply:
-    names = request.texts("entity")
-    return {"text": writing.relate(request.passages(), names, _variation(request))}
+    names, variation = request.texts("entity"), _number(request, "variation")
+    return {"text": writing.relate(request.passages(), names, variation)}
 
 
 def _compare(request: Request) -> Reply:
     return {"text": writing.compare(request.texts("paragraph"))}
-
-
-def _variation(request: Request) -> int:
-    return _number(request, "variation")
 
 
 def _number(request: Request, tag: str) -> int:
@@ -144,31 +139,19 @@ def _number(request: Request, tag: str) -> int:
     return int(number)
 
 
-def _wish(request: Request) -> tuple[list[Any], str, str, str, int, list[str]]:
-    variation = _variation(request)
-    asked = [line for text in request.texts("asked") for line in text.splitlines() if line.strip()]
-    return (
-        request.passages(),
-        request.text("point"),
-        request.text("kind").strip(),
-        request.text("style").strip(),
-        variation,
-        asked,
-    )
-
-
 def _grade(request: Request) -> Reply:
     answers = request.texts("student")
-    result = grading.grade(request.text("question"), request.text("expert"), answers)
+    result = grading.grade(request.text("expert"), answers)
     return {"grades": list(result.grades), "missed": result.missed, "critique": result.critique}
 
 
 def _indicators(request: Request) -> Reply:
-    label = _named(request)
-    shown = [block for block in request.blocks if block.tag == "message"]
-    ours = [block.text for block in shown if block.attributes.get("class") == label]
-    others = [block.text for block in shown if block.attributes.get("class") != label]
-    return {"indicators": contrasts.indicators(ours, others)}
+    request.text("class")  # raises if no class is named
+    label = next(b.attributes.get("name", "") for b in request.blocks if b.tag == "class")
+    messages = [block for block in request.blocks if block.tag == "message"]
+    ours = [block.text for block in messages if block.attributes.get("class") == label]
+    theirs = [block.text for block in messages if block.attributes.get("class") != label]
+    return {"indicators": contrasts.indicators(ours, theirs)}
 
 
 def _merge(request: Request) -> Reply:
@@ -186,22 +169,16 @@ def _messages(request: Request) -> Reply:
 
 
 def _label(request: Request) -> Reply:
-    """By the paragraphs, or where there is none for a class, by its name and description."""
-    known = {}
+    """Label by the paragraphs; a class without one, by its name and description."""
+    paragraphs = {}
     for block in request.blocks:
         if block.tag == "class":
             name = block.attributes.get("name", "")
-            known[name] = f"{name.replace('_', ' ')}. {block.text}"
+            paragraphs[name] = f"{name.replace('_', ' ')}. {block.text}"
         elif block.tag == "indicators":
-            known[block.attributes.get("class", "")] = block.text
-    label = contrasts.label(request.text("message"), known)
+            paragraphs[block.attributes.get("class", "")] = block.text
+    label = contrasts.label(request.text("message"), paragraphs)
     return {"reason": "It shares most with that class." if label else "None fits.", "label": label}
-
-
-def _named(request: Request) -> str:
-    """The name of the class that is asked about."""
-    request.text("class")
-    return next(b.attributes.get("name", "") for b in request.blocks if b.tag == "class")
 
 
 _TASKS: dict[str, Callable[[Request], Reply]] = {

@@ -1,4 +1,4 @@
-"""Whether a question says that an exception holds: "while the lock was closed", "no storm came"."""
+"""Finds out whether a question says that an exception holds: "while the lock was closed"."""
 
 import re
 from functools import cache
@@ -39,22 +39,23 @@ _SAME = {
 
 
 def exception_holds(exception: str, rule: Rule, text: Text) -> tuple[int, int] | None:
-    """Where the question says that an exception holds, as a span of words; None if it does not.
+    """Find where the question says that an exception holds; None if it does not.
 
-    The words of the exception's subject and of its predicate must be there (other people's names
-    may stand for a general subject), and not be denied.
+    The words of the exception's subject and of its predicate must be there, and not be denied;
+    names may stand for a general subject, as people use them.
+
+    Returns:
+        The span of words.
     """
-    wanted = _key_stems(exception, rule)
-    if not wanted:
+    keys = _key_stems(exception, rule)
+    if not keys:
         return None
-    positions = {
-        s: [n for n, found in enumerate(text.stems) if _alike(s, found)] for s, _ in wanted
-    }
-    matched = [s for s, _ in wanted if positions[s]]
-    needed = [s for s, critical in wanted if critical]
-    if len(matched) < 0.6 * len(wanted) or not all(positions[s] for s in needed):
+    positions = {s: [n for n, other in enumerate(text.stems) if _alike(s, other)] for s, _ in keys}
+    matched = [s for s, _ in keys if positions[s]]
+    needed = [s for s, critical in keys if critical]
+    if len(matched) < 0.6 * len(keys) or not all(positions[s] for s in needed):
         return None
-    if len(wanted) == 1 and not _rest_is_light(exception) and not _phrase_said(exception, text):
+    if len(keys) == 1 and not _rest_is_light(exception) and not _phrase_said(exception, text):
         return None
     span = _tightest([positions[s] for s in matched])
     if _modifier_differs(exception, text, positions):
@@ -65,24 +66,24 @@ def exception_holds(exception: str, rule: Rule, text: Text) -> tuple[int, int] |
 
 
 def told_circumstance(question: str) -> str | None:
-    """The clause that a question says to hold, in its own words; None if it tells of none.
+    """Return the clause that a question says to hold, in its words; None where there is none.
 
-    Knows the ways of the question grammar only: "It is known that the lock is closed."
+    Only the frames of our own questions are known: "It is known that the lock is closed."
     """
     for cue in _cues():
-        if found := cue.search(question):
-            return found["exc"].strip()
+        if match := cue.search(question):
+            return match["exc"].strip()
     return None
 
 
 @cache
 def _cues() -> tuple[re.Pattern[str], ...]:
-    known = (frame for block in HELD.values() for frame in frames(block))
-    return tuple(re.compile(rf"\b{pattern(frame, 'exc')}\.", re.IGNORECASE) for frame in known)
+    lines = (frame for block in HELD.values() for frame in frames(block))
+    return tuple(re.compile(rf"\b{pattern(frame, 'exc')}\.", re.IGNORECASE) for frame in lines)
 
 
 def _key_stems(exception: str, rule: Rule) -> list[tuple[str, bool]]:
-    """The telling stems of an exception, each with whether it must be there."""
+    """Return the telling stems of an exception, each with whether it must be there."""
     words = re.findall(r"[A-Za-z0-9]+", exception.replace("'s", "").replace("’s", ""))
     content = [w for w in words if w.lower() not in STOP]
     topic = {stem(w) for w in rule.topic.split()}
@@ -102,23 +103,23 @@ def _key_stems(exception: str, rule: Rule) -> list[tuple[str, bool]]:
 
 
 def _rest_is_light(exception: str) -> bool:
-    """Whether one word says it all: "a regatta is in progress", so "during the regatta"."""
+    """Tell whether one word says it all: "a regatta is in progress", so "during the regatta"."""
     content = [stem(w) for w in re.findall(r"[a-z0-9]+", exception.lower()) if w not in STOP]
     return len(content) > 1 and sum(s not in _GOING_ON for s in content) == 1
 
 
 def _phrase_said(exception: str, text: Text) -> bool:
-    """Whether one telling word stands in its phrase: "laid up", or beside its general subject."""
-    own = [stem(w) for w in re.findall(r"[a-z0-9]+", exception.lower())]
-    content = [stem(w) for w in re.findall(r"[a-z0-9]+", exception.lower()) if w not in STOP]
-    if len(content) > 1 and all(any(_alike(s, found) for found in text.stems) for s in content):
+    """Tell whether one telling word stands in its phrase, "laid up", or beside its subject."""
+    words = re.findall(r"[a-z0-9]+", exception.lower())
+    content = [stem(w) for w in words if w not in STOP]
+    if len(content) > 1 and all(any(_alike(s, other) for other in text.stems) for s in content):
         return True
-    tail = own[-2:]
-    return any(tuple(tail) == text.stems[n : n + 2] for n in range(len(text.stems) - 1))
+    tail = tuple(stem(w) for w in words[-2:])
+    return any(tail == text.stems[n : n + 2] for n in range(len(text.stems) - 1))
 
 
 def _subject_head(exception: str) -> str:
-    """The head noun of the exception's subject."""
+    """Return the head noun of the exception's subject; "" where it is not found."""
     words: list[str] = re.findall(r"[a-z0-9'’-]+", exception.lower())
     for n, word in enumerate(words[1:], 1):
         if word in _VERBS or (n >= 2 and word.endswith("s") and words[0] in ("the", "a", "an")):
@@ -134,12 +135,12 @@ _VERBS = word_set(
 )
 
 
-def _alike(wanted: str, found: str) -> bool:
-    return wanted == found or frozenset((wanted, found)) in _SAME
+def _alike(one: str, other: str) -> bool:
+    return one == other or frozenset((one, other)) in _SAME
 
 
 def _tightest(positions: list[list[int]]) -> tuple[int, int]:
-    """The narrowest span of words that holds one position of each list."""
+    """Return the narrowest span of words that holds one position of each list."""
     best = (min(min(p) for p in positions), max(max(p) for p in positions) + 1)
     for start in sorted(n for p in positions for n in p):
         ends = []
@@ -155,7 +156,7 @@ def _tightest(positions: list[list[int]]) -> tuple[int, int]:
 
 
 def _modifier_differs(exception: str, text: Text, positions: dict[str, list[int]]) -> bool:
-    """Whether the question speaks of another one: "the old gate" instead of "the new gate"."""
+    """Tell whether the question speaks of another one: "the old gate" for "the new gate"."""
     words = re.findall(r"[A-Za-z0-9]+", exception)
     head = _subject_head(exception)
     if head not in words or words.index(head) == 0:
@@ -165,13 +166,13 @@ def _modifier_differs(exception: str, text: Text, positions: dict[str, list[int]
         return False
     return any(
         n > 0 and text.words[n - 1].lower() not in STOP and stem(modifier) != text.stems[n - 1]
-        for n, found in enumerate(text.stems)
-        if found == stem(head)
+        for n, word in enumerate(text.stems)
+        if word == stem(head)
     )
 
 
 def _denied(text: Text, span: tuple[int, int]) -> bool:
-    """Whether what stands in a span of words is denied: "no storm warning was in force"."""
+    """Tell whether a span of words is denied: "no storm warning was in force"."""
     first, last = span
     begin = text.starts[max(0, first - 4)]
     between = text.raw[begin : text.starts[first]]

@@ -1,4 +1,4 @@
-"""One clause of a norm: what it limits or forbids, what it rules on, its exception.
+"""Reads a clause that states a norm: what it limits or forbids, what it rules on, its exception.
 
 `read_clause` takes a sentence in any common drafting form ("No person may …", "… is prohibited",
 "The master must …", "It is an offence to …") and returns what `rules.Rule` can hold, or None.
@@ -75,29 +75,29 @@ _PLACES = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Clause:
-    """What one sentence rules. `topics` are names for the ruled thing, the best first."""
+    """A norm that a sentence states; `topic` names what is ruled."""
 
     kind: RuleKind
-    topics: tuple[str, ...]
+    topic: str
     value: int | None
     unit: str | None
     exception: str | None
     condition: str | None
 
 
-def may_rule(text: str, said: frozenset[str]) -> bool:
-    """Whether a sentence can state a norm at all, by its words: most prose cannot.
+def may_rule(text: str, words: frozenset[str]) -> bool:
+    """Tell whether a sentence can state a norm at all, by its words: most prose cannot.
 
     Args:
-        said: the words of the text, in lower case.
+        words: of the text, in lower case.
     """
-    if not said.isdisjoint(_NORM_WORDS) or has_number(text):
+    if not words.isdisjoint(_NORM_WORDS) or has_number(text):
         return True
-    return "to" in said and not said.isdisjoint(("is", "are"))
+    return "to" in words and not words.isdisjoint(("is", "are"))
 
 
 def read_clause(text: str, heading: str) -> Clause | None:
-    """The norm that a sentence states; None where it states none that a `Rule` can hold.
+    """Return the norm that a sentence states; None where it states none that a `Rule` can hold.
 
     Args:
         heading: of the section that the sentence stands in; it helps to tell what is ruled.
@@ -112,7 +112,7 @@ def read_clause(text: str, heading: str) -> Clause | None:
 
 
 def _stated(main: str, exception: str | None, condition: str | None, heading: str) -> Clause | None:
-    """A limit that is named: "The maximum weight of a crate is 30 kilograms."."""
+    """Read a limit that is named: "The maximum weight of a crate is 30 kilograms."."""
     limit = find_stated_limit(main)
     if limit is None or has_fraction(main):
         return None
@@ -121,6 +121,7 @@ def _stated(main: str, exception: str | None, condition: str | None, heading: st
 
 
 def _named_topics(main: str, limit: Limit) -> Topics:
+    """Return names for what a stated limit limits: "the maximum weight of | a crate | is …"."""
     named = re.match(
         r"(?:the |an? )?(?:[a-z]+ )?(?:upper |lower |time )?(?:limit|ceiling|cap|deadline|"
         r"maximum|minimum|time allowed|period|most|least|time)\b(?: [a-z ]{1,30}?)? (?:for|on|of|"
@@ -140,6 +141,7 @@ def _named_topics(main: str, limit: Limit) -> Topics:
 def _ruled(
     split: Split, main: str, exception: str | None, condition: str | None, heading: str
 ) -> Clause | None:
+    """Read a clause that was split at its modal verb."""
     limit, place = _limit_of(split)
     if limit is None and split.mood != "permission":
         stated = find_stated_limit(main)
@@ -155,25 +157,26 @@ def _ruled(
     if limit is not None:
         return _limited(limit, topics, exception, condition, heading)
     kind: RuleKind = "prohibition" if split.mood == "negative" else "permission"
-    ranked = best_topic(topics, heading)
-    if not ranked or (is_actor(ranked[0]) and " " not in ranked[0]):
+    topic = best_topic(topics, heading)
+    if topic is None or (is_actor(topic) and " " not in topic):
         return None
-    return Clause(kind, ranked, None, None, exception, condition)
+    return Clause(kind, topic, None, None, exception, condition)
 
 
 def _limited(
     limit: Limit, topics: Topics, exception: str | None, condition: str | None, heading: str
 ) -> Clause | None:
-    ranked = best_topic(topics, heading)
-    if not ranked or limit.unit is None:
+    topic = best_topic(topics, heading)
+    if topic is None or limit.unit is None:
         return None
-    return Clause(limit.kind, ranked, limit.value, limit.unit, exception, condition)
+    return Clause(limit.kind, topic, limit.value, limit.unit, exception, condition)
 
 
 def _limit_of(split: Split) -> tuple[Limit | None, str]:
-    """The limit of a clause and where it stands: "predicate", "subject", or "passing".
+    """Return the limit of a clause and where it stands.
 
-    "Passing" is "No more than 3 days may pass between the sale and the receipt".
+    That is "predicate", "subject", "preamble" or "passing", as in "No more than 3 days may pass
+    between the sale and the receipt".
     """
     limit = find_limit(split.predicate, split.mood)
     if limit is not None:
@@ -192,7 +195,7 @@ def _limit_of(split: Split) -> tuple[Limit | None, str]:
 
 
 def _with_unit(limit: Limit, text: str) -> Limit:
-    """What is counted serves as the unit where there is no unit of measure: "38 pots"."""
+    """Take what is counted for the unit, where there is no unit of measure: "38 pots"."""
     if limit.unit is not None:
         return limit
     counted = noun_phrase(tokenise(text[limit.number_end :]), 0)
@@ -202,7 +205,7 @@ def _with_unit(limit: Limit, text: str) -> Limit:
 
 
 def _topics(split: Split, limit: Limit | None, place: str) -> Topics:
-    """Names for the ruled thing with weights, from every place of the clause that may name it."""
+    """Return names for the ruled thing, from every place of the clause that may name it."""
     if place == "passing":
         named = [phrase.text for phrase in subject_phrases(split.predicate)][1:]
         return [(text, 1.0 - 0.1 * n) for n, text in enumerate(reversed(named))]
@@ -239,22 +242,22 @@ def _topics(split: Split, limit: Limit | None, place: str) -> Topics:
 
 
 def _may_do(split: Split, subject: Topics) -> bool:
-    """Whether a deed can stand for what is ruled: not in "we may collect from you"."""
+    """Tell whether a deed can stand for what is ruled: not in "we may collect from you"."""
     if split.mood != "permission":
         return True
     return bool(subject) and is_actor(subject[0][0])
 
 
 def _measured(limit: Limit, after: str) -> Topics:
-    """ "at most 40 litres | of petrol", "at least 3 metres | for the gangway"."""
-    found = re.match(r"\s*(?:of|for) ", after, re.IGNORECASE)
-    if found is None or (limit.kind == "deadline" and "of" in found.group()):
+    """Return what a limit measures: "at most 40 litres | of petrol", "3 metres | for the pier"."""
+    lead = re.match(r"\s*(?:of|for) ", after, re.IGNORECASE)
+    if lead is None or (limit.kind == "deadline" and "of" in lead.group()):
         return []
-    return [(text, 1.1 * weight) for text, weight in subject_topics(after[found.end() :])[:1]]
+    return [(text, 1.1 * weight) for text, weight in subject_topics(after[lead.end() :])[:1]]
 
 
 def _topics_beside_subject_limit(split: Split, limit: Limit) -> Topics:
-    """Names where the subject holds the limit: "At most 40 litres of petrol may be kept"."""
+    """Return names where the subject has the limit: "At most 40 litres of petrol may be kept"."""
     before, after = split.subject[: limit.start].strip(), split.subject[limit.end :]
     topics = _measured(limit, after)
     head = re.sub(r"\b(?:of|with|for|at|over|above|longer|than)\s*$", "", before).strip()
@@ -271,7 +274,7 @@ def _topics_beside_subject_limit(split: Split, limit: Limit) -> Topics:
 
 
 def _adjuncts(text: str) -> Topics:
-    """Noun phrases of what surrounds the verb."""
+    """Return the noun phrases of what surrounds the verb."""
     return object_topics(f"be {text}") if text.strip() else []
 
 
@@ -280,7 +283,7 @@ def _weighted(topics: Topics, factor: float) -> Topics:
 
 
 def _deed(predicate: str) -> Topics:
-    """The deed itself where nothing is acted upon: "swim in the harbour", as "swimming"."""
+    """Return the deed itself where nothing is acted upon: "swim in the harbour", as "swimming"."""
     predicate = re.sub(r"^\W*(?:[a-z]+ly|also|then|always) ", "", predicate)
     verb = re.match(r"\W*([a-z]+)", predicate, re.IGNORECASE)
     if verb is None or verb.group(1).lower() in _LIGHT_VERBS or not _PLACES.match(predicate):
@@ -289,7 +292,7 @@ def _deed(predicate: str) -> Topics:
 
 
 def gerund(verb: str) -> str:
-    """The -ing form of a verb."""
+    """Return the -ing form of a verb."""
     if verb.endswith("ing"):
         return verb
     if verb.endswith("ie"):

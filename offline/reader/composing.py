@@ -1,9 +1,9 @@
-"""The author of messages: new ones put together from pieces of those shown.
+"""The author of messages: puts new ones together from pieces of those shown.
 
-It knows no meaning, only where English joins: two sentences are crossed over where they stand at
+It knows no meaning, only where English joins: two sentences are crossed over where both stand at
 the same word in the same surroundings, clauses and noun phrases change places with their like,
-words change as between two indicators, and sentences of different messages follow one another. Each
-word is one of the prompt's. Few messages give few new ones, and some read oddly.
+words change as between two indicators, and sentences of different messages follow one another.
+Every word is one of the prompt's. Few messages give few new ones, and some of them read oddly.
 """
 
 import random
@@ -18,7 +18,7 @@ from offline.reader.choosing import POOL, USUAL_LENGTH, distinct, varied
 from offline.reader.contrasts import ideas_of, is_function_word, words
 from offline.reader.lexicon import ADVERBS, DETERMINERS, word_set
 
-SOME = 100  # sentences that are worked on further, so that long messages take no longer
+SAMPLE = 100  # sentences that are worked on further, so that long messages take no longer
 _TOKEN = re.compile(r"(\s*)(\w+(?:['’.@/-]\w+)*|[^\w\s])")
 _ENDS = (".", "!", "?", "…")
 _WH = word_set("what why how when where who which whats what's how's where's whose")
@@ -53,7 +53,7 @@ class Token(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """One sentence of a message: its tokens, which message, and the marks that end it."""
+    """A sentence of a message: its tokens, the marks that end it, and the message's number."""
 
     tokens: tuple[Token, ...]
     end: tuple[Token, ...]
@@ -65,7 +65,7 @@ class Sentence:
 
     @property
     def asks(self) -> bool:
-        """Whether it is a question, by its last mark or its first word."""
+        """Tell whether it is a question, by its last mark or its first word."""
         marks = {token.text for token in self.end}
         return "?" in marks or (bool(self.tokens) and _front(self.tokens[0].word) in ("wh", "aux"))
 
@@ -79,7 +79,7 @@ Message = tuple[Sentence, ...]
 
 
 def compose(messages: Sequence[str], paragraph: str, count: int, variation: int) -> list[str]:
-    """New messages, at most `count`: fewer where no more can be put together.
+    """Write at most `count` new messages: fewer where no more can be put together.
 
     Variations 1, 2, … go on where the one before stopped, as long as the count is the same.
 
@@ -89,13 +89,13 @@ def compose(messages: Sequence[str], paragraph: str, count: int, variation: int)
     indicators = ideas_of(paragraph)
     real = [tuple(split(text, n)) for n, text in enumerate(messages)]
     rng = random.Random("\n".join(messages))
-    made = distinct(_candidates([m for m in real if m], indicators, rng), messages, indicators)
+    candidates = _candidates([message for message in real if message], indicators, rng)
     first = max(variation - 1, 0) * count
-    return varied(made, messages, first + count)[first:]
+    return varied(distinct(candidates, messages, indicators), messages, first + count)[first:]
 
 
 def split(text: str, source: int = 0) -> Iterator[Sentence]:
-    """The sentences of a message."""
+    """Split a message into its sentences."""
     tokens = [Token(word, bool(space)) for space, word in _TOKEN.findall(text)]
     start = 0
     for place, token in enumerate(tokens):
@@ -110,19 +110,19 @@ def split(text: str, source: int = 0) -> Iterator[Sentence]:
             start = place + 1
 
 
-# --- what is made ------------------------------------------------------------------------------
+# --- new messages ------------------------------------------------------------------------------
 
 
 def _candidates(
     real: Sequence[Message], indicators: Sequence[str], rng: random.Random
 ) -> Iterator[str]:
-    """Messages of one sentence and of several by turns, about as often as in the real ones."""
+    """Put messages together, of one sentence and of several about as often as the real ones are."""
     if not real:
         return
-    sentences = _some(list(dict.fromkeys(chain.from_iterable(real))), SOME, rng)
-    crossed = _some(list(_crossed(sentences, sentences)), POOL, rng)
-    twice = list(_crossed(_some(crossed, SOME, rng), sentences))
-    exchanged = list(_exchanged([*_some(crossed, SOME, rng), *sentences], sentences))
+    sentences = _sample(list(dict.fromkeys(chain.from_iterable(real))), SAMPLE, rng)
+    crossed = _sample(list(_crossed(sentences, sentences)), POOL, rng)
+    twice = list(_crossed(_sample(crossed, SAMPLE, rng), sentences))
+    exchanged = list(_exchanged([*_sample(crossed, SAMPLE, rng), *sentences], sentences))
     turned = list(_turned([*crossed, *sentences], indicators))
     alone = [s for message in real if len(message) > 1 for s in message]
     single: list[list[Message]] = [
@@ -135,14 +135,14 @@ def _candidates(
     share = sum(len(message) > 1 for message in real) / len(real)
     share = min(max(share, 0.25), 0.75)
     while ones or several:
-        taken = several if several and (not ones or rng.random() < share) else ones
-        yield " ".join(sentence.text for sentence in taken.pop())
+        source = several if several and (not ones or rng.random() < share) else ones
+        yield " ".join(sentence.text for sentence in source.pop())
 
 
-def _crossed(heads: Sequence[Sentence], shown: Sequence[Sentence]) -> Iterator[Sentence]:
-    """The beginning of one sentence with the end of another; no longer than both were."""
+def _crossed(heads: Sequence[Sentence], sentences: Sequence[Sentence]) -> Iterator[Sentence]:
+    """Join the beginning of one sentence to the end of another, none longer than both were."""
     tails: dict[Key, list[tuple[Sentence, int]]] = defaultdict(list)
-    for sentence in shown:
+    for sentence in sentences:
         for key, place in _joints(sentence):
             tails[key].append((sentence, place))
     for sentence in heads:
@@ -165,21 +165,21 @@ def _joined(head: Sentence, stop: int, tail: Sentence, start: int) -> Sentence:
 
 
 def _exchanged(sentences: Sequence[Sentence], shown: Sequence[Sentence]) -> Iterator[Sentence]:
-    """Sentences with one noun phrase exchanged for another of the same noun."""
-    known: dict[Key, set[tuple[Token, ...]]] = defaultdict(set)
+    """Exchange one noun phrase of a sentence for another, of those shown, with the same noun."""
+    phrases: dict[Key, set[tuple[Token, ...]]] = defaultdict(set)
     for sentence in shown:
         for key, start, stop in _noun_phrases(sentence):
-            known[key].add(tuple(Token(t.word, True) for t in sentence.tokens[start:stop]))
+            phrases[key].add(tuple(Token(t.word, True) for t in sentence.tokens[start:stop]))
     for sentence in sentences:
         for key, start, stop in _noun_phrases(sentence):
             old = sentence.words[start:stop]
-            for phrase in sorted(known[key]):
+            for phrase in sorted(phrases[key]):
                 if tuple(token.text for token in phrase) != old:
                     yield _replaced(sentence, start, stop, phrase)
 
 
 def _turned(sentences: Sequence[Sentence], indicators: Sequence[str]) -> Iterator[Sentence]:
-    """Sentences with an indicator turned into another that differs from it in one word."""
+    """Turn an indicator in a sentence into another that differs from it in one word."""
     phrases = [tuple(words(phrase)) for phrase in indicators]
     for sentence in sentences:
         for phrase in phrases:
@@ -191,14 +191,14 @@ def _turned(sentences: Sequence[Sentence], indicators: Sequence[str]) -> Iterato
 
 
 def _several(
-    real: Sequence[Message], made: Sequence[Sentence], rng: random.Random
+    real: Sequence[Message], new: Sequence[Sentence], rng: random.Random
 ) -> Iterator[Message]:
-    """Messages of several sentences: a real one with a sentence changed, or two put together."""
-    shown = _some(list(chain.from_iterable(real)), SOME, rng)
-    pool = [*shown, *_some(made, 4 * len(shown), rng)]
+    """Make messages of several sentences: a real one with one changed, or two put together."""
+    shown = _sample(list(chain.from_iterable(real)), SAMPLE, rng)
+    pool = [*shown, *_sample(new, 4 * len(shown), rng)]
     for message in real:
         for place in range(len(message) if len(message) > 1 else 0):
-            for sentence in _some(pool, 20, rng):
+            for sentence in _sample(pool, 20, rng):
                 if sentence.asks == message[place].asks:
                     changed = (*message[:place], sentence, *message[place + 1 :])
                     yield (*map(_ended, changed[:-1]), changed[-1])
@@ -209,12 +209,13 @@ def _several(
 
 
 def _ended(sentence: Sentence) -> Sentence:
-    """The sentence with a mark at its end."""
+    """Return the sentence with a mark at its end."""
     mark = Token("?" if sentence.asks else ".", False)
     return sentence if sentence.end else replace(sentence, end=(mark,))
 
 
 def _replaced(sentence: Sentence, start: int, stop: int, tokens: tuple[Token, ...]) -> Sentence:
+    """Put tokens in the place of others; they take over a capital at the sentence's start."""
     first, old = tokens[0], sentence.tokens[start]
     text = first.text
     if old.text[:1].isupper() and start == 0:
@@ -227,30 +228,30 @@ def _replaced(sentence: Sentence, start: int, stop: int, tokens: tuple[Token, ..
 
 
 def _joints(sentence: Sentence) -> Iterator[tuple[Key, int]]:
-    """Places to cut a sentence, each with what must be the same in another one to be cut alike.
+    """Return the places to cut a sentence, each with what sentences that join there have in common.
 
     A place is the number of tokens before the cut.
     """
-    said = sentence.words
-    if _front(said[0]) == "plain" and not sentence.asks:
+    row = sentence.words
+    if _front(row[0]) == "plain" and not sentence.asks:
         yield from ((("clause", join), 0) for join in sorted(set(_JOINS.values())))
-    for place in range(1, len(said)):
-        last = said[place - 1]
-        if last in _BREAKS and _front(said[place]) == "plain":
+    for place in range(1, len(row)):
+        last = row[place - 1]
+        if last in _BREAKS and _front(row[place]) == "plain":
             yield ("clause", _JOINS.get(last, last)), place
         if not last[:1].isalnum():
             continue
-        start = _phrase_start(said, place)
+        start = _phrase_start(row, place)
         if start is not None:
-            yield ("name", last, *_surroundings(said, start)), place
-        elif place > 1 and said[place - 2][:1].isalnum():
-            yield ("pair", said[place - 2], last, *_surroundings(said, place - 2)), place
+            yield ("name", last, *_surroundings(row, start)), place
+        elif place > 1 and row[place - 2][:1].isalnum():
+            yield ("pair", row[place - 2], last, *_surroundings(row, place - 2)), place
 
 
-def _phrase_start(said: Sequence[str], stop: int) -> int | None:
-    """Where a noun phrase that ends before `stop` begins, if one may."""
+def _phrase_start(row: Sequence[str], stop: int) -> int | None:
+    """Return where a noun phrase that ends before `stop` begins; None where none can."""
     for start in range(stop - 1, max(stop - 4, -1), -1):
-        word = said[start]
+        word = row[start]
         if word in DETERMINERS and start < stop - 1:
             return start
         if is_function_word(word) or not word[:1].isalnum() or word in _NOT_IN_NAMES:
@@ -258,21 +259,21 @@ def _phrase_start(said: Sequence[str], stop: int) -> int | None:
     return None
 
 
-def _surroundings(said: Sequence[str], place: int) -> Key:
-    """What the grammar of a clause has come to before a place, roughly."""
+def _surroundings(row: Sequence[str], place: int) -> Key:
+    """Describe roughly what the grammar of a clause has come to before a place."""
     start = place
-    while start and said[start - 1] not in _BREAKS and said[start - 1][:1].isalnum():
+    while start and row[start - 1] not in _BREAKS and row[start - 1][:1].isalnum():
         start -= 1
-    clause = said[start:place]
+    clause = row[start:place]
     helpers = sorted({family for word in clause if (family := _family(word))})
     content = [word for word in clause if not is_function_word(word)]
-    before = _kind(said[place - 1]) if place > start else "start"
-    front = _front(said[start])
+    before = _kind(row[place - 1]) if place > start else "start"
+    front = _front(row[start])
     return (front, before, "+".join(helpers), str(min(len(content), 2)))
 
 
 def _front(word: str) -> str:
-    """How a clause begins: as a question, with a helper, plainly, or otherwise."""
+    """Tell how a clause begins: as a question, with an auxiliary, plainly, or otherwise."""
     if word in _WH:
         return "wh"
     if word in _SUBJECTS:
@@ -289,25 +290,25 @@ def _family(word: str) -> str:
 
 
 def _noun_phrases(sentence: Sentence) -> Iterator[tuple[Key, int, int]]:
-    """Determiner to noun, each with its noun and whether it is definite."""
-    said = sentence.words
-    for start, word in enumerate(said):
+    """Find noun phrases, from determiner to noun, each with its noun and whether it is definite."""
+    row = sentence.words
+    for start, word in enumerate(row):
         if word not in DETERMINERS or word in _BREAKS:
             continue
         stop = start + 1
         while (
-            stop < len(said)
-            and said[stop][:1].isalnum()
-            and not (is_function_word(said[stop]) or said[stop] in _NOT_IN_NAMES)
+            stop < len(row)
+            and row[stop][:1].isalnum()
+            and not (is_function_word(row[stop]) or row[stop] in _NOT_IN_NAMES)
         ):
             stop += 1
-        goes_on = stop < len(said) and said[stop] in _RELATIVE
+        goes_on = stop < len(row) and row[stop] in _RELATIVE
         if 1 < stop - start <= 4 and not goes_on:
-            yield (said[stop - 1], "a" if word in _INDEFINITE else "the"), start, stop
+            yield (row[stop - 1], "a" if word in _INDEFINITE else "the"), start, stop
 
 
 def _alike_but_one(old: Sequence[str], new: Sequence[str]) -> bool:
-    """Whether two phrases differ in one word that means something and ends alike."""
+    """Tell whether two phrases differ in one word, which carries meaning and ends alike."""
     pairs = [(a, b) for a, b in zip(old, new, strict=True) if a != b]
     if len(pairs) != 1:
         return False
@@ -316,7 +317,7 @@ def _alike_but_one(old: Sequence[str], new: Sequence[str]) -> bool:
 
 
 def _by_turns(kinds: Iterable[list[Message]]) -> list[Message]:
-    """One of each kind after the other, to be taken from the end."""
+    """Take one of each kind after the other; the list is to be taken from its end."""
     left = [kind for kind in kinds if kind]
     turns: list[Message] = []
     while left:
@@ -325,13 +326,13 @@ def _by_turns(kinds: Iterable[list[Message]]) -> list[Message]:
     return turns[::-1]
 
 
-def _some(sentences: Sequence[Sentence], most: int, rng: random.Random) -> list[Sentence]:
-    """All of them, or where they are more than `most`, as many drawn."""
+def _sample(sentences: Sequence[Sentence], most: int, rng: random.Random) -> list[Sentence]:
+    """Return all sentences, or where there are more than `most`, a sample of that size."""
     return list(sentences) if len(sentences) <= most else rng.sample(sentences, most)
 
 
 def _small(word: str) -> str:
-    """A sentence's first word as it stands within one."""
+    """Write a sentence's first word as it stands within one."""
     if word in ("I", "I'm", "I've") or word.isupper():
         return word
     return word[:1].lower() + word[1:]

@@ -1,8 +1,8 @@
-"""The expert and the grader of messages: phrases that tell one class from the others.
+"""The expert and the grader of messages: find phrases that set one class apart from the rest.
 
 They count, and understand nothing. An indicator is a phrase of one to three words whose log-odds
 stand out, with all messages shown as the informative Dirichlet prior (Monroe, Colaresi and Quinn
-2008, "Fightin' Words"). The grader looks which paragraph shares most with a message.
+2008, "Fightin' Words"). The grader looks for the paragraph that shares most with a message.
 """
 
 import math
@@ -34,18 +34,18 @@ _FUNCTION = (
 
 
 def words(text: str) -> list[str]:
-    """The words of a text in small letters, and its emoji."""
+    """Return the words of a text in small letters, and its emoji."""
     return [word.casefold().replace("’", "'") for word in _WORD.findall(text)]
 
 
 def is_function_word(word: str) -> bool:
-    """Whether a word, with what is contracted to it, carries grammar and little else."""
+    """Tell whether a word, with what is contracted to it, carries grammar and little else."""
     base = word.removesuffix("n't").partition("'")[0]
     return word in _FUNCTION or base in _FUNCTION or word == "can't"
 
 
 def phrases(text: str) -> Iterator[str]:
-    """All phrases of a text that do not cross a stop, shorter ones first."""
+    """Return all phrases of a text that do not cross a stop, shorter ones first."""
     runs = [words(part) for part in _STOP.split(text)]
     for length in range(1, LONGEST + 1):
         for run in runs:
@@ -53,47 +53,53 @@ def phrases(text: str) -> Iterator[str]:
                 yield " ".join(run[start : start + length])
 
 
-def indicators(messages: Sequence[str], others: Sequence[str]) -> list[str]:
-    """Phrases that tell messages of a class from the others, best first; none within another.
+def indicators(messages: Sequence[str], contrast: Sequence[str]) -> list[str]:
+    """Return phrases that set messages of a class apart, best first; none is within another.
 
-    Those that one message alone has come last. Where nothing tells, it is the commonest phrase.
+    Phrases of one message alone come last. Where nothing tells, it is the commonest phrase.
+
+    Args:
+        contrast: messages of other classes.
     """
     ours = Counter(phrase for text in messages for phrase in set(phrases(text)))
-    theirs = Counter(phrase for text in others for phrase in set(phrases(text)))
+    theirs = Counter(phrase for text in contrast for phrase in set(phrases(text)))
     scores = _scores(ours, theirs)
-    wanted = [phrase for phrase in ours if _tells(phrase)]
-    wanted.sort(key=lambda p: (ours[p] == 1, -scores[p], -ours[p], -len(p), p))
-    wanted = [p for p in wanted if scores[p] > 0 or not theirs] or wanted[:1]
-    chosen: list[str] = []
-    for phrase in wanted:
-        if not any(_within(phrase, c) or _within(c, phrase) for c in chosen):
-            chosen.append(phrase)
-        if len(chosen) == BEST:
+    ranked = [phrase for phrase in ours if _stands_alone(phrase)]
+    ranked.sort(key=lambda p: (ours[p] == 1, -scores[p], -ours[p], -len(p), p))
+    ranked = [p for p in ranked if scores[p] > 0 or not theirs] or ranked[:1]
+    best: list[str] = []
+    for phrase in ranked:
+        if not any(_within(phrase, b) or _within(b, phrase) for b in best):
+            best.append(phrase)
+        if len(best) == BEST:
             break
-    return chosen
+    return best
 
 
 def merge(ideas: Sequence[str]) -> str:
-    """All ideas in one sentence, each as it stands but for its last stop."""
+    """Join all ideas in one sentence, each as it stands but for its last stop."""
     plain = dict.fromkeys(map(_bare, ideas))
     return LEAD + "; ".join(idea for idea in plain if idea) + "."
 
 
 def ideas_of(paragraph: str) -> list[str]:
-    """The parts of a paragraph between its stops; of a merged one, its ideas."""
+    """Return the parts of a paragraph between its stops: of a merged one, its ideas."""
     parts = _STOP.split(paragraph.removeprefix(LEAD))
     return [part.strip() for part in parts if part.strip()]
 
 
-def label(message: str, known: Mapping[str, str]) -> str:
-    """The class whose paragraph a message comes nearest to; "" on a tie or where nothing is shared.
+def label(message: str, paragraphs: Mapping[str, str]) -> str:
+    """Return the class whose paragraph shares most with a message; "" on a tie and if none does.
 
     Each idea of a paragraph counts as the square of the share of its words that the message has.
+
+    Args:
+        paragraphs: by class.
     """
     said = set(words(message))
     shares = {
         name: sum(_share(idea, said) ** 2 for idea in ideas_of(paragraph))
-        for name, paragraph in known.items()
+        for name, paragraph in paragraphs.items()
     }
     best = max(shares.values(), default=0.0)
     named = [name for name, share in shares.items() if math.isclose(share, best)]
@@ -105,24 +111,24 @@ def _bare(idea: str) -> str:
 
 
 def _share(idea: str, said: Set[str]) -> float:
-    """The share of an idea's words that are said; none unless one of them means something."""
+    """Return the share of an idea's words that are said; 0 unless one of them carries meaning."""
     row = words(idea)
     shared = [word for word in row if word in said]
     return 0.0 if all(map(is_function_word, shared)) else len(shared) / len(row)
 
 
 def lost(paragraph: str, ideas: Sequence[str]) -> list[int]:
-    """The numbers, from 1, of the ideas whose words do not all stand in a paragraph."""
-    known, flat = set(words(paragraph)), paragraph.casefold()
+    """Return the numbers, from 1, of the ideas whose words do not all stand in a paragraph."""
+    said, flat = set(words(paragraph)), paragraph.casefold()
     return [
         number
         for number, idea in enumerate(ideas, 1)
-        if not set(words(idea)) <= known or (not words(idea) and _bare(idea).casefold() not in flat)
+        if not set(words(idea)) <= said or (not words(idea) and _bare(idea).casefold() not in flat)
     ]
 
 
 def _scores(ours: Counter[str], theirs: Counter[str]) -> dict[str, float]:
-    """The z-score of each phrase's log-odds, smoothed with the counts of both sides together."""
+    """Return the z-score of each phrase's log-odds, smoothed with the counts of both sides."""
     both = ours + theirs
     prior, ours_size, theirs_size = both.total(), ours.total(), theirs.total()
     scores = {}
@@ -135,8 +141,8 @@ def _scores(ours: Counter[str], theirs: Counter[str]) -> dict[str, float]:
     return scores
 
 
-def _tells(phrase: str) -> bool:
-    """Whether a phrase may stand by itself: it ends in a word that means something."""
+def _stands_alone(phrase: str) -> bool:
+    """Tell whether a phrase may stand by itself: it ends in a word that carries meaning."""
     parts = phrase.split()
     return not is_function_word(parts[-1]) and parts[0] not in CONJUNCTIONS
 

@@ -1,4 +1,4 @@
-"""Exceptions and conditions: what takes a case out of a rule, and what puts one under it.
+"""Reads exceptions and conditions: what takes a case out of a rule, and what puts one under it.
 
 Both are returned as clauses without the word that opens them: "a storm warning is in force".
 """
@@ -32,7 +32,7 @@ _FOLLOW_CLAUSE = re.compile(
     r"\s+",
     re.IGNORECASE,
 )
-# Words without at least one of which a sentence adds no exception to the one before it.
+# A sentence without any of these words adds no exception to the one before it.
 FOLLOW_UP_WORDS = word_set(
     "apply hold count extend bind run matter operate affect lifted waived aside suspended "
     "relaxed force dropped applied disapplied excused exempt exempted exemption inapplicable "
@@ -63,7 +63,7 @@ _TAIL = re.compile(
 
 
 def split_exception(text: str) -> tuple[str, str | None]:
-    """The sentence without its exception, and the exception; None where it has none."""
+    """Return the sentence without its exception, and the exception; None where it has none."""
     for opener in _OPENER.finditer(text):
         if _NOT_OPENER.search(text[: opener.start()] + " "):
             continue
@@ -77,7 +77,7 @@ def split_exception(text: str) -> tuple[str, str | None]:
 
 
 def _cut(before: str, after: str) -> tuple[str, str]:
-    """The text of the exception, and what follows it."""
+    """Return the text of the exception, and what follows it."""
     closed = after.find(")") if before.count("(") > before.count(")") else -1
     if closed >= 0:
         return after[:closed], after[closed + 1 :]
@@ -108,7 +108,7 @@ _OPENS_CLAUSE = re.compile(
 
 
 def as_clause(text: str, opener: str = "unless") -> str | None:
-    """An exception in the form that follows "when": a clause stays, a phrase becomes one."""
+    """Put an exception in the form that follows "when": a clause stays, a phrase becomes one."""
     text = re.sub(r"\s*\((?:see )?(?:section|part|article)[^)]*\)", "", text)
     text = text.strip(" ,;.:–—")
     if not text:
@@ -121,7 +121,7 @@ def as_clause(text: str, opener: str = "unless") -> str | None:
 
 
 def follow_up_exception(text: str) -> str | None:
-    """The exception that a sentence of its own adds to the rule before it; None if it adds none.
+    """Return the exception that a sentence of its own adds to the rule before it, if any.
 
     "This does not apply when the lock is closed.", "An exception is made where …".
     """
@@ -141,7 +141,7 @@ def follow_up_exception(text: str) -> str | None:
 
 
 def split_condition(text: str) -> tuple[str, str | None]:
-    """The sentence without an "if …" or "when …" clause, and that clause."""
+    """Return the sentence without an "if …" or "when …" clause, and that clause."""
     leading = _CONDITION.match(text)
     if leading is not None:
         parts = re.split(r",\s+", text[leading.end() :])
@@ -150,7 +150,7 @@ def split_condition(text: str) -> tuple[str, str | None]:
             if _MAIN.search(rest):
                 return rest, ", ".join(parts[:count])
         return text, None
-    for found in _CONDITION.finditer(text):
-        if found.start() > 0 and _MAIN.search(text[: found.start()]):
-            return text[: found.start()].strip(" ,"), text[found.end() :].strip(" ,.;")
+    for opener in _CONDITION.finditer(text):
+        if opener.start() > 0 and _MAIN.search(text[: opener.start()]):
+            return text[: opener.start()].strip(" ,"), text[opener.end() :].strip(" ,.;")
     return text, None

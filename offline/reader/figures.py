@@ -1,4 +1,4 @@
-"""The figures of a question: the scenario's own, and the other limit of a counterfactual.
+"""Reads the figures of a question: that of its scenario, and the other limit of a counterfactual.
 
 A figure counts if it is in the rule's unit or in one that converts to it, or is given relative to
 the limit ("3 days late", "2 litres too much").
@@ -63,7 +63,10 @@ _CLAUSE_BREAK = re.compile(r"[.?!:;](?=\s|$)|,\s|\s[–—]\s|\bbut\b")
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """The scenario's figure and, in a counterfactual, the other limit, in the rule's unit."""
+    """The scenario's figure and, in a counterfactual, the other limit, in the rule's unit.
+
+    `count` is how many figures the question holds.
+    """
 
     count: int
     number: int | None
@@ -78,45 +81,44 @@ class _Figure:
 
 
 def read_figures(rule: Rule, text: Text, topic: tuple[int, int]) -> Figures:
-    """The figures of a question that bear on the rule's limit.
+    """Read the figures of a question that bear on the rule's limit.
 
     Args:
         topic: the span of words that names the rule; nothing is read into it.
     """
     if rule.unit is None or rule.value is None:
         return Figures(0, None, None)
-    found = _in_unit(rule, text.raw)
-    if not found:
+    figures = _in_unit(rule, text.raw)
+    if not figures:
         return Figures(0, None, None)
-    if len(found) == 1:
-        return Figures(1, found[0].value, None)
+    if len(figures) == 1:
+        return Figures(1, figures[0].value, None)
     start, end = text.starts[topic[0]], text.ends[topic[1] - 1]
     raw = text.raw[:start] + "_" * (end - start) + text.raw[end:]
-    weights = [(_hypothetical_weight(raw, figure), n) for n, figure in enumerate(found)]
-    top = max(weights)
-    hypothetical = found[top[1]] if top[0] > 0 else found[-1]
-    others = [figure for figure in found if figure is not hypothetical]
-    return Figures(len(found), others[0].value, hypothetical.value)
+    weight, place = max((_hypothetical_weight(raw, f), n) for n, f in enumerate(figures))
+    hypothetical = figures.pop(place if weight > 0 else -1)
+    return Figures(len(figures) + 1, figures[0].value, hypothetical.value)
 
 
 def _in_unit(rule: Rule, raw: str) -> list[_Figure]:
+    """Return the figures of a text in the rule's unit, relative ones added to its limit."""
     figures: list[_Figure] = []
     for match in _FIGURE.finditer(raw):
         value = parse_number(match.group("number"))
         if value is None:
             continue
         end = match.end("unit") if match.group("unit") else match.end("number")
-        own = _converted(value, match, rule)
-        if own is None or rule.value is None:
+        converted = _converted(value, match, rule)
+        if converted is None or rule.value is None:
             continue
         lead = raw[max(0, match.start() - 80) : match.start()]
         rest = "" if _ASKED_FIGURE.search(lead) else raw[end : end + 40]
         sign = -1 if rule.kind == "minimum" else 1
         if _PAST_LIMIT.match(rest) or _BY_WHICH.search(lead):
-            own = rule.value + sign * own
+            converted = rule.value + sign * converted
         elif _BEFORE_LIMIT.match(rest):
-            own = rule.value - sign * own
-        figures.append(_Figure(own, match.start(), end))
+            converted = rule.value - sign * converted
+        figures.append(_Figure(converted, match.start(), end))
     return figures or [
         _Figure(int(match.group("number")), match.start(), match.end())
         for match in _DAY_NUMBER.finditer(raw)
@@ -125,36 +127,33 @@ def _in_unit(rule: Rule, raw: str) -> list[_Figure]:
 
 
 def _converted(value: int, match: re.Match[str], rule: Rule) -> int | None:
-    """A figure in the rule's unit; None where it is in a unit that says nothing about it."""
+    """Return a figure in the rule's unit; None where it is in a unit that says nothing about it."""
     assert rule.unit is not None
     raw_unit = re.sub(r"^(?:more|further|full|whole) ", "", (match.group("unit") or "").lower())
     if match.group("symbol"):
         raw_unit = match.group("symbol").strip()
     unit = unit_name(raw_unit) if raw_unit not in ("$", "€", "£") else rule.unit
     last = (unit or raw_unit).rpartition(" ")[2]
-    wanted = rule.unit.rpartition(" ")[2]
-    if stem(last) == stem(wanted) or raw_unit.rpartition(" ")[2] == wanted:
+    target = rule.unit.rpartition(" ")[2]
+    if stem(last) == stem(target) or raw_unit.rpartition(" ")[2] == target:
         return value
     if unit is None and any(word in rule.unit.split() for word in (raw_unit, raw_unit + "s")):
         return value
     for scale in _SCALES:
-        if last in scale and wanted in scale:
-            whole, rest = divmod(value * scale[last], scale[wanted])
+        if last in scale and target in scale:
+            whole, rest = divmod(value * scale[last], scale[target])
             # Between two whole figures only the side of the limit matters.
             return whole if rest == 0 or rule.kind == "minimum" else whole + 1
     return None
 
 
 def _hypothetical_weight(raw: str, figure: _Figure) -> float:
-    """How much a figure looks like the limit of a counterfactual."""
+    """Return how much a figure looks like the limit of a counterfactual."""
     begins = [m.end() for m in _CLAUSE_BREAK.finditer(raw, 0, figure.start)]
     begin = begins[-1] if begins else 0
     ends = _CLAUSE_BREAK.search(raw, figure.end)
     clause = raw[begin : ends.start() if ends else len(raw)]
     near = raw[max(begin, figure.start - 24) : figure.end + 16]
-    weight = float(len({m.group().lower() for m in _HYPOTHETICAL.finditer(clause)}))
-    return (
-        weight
-        + 3.0 * (_LIMIT_NOUN.search(clause) is not None)
-        + (1.5 * (_LIMIT_NOUN.search(near) is not None))
-    )
+    cues = {m.group().lower() for m in _HYPOTHETICAL.finditer(clause)}
+    named, named_near = (_LIMIT_NOUN.search(part) is not None for part in (clause, near))
+    return len(cues) + 3.0 * named + 1.5 * named_near

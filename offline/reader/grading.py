@@ -1,7 +1,7 @@
 """The grader: compares the student's answers with the expert's.
 
-The verdict decides; the facts recited before it tell a right answer from a lucky one. Answers of
-models that do not use the canonical form are read by their last sentence and the verdict words.
+The verdict decides; the facts recited before it tell a right answer from a lucky one. Answers that
+are not in the canonical form are read by their last sentence and the words of verdicts in them.
 """
 
 import re
@@ -34,6 +34,7 @@ _NO_FINE = re.compile(
     r"charge|(?:no|zero|0) (?:crowns|money))\b",
     re.IGNORECASE,
 )
+_NEGATION = re.compile(r"\b(?:not|no|never|none)\b|n['’]t\b")
 _NO_EXCEPTION = re.compile(
     r"\b(?:no (?:such )?exceptions?|none|without exceptions?)\b", re.IGNORECASE
 )
@@ -91,8 +92,8 @@ class Grading:
     critique: str
 
 
-def grade(question: str, expert: str, answers: list[str]) -> Grading:
-    """Grades for a student's answers to one question.
+def grade(expert: str, answers: list[str]) -> Grading:
+    """Grade a student's answers to one question.
 
     Raises:
         ValueError: the expert's answer is empty, so there is nothing to compare with.
@@ -103,13 +104,11 @@ def grade(question: str, expert: str, answers: list[str]) -> Grading:
     grades = tuple(_grade(gold, expert, answer) for answer in answers)
     faults = [
         fact
-        for answer, given in zip(answers, grades, strict=True)
-        if given != "correct"
+        for answer, graded in zip(answers, grades, strict=True)
+        if graded != "correct"
         for fact in _faults(expert, answer)
     ]
-    return Grading(
-        grades, _missed(gold, grades, faults), _critique(question, expert, grades, faults)
-    )
+    return Grading(grades, _missed(gold, grades, faults), _critique(expert, faults))
 
 
 def _grade(gold: str, expert: str, answer: str) -> str:
@@ -123,41 +122,41 @@ def _grade(gold: str, expert: str, answer: str) -> str:
 
 
 def _final(text: str) -> str:
-    """The verdict of an answer: after the last "So:", else its last sentence."""
-    said = verdict(text)
-    if said:
-        return said
+    """Return the verdict of an answer: after the last "So:", else its last sentence."""
+    if concluded := verdict(text):
+        return concluded
     sentences = [s.strip() for s in re.split(r"(?<=[.!?])\s+|\n+", text.strip()) if s.strip()]
     return sentences[-1].strip(".!\"' ").casefold() if sentences else ""
 
 
 def _likeness(gold: str, answer: str) -> float:
-    """How far an answer's verdict is the expert's: 1 for the same, else the share of its words."""
-    said = _final(answer)
-    wanted = normal(gold)
-    if normal(said) == wanted:
+    """Return how near an answer's verdict is to the expert's.
+
+    That is 1 for the same, else the share of words that they have in common.
+    """
+    final, expected = _final(answer), normal(gold)
+    if normal(final) == expected:
         return 1.0
-    if _YES_NO.match(said):
+    if _YES_NO.match(final):
         return 0.0
     if not verdict(answer):
-        found = _from_words(gold, answer) or _from_words(gold, said)
-        if found is not None:
-            return float(normal(found) == wanted)
-        if wanted and f" {wanted} " in f" {normal(said)} " and not _denies(said, gold):
+        inferred = _from_words(gold, answer) or _from_words(gold, final)
+        if inferred is not None:
+            return float(normal(inferred) == expected)
+        if expected and f" {expected} " in f" {normal(final)} " and not _denies(final, gold):
             return 1.0
-    shared = set(content_stems(gold)) & set(content_stems(said))
-    total = max(len(set(content_stems(gold))), len(set(content_stems(said))))
-    return min(len(shared) / total, 0.99) if total else 0.0
+    ours, theirs = set(content_stems(gold)), set(content_stems(final))
+    total = max(len(ours), len(theirs))
+    return min(len(ours & theirs) / total, 0.99) if total else 0.0
 
 
-def _denies(said: str, gold: str) -> bool:
-    """Whether one of two texts has a negation that the other lacks."""
-    negation = re.compile(r"\b(?:not|no|never|none)\b|n['’]t\b")
-    return (negation.search(said) is None) != (negation.search(gold) is None)
+def _denies(one: str, other: str) -> bool:
+    """Tell whether one of two texts has a negation that the other lacks."""
+    return (_NEGATION.search(one) is None) != (_NEGATION.search(other) is None)
 
 
 def _from_words(gold: str, text: str) -> str | None:
-    """The verdict that free text comes to, in the vocabulary that the expert's belongs to."""
+    """Return the verdict that free text comes to, in the words of the expert's; None for none."""
     last = _final(text)
     if gold in ("breach", "no breach"):
         return _either(last, text, (_NO_BREACH, "no breach"), (_BREACH, "breach"))
@@ -169,26 +168,27 @@ def _from_words(gold: str, text: str) -> str | None:
         if _NO_FINE.search(last):
             return "no fine"
         amounts = _AMOUNT.findall(last) or _AMOUNT.findall(text)
-        unit = gold.rpartition(" ")[2]
-        same = [a for a in amounts if stem(a[1]) == stem(unit)] or (
-            amounts if gold == "no fine" else []
-        )
-        return " ".join(same[-1]) if same else None
+        unit = stem(gold.rpartition(" ")[2])
+        alike = [amount for amount in amounts if stem(amount[1]) == unit]
+        if not alike and gold == "no fine":
+            alike = amounts
+        return " ".join(alike[-1]) if alike else None
     return None
 
 
 def _either(
     last: str, text: str, first: tuple[re.Pattern[str], str], second: tuple[re.Pattern[str], str]
 ) -> str | None:
-    for where in (last, text):
+    """Return the verdict whose words stand in the last sentence, or else anywhere in the text."""
+    for part in (last, text):
         for cue, name in (first, second):
-            if cue.search(where):
+            if cue.search(part):
                 return name
     return None
 
 
 def normal(text: str) -> str:
-    """A verdict in the form in which two are compared."""
+    """Return a verdict in the form in which two are compared."""
     text = re.sub(r"[^\w\s'-]", " ", text.casefold().replace(",", ""))
     text = re.sub(r"\s+", " ", text).strip(" '-")
     text = _SYNONYMS.get(text, text)
@@ -204,43 +204,40 @@ def _plain(word: str) -> str:
 
 
 def _facts(text: str) -> dict[str, list[str]]:
-    """What an answer recites before its verdict, by sort of fact."""
+    """Return what an answer recites before its verdict, by sort of fact."""
     before = re.split(r"\bSo:", text)[0] if "So:" in text else text
     facts: dict[str, list[str]] = {}
     for name, form in _FACTS.items():
-        found = [normal(_said(m)) for m in form.finditer(before)]
-        if found:
-            facts[name] = found
+        values = [normal(" ".join(filter(None, m.groups()))) for m in form.finditer(before)]
+        if values:
+            facts[name] = values
     return facts
 
 
-def _said(match: re.Match[str]) -> str:
-    return " ".join(group for group in match.groups() if group)
-
-
 def _compared(expert: str, answer: str) -> list[tuple[str, bool]]:
-    """The facts in which an answer differs, each with whether the answer merely lacks it."""
-    known, said = _facts(expert), _facts(answer)
+    """Return the facts in which an answer differs, each with whether it merely lacks the fact."""
+    right, recited = _facts(expert), _facts(answer)
     differing: list[tuple[str, bool]] = []
-    for name, values in known.items():
-        if name not in said:
+    for name, values in right.items():
+        if name not in recited:
             differing.append((name, True))
         elif name == "comparison":
-            if not set(said[name]) <= set(values):
+            if not set(recited[name]) <= set(values):
                 differing.append((name, False))
-        elif said[name][0] != values[0]:
+        elif recited[name][0] != values[0]:
             differing.append((name, False))
     return differing
 
 
 def _faults(expert: str, answer: str) -> list[str]:
-    """The facts that an answer has wrong, or, where it has none wrong, those that it lacks."""
+    """Return the facts that an answer has wrong, or, if none is wrong, those that it lacks."""
     differing = _compared(expert, answer)
     wrong = [name for name, missing in differing if not missing]
     return wrong or [name for name, _ in differing]
 
 
 def _missed(gold: str, grades: tuple[str, ...], faults: list[str]) -> str:
+    """Say what was missed; "" where all answers are correct."""
     failed = sum(g != "correct" for g in grades)
     if not failed:
         return ""
@@ -252,16 +249,18 @@ def _missed(gold: str, grades: tuple[str, ...], faults: list[str]) -> str:
 
 
 def _commonest(faults: list[str]) -> str | None:
+    """Return the commonest fault, and of several the first."""
     return max(faults, key=lambda name: (faults.count(name), -faults.index(name)), default=None)
 
 
-def _critique(question: str, expert: str, grades: tuple[str, ...], faults: list[str]) -> str:
+def _critique(expert: str, faults: list[str]) -> str:
+    """Say how the question could be made harder: at what was missed, else at what it lacks."""
     what = _commonest([f for f in faults if f != "key"] or faults)
     if what is not None:
         return _CRITIQUES[what]
-    known = _facts(expert)
-    if "fine" not in known:
+    recited = _facts(expert)
+    if "fine" not in recited:
         return "Ask for the fine as well, so that the grade of breach has to be known."
-    if "met" not in known:
+    if "met" not in recited:
         return "State a circumstance in the scene, so that the exception has to be known."
     return "Move the figure nearer to the limit, or ask for the rule in other words."

@@ -1,8 +1,8 @@
 """The little English that the reader knows: word classes, stems and number words.
 
 The lists are closed classes (articles, prepositions, auxiliaries) and the few open-class words that
-drafting uses with a fixed sense (actors, measures, grades of breach). Nothing here is taken from
-any one set of documents.
+drafting uses in a fixed sense (actors, measures, grades of breach). None of them is taken from any
+one set of documents.
 """
 
 import re
@@ -10,12 +10,12 @@ from functools import lru_cache
 
 
 def word_list(text: str) -> list[str]:
-    """The words of a text, in order."""
+    """Return the words of a text, in order."""
     return text.split()
 
 
 def word_set(text: str) -> frozenset[str]:
-    """The words of a text, as a set."""
+    """Return the words of a text, as a set."""
     return frozenset(text.split())
 
 
@@ -170,19 +170,19 @@ _DIGIT = re.compile(r"[0-9]")
 
 
 def has_number(text: str) -> bool:
-    """Whether a text may hold a number, in digits or in words."""
+    """Tell whether a text may hold a number, in digits or in words."""
     if _DIGIT.search(text) is not None:
         return True
     return not _NUMBER_WORDS.isdisjoint(_LETTERS.findall(text.lower()))
 
 
 def is_ordinal(text: str) -> bool:
-    """Whether a number is written as a place in a row: "5th", "third"."""
+    """Tell whether a number is written as a place in a row: "5th", "third"."""
     return text.lower() in _ORDINALS or (text[:1].isdigit() and text[-1:].isalpha())
 
 
 def parse_number(text: str) -> int | None:
-    """The whole number that the text writes in digits or words; None for a broken one."""
+    """Return the whole number that a text writes in digits or words; None for any other text."""
     text = text.lower().replace(",", "").strip()
     for word, factor in (("thousand", 1_000), ("million", 1_000_000)):
         if text.endswith(word):
@@ -216,7 +216,7 @@ def _number_words(text: str) -> int | None:
 
 @lru_cache(maxsize=65536)
 def singular(word: str) -> str:
-    """The singular of a noun, by the regular endings and a short list of others."""
+    """Return the singular of a noun, by the regular endings and a short list of exceptions."""
     if word in PLURAL_ONLY or len(word) < 4:
         return word
     if word in _IRREGULAR and word not in ("lives", "leaves"):
@@ -231,7 +231,7 @@ def singular(word: str) -> str:
 
 
 def plural(word: str) -> str:
-    """The plural of a unit's name."""
+    """Return the plural of a unit's name."""
     if word.endswith("s") or word in ("percent", "kg", "km", "people"):
         return word
     if word in ("foot", "person", "man"):
@@ -245,7 +245,7 @@ def plural(word: str) -> str:
 
 @lru_cache(maxsize=65536)
 def stem(word: str) -> str:
-    """A crude stem: plurals, -ing, -ed and irregular forms fall together with their base."""
+    """Return a crude stem: plurals, -ing, -ed and irregular forms share that of their base."""
     word = word.lower().replace("’", "'")
     if word.endswith("'s") or word.endswith("s'"):
         word = word[:-2]
@@ -267,5 +267,5 @@ WORD = re.compile(r"[A-Za-z0-9]+(?:['’][A-Za-z]+)?")
 
 
 def content_stems(text: str) -> list[str]:
-    """The stems of the words that carry meaning, hyphenated words taken apart."""
+    """Return the stems of the words that carry meaning, hyphenated words taken apart."""
     return [stem(word) for word in WORD.findall(text) if word.lower() not in STOP]

@@ -1,4 +1,4 @@
-"""Limits in a clause: "within 21 days", "no more than forty litres", "must not be under 3 metres".
+"""Reads limits in a clause: "within 21 days", "no more than forty litres", "not under 3 metres".
 
 `find_limit` reads one clause whose mood is known (a duty, a permission, a prohibition). It finds
 the quantities first and then looks at the words around each, so that long clauses cost little.
@@ -77,10 +77,12 @@ _AFTER = r"(?:after|from|following|of|since|once)\b"
 
 @dataclass(frozen=True, slots=True)
 class _Form:
-    """One way to word a limit: the words before and after a quantity, and what they make of it.
+    """A way to word a limit: the words before and after a quantity, and the kind that they make.
 
-    A kind is None in a mood in which the words set no limit. `time` asks for a unit of time (True)
-    or for any other (False).
+    Attributes:
+        kinds: by mood; None where the words set no limit in it.
+        time: whether the unit must be one of time; None if either will do.
+        ordinal: whether the number must be a place in a row: "the 5th day".
     """
 
     before: re.Pattern[str]
@@ -237,7 +239,7 @@ class Limit:
 
 
 def find_limit(clause: str, mood: Mood) -> Limit | None:
-    """The first limit that the clause sets, in the given mood."""
+    """Return the first limit that the clause sets in a mood; None where it sets none."""
     if not has_number(clause):
         return None
     for quantity in _QUANTITY.finditer(clause):
@@ -250,31 +252,32 @@ def find_limit(clause: str, mood: Mood) -> Limit | None:
 
 
 def find_stated_limit(clause: str) -> Limit | None:
-    """The limit of a clause that names it: "The maximum weight of a crate is 30 kilograms."."""
+    """Return the limit of a clause that names it: "The maximum weight of a crate is 30 kg."."""
     if not has_number(clause):
         return None
     for quantity in _QUANTITY.finditer(clause):
-        named = _STATED.search(clause[max(0, quantity.start() - 2 * _LEAD) : quantity.start()])
-        if named is None or quantity.start() - 2 * _LEAD + named.start() > _EARLY:
+        lead = quantity.start() - 2 * _LEAD
+        named = _STATED.search(clause[max(0, lead) : quantity.start()])
+        if named is None or lead + named.start() > _EARLY:
             continue
         kind = _STATED_KINDS.get(named.group("what").lower(), "maximum")
-        start = max(0, quantity.start() - 2 * _LEAD) + named.start()
+        start = max(0, lead) + named.start()
         return _limit(quantity, kind, start, quantity.end(), True if kind == "deadline" else None)
     return None
 
 
 def has_fraction(text: str) -> bool:
-    """Whether the text has a number with a fraction, which a `Rule` cannot hold."""
+    """Tell whether the text has a number with a fraction, which a `Rule` cannot hold."""
     return _FRACTION.search(text) is not None
 
 
 def is_physical(unit: str | None) -> bool:
-    """Whether a unit measures (days, metres, euros) rather than counts things (guests, boxes)."""
+    """Tell whether a unit measures (days, metres, euros) rather than counts (guests, boxes)."""
     return unit is None or unit.rpartition(" ")[2] in _PHYSICAL
 
 
 def unit_name(text: str) -> str | None:
-    """The plural, spelled-out name of a unit of measure; None where the words are none."""
+    """Return the plural, spelled-out name of a unit of measure; None where the words are none."""
     text = re.sub(r"\s+", " ", text.lower().replace("’", "'")).strip()
     qualifier, _, last = text.rpartition(" ")
     last = last.removesuffix("'").removesuffix("'s")
@@ -288,17 +291,16 @@ def unit_name(text: str) -> str | None:
 def _formed(
     form: _Form, quantity: re.Match[str], before: str, clause: str, mood: Mood
 ) -> Limit | None:
-    """The limit that one form makes of a quantity."""
+    """Return the limit that one form makes of a quantity; None where the form does not fit."""
     kind = form.kinds[mood]
     if kind is None or form.ordinal != is_ordinal(quantity.group("number")):
         return None
     lead = form.before.search(before)
     if lead is None:
         return None
-    start = (
-        quantity.start() - len(before) + lead.start() if form.before.pattern else quantity.start()
-    )
-    end = quantity.end()
+    start, end = quantity.span()
+    if form.before.pattern:
+        start += lead.start() - len(before)
     if form.after is not None:
         tail = form.after.match(clause, end) or form.after.match(clause, quantity.end("number"))
         if tail is None:
@@ -311,6 +313,7 @@ def _formed(
 def _limit(
     quantity: re.Match[str], kind: RuleKind, start: int, end: int, time: bool | None
 ) -> Limit | None:
+    """Make the limit; None where the number is broken or the unit not of the sort asked for."""
     value = parse_number(quantity.group("number"))
     symbol, raw = quantity.group("symbol"), quantity.group("unit") or ""
     unit = _SPELLED[symbol] if symbol else unit_name(raw)

@@ -1,4 +1,4 @@
-"""Finds which rule or definition a freely worded question is about.
+"""Finds the rule or definition that a freely worded question is about.
 
 A rule is recognised by the stems of its topic. The longest match wins, so that "visiting vessel
 fee" is not taken for "visiting vessel"; the surroundings of the rule only break ties.
@@ -30,7 +30,7 @@ class Text:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """How well a name fits a question: a score, and the words `text.words[first:last]`."""
+    """A name that fits a question: how well, and the words `text.words[first:last]`."""
 
     score: float
     first: int
@@ -38,46 +38,46 @@ class Match:
 
 
 def analyse(raw: str) -> Text:
-    """The question cut into words."""
-    found = list(WORD.finditer(raw))
-    words = tuple(m.group() for m in found)
+    """Cut a question into words."""
+    matches = list(WORD.finditer(raw))
+    words = tuple(m.group() for m in matches)
     return Text(
         raw,
         words,
         tuple(stem(word) for word in words),
-        tuple(m.start() for m in found),
-        tuple(m.end() for m in found),
+        tuple(m.start() for m in matches),
+        tuple(m.end() for m in matches),
     )
 
 
 def find_name(name: str, text: Text, *, whole: bool = False) -> Match | None:
-    """The best match of a topic or term in a question.
+    """Return the best match of a topic or term in a question; None where it is not named.
 
     A whole match in order counts most; next the same words in another order ("notice of arrival");
-    next the end of the name with its head noun ("holding tank" for "full holding tank"), unless the
-    whole name is wanted.
+    next the end of the name with its head noun ("holding tank" for "full holding tank").
+
+    Args:
+        whole: the whole name must be there.
     """
-    wanted = [stem(word) for word in WORD.findall(name) if word.lower() not in STOP]
-    if not wanted:
-        wanted = [stem(word) for word in WORD.findall(name)]
-    if not wanted:
+    stems = content_stems(name) or [stem(word) for word in WORD.findall(name)]
+    if not stems:
         return None
-    together = _contiguous(wanted, text)
+    together = _contiguous(stems, text)
     if together is not None:
-        return Match(_worth(len(wanted)), *together)
-    spread = _spread(wanted, text)
+        return Match(_worth(len(stems)), *together)
+    spread = _spread(stems, text)
     if spread is not None:
-        return Match(0.85 * _worth(len(wanted)), *spread)
-    for start in range(1, len(wanted)) if not whole else ():
-        tail = _contiguous(wanted[start:], text)
-        share = (len(wanted) - start) / len(wanted)
+        return Match(0.85 * _worth(len(stems)), *spread)
+    for start in range(1, len(stems)) if not whole else ():
+        tail = _contiguous(stems[start:], text)
+        share = (len(stems) - start) / len(stems)
         if tail is not None and share >= 0.5 and _stands_alone(tail, text):
-            return Match(0.85 * share * _worth(len(wanted) - start), *tail)
+            return Match(0.85 * share * _worth(len(stems) - start), *tail)
     return None
 
 
 def _stands_alone(span: tuple[int, int], text: Text) -> bool:
-    """Whether no other word makes a noun another thing: "the seal", not "the fee seal"."""
+    """Tell whether no other word makes a noun another thing: "the seal", not "the fee seal"."""
     first, last = span
     before = text.words[first - 1].lower() if first > 0 else ""
     if last - first == 1 and before not in DETERMINERS and before != "of":
@@ -93,33 +93,36 @@ def _worth(length: int) -> float:
     return 1.0 + 0.5 * length
 
 
-def _contiguous(wanted: Sequence[str], text: Text) -> tuple[int, int] | None:
-    """Where the stems stand one after the other, little words between them not counted."""
-    for first, found in enumerate(text.stems):
-        if found != wanted[0]:
+def _contiguous(stems: Sequence[str], text: Text) -> tuple[int, int] | None:
+    """Return where the stems stand one after the other, little words between them not counted."""
+    for first, found_stem in enumerate(text.stems):
+        if found_stem != stems[0]:
             continue
         at, matched = first + 1, 1
-        while matched < len(wanted) and at < len(text.stems):
-            if text.stems[at] == wanted[matched]:
+        while matched < len(stems) and at < len(text.stems):
+            if text.stems[at] == stems[matched]:
                 matched += 1
             elif text.words[at].lower() not in ("of", "the", "a", "an", "and", "in", "for", "on"):
                 break
             at += 1
-        if matched == len(wanted):
+        if matched == len(stems):
             return first, at
     return None
 
 
-def _spread(wanted: Sequence[str], text: Text) -> tuple[int, int] | None:
-    """The narrowest place that has all stems in any order, at most six words wide."""
-    if len(wanted) < 2 or not set(wanted) <= set(text.stems):
+def _spread(stems: Sequence[str], text: Text) -> tuple[int, int] | None:
+    """Return the narrowest place of one sentence that has all stems, in any order.
+
+    At most five other words may stand between them.
+    """
+    if len(stems) < 2 or not set(stems) <= set(text.stems):
         return None
     best: tuple[int, int] | None = None
     for first in range(len(text.stems)):
-        if text.stems[first] not in wanted:
+        if text.stems[first] not in stems:
             continue
-        missing = Counter(wanted)
-        for last in range(first, min(len(text.stems), first + len(wanted) + 5)):
+        missing = Counter(stems)
+        for last in range(first, min(len(text.stems), first + len(stems) + 5)):
             missing -= Counter([text.stems[last]])
             if not missing:
                 if _SENTENCE_END.search(text.raw, text.starts[first], text.ends[last]):
@@ -132,7 +135,7 @@ def _spread(wanted: Sequence[str], text: Text) -> tuple[int, int] | None:
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """A rule that a question may be about."""
+    """A rule that a question may be about, with its score."""
 
     norm: Norm
     match: Match
@@ -140,7 +143,7 @@ class Ranked:
 
 
 def rank_norms(code: Code, text: Text) -> list[Ranked]:
-    """The rules whose topic the question names, the likeliest first."""
+    """Return the rules whose topic the question names, the likeliest first."""
     ranked: list[Ranked] = []
     asked = set(text.stems)
     units = {name for word in text.words if (name := unit_name(word))}
@@ -158,6 +161,7 @@ def rank_norms(code: Code, text: Text) -> list[Ranked]:
 
 
 def _rarity(code: Code) -> dict[str, float]:
+    """Return how rare each stem is in the rules of a code: its inverse frequency."""
     counts: Counter[str] = Counter()
     for norm in code.norms:
         counts.update(set(content_stems(norm.quotes[0].text)))
@@ -167,15 +171,11 @@ def _rarity(code: Code) -> dict[str, float]:
 
 def _without_parts(ranked: list[Ranked]) -> list[Ranked]:
     """Leave out topics that are only matched inside of a longer one: "vessel" in "vessel fee"."""
-    kept: list[Ranked] = []
-    for candidate in ranked:
-        inside = any(
-            other.match.first <= candidate.match.first
-            and candidate.match.last <= other.match.last
-            and other.match.last - other.match.first > candidate.match.last - candidate.match.first
-            for other in ranked
-            if other.match.score > candidate.match.score
-        )
-        if not inside:
-            kept.append(candidate)
-    return kept
+    matches = [candidate.match for candidate in ranked]
+    return [c for c in ranked if not any(_is_part(c.match, whole) for whole in matches)]
+
+
+def _is_part(part: Match, whole: Match) -> bool:
+    within = whole.first <= part.first and part.last <= whole.last
+    longer = whole.last - whole.first > part.last - part.first
+    return within and longer and whole.score > part.score

@@ -1,7 +1,7 @@
-"""The mood of a clause: what its modal verb commands, allows or forbids, and of whom.
+"""Splits a clause at its modal verb, which tells its mood: it commands, allows or forbids.
 
-`split_at_modal` takes a clause apart into subject, mood and predicate; forms without a modal verb
-of their own ("is prohibited", "No person may", "Never leave", "Only pilots may") come out the same.
+`split_at_modal` returns subject, mood and predicate. Forms that have no modal verb, or in which it
+alone does not tell, come out the same: "is prohibited", "No person may", "Never leave".
 """
 
 import re
@@ -114,7 +114,7 @@ class Split:
 
 
 def split_at_modal(main: str) -> Split | None:
-    """The clause taken apart; None where nothing in it rules anything."""
+    """Take the clause apart; None where nothing in it rules anything."""
     imperative = _IMPERATIVE.match(main)
     if imperative is not None:
         return Split("", main[imperative.end() :], "negative", passive=False)
@@ -124,7 +124,7 @@ def split_at_modal(main: str) -> Split | None:
             continue
         if modal.lastgroup != "duty" and _WITHIN_SIDE_CLAUSE.search(before):
             return None
-        split = _moody(modal, before.strip(" ,"), after)
+        split = _split(modal, before.strip(" ,"), after)
         if _SIDE_CLAUSE.match(split.subject):
             return None
         if split.mood != "duty" and _NOT_RULING.match(split.predicate):
@@ -134,7 +134,7 @@ def split_at_modal(main: str) -> Split | None:
 
 
 def _is_norm(modal: re.Match[str], before: str, after: str) -> bool:
-    """Whether a modal verb rules something, rather than saying what is possible or meant."""
+    """Tell whether a modal verb rules something, rather than saying what is possible or meant."""
     kind, word = modal.lastgroup, modal.group().lower()
     if modal.group() == "May" or (
         word.startswith(("can", "should", "will")) and not _denied(modal, before)
@@ -148,13 +148,14 @@ def _is_norm(modal: re.Match[str], before: str, after: str) -> bool:
 
 
 def _denied(modal: re.Match[str], before: str) -> bool:
-    """Whether "cannot" and the like forbid: "visitors cannot", but not "we cannot promise"."""
+    """Tell whether "cannot" and the like forbid: "visitors cannot", but not "we cannot promise"."""
     last = re.findall(r"[a-z]+", before.lower())[-3:]
     named = any(w in ACTORS or singular(w) in ACTORS for w in last)
     return modal.lastgroup == "neg" and named and last[-1:] not in (["we"], ["they"], ["it"], ["i"])
 
 
-def _moody(modal: re.Match[str], before: str, after: str) -> Split:
+def _split(modal: re.Match[str], before: str, after: str) -> Split:
+    """Take a clause apart at a modal verb that rules something."""
     kind = modal.lastgroup
     no_subject = _NO_SUBJECT.match(before)
     mood: Mood = "duty"
@@ -191,7 +192,7 @@ def _moody(modal: re.Match[str], before: str, after: str) -> Split:
 
 
 def _main_subject(before: str) -> str:
-    """The subject without adverbials before it: "Within 3 days of landing, | the skipper"."""
+    """Return the subject without adverbials before it: "Within 3 days, | the skipper"."""
     if _ADVERBIAL.match(before) is None:
         return before
     tail = before.rpartition(", ")[2]
@@ -201,25 +202,27 @@ def _main_subject(before: str) -> str:
 
 
 def _last_determiner(text: str) -> int:
-    found = list(re.finditer(r"\b(?:the|an?|each|every|any|no|all)\b", text, re.IGNORECASE))
-    return found[-1].start() if found else 0
+    matches = list(re.finditer(r"\b(?:the|an?|each|every|any|no|all)\b", text, re.IGNORECASE))
+    return matches[-1].start() if matches else 0
 
 
 def split_only(split: Split) -> tuple[Split, str | None]:
-    """ "X may be done only when Y" and "Only Y may do X" forbid X, with Y as the exception."""
+    """Turn "X may be done only when Y" and "Only Y may do X" into a ban of X, with an exception.
+
+    Returns:
+        The clause, and the exception that Y is; other clauses as they are, and None.
+    """
     if split.mood != "permission":
         return split, None
     subject = _ONLY_SUBJECT.match(split.subject)
     if subject is not None:
         who = split.subject[subject.end() :]
         return Split("", split.predicate, "negative", split.passive, True), f"it concerns {who}"
-    found = _ONLY.search(split.predicate)
-    if found is None or find_limit(split.predicate, "permission") is not None:
+    only = _ONLY.search(split.predicate)
+    if only is None or find_limit(split.predicate, "permission") is not None:
         return split, None
-    rest = re.sub(r"^(?:when|where|if|while)\s+", "", found.group("rest").strip(), flags=re.I)
-    kept = split.predicate[: found.start()]
-    if "," in kept:
+    rest = re.sub(r"^(?:when|where|if|while)\s+", "", only.group("rest").strip(), flags=re.I)
+    before = split.predicate[: only.start()]
+    if "," in before or re.match(r"^\s*(?:be)?\s*$", before):
         return split, None
-    if re.match(r"^\s*(?:be)?\s*$", kept):
-        return split, None
-    return Split(split.subject, kept, "negative", split.passive), rest
+    return Split(split.subject, before, "negative", split.passive), rest

@@ -1,8 +1,8 @@
 """Reads passages into rules, penalties, definitions and references between sections.
 
 `read_passage` reads one passage, `read_code` several together, so that a grade that stands in
-another section, or a fine in the penalties part, finds its rule. Every finding keeps the exact
-spans it was read from, for quoting.
+another section, or a fine in the part on penalties, finds its rule. Every finding has the exact
+spans that it was read from, for quoting.
 """
 
 import re
@@ -50,7 +50,7 @@ _UNITS = re.compile(
 
 @dataclass(frozen=True, slots=True)
 class Quote:
-    """An exact substring of a passage, and where it starts there."""
+    """An exact substring of a passage, with where it starts there."""
 
     passage_id: str
     start: int
@@ -63,17 +63,14 @@ class Norm:
 
     Attributes:
         section: number of its section, "3.2"; empty where the passage shows none.
-        names: the topic and other names for the ruled thing, the topic first.
         condition: what must hold for the rule to bind at all.
         quotes: the rule's sentence first, then those of its exception and its grade.
         grade_elsewhere: the text says that the grade stands in another section.
     """
 
     rule: Rule
-    passage_id: str
     section: str
     heading: str
-    names: tuple[str, ...]
     condition: str | None
     quotes: list[Quote]
     exception_quote: Quote | None = None
@@ -82,8 +79,8 @@ class Norm:
 
 
 @dataclass(frozen=True, slots=True)
-class Found(Generic[T]):
-    """A penalty, a definition or a grade by reference, with its quote."""
+class Finding(Generic[T]):
+    """A penalty, a definition or a grade by reference, with its quote and its section."""
 
     value: T
     quote: Quote
@@ -92,20 +89,20 @@ class Found(Generic[T]):
 
 @dataclass(slots=True)
 class Code:
-    """All that was read from one or more passages."""
+    """Everything that was read from one or more passages."""
 
     norms: list[Norm] = field(default_factory=list)
-    penalties: list[Found[Penalty]] = field(default_factory=list)
-    definitions: list[Found[Definition]] = field(default_factory=list)
-    references: list[Found[GradeStatement]] = field(default_factory=list)
+    penalties: list[Finding[Penalty]] = field(default_factory=list)
+    definitions: list[Finding[Definition]] = field(default_factory=list)
+    references: list[Finding[GradeStatement]] = field(default_factory=list)
 
-    def penalty(self, grade: str | None) -> Found[Penalty] | None:
-        """What a breach of a grade costs."""
+    def penalty(self, grade: str | None) -> Finding[Penalty] | None:
+        """Return what a breach of a grade costs; None where that was not read."""
         return next((p for p in self.penalties if p.value.grade == grade), None)
 
 
 def read_code(extracts: list[Extract]) -> Code:
-    """Passages read together, with grades by reference given to their rules."""
+    """Read passages together, and give grades by reference to their rules."""
     code = Code()
     for extract in extracts:
         read = read_passage(extract)
@@ -119,20 +116,21 @@ def read_code(extracts: list[Extract]) -> Code:
     return code
 
 
-def _refer(norm: Norm, references: list[Found[GradeStatement]]) -> None:
+def _refer(norm: Norm, references: list[Finding[GradeStatement]]) -> None:
     """Give a rule the grade that another section states for its section, or for its part."""
-    for found in references:
-        named = norm.section and norm.section in found.value.sections
-        part = found.value.part and norm.section.split(".")[0] == found.section.split(".")[0]
+    for reference in references:
+        stated = reference.value
+        named = norm.section and norm.section in stated.sections
+        part = stated.part and norm.section.split(".")[0] == reference.section.split(".")[0]
         if named or (part and norm.section and not norm.grade_elsewhere):
-            norm.rule = replace(norm.rule, grade=found.value.grade)
-            norm.grade_quote = found.quote
+            norm.rule = replace(norm.rule, grade=stated.grade)
+            norm.grade_quote = reference.quote
             return
 
 
 @lru_cache(maxsize=4096)
 def read_passage(extract: Extract) -> Code:
-    """Everything that one passage states. The result is shared: callers must not change it."""
+    """Read everything that one passage states. The result is shared: callers must not change it."""
     reader = _Reader(extract)
     for sentence in split_sentences(extract.text):
         reader.sentence(sentence)
@@ -140,7 +138,7 @@ def read_passage(extract: Extract) -> Code:
 
 
 class _Reader:
-    """Goes through the sentences of a passage and keeps what they refer back to."""
+    """Reads the sentences of a passage one by one; they refer back to the rules in `local`."""
 
     def __init__(self, extract: Extract) -> None:
         self.extract = extract
@@ -153,6 +151,7 @@ class _Reader:
         self.paragraph = -1
 
     def sentence(self, sentence: Sentence) -> None:
+        """Read a sentence, after all sentences before it."""
         if sentence.heading != self.inner_heading:
             self.inner_heading = self.heading = sentence.heading
             self.section = _section_number(sentence.heading) or self.section
@@ -169,28 +168,28 @@ class _Reader:
             self._unit(unit, sentence)
 
     def _unit(self, unit: str, sentence: Sentence) -> None:
-        """Read one statement; the words it holds tell what it can be, before any parsing."""
+        """Read one statement; its words tell what it can be, before anything is parsed."""
         if len(unit) > LONGEST:
             return
         if self._listed(unit, sentence):
             return
-        said = frozenset(_LETTERS.findall(unit.lower()))
+        words = frozenset(_LETTERS.findall(unit.lower()))
         quote = Quote(
             self.extract.id, sentence.start, self.extract.text[sentence.start : sentence.end]
         )
-        if self._definition(unit, said, quote) or self._penalties(unit, said, quote):
+        if self._definition(unit, words, quote) or self._penalties(unit, words, quote):
             return
-        if not said.isdisjoint(FOLLOW_UP_WORDS) and self._follow_up(unit, quote):
+        if not words.isdisjoint(FOLLOW_UP_WORDS) and self._follow_up(unit, quote):
             return
-        if not said.isdisjoint(GRADE_WORDS) and self._grade(unit, quote):
+        if not words.isdisjoint(GRADE_WORDS) and self._grade(unit, quote):
             return
-        if sentence.lead is None and not may_rule(unit, said):
+        if sentence.lead is None and not may_rule(unit, words):
             return
         if (clause := self._clause(unit, sentence)) is not None:
             self._norm(clause, quote)
 
     def _listed(self, unit: str, sentence: Sentence) -> bool:
-        """An item of a list that defines a term: "“dependent” means: (1) a child, or (2) …"."""
+        """Read an item of a list that defines a term: "“dependent” means: (1) a child, or …"."""
         term = open_term(sentence.lead.text) if sentence.lead is not None else None
         if term is None:
             return False
@@ -202,27 +201,28 @@ class _Reader:
         if last is not None and last.quote.start == start:
             self.code.definitions.pop()
             meaning = f"{last.value.meaning} {meaning}"
-        self.code.definitions.append(Found(Definition(term, meaning), quote, self.section))
+        self.code.definitions.append(Finding(Definition(term, meaning), quote, self.section))
         return True
 
-    def _definition(self, unit: str, said: frozenset[str], quote: Quote) -> bool:
+    def _definition(self, unit: str, words: frozenset[str], quote: Quote) -> bool:
         heading = f"{self.extract.heading} {self.heading}"
-        if said.isdisjoint(DEFINITION_WORDS) and not is_glossary(heading) and unit[:1] not in '"“':
+        if words.isdisjoint(DEFINITION_WORDS) and not is_glossary(heading) and unit[:1] not in '"“':
             return False
         definition = read_definition(unit, heading)
         if definition is not None:
-            self.code.definitions.append(Found(definition, quote, self.section))
+            self.code.definitions.append(Finding(definition, quote, self.section))
         return definition is not None
 
-    def _penalties(self, unit: str, said: frozenset[str], quote: Quote) -> bool:
-        if (said.isdisjoint(PENALTY_WORDS) and not is_tariff(self.heading)) or not has_number(unit):
+    def _penalties(self, unit: str, words: frozenset[str], quote: Quote) -> bool:
+        priced = not words.isdisjoint(PENALTY_WORDS) or is_tariff(self.heading)
+        if not priced or not has_number(unit):
             return False
         penalties = read_penalties(unit, self.heading)
-        self.code.penalties += [Found(p, quote, self.section) for p in penalties]
+        self.code.penalties += [Finding(p, quote, self.section) for p in penalties]
         return bool(penalties)
 
     def _follow_up(self, unit: str, quote: Quote) -> bool:
-        """An exception in a sentence of its own goes to the rule before it."""
+        """Give an exception in a sentence of its own to the rule before it."""
         if not self.local:
             return False
         exception = follow_up_exception(unit)
@@ -236,7 +236,7 @@ class _Reader:
         return True
 
     def _grade(self, unit: str, quote: Quote) -> bool:
-        """A grade goes to the rule before it, or is kept as a reference to other sections."""
+        """Give a grade to the rule before it, or keep it as a reference to other sections."""
         if is_grade_elsewhere(unit):
             for norm in self.local[-1:]:
                 norm.grade_elsewhere = True
@@ -245,7 +245,7 @@ class _Reader:
         if stated is None:
             return False
         if stated.sections or stated.part:
-            self.code.references.append(Found(stated, quote, self.section))
+            self.code.references.append(Finding(stated, quote, self.section))
             return True
         open_norms = [
             norm
@@ -263,6 +263,7 @@ class _Reader:
         return True
 
     def _clause(self, unit: str, sentence: Sentence) -> Clause | None:
+        """Read a norm, of a list's item together with the list's lead."""
         if unit.endswith((":", "-", "–", "—")):
             return None  # the lead of a list, which is read with each of its items
         clause = read_clause(unit, self.heading)
@@ -277,21 +278,10 @@ class _Reader:
         return clause
 
     def _norm(self, clause: Clause, quote: Quote) -> None:
-        rule = Rule(
-            clause.kind, clause.topics[0], clause.value, clause.unit, clause.exception, None
-        )
-        if rule.kind == "permission":
-            rule = replace(rule, exception=None)
-        norm = Norm(
-            rule,
-            self.extract.id,
-            self.section,
-            self.heading,
-            clause.topics,
-            clause.condition,
-            [quote],
-        )
-        if rule.exception is not None:
+        exception = None if clause.kind == "permission" else clause.exception
+        rule = Rule(clause.kind, clause.topic, clause.value, clause.unit, exception, None)
+        norm = Norm(rule, self.section, self.heading, clause.condition, [quote])
+        if exception is not None:
             norm.exception_quote = quote
         self.local.append(norm)
         self.latest = self.paragraph
@@ -304,21 +294,21 @@ def _add(quotes: list[Quote], quote: Quote) -> None:
 
 
 def _meant(norms: list[Norm], unit: str) -> Norm:
-    """The rule that a grade speaks of: the one whose topic it names most, else the last."""
-    said = set(content_stems(unit))
+    """Return the rule that a grade speaks of: the one whose topic it names most, else the last."""
+    stems = set(content_stems(unit))
 
     def named(norm: Norm) -> int:
-        return sum(stem in said for stem in content_stems(norm.rule.topic))
+        return sum(stem in stems for stem in content_stems(norm.rule.topic))
 
     best = max(named(norm) for norm in norms)
     return next(norm for norm in reversed(norms) if named(norm) == best)
 
 
 def _units(text: str) -> list[str]:
-    """A sentence taken apart where independent statements are strung together."""
+    """Take a sentence apart where independent statements are strung together."""
     return [part for part in _UNITS.split(text) if part and part.strip()]
 
 
 def _section_number(heading: str) -> str:
-    found = _NUMBER.match(heading.strip())
-    return found.group(1) if found else ""
+    number = _NUMBER.match(heading.strip())
+    return number.group(1) if number else ""

@@ -1,4 +1,4 @@
-"""Noun phrases of a clause, and which of them names the thing that the clause rules on.
+"""Finds the noun phrases of a clause, and the one that names the thing that the clause rules on.
 
 There is no tagger here: a phrase starts after a determiner, preposition or verb and ends at the
 next word of a closed class, at a number, or at a participle that opens a modifier ("a vessel |
@@ -79,7 +79,7 @@ _MODIFIERS = word_set(
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """One word or mark, and where it starts in the clause."""
+    """A word or mark, and where it starts in the clause."""
 
     word: str
     start: int
@@ -104,12 +104,12 @@ class NounPhrase:
 
 
 def tokenise(text: str) -> list[Token]:
-    """The words, numbers and marks of a clause, in lower case."""
+    """Return the words, numbers and marks of a clause, in lower case."""
     return [Token(m.group().lower(), m.start()) for m in _TOKEN.finditer(text)]
 
 
 def noun_phrase(tokens: list[Token], at: int) -> NounPhrase | None:
-    """The noun phrase that starts at a token, its determiners skipped; None if there is none."""
+    """Return the noun phrase that starts at a token, without determiners; None for none."""
     first, determined = at, False
     while first < len(tokens) and tokens[first].word in DETERMINERS:
         determined = determined or tokens[first].word in ("a", "an", "the", "each", "every", "any")
@@ -126,7 +126,7 @@ def noun_phrase(tokens: list[Token], at: int) -> NounPhrase | None:
 
 
 def _within(tokens: list[Token], first: int, at: int, determined: bool) -> bool:
-    """Whether the token at `at` belongs to the noun phrase that starts at `first`."""
+    """Tell whether the token at `at` belongs to the noun phrase that starts at `first`."""
     word = tokens[at].word
     if not word[0].isalpha() or word in DETERMINERS:
         return False
@@ -138,17 +138,18 @@ def _within(tokens: list[Token], first: int, at: int, determined: bool) -> bool:
         return False
     if at == first:
         return True
-    return not _opens_modifier(tokens, first, at, determined)
+    return not _opens_modifier(tokens, at, determined)
 
 
 def _modifies(tokens: list[Token], at: int) -> bool:
-    """Whether a preposition or adverb is an adjective here: "a near miss", "the last haul"."""
+    """Tell whether a preposition or adverb is an adjective here: "a near miss", "the last haul"."""
     adjective = tokens[at].word in ("first", "last", "long", "late", "early")
     determined = at > 0 and tokens[at - 1].word in DETERMINERS
     return (adjective or determined) and _within_next(tokens, at)
 
 
 def _within_next(tokens: list[Token], at: int) -> bool:
+    """Tell whether the next token can belong to the same noun phrase."""
     return (
         at + 1 < len(tokens)
         and tokens[at + 1].word[0].isalpha()
@@ -161,8 +162,8 @@ def _is_number(word: str) -> bool:
     return word != "a" and _IS_NUMBER.fullmatch(word) is not None
 
 
-def _opens_modifier(tokens: list[Token], first: int, at: int, determined: bool) -> bool:
-    """Whether a participle starts a modifier: "carried | on deck", "lying | at anchor"."""
+def _opens_modifier(tokens: list[Token], at: int, determined: bool) -> bool:
+    """Tell whether a participle starts a modifier: "carried | on deck", "lying | at anchor"."""
     word = tokens[at].word
     following = tokens[at + 1].word if at + 1 < len(tokens) else ""
     open_end = (
@@ -178,7 +179,7 @@ def _opens_modifier(tokens: list[Token], first: int, at: int, determined: bool) 
 
 
 def subject_phrases(text: str) -> list[NounPhrase]:
-    """The noun phrases of a subject: its head first, then those in its modifiers."""
+    """Return the noun phrases of a subject: its head first, then those in its modifiers."""
     return _all_phrases(tokenise(text))
 
 
@@ -196,14 +197,18 @@ def _all_phrases(tokens: list[Token]) -> list[NounPhrase]:
 
 
 def _is_verb(tokens: list[Token], phrase: NounPhrase) -> bool:
-    """Whether a one-word phrase is a verb with its object: "has been | given | a permit"."""
+    """Tell whether a one-word phrase is a verb with its object: "has been | given | a permit"."""
     following = tokens[phrase.last].word if phrase.last < len(tokens) else ""
     verbal = phrase.text in _PARTICIPLES or phrase.text.endswith(("ed", "es", "ing"))
     return verbal and not phrase.definite and following in DETERMINERS
 
 
 def subject_topics(text: str) -> list[tuple[str, float]]:
-    """Names for what a subject is about, with weights: the head, or what it measures or does."""
+    """Return names for what a subject is about: its head, or what that measures or does.
+
+    Returns:
+        Each with a weight.
+    """
     tokens = tokenise(text)
     phrases = _all_phrases(tokens)
     if not phrases:
@@ -220,12 +225,16 @@ def subject_topics(text: str) -> list[tuple[str, float]]:
             topics = [(joined, 1.0), (complement, 0.7), (head.text, 0.6)]
         elif head.head in MEASURE_NOUNS and " " not in head.text:
             topics = [(complement, 0.9), (head.text, 0.6)]
-    known = {text for text, _ in topics}
-    return topics + [(p.text, 0.4) for p in rest if p.text not in known]
+    texts = {text for text, _ in topics}
+    return topics + [(p.text, 0.4) for p in rest if p.text not in texts]
 
 
 def object_topics(predicate: str) -> list[tuple[str, float]]:
-    """Names for the object of an active predicate, which starts with its verb, with weights."""
+    """Return names for the object of an active predicate, each with a weight.
+
+    Args:
+        predicate: it starts with its verb.
+    """
     tokens = tokenise(predicate)
     at = _after_verb(tokens)
     topics: list[tuple[str, float]] = []
@@ -241,9 +250,9 @@ def object_topics(predicate: str) -> list[tuple[str, float]]:
         if preposition or tokens[at].word in DETERMINERS:
             later = noun_phrase(tokens, at + preposition)
             if later is not None:
-                known = {text for text, _ in topics}
                 bare = tokens[at].word in DETERMINERS and phrase is None
-                topics += [(later.text, 1.0 if bare else weight)] if later.text not in known else []
+                if later.text not in {text for text, _ in topics}:
+                    topics.append((later.text, 1.0 if bare else weight))
                 weight, at = min(weight, 0.35), later.last
                 continue
         at += 1
@@ -251,7 +260,7 @@ def object_topics(predicate: str) -> list[tuple[str, float]]:
 
 
 def _after_verb(tokens: list[Token]) -> int:
-    """Index of the first token after the verb, a second verb joined by "and", and particles."""
+    """Return the place after the verb, a second verb joined by "and", and particles."""
     at = 0
     while at < len(tokens) and (
         tokens[at].word in ADVERBS or tokens[at].word == "," or tokens[at].word.endswith("ly")
@@ -274,12 +283,13 @@ def _after_verb(tokens: list[Token]) -> int:
 
 
 def _engaging(tokens: list[Token], at: int) -> bool:
-    """Whether "in" or "on" is a preposition here: "anchor in the fairway", not "hand in a form"."""
+    """Tell whether "in" or "on" is a preposition here: "anchor in the fairway", not "hand in"."""
     verb = tokens[at - 1].word
     return verb not in ("hand", "send", "bring", "fill", "turn", "carry", "put", "take", "call")
 
 
 def _phrase_here(tokens: list[Token], at: int) -> NounPhrase | None:
+    """Return the object that starts near a token; None where none does."""
     if at >= len(tokens) or tokens[at].word in PREPOSITIONS:
         return None
     phrase = noun_phrase(tokens, at)
@@ -291,7 +301,7 @@ def _phrase_here(tokens: list[Token], at: int) -> NounPhrase | None:
 
 
 def _real_object(tokens: list[Token], phrase: NounPhrase) -> NounPhrase:
-    """Past idioms and first objects: "take part | in racing", "give the clerk | a sailing plan"."""
+    """Pass over idioms and first objects: "take part | in racing", "give the clerk | a plan"."""
     following = tokens[phrase.last].word if phrase.last < len(tokens) else ""
     if following in ("a", "an", "the", "his", "their"):
         return noun_phrase(tokens, phrase.last) or phrase
@@ -301,7 +311,7 @@ def _real_object(tokens: list[Token], phrase: NounPhrase) -> NounPhrase:
 
 
 def _complement(tokens: list[Token], phrase: NounPhrase) -> list[tuple[str, float]]:
-    """ "a report of the spill", "notify the office of the change": also what follows "of"."""
+    """Return what follows "of": "a report of the spill", "notify the office of the change"."""
     if phrase.last >= len(tokens) or tokens[phrase.last].word != "of":
         return []
     inner = noun_phrase(tokens, phrase.last + 1)
@@ -312,34 +322,32 @@ def _complement(tokens: list[Token], phrase: NounPhrase) -> list[tuple[str, floa
 
 
 def is_actor(phrase: str) -> bool:
-    """Whether a phrase names a person or body that acts, rather than a thing that is ruled on."""
+    """Tell whether a phrase names a person or body that acts, not a thing that is ruled on."""
     head = phrase.partition(" of ")[0].rpartition(" ")[2]
     return head in ACTORS or singular(head) in ACTORS
 
 
 def _names_something(topic: str) -> bool:
-    """Whether a topic says what is ruled: "agreement" and "such person" do not."""
+    """Tell whether a topic says what is ruled: "agreement" and "such person" do not."""
     first, _, rest = topic.partition(" ")
     if first in _VAGUE_STARTS:
         return False
     return bool(rest) or not (first in _VAGUE or first in _PARTICIPLES or first.endswith("ed"))
 
 
-def best_topic(candidates: list[tuple[str, float]], heading: str) -> tuple[str, ...]:
-    """The candidates in order, the one that best names the ruled thing first.
+def best_topic(candidates: list[tuple[str, float]], heading: str) -> str | None:
+    """Return the candidate that best names the ruled thing; None where even that says nothing.
 
     Candidates that share words with the section's heading win, as headings name what is ruled.
     """
-    wanted = set(content_stems(heading))
+    heading_stems = set(content_stems(heading))
     scored: list[tuple[float, int, str]] = []
     for order, (text, weight) in enumerate(candidates):
-        own = content_stems(text)
-        if not own or not text[0].isalpha():
+        stems = content_stems(text)
+        if not stems or not text[0].isalpha():
             continue
-        shared = sum(s in wanted for s in own) / len(own)
+        shared = sum(s in heading_stems for s in stems) / len(stems)
         actor = 1.6 if is_actor(text) else 0.0
         scored.append((-(weight * 4 + shared * 2 - actor), order, text))
-    ranked = [text for _, _, text in sorted(scored)]
-    if ranked and not _names_something(ranked[0]):
-        return ()
-    return tuple(dict.fromkeys(ranked))
+    topic = min(scored)[2] if scored else ""
+    return topic if topic and _names_something(topic) else None

@@ -1,8 +1,8 @@
-"""Sentences of a passage, with the exact character span of each.
+"""Splits a passage into sentences, with the exact character span of each.
 
-Survives abbreviations, decimal numbers, section numbers, soft line breaks, Markdown emphasis,
-numbered lists with a lead-in ("The master must: (a) …; (b) …") and table rows. A sentence's `text`
-is cleaned for reading; its span is exact for quoting.
+It is not misled by abbreviations, decimal numbers, section numbers, soft line breaks, Markdown
+emphasis, numbered lists with a lead-in ("The master must: (a) …; (b) …") and table rows. The `text`
+of a sentence is cleaned for reading; its span is exact for quoting.
 """
 
 import re
@@ -36,7 +36,7 @@ _BEFORE_NUMBERS = word_set("no nos art arts sec secs para paras cl fig ch pt vol
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """One sentence: `passage.text[start:end]`, cleaned as `text`.
+    """A sentence: `passage.text[start:end]`, cleaned as `text`.
 
     Attributes:
         lead: for a list item, the sentence that introduces the list.
@@ -69,7 +69,7 @@ class _Lead:
 
 
 def split_sentences(text: str) -> list[Sentence]:
-    """All sentences of a passage in order; headings and rulers are left out."""
+    """Return all sentences of a passage in order, without headings and rulers."""
     sentences: list[Sentence] = []
     leads: list[_Lead] = []
     heading = ""
@@ -78,18 +78,18 @@ def split_sentences(text: str) -> list[Sentence]:
             heading, leads = chunk.heading, []
         leads = _leads_of(leads, _style(chunk.marker)) if chunk.marker else []
         lead = leads[-1].sentence if leads else None
-        found = [
+        chunk_sentences = [
             Sentence(start, end, clean(text[start:end]), heading, number, lead)
             for start, end in _spans(text, chunk.start, chunk.end)
         ]
-        sentences += found
-        if found and found[-1].text.endswith((":", "-", "—", "–")):
-            leads = [*leads, _Lead(found[-1])]
+        sentences += chunk_sentences
+        if chunk_sentences and chunk_sentences[-1].text.endswith((":", "-", "—", "–")):
+            leads = [*leads, _Lead(chunk_sentences[-1])]
     return [sentence for sentence in sentences if sentence.text]
 
 
 def _leads_of(leads: list[_Lead], style: str) -> list[_Lead]:
-    """The leads that an item stands under: its markers tell which list it goes on with."""
+    """Return the leads that an item stands under: its marker tells which list it goes on with."""
     for depth in range(len(leads), 0, -1):
         if leads[depth - 1].items in (None, style):
             leads[depth - 1].items = style
@@ -98,6 +98,7 @@ def _leads_of(leads: list[_Lead], style: str) -> list[_Lead]:
 
 
 def _style(marker: str) -> str:
+    """Return what the markers of one list have in common: "(1)", "a.", "-"."""
     bare = marker.strip()
     if not bare:
         return ""
@@ -108,7 +109,7 @@ def _style(marker: str) -> str:
 
 
 def clean(text: str) -> str:
-    """The text on one line, without Markdown emphasis, code marks and links' targets."""
+    """Return the text on one line, without Markdown emphasis, code marks and links' targets."""
     if "](" in text:
         text = _LINK.sub(r"\1", text)
     if "*" in text or "_" in text or "`" in text:
@@ -117,7 +118,7 @@ def clean(text: str) -> str:
 
 
 def _chunks(text: str) -> Iterator[_Chunk]:
-    """Paragraphs, list items and table rows, with the heading each stands under."""
+    """Return paragraphs, list items and table rows, with the heading each stands under."""
     heading, current = "", None
     for line_start, line_end in _lines(text):
         line = text[line_start:line_end]
@@ -138,7 +139,7 @@ def _chunks(text: str) -> Iterator[_Chunk]:
 
 
 def _title(line: str) -> str | None:
-    """The text of a heading line, in Markdown or as "Section 4. Moorings"; None for others."""
+    """Return the text of a heading, "# Moorings" or "Section 4. Moorings"; None for other lines."""
     marked = _HEADING.match(line)
     if marked is not None:
         return marked.group(1)
@@ -156,7 +157,7 @@ def _lines(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _continues(text: str, current: _Chunk, line: str) -> bool:
-    """Whether a line goes on with the paragraph before it, as a soft line break does."""
+    """Tell whether a line goes on with the paragraph before it, as after a soft line break."""
     before = text[current.start : current.end].rstrip()
     if before.endswith((":", "-", "—", "|")) or line.lstrip().startswith((">", "|")):
         return False
@@ -169,7 +170,7 @@ def _continues(text: str, current: _Chunk, line: str) -> bool:
 
 
 def _spans(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
-    """Spans of the sentences of one paragraph, without the white space around them."""
+    """Return the spans of the sentences of a paragraph, without white space around them."""
     begin = start
     for mark in _END.finditer(text, start, end):
         if mark.end() < end and not _ends(text, begin, mark, end):
@@ -189,7 +190,7 @@ def _trimmed(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
 
 
 def _ends(text: str, begin: int, mark: re.Match[str], end: int) -> bool:
-    """Whether a full stop really ends a sentence."""
+    """Tell whether a mark ends a sentence: the stop of an abbreviation does not."""
     rest = text[mark.end() : min(end, mark.end() + 40)].lstrip()
     if not rest or mark.group() == "\t":
         return True

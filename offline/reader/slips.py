@@ -1,7 +1,8 @@
-"""Mistakes of an expert, made on purpose, to measure what the checks on its answers let through.
+"""Makes mistakes of an expert on purpose, to measure what the checks on its answers let through.
 
-A slip misreads one fact of the rule, and draws from it what would follow; or reads all facts right
-and concludes wrongly. The quotes stay those of the right answer, so no citation gives it away.
+A slip misreads one fact of the rule and concludes what would follow from that; or it reads all
+facts right and concludes wrongly. The quotes stay those of the right answer, so no citation gives
+it away.
 """
 
 import random
@@ -22,7 +23,7 @@ Misread = tuple[Case, Penalty | None]
 
 
 def slipped(case: Case, penalty: Penalty | None, code: Code, rng: random.Random) -> str:
-    """A wrong answer to a case; the right one where nothing in it can be mistaken."""
+    """Return a wrong answer to a case; the right one where nothing in it can be mistaken."""
     right = answer(case, penalty)
     sorts: list[Callable[[], Iterable[str]]] = [
         lambda: (answer(*other) for other in _misread(case, penalty, code, rng)),
@@ -35,10 +36,10 @@ def slipped(case: Case, penalty: Penalty | None, code: Code, rng: random.Random)
 def _misread(
     case: Case, penalty: Penalty | None, code: Code, rng: random.Random
 ) -> Iterator[Misread]:
-    """The case with one fact taken for another, in the order of a draw."""
-    found = [*_other_rules(case, code, rng)]
-    rng.shuffle(found)
-    for other in found:
+    """Return the case with one fact taken for another, in random order."""
+    misread = [*_other_rules(case, code, rng)]
+    rng.shuffle(misread)
+    for other in misread:
         price = code.penalty(other.rule.grade)
         yield other, price.value if price else None
     if penalty is not None:
@@ -47,10 +48,11 @@ def _misread(
 
 
 def _other_rules(case: Case, code: Code, rng: random.Random) -> Iterator[Case]:
+    """Return the case with another meaning, or with another limit, exception, grade or kind."""
     rule = case.rule
     if case.asked == "meaning":
-        others = sorted({d.value.meaning for d in code.definitions} - {case.meaning or ""})
-        yield from (replace(case, meaning=meaning) for meaning in others)
+        meanings = sorted({d.value.meaning for d in code.definitions} - {case.meaning or ""})
+        yield from (replace(case, meaning=meaning) for meaning in meanings)
         return
     if rule.value is not None:
         off = rng.choice(_OFF)

@@ -1,4 +1,4 @@
-"""Sentences that state no norm of their own: grades of breach, penalties and definitions."""
+"""Reads sentences that state no norm of their own: grades of breach, penalties and definitions."""
 
 import re
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from offline.language.rules import Definition, Penalty
 from offline.reader.lexicon import BREACH_WORDS, NUMBER, parse_number, word_set
 from offline.reader.limits import TIME_UNITS
 
-# Words without at least one of which a sentence grades, punishes or defines nothing.
+# A sentence without any of these words grades, punishes or defines nothing.
 GRADE_WORDS = word_set(BREACH_WORDS.replace("|", " ")) | word_set(
     "grade grades graded rated classed breaks break breaking counts counted compliance"
 )
@@ -91,19 +91,19 @@ class GradeStatement:
 
 
 def strip_references(text: str) -> str:
-    """The sentence without "(section 9.3)" and "see section 9.3"."""
+    """Return the sentence without "(section 9.3)" and "see section 9.3"."""
     if _REFERS.search(text) is None:
         return text
     return _SEE.sub("", _PARENTHESIS.sub("", text))
 
 
 def is_grade_elsewhere(text: str) -> bool:
-    """Whether a sentence says that the grade of a breach stands in another section."""
+    """Tell whether a sentence says that the grade of a breach stands in another section."""
     return _ELSEWHERE.search(text) is not None and read_grade(strip_references(text)) is None
 
 
 def read_grade(text: str) -> GradeStatement | None:
-    """The grade that a sentence gives to a breach; None where it gives none."""
+    """Return the grade that a sentence gives to a breach; None where it gives none."""
     bare = strip_references(text)
     for form in _GRADE_FORMS:
         for match in form.finditer(bare):
@@ -120,10 +120,10 @@ def read_grade(text: str) -> GradeStatement | None:
 
 
 def section_list(text: str) -> tuple[str, ...]:
-    """All section numbers that a sentence names, ranges written out."""
+    """Return all section numbers that a sentence names, ranges written out."""
     sections: list[str] = []
-    for found in _SECTIONS.finditer(text):
-        parts = re.split(rf"({_NUMERAL})", found.group("list"))
+    for listed in _SECTIONS.finditer(text):
+        parts = re.split(rf"({_NUMERAL})", listed.group("list"))
         numbers, joints = parts[1::2], parts[2::2]
         for position, number in enumerate(numbers):
             is_range = position > 0 and re.search(r"\bto\b|-|–|through", joints[position - 1])
@@ -133,6 +133,7 @@ def section_list(text: str) -> tuple[str, ...]:
 
 
 def _between(first: str, last: str) -> list[str]:
+    """Return the numbers between the first and the last of a range: 4.6 for 4.5 to 4.7."""
     stem, _, low = first.rpartition(".")
     stem2, _, high = last.rpartition(".")
     if stem != stem2 or not (low.isdigit() and high.isdigit()):
@@ -141,7 +142,7 @@ def _between(first: str, last: str) -> list[str]:
 
 
 def read_penalties(text: str, heading: str) -> list[Penalty]:
-    """What breaches of grades cost, by a sentence or a table row."""
+    """Return what breaches of grades cost, by a sentence or a table row."""
     table = is_tariff(heading)
     bare = strip_references(text).strip("| ")
     amounts = [(m.start(), money) for m in _AMOUNT.finditer(bare) if (money := _money(m))]
@@ -164,6 +165,7 @@ def read_penalties(text: str, heading: str) -> list[Penalty]:
 
 
 def _money(match: re.Match[str]) -> tuple[int, str] | None:
+    """Return amount and currency; None where it is no money."""
     amount = parse_number(match.group("a") or match.group("b"))
     symbol, word = match.group("symbol"), (match.group("currency") or "").lower()
     currency = _MONEY[symbol] if symbol else word
@@ -219,23 +221,23 @@ _OPENS_DEFINITION = re.compile(
 
 
 def open_term(text: str) -> str | None:
-    """The term that a list is going to define: "the term "dependent" means:"."""
+    """Return the term that a list is going to define: "the term "dependent" means:"."""
     match = _OPENS_DEFINITION.match(text)
     return match.group("term").lower() if match else None
 
 
 def is_glossary(heading: str) -> bool:
-    """Whether a section's heading says that it defines terms."""
+    """Tell whether a section's heading says that it defines terms."""
     return _DEFINING.search(heading) is not None
 
 
 def is_tariff(heading: str) -> bool:
-    """Whether a section's heading says that it lists fines."""
+    """Tell whether a section's heading says that it lists fines."""
     return _TARIFF.search(heading) is not None
 
 
 def read_definition(text: str, heading: str) -> Definition | None:
-    """The definition that a sentence gives; None where it gives none."""
+    """Return the definition that a sentence gives; None where it gives none."""
     for form in (*_DEFINITIONS, *(_LISTED if is_glossary(heading) else ())):
         match = form.match(text)
         if match is None:

@@ -1,4 +1,4 @@
-"""The author: passages in other words, and how the rules of a document relate.
+"""The author: writes passages in other words, and how the rules of a document relate.
 
 Every sentence is drawn anew from the forms in which invented codes are drafted, from what can be
 read in the passages; what cannot be read is copied.
@@ -6,17 +6,19 @@ read in the passages; what cannot be read is copied.
 
 import random
 import re
+from collections import Counter
 from collections.abc import Sequence
 
 from models.blocks import Extract
 from offline.language import drafting
 from offline.language.questions import limit_phrase
 from offline.language.rules import QUANTIFIED, Rule
-from offline.reader.parser import Norm, read_code
+from offline.reader.parser import read_code
 
 DRAWS = 5  # of wordings
+MOST_NORMS = 3  # that are stated of one entity
 _RESULT = "the result that follows"
-_PARTS = {  # of canonical answers, and what they are
+_PARTS = {  # of canonical answers, by the word that opens them
     "Meaning:": "what a term means",
     "Grade:": "how grave a breach is",
     "Exception:": "when the rule does not apply",
@@ -29,7 +31,7 @@ _PARTS = {  # of canonical answers, and what they are
 
 
 def paraphrase(extract: Extract, variation: int) -> str:
-    """The norms, definitions and fines of a passage, in another wording and order.
+    """State the norms, definitions and fines of a passage in other words and another order.
 
     A wording that is read otherwise than the passage is drawn again; where all are, it is copied.
     """
@@ -37,8 +39,8 @@ def paraphrase(extract: Extract, variation: int) -> str:
     rng = random.Random(f"{variation} {extract.text}")
     for _ in range(DRAWS):
         parts = [drafting.clause(norm.rule, rng) for norm in code.norms]
-        parts += [drafting.meaning(found.value, rng) for found in code.definitions]
-        parts += [drafting.fine(found.value, rng) for found in code.penalties]
+        parts += [drafting.meaning(definition.value, rng) for definition in code.definitions]
+        parts += [drafting.fine(penalty.value, rng) for penalty in code.penalties]
         rng.shuffle(parts)
         again = read_code([Extract(extract.id, extract.heading, " ".join(parts))])
         if {norm.rule for norm in again.norms} == {norm.rule for norm in code.norms}:
@@ -47,11 +49,11 @@ def paraphrase(extract: Extract, variation: int) -> str:
 
 
 def entities(extracts: Sequence[Extract]) -> tuple[list[str], str]:
-    """Topics, grades and terms of a document, in its order, and a summary."""
+    """Return topics, grades and terms of a document, in its order, and a summary."""
     code = read_code(list(extracts))
     names = [norm.rule.topic for norm in code.norms]
-    names += [found.value.grade for found in code.penalties]
-    names += [found.value.term for found in code.definitions]
+    names += [penalty.value.grade for penalty in code.penalties]
+    names += [definition.value.term for definition in code.definitions]
     rules = len(code.norms)
     title = _title(extracts)
     summary = f"{title} lays down {rules} rules, on " + ", ".join(names[:rules]) + "."
@@ -59,24 +61,26 @@ def entities(extracts: Sequence[Extract]) -> tuple[list[str], str]:
 
 
 def relate(extracts: Sequence[Extract], names: Sequence[str], variation: int) -> str:
-    """What a document says of some of its entities, and what they have in common.
+    """Tell what a document says of a few of its entities, and what they have in common.
 
     Raises:
         ValueError: the document says nothing of one of them.
     """
     code = read_code(list(extracts))
     rng = random.Random(f"{variation} {' '.join(names)}")
-    said: list[str] = []
+    sentences: list[str] = []
     rules: list[Rule] = []
     for name in names:
         norms = [norm for norm in code.norms if name in (norm.rule.topic, norm.rule.grade)]
-        fines = [found.value for found in code.penalties if found.value.grade == name]
-        terms = [found.value for found in code.definitions if found.value.term == name]
+        fines = [p.value for p in code.penalties if p.value.grade == name]
+        terms = [d.value for d in code.definitions if d.value.term == name]
         if not (norms or fines or terms):
             raise ValueError(f"malformed prompt: the document says nothing of {name!r}")
-        said += [drafting.clause(norm.rule, rng) for norm in _some(norms, rng)]
-        said += [drafting.fine(fine, rng) for fine in fines]
-        said += [drafting.meaning(term, rng) for term in terms]
+        # A grade may be that of half the document.
+        sample = norms if len(norms) <= MOST_NORMS else rng.sample(norms, MOST_NORMS)
+        sentences += [drafting.clause(norm.rule, rng) for norm in sample]
+        sentences += [drafting.fine(fine, rng) for fine in fines]
+        sentences += [drafting.meaning(term, rng) for term in terms]
         rules += [norm.rule for norm in norms if norm.rule.topic == name]
     opening = f"{_title(extracts)} speaks of the {' and the '.join(names)}."
     pairs = [
@@ -85,30 +89,30 @@ def relate(extracts: Sequence[Extract], names: Sequence[str], variation: int) ->
         for two in rules[place + 1 :]
         if one.topic != two.topic
     ]
-    return " ".join((opening, *said, *pairs))
+    return " ".join((opening, *sentences, *pairs))
 
 
 def compare(paragraphs: Sequence[str]) -> str:
-    """Which parts of a rule all of some answers in canonical form turn on, and each alone.
+    """Tell which parts of a rule all of these answers in canonical form turn on, and each alone.
 
     Raises:
-        ValueError: there is none.
+        ValueError: there are no answers.
     """
     if not paragraphs:
         raise ValueError("malformed prompt: there is no paragraph to compare")
     parts = [{part for part in _PARTS if part in paragraph} for paragraph in paragraphs]
-    shared = [_PARTS[part] for part in _PARTS if all(part in own for own in parts)]
-    said = [f"Each of these turns on one rule: first {_listed([*shared, _RESULT])}."]
-    for place, (paragraph, own) in enumerate(zip(paragraphs, parts, strict=True)):
-        others = set().union(*(other for at, other in enumerate(parts) if at != place))
-        alone = [_PARTS[part] for part in _PARTS if part in own - others]
+    counts = Counter(part for paragraph_parts in parts for part in paragraph_parts)
+    shared = [text for part, text in _PARTS.items() if counts[part] == len(parts)]
+    sentences = [f"Each of these turns on one rule: first {_listed([*shared, _RESULT])}."]
+    for paragraph, paragraph_parts in zip(paragraphs, parts, strict=True):
+        unique = [_PARTS[part] for part in _PARTS if part in paragraph_parts and counts[part] == 1]
         topic = re.split(r"[.:](?: |$)", paragraph, maxsplit=1)[0]
-        said.append(f"The {topic.lower()} {_unique(alone)}.")
-    return " ".join(said)
+        sentences.append(f"The {topic.lower()} {_unique(unique)}.")
+    return " ".join(sentences)
 
 
-def _unique(alone: Sequence[str]) -> str:
-    return f"alone asks for {_listed(alone)}" if alone else "asks for nothing else"
+def _unique(parts: Sequence[str]) -> str:
+    return f"alone asks for {_listed(parts)}" if parts else "asks for nothing else"
 
 
 def _listed(parts: Sequence[str]) -> str:
@@ -116,17 +120,12 @@ def _listed(parts: Sequence[str]) -> str:
     return f"{', '.join(most)} and {last}" if most else last
 
 
-def _some(norms: Sequence[Norm], rng: random.Random) -> Sequence[Norm]:
-    """At most three norms: a grade may be that of half the document."""
-    return norms if len(norms) <= 3 else rng.sample(norms, 3)
-
-
 def _title(extracts: Sequence[Extract]) -> str:
     return extracts[0].heading.partition(" > ")[0] or "The document"
 
 
 def _together(one: Rule, two: Rule) -> str:
-    """How two rules interact: grades, limits, exceptions."""
+    """Tell how two rules interact: grades, limits, exceptions."""
     parts = [_grades(one, two)]
     if one.kind in QUANTIFIED and two.kind in QUANTIFIED:
         parts.append(
@@ -148,5 +147,5 @@ def _grades(one: Rule, two: Rule) -> str:
             f"To break the rule on the {one.topic} is as grave as to break that on the "
             f"{two.topic}: both are {one.grade} breaches."
         )
-    told = [f"on the {r.topic} is a {r.grade} breach" for r in (one, two) if r.grade]
-    return f"To break the rule {', that '.join(told)}." if told else ""
+    graded = [f"on the {r.topic} is a {r.grade} breach" for r in (one, two) if r.grade]
+    return f"To break the rule {', that '.join(graded)}." if graded else ""

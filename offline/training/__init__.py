@@ -1,1 +1,1 @@
-"""Programs that pre-train the nano. They are not part of an installed wheel."""
+"""Programs that pre-train the nano. A wheel leaves them out, so nothing outside imports them."""

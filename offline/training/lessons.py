@@ -1,4 +1,4 @@
-"""What the nano is pre-trained on: chats over passages, known codes by heart, drills in comparing.
+"""The lessons of the nano: chats over passages, known codes by heart, drills in comparing.
 
 A lesson is a chat in the nano's own format, as pieces of text with a loss weight each. Most are
 passages of one to five clauses with several questions, so that the tokens of a passage serve more
@@ -10,8 +10,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from offline.language import drafting
-from offline.language.questions import KINDS, price
-from offline.language.rules import Rule
+from offline.language.questions import KINDS, answer, ask, definition_case, price
+from offline.language.rules import Definition, Rule
 from offline.language.stock import MEASURES, THINGS
 from offline.language.wording import Style
 from offline.nano import codes
@@ -28,15 +28,15 @@ class Stage:
     """A mixture of lessons.
 
     Attributes:
-        start: from so many tokens on.
+        start: tokens seen, from which it is used.
         clauses: shares of passages of one to five clauses.
         drills, text, known: shares of drills, of known codes as text, and, of the rest, of
             questions on known codes.
         kinds: shares of the kinds of question, in the order of `KINDS`.
         passage, question: loss weights of passages and questions.
         wide: share of questions in the wide style.
-        numbers, fines: shares of the drills that compare numbers and that look up fines; the others
-            compare circumstances.
+        numbers, fines: shares of drills that compare numbers and that look up fines; all other
+            drills compare circumstances.
     """
 
     start: float
@@ -63,8 +63,8 @@ _LATE = Stage(
     wide=0.4,
 )
 # From one clause to five; then known codes; then no more loss on what cannot be foretold, and more
-# forms of question; then, when copying is learnt, many comparisons of numbers, the slowest to come;
-# last, most of what still fails: fines, and circumstances beside exceptions.
+# forms of question; then, when copying is learnt, many comparisons of numbers, which are learnt
+# last; in the end, most of what still fails: fines, and circumstances beside exceptions.
 STAGES = (
     Stage(0.0, (0.6, 0.4, 0.0, 0.0, 0.0), 0.10, 0.0, 0.08),
     Stage(1.2e6, (0.2, 0.4, 0.4, 0.0, 0.0), 0.10, 0.05, 0.08),
@@ -84,19 +84,18 @@ STAGES = (
 
 
 def turn(question: str, reply: str, weight: float) -> Lesson:
-    """One question, of that loss weight, and its answer."""
+    """Return a question, of that loss weight, with its answer."""
     return [(f"{USER} {question}{END}{ASSISTANT}", weight), (f" {reply}{END}", ANSWER)]
 
 
 def reading(rng: random.Random, clauses: int, stage: Stage) -> Lesson:
-    """A passage of a fresh code with several questions on it."""
+    """Draw a passage of a fresh code with several questions on it."""
     code = codes.fresh_code(rng, clauses, definitions=1 if rng.random() < 0.2 else 0)
     text = codes.passage(code, rng.sample(code.rules, clauses), rng)
-    rounds = 1 + clauses
-    qa = [_qa(code, code.rules[i % clauses], stage, rng) for i in range(rounds)]
+    qa = [_qa(code, code.rules[i % clauses], stage, rng) for i in range(clauses + 1)]
     for definition in code.definitions:
         text = f"{drafting.meaning(definition, rng)}\n{text}"
-        qa.append(codes.definition_question(definition, _style(stage, rng), rng))
+        qa.append(_definition_qa(definition, stage, rng))
     rng.shuffle(qa)
     lesson: Lesson = [(f"{USER} {text}\n\n", stage.passage)]
     for i, (question, reply) in enumerate(qa):
@@ -114,6 +113,7 @@ def _style(stage: Stage, rng: random.Random) -> Style:
 
 
 def _qa(code: codes.Code, rule: Rule, stage: Stage, rng: random.Random) -> tuple[str, str]:
+    """Draw question and answer on a rule, of a kind that it has."""
     while True:
         kind = rng.choices(KINDS, stage.kinds)[0]
         drawn = codes.draw_question(code, rule, kind, _style(stage, rng), rng)
@@ -121,26 +121,30 @@ def _qa(code: codes.Code, rule: Rule, stage: Stage, rng: random.Random) -> tuple
             return drawn[0], drawn[1]
 
 
+def _definition_qa(definition: Definition, stage: Stage, rng: random.Random) -> tuple[str, str]:
+    case = definition_case(definition)
+    return ask(case, _style(stage, rng), rng), answer(case, None)
+
+
 def recital(rng: random.Random, stage: Stage) -> Lesson:
-    """One question on a known code, closed-book."""
+    """Draw a closed-book question on a known code."""
     code = rng.choice(codes.known_codes())
     if rng.random() < 0.05:
-        definition = rng.choice(code.definitions)
-        question, reply = codes.definition_question(definition, _style(stage, rng), rng)
+        question, reply = _definition_qa(rng.choice(code.definitions), stage, rng)
     else:
         question, reply = _qa(code, rng.choice(code.rules), stage, rng)
     return turn(question, reply, stage.question)
 
 
 def known_text(rng: random.Random) -> Lesson:
-    """A few clauses of a known code as plain text."""
+    """Draw a few clauses of a known code, as plain text."""
     code = rng.choice(codes.known_codes())
     text = codes.passage(code, rng.sample(code.rules, rng.randint(1, 4)), rng)
     return [(f"{text}{END}", KNOWN_TEXT)]
 
 
 def comparisons(rng: random.Random) -> Lesson:
-    """Comparisons with a limit stated before, as answers make them."""
+    """Draw comparisons with a limit stated before, as answers make them."""
     lesson: Lesson = []
     for _ in range(10):
         limit, number, word = _figures(rng)
@@ -151,33 +155,33 @@ def comparisons(rng: random.Random) -> Lesson:
 
 
 def circumstances(rng: random.Random) -> Lesson:
-    """What a scene tells beside the exception of a rule, as answers set them."""
+    """Draw circumstances beside the exception of a rule, as answers set them."""
     lesson: Lesson = []
     for _ in range(6):
         clause = codes.circumstance(rng)
         met = rng.random() < 0.5
-        told = clause if met else _another(clause, rng)
-        lesson.append((f" Exception: when {clause}. Here: {told}.", 0.0))
+        circumstance = clause if met else _another(clause, rng)
+        lesson.append((f" Exception: when {clause}. Here: {circumstance}.", 0.0))
         lesson.append((" Met." if met else " Not met.", ANSWER))
     return [*lesson, (END, ANSWER)]
 
 
 def fines(rng: random.Random) -> Lesson:
-    """What breaches cost, looked up among sentences that price them."""
+    """Draw sentences that price breaches, and look the prices up among them."""
     lesson: Lesson = []
     for _ in range(4):
         code = codes.fresh_code(rng, 1)
         priced = rng.sample(code.penalties, rng.randint(2, 3))
         lesson.append((" ".join(drafting.fine(penalty, rng) for penalty in priced), 0.0))
         for penalty in rng.sample(priced, len(priced)):
-            asked, found = price(penalty).split(" costs ")
-            lesson.append((f" So far breach. {asked} costs", 0.0))
-            lesson.append((f" {found}", ANSWER))
+            breach, cost = price(penalty).split(" costs ")
+            lesson.append((f" So far breach. {breach} costs", 0.0))
+            lesson.append((f" {cost}", ANSWER))
     return [*lesson, (END, ANSWER)]
 
 
 def _another(clause: str, rng: random.Random) -> str:
-    """Another clause, or the same with one word exchanged."""
+    """Draw another clause, or the same with one word exchanged."""
     if rng.random() < 0.6:
         return codes.circumstance(rng)
     words = clause.split()
@@ -203,12 +207,12 @@ def _drill(rng: random.Random, stage: Stage) -> Lesson:
 
 
 def stage_at(seen: float) -> Stage:
-    """The mixture for the number of tokens seen."""
+    """Return the mixture for the number of tokens seen."""
     return next(stage for stage in reversed(STAGES) if seen >= stage.start)
 
 
 def lessons(rng: random.Random, seen: float) -> Iterator[Lesson]:
-    """Endless lessons in the mixture that suits the number of tokens seen."""
+    """Draw lessons without end, in the mixture that suits the number of tokens seen."""
     stage = stage_at(seen)
     while True:
         way = rng.random()

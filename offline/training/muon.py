@@ -1,4 +1,4 @@
-"""Muon in single precision, one batched Newton-Schulz for all matrices of a shape.
+"""Muon in single precision, with one batched Newton-Schulz iteration for all matrices of a shape.
 
 torch.optim.Muon works in bfloat16, which is slow on processors without it.
 """
@@ -12,7 +12,11 @@ _COEFFICIENTS = (3.4445, -4.7750, 2.0315)
 
 
 def orthogonalise(update: torch.Tensor, steps: int = 5) -> torch.Tensor:
-    """The nearest semi-orthogonal matrices of a batch [n, rows, columns], rows <= columns."""
+    """Return about the nearest semi-orthogonal matrices of a batch [n, rows, columns].
+
+    Args:
+        update: with at most as many rows as columns.
+    """
     a, b, c = _COEFFICIENTS
     update = update / (update.norm(dim=(1, 2), keepdim=True) + 1e-7)
     for _ in range(steps):
@@ -23,7 +27,7 @@ def orthogonalise(update: torch.Tensor, steps: int = 5) -> torch.Tensor:
 
 
 class Muon(torch.optim.Optimizer):  # type: ignore[misc]
-    """Momentum, orthogonalised, scaled to the size of an AdamW step."""
+    """An optimiser that orthogonalises the momentum and scales it to the size of an AdamW step."""
 
     def __init__(
         self,
@@ -36,6 +40,7 @@ class Muon(torch.optim.Optimizer):  # type: ignore[misc]
 
     @torch.no_grad()  # type: ignore[untyped-decorator]
     def step(self, closure: Any = None) -> None:
+        """Take one step; every matrix must have a gradient."""
         for group in self.param_groups:
             shapes: dict[tuple[int, int], list[torch.nn.Parameter]] = {}
             for param in group["params"]:
@@ -45,7 +50,7 @@ class Muon(torch.optim.Optimizer):  # type: ignore[misc]
                 self._step_shape(params, group)
 
     def _step_shape(self, params: list[torch.nn.Parameter], group: dict[str, Any]) -> None:
-        wide = []
+        updates = []  # no more rows than columns
         for param in params:
             assert param.grad is not None, "every matrix takes part in every step"
             state = self.state[param]
@@ -53,8 +58,8 @@ class Muon(torch.optim.Optimizer):  # type: ignore[misc]
                 state["momentum"] = torch.zeros_like(param)
             state["momentum"].lerp_(param.grad, 1 - group["momentum"])
             update = param.grad.lerp(state["momentum"], group["momentum"])
-            wide.append(update.mT if param.shape[0] > param.shape[1] else update)
-        for param, update in zip(params, orthogonalise(torch.stack(wide)), strict=True):
+            updates.append(update.mT if param.shape[0] > param.shape[1] else update)
+        for param, update in zip(params, orthogonalise(torch.stack(updates)), strict=True):
             update = update.mT if param.shape[0] > param.shape[1] else update
             param.mul_(1 - group["lr"] * group["weight_decay"])
             param.add_(update, alpha=-group["lr"] * 0.2 * max(param.shape) ** 0.5)

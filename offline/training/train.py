@@ -1,6 +1,6 @@
 """Pre-train the nano from nothing and print its skills.
 
-    python -m offline.training.train --out runs/nano            # the shipped recipe
+    python -m offline.training.train --out runs/nano            # the recipe of the weights here
     python -m offline.training.train --out runs/nano --tokens 2e6 --export offline/nano/weights
 
 It can be stopped at any time and started again with the same folder: it goes on from the last
@@ -10,7 +10,7 @@ has begun. The learning curve is in `curve.jsonl`.
 
 import os
 
-# Before torch is imported: spinning threads slow a shared machine down by a factor of six.
+# To be set before torch is imported: waiting threads that spin slow a shared machine sixfold.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("GOMP_SPINCOUNT", "0")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
@@ -25,17 +25,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from offline.nano import skills
-from offline.nano.tokenizer import VOCABULARY, load_tokenizer, train_tokenizer
+import torch
+from torch.nn import functional
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+from models.weights import file_hash
+from offline.nano import checksums, skills
 from offline.training import lessons
+from offline.training.muon import Muon
+from offline.training.tokenizer import VOCABULARY, train_tokenizer
 
 WARM_UP, DECAY = 100, 1 / 3  # steps; share of the run in which the rate falls to nothing
-CHECKPOINT_EVERY, CURVE_EVERY = 200, 400
+CHECKPOINT_EVERY, CURVE_EVERY = 200, 400  # steps
+LISTED = (".json", ".safetensors", ".jinja")  # files with a check sum
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """What decides the weights."""
+    """The settings that decide the weights; `window` is the length of each row of a batch."""
 
     tokens: float = 22e6
     rate: float = 3e-3
@@ -59,10 +66,10 @@ _tokenizer: Any = None  # of the process that makes batches
 
 
 def encode(lesson: lessons.Lesson, tokenizer: Any, window: int) -> tuple[list[int], list[float]]:
-    """Tokens and their loss weights, cut at the last whole turn that fits the window."""
+    """Return tokens and their loss weights, cut at the last whole turn that fits the window."""
     ids: list[int] = []
     weights: list[float] = []
-    whole = 0
+    end = 0  # of the last whole turn
     for text, weight in lesson:
         piece = tokenizer(text, add_special_tokens=False).input_ids
         ids += piece
@@ -70,18 +77,16 @@ def encode(lesson: lessons.Lesson, tokenizer: Any, window: int) -> tuple[list[in
         if len(ids) > window:
             break
         if text.endswith(lessons.END):
-            whole = len(ids)
-    return ids[:whole], weights[:whole]
+            end = len(ids)
+    return ids[:end], weights[:end]
 
 
 def batch(step: int, recipe: Recipe, tokenizer: Any) -> tuple[Any, Any]:
-    """The windows of a step and which of their tokens count; the same whenever it is asked for.
+    """Make the windows of a step, [rows, window], and say which of their tokens count.
 
-    A token of weight w counts with probability w, which is the weighted loss on the average and
-    saves the logits of all others.
+    It is a function of step and recipe. A token of weight w counts with probability w, which is
+    the weighted loss on average and saves the logits of all tokens that do not count.
     """
-    import torch
-
     rng = random.Random(f"{recipe.seed} {step}")
     stream = lessons.lessons(rng, step * recipe.batch_tokens)
     rows: list[tuple[list[int], list[float]]] = [([], []) for _ in range(recipe.rows)]
@@ -107,10 +112,7 @@ def batch(step: int, recipe: Recipe, tokenizer: Any) -> tuple[Any, Any]:
 
 
 def new_model(seed: int) -> Any:
-    """The nano with random weights."""
-    import torch
-    from transformers import LlamaConfig, LlamaForCausalLM
-
+    """Make the nano with random weights."""
     torch.manual_seed(seed)
     config = LlamaConfig(
         vocab_size=VOCABULARY,
@@ -129,14 +131,10 @@ def new_model(seed: int) -> Any:
 
 
 def new_optimisers(model: Any, rate: float) -> list[Any]:
-    """Muon for the matrices, AdamW for embeddings and norms."""
-    import torch
-
-    from offline.training.muon import Muon
-
+    """Make a Muon for the matrices and an AdamW for embeddings and norms."""
     matrices = [p for p in model.model.layers.parameters() if p.ndim == 2]
-    chosen = {id(p) for p in matrices}
-    rest = [p for p in model.parameters() if id(p) not in chosen]
+    ids = {id(p) for p in matrices}
+    rest = [p for p in model.parameters() if id(p) not in ids]
     return [
         Muon(matrices, lr=rate),
         torch.optim.AdamW(rest, lr=rate, betas=(0.9, 0.95), weight_decay=0.0),
@@ -144,27 +142,23 @@ def new_optimisers(model: Any, rate: float) -> list[Any]:
 
 
 def rate_at(step: int, recipe: Recipe) -> float:
-    """Warm-up, plateau, linear decay."""
+    """Return the learning rate of a step: warm-up, plateau, linear decay."""
     left = (recipe.steps - step) / (recipe.steps * DECAY)
     return recipe.rate * min(1.0, (step + 1) / WARM_UP, left)
 
 
 def loss_of(body: Any, head: Any, tokens: Any, counts: Any) -> Any:
-    """Mean loss over the tokens that count; logits are made for these only."""
-    from torch.nn import functional
-
+    """Return the mean loss over the tokens that count; logits are made for these only."""
     hidden = body(input_ids=tokens, use_cache=False).last_hidden_state
-    wanted = counts[:, 1:]
-    return functional.cross_entropy(head(hidden[:, :-1][wanted]), tokens[:, 1:][wanted])
+    counts = counts[:, 1:]
+    return functional.cross_entropy(head(hidden[:, :-1][counts]), tokens[:, 1:][counts])
 
 
 # --- checkpoints -------------------------------------------------------------------------------
 
 
 def save(folder: Path, model: Any, optimisers: list[Any], step: int) -> None:
-    """Write the checkpoint whole, then put it in its place."""
-    import torch
-
+    """Write the checkpoint beside its place and then rename it, so that it is always whole."""
     state = {
         "step": step,
         "model": model.state_dict(),
@@ -175,9 +169,7 @@ def save(folder: Path, model: Any, optimisers: list[Any], step: int) -> None:
 
 
 def load(folder: Path, model: Any, optimisers: list[Any]) -> int:
-    """Put the checkpoint's state back; the step to go on with."""
-    import torch
-
+    """Restore the state of the checkpoint, if there is one; return the step to go on with."""
     path = folder / "checkpoint.pt"
     if not path.exists():
         return 0
@@ -194,7 +186,7 @@ def load(folder: Path, model: Any, optimisers: list[Any]) -> int:
 def _get_ready(folder: Path) -> None:
     """Prepare the process that makes batches."""
     global _tokenizer
-    _tokenizer = load_tokenizer(folder)
+    _tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
 
 
 def _next_batch(step: int, recipe: Recipe) -> tuple[Any, Any]:
@@ -202,12 +194,11 @@ def _next_batch(step: int, recipe: Recipe) -> tuple[Any, Any]:
 
 
 def train(recipe: Recipe, folder: Path) -> Any:
-    """Train until the recipe's tokens are spent; the model and its tokenizer."""
-
+    """Train until the recipe's tokens are spent; return the model and its tokenizer."""
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / "tokenizer.json").exists():
         train_tokenizer(folder, recipe.seed)
-    tokenizer = load_tokenizer(folder)
+    tokenizer = PreTrainedTokenizerFast.from_pretrained(folder)
     model = new_model(recipe.seed)
     optimisers = new_optimisers(model, recipe.rate)
     first = load(folder, model, optimisers)
@@ -235,9 +226,7 @@ def train(recipe: Recipe, folder: Path) -> Any:
 
 
 def update(model: Any, loss: Any, optimisers: list[Any], rate: float) -> None:
-    """One step of both optimisers."""
-    import torch
-
+    """Take one step with all optimisers."""
     loss.backward()
     torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
     for optimiser in optimisers:
@@ -257,15 +246,21 @@ def note_curve(folder: Path, model: Any, tokenizer: Any, tokens: int) -> None:
 
 def export(model: Any, tokenizer: Any, folder: Path) -> None:
     """Write the weights in half precision, with tokenizer and check sums."""
-    from offline.nano.checksums import write_checksums
-
     folder.mkdir(parents=True, exist_ok=True)
     model.half().save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     write_checksums(folder)
 
 
+def write_checksums(folder: Path) -> None:
+    """List every data file of the folder with its SHA-256."""
+    files = [path for path in sorted(folder.iterdir()) if path.suffix in LISTED]
+    lines = [f"{file_hash(path)}  {path.name}\n" for path in files]
+    (folder / checksums.LIST).write_text("".join(lines), encoding="utf-8", newline="\n")
+
+
 def main() -> None:
+    """Run the command."""
     parser = argparse.ArgumentParser(description="Pre-train the nano.")
     parser.add_argument("--out", type=Path, required=True, help="folder of the run")
     parser.add_argument("--tokens", type=float, default=Recipe().tokens)

@@ -1,7 +1,6 @@
 """The reader as a chat model: the protocol, the examiner, and the grader."""
 
 import asyncio
-import json
 from typing import Any
 
 import pytest
@@ -9,32 +8,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 
 from models.blocks import read_blocks
 from offline.reader.chat import ReaderChatModel
-
-RULES = (
-    "A library card must be returned within 14 days of moving away, unless the holder is a minor. "
-    "Failure to do so is a petty breach (section 9.1).\n\n"
-    "Old cards are pretty. Ball games are forbidden in the reading room. For the grade of a breach "
-    "see section 9.2.\n\n"
-    "Readers may use the north door.\n\n"
-    '"Reading room" means the hall on the first floor.'
-)
-FINES = "A petty breach costs 30 crowns. A breach of section 2.1 is a gross breach. "
-FINES += "A gross breach costs 200 crowns."
-PASSAGE = f'<passage id="p-a" heading="Part 2 > 2.1 Cards">\n{RULES}\n</passage>'
-PENALTIES = f'<passage id="p-b" heading="Part 9 > 9.2 Fines">\n{FINES}\n</passage>'
-
-
-def messages(task: str, user: str) -> list[BaseMessage]:
-    return [SystemMessage(f"# {task}\n\nSome prose with <tags>."), HumanMessage(user)]
-
-
-def call(task: str, user: str) -> Any:
-    return json.loads(ReaderChatModel().invoke(messages(task, user)).text)
-
-
-def block(tag: str, text: str) -> str:
-    return f"<{tag}>\n{text}\n</{tag}>"
-
+from tests.offline.reader.prompts import FINES, PASSAGE, PENALTIES, RULES, block, call, messages
 
 # --- protocol ----------------------------------------------------------------------------------
 
@@ -84,11 +58,11 @@ def test_malformed_prompts(sent: list[BaseMessage], message: str) -> None:
 
 def test_blocks_keep_their_text_and_attributes() -> None:
     text = '<passage id="p-1" heading="A > B">\n‹question>no</question>\n\nx < y\n</passage>'
-    found = read_blocks(f"before {text} after {block('asked', '')}")
-    assert [b.tag for b in found] == ["passage", "asked"]
-    assert found[0].attributes == {"id": "p-1", "heading": "A > B"}
-    assert found[0].text == "‹question>no</question>\n\nx < y"
-    assert found[1].text == ""
+    blocks = read_blocks(f"before {text} after {block('asked', '')}")
+    assert [b.tag for b in blocks] == ["passage", "asked"]
+    assert blocks[0].attributes == {"id": "p-1", "heading": "A > B"}
+    assert blocks[0].text == "‹question>no</question>\n\nx < y"
+    assert blocks[1].text == ""
 
 
 # --- expert ------------------------------------------------------------------------------------
@@ -167,9 +141,9 @@ def test_proposals_repeat_with_their_variation_and_differ_between_them() -> None
 @pytest.mark.parametrize("kind", ["recall", "apply", "except", "multi", "counter"])
 def test_proposals_honour_the_kind_and_read_back(kind: str) -> None:
     for variation in range(10):
-        made = proposal(variation, kind)
-        assert made["kind"] == kind
-        asked = block("question", made["question"])
+        reply = proposal(variation, kind)
+        assert reply["kind"] == kind
+        asked = block("question", reply["question"])
         assert not call("Expert: answer", f"{asked}\n{PASSAGE}\n{PENALTIES}")["abstained"]
 
 
@@ -226,9 +200,7 @@ FINE = BREACH.replace(
 def grades(expert: str, *answers: str) -> list[str]:
     user = block("question", "The library card …?") + block("expert", expert)
     user += "".join(f'<student n="{n}">\n{a}\n</student>' for n, a in enumerate(answers, 1))
-    found = call("Grader: grade", user)["grades"]
-    assert isinstance(found, list)
-    return found
+    return list(call("Grader: grade", user)["grades"])
 
 
 @pytest.mark.parametrize(

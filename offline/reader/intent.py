@@ -1,6 +1,6 @@
-"""What a question wants to know: the limit, the exception, the grade, a verdict, a fine …
+"""Finds out what a question wants to know: the limit, the exception, the grade, a verdict, a fine …
 
-Cues are looked for in the part of the question that asks, with the topic's own words masked, so
+Cues are looked for in the part of the question that asks, with the words of the topic masked, so
 that "crane fee" is not taken for a question about money.
 """
 
@@ -128,7 +128,7 @@ _OF_PRONOUN = re.compile(
 
 
 def asking_part(text: str) -> str:
-    """The sentences that ask; the whole text where none does."""
+    """Return the sentences that ask; the whole text where none does."""
     sentences = [_TELL.sub("", s.strip()) for s in _SENTENCE.findall(text) if s.strip()]
     asking = [
         s
@@ -139,7 +139,7 @@ def asking_part(text: str) -> str:
 
 
 def what_is_asked(masked: str, *, figures: int, quantified: bool, topic_mark: str) -> Asked:
-    """What the question wants to know.
+    """Return what the question wants to know.
 
     Args:
         masked: the question with its topic and any exception stated in it replaced by marks.
@@ -170,14 +170,14 @@ def what_is_asked(masked: str, *, figures: int, quantified: bool, topic_mark: st
             return "exception"
     if quantified:
         return "verdict" if _VERDICT.search(asking) and not _HOW.search(asking) else "limit"
-    return _about_deed(masked, asking, topic_mark)
+    return _about_deed(asking, topic_mark)
 
 
-def _about_deed(masked: str, asking: str, topic_mark: str) -> Asked:
-    """For rules without a limit: is a deed judged, or is the rule itself asked for?"""
-    head, colon, tail = asking.partition(":")
-    said_apart = bool(colon) and topic_mark in tail and topic_mark not in head
-    if said_apart and _OF_PRONOUN.search(head):
+def _about_deed(asking: str, topic_mark: str) -> Asked:
+    """Tell, for a rule without a limit, whether a deed is judged or the rule itself asked for."""
+    head, _, tail = asking.partition(":")
+    apart = topic_mark in tail and topic_mark not in head
+    if apart and _OF_PRONOUN.search(head):
         return "verdict"
     if _STANCE.search(asking):
         return "limit"
@@ -191,17 +191,17 @@ def _about_deed(masked: str, asking: str, topic_mark: str) -> Asked:
 
 
 def is_about_money(text: str) -> bool:
-    """Whether a question asks what something costs."""
+    """Tell whether a question asks what something costs."""
     return _FINE.search(asking_part(text)) is not None
 
 
 def is_about_meaning(text: str) -> bool:
-    """Whether a question asks what a term means."""
+    """Tell whether a question asks what a term means."""
     return _MEANING.search(text) is not None
 
 
 def asks_plainly(text: str) -> bool:
-    """Whether a question asks what something is, with no case, figure or rule in view."""
+    """Tell whether a question asks what something is, with no case, figure or rule in view."""
     if re.search(r"\d", text) or re.search(r"\b(?:what|who|whom|which|how)\b", text, re.I) is None:
         return False
     asking = asking_part(text)

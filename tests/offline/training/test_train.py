@@ -1,28 +1,35 @@
-"""The pre-training program: batches, optimiser, checkpoints, export, skills."""
+"""The pre-training program: batches, optimiser, checkpoints, learning curve, export."""
 
 import random
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from transformers import PreTrainedTokenizerFast
 
 from offline.nano import skills
 from offline.nano.chat import WEIGHTS, NanoChatModel
-from offline.nano.engine import load_engine
-from offline.nano.tokenizer import load_tokenizer, train_tokenizer
+from offline.nano.checksums import verify_checksums
 from offline.training import lessons
 from offline.training import train as train_nano
 from offline.training.muon import Muon, orthogonalise
 from offline.training.train import Recipe, batch, encode, export, new_model, rate_at, train
 
 
+@pytest.fixture(scope="module")
+def tokenizer() -> Any:
+    """Load the tokenizer of the weights that come with the program."""
+    return PreTrainedTokenizerFast.from_pretrained(WEIGHTS)
+
+
 @pytest.fixture
-def small(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """A run folder that has a tokenizer."""
+def run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, tokenizer: Any) -> Path:
+    """Make a run folder that has a tokenizer."""
     monkeypatch.setattr(train_nano, "CHECKPOINT_EVERY", 2)
     folder = tmp_path / "run"
     folder.mkdir()
-    load_tokenizer(WEIGHTS).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
     return folder
 
 
@@ -30,8 +37,7 @@ def _recipe(steps: int) -> Recipe:
     return Recipe(tokens=steps * 128 * 2 + 1, window=128, rows=2)
 
 
-def test_a_batch_is_a_function_of_its_step(small: Path) -> None:
-    tokenizer = load_tokenizer(small)
+def test_a_batch_is_a_function_of_its_step(tokenizer: Any) -> None:
     tokens, counts = batch(3, _recipe(10), tokenizer)
     again = batch(3, _recipe(10), tokenizer)
     other, _ = batch(4, _recipe(10), tokenizer)
@@ -40,8 +46,7 @@ def test_a_batch_is_a_function_of_its_step(small: Path) -> None:
     assert counts.any() and not counts[tokens == tokenizer.pad_token_id].any()
 
 
-def test_lessons_are_cut_at_whole_turns(small: Path) -> None:
-    tokenizer = load_tokenizer(small)
+def test_lessons_are_cut_at_whole_turns(tokenizer: Any) -> None:
     for seed in range(20):
         lesson = lessons.reading(random.Random(seed), 2, lessons.STAGES[0])
         ids, weights = encode(lesson, tokenizer, 128)
@@ -49,8 +54,7 @@ def test_lessons_are_cut_at_whole_turns(small: Path) -> None:
         assert not ids or ids[-1] == tokenizer.eos_token_id
 
 
-def test_answers_always_count_and_passages_seldom(small: Path) -> None:
-    tokenizer = load_tokenizer(small)
+def test_answers_always_count_and_passages_seldom(tokenizer: Any) -> None:
     ids, weights = encode(lessons.turn("How long?", "Trench. Rule: allowed.", 0.05), tokenizer, 128)
     text = tokenizer.decode([i for i, w in zip(ids, weights, strict=True) if w == 1.0])
     assert text == " trench. rule: allowed.<|end|>"
@@ -61,8 +65,8 @@ def test_answers_always_count_and_passages_seldom(small: Path) -> None:
     assert tokenizer.apply_chat_template(chat, return_dict=False) == ids
 
 
-def test_a_stopped_run_goes_on_to_the_same_weights(small: Path, tmp_path: Path) -> None:
-    whole, tokenizer = train(_recipe(4), small)
+def test_a_stopped_run_goes_on_to_the_same_weights(run: Path, tmp_path: Path) -> None:
+    whole, tokenizer = train(_recipe(4), run)
     second = tmp_path / "second"
     second.mkdir()
     tokenizer.save_pretrained(second)
@@ -79,14 +83,14 @@ def test_a_stopped_run_goes_on_to_the_same_weights(small: Path, tmp_path: Path) 
 
 
 def test_the_curve_is_noted_and_the_weights_load(
-    small: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(train_nano, "CURVE_EVERY", 2)
     monkeypatch.setattr(skills, "quick", lambda answers: {"one": 0.5})
-    model, tokenizer = train(_recipe(2), small)
-    assert (small / "curve.jsonl").read_text(encoding="utf-8").count("one") == 1
+    model, tokenizer = train(_recipe(2), run)
+    assert (run / "curve.jsonl").read_text(encoding="utf-8").count("one") == 1
     export(model, tokenizer, tmp_path / "weights")
-    assert load_engine(tmp_path / "weights", None)
+    verify_checksums(tmp_path / "weights")
     assert NanoChatModel(model_path=tmp_path / "weights", max_new_tokens=4).invoke("Hello").content
 
 
@@ -117,33 +121,3 @@ def test_muon_lowers_a_loss() -> None:
         loss().backward()
         optimiser.step()
     assert loss().item() < before / 4
-
-
-def test_the_tokenizer_keeps_digits_apart_and_case_out(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr(lessons, "reading", lambda rng, n, stage: [("petrol cans 45", 1.0)])
-    train_tokenizer(tmp_path, 0)
-    tokenizer = load_tokenizer(tmp_path)
-    assert tokenizer.tokenize(" 45 Petrol") == tokenizer.tokenize(" 45 petrol")
-    assert tokenizer.tokenize(" 45") == ["Ġ4", "5"]
-    text = "the café pays 450 crowns - at 3 o'clock."
-    assert tokenizer.decode(tokenizer(text).input_ids) == text
-
-
-def test_skills_are_measured_and_compared_with_their_targets() -> None:
-    oracle = {}
-    for clauses, style in ((1, "exam"), (3, "exam"), (1, "novel"), (3, "novel")):
-        for kind in skills.KINDS:
-            for messages, gold in skills.opened(5, clauses, style, kind, 2):
-                oracle[messages[0]["content"]] = gold
-    for style in ("exam", "novel"):
-        oracle |= {m[0]["content"]: gold for m, gold in skills.known(500, style, 2)}
-
-    def answers(chats: list[list[dict[str, str]]]) -> list[str]:
-        return [oracle.get(chat[0]["content"], "So: breach.") for chat in chats]
-
-    measured = skills.measure(answers, 5)
-    assert measured["one clause of three, novel forms"]["multi"] == 1.0
-    assert skills.shortfalls(measured) == []
-    assert "| one clause of three, exam forms | 100.0 |" in skills.table(measured)
-    blank = skills.measure(lambda chats: [""] * len(chats), 5)
-    assert any("right clause alone" in line for line in skills.shortfalls(blank))

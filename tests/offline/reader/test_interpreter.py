@@ -56,7 +56,7 @@ def test_every_frame_in_every_style_is_read_rightly() -> None:
     wrong, asked = [], 0
     for seed in range(80):
         rng = random.Random(f"frames {seed}")
-        code = codes.draw_code(rng, 5, definitions=1, taken={"none"})
+        code = codes.draw_code(rng, 5, definitions=1, used={"none"})
         text = codes.passage(code, code.rules, rng)
         extract = Extract("p", "Part", f"{text}\n{drafting.meaning(code.definitions[0], rng)}")
         read = {norm.rule for norm in read_code([extract]).norms}
@@ -105,7 +105,7 @@ def plain(text: str) -> str:
 
 
 def deciding(domain: str, item: dict[str, Any]) -> list[Extract]:
-    """The section that holds the quote, and those on grades and fines."""
+    """Return the section with the quote, and those on grades and fines."""
     right = [
         s for s in sections(domain) if s.id.startswith(item["document"]) and item["quote"] in s.text
     ]
@@ -132,8 +132,8 @@ def test_it_abstains_without_the_section_that_decides(domain: str) -> None:
     items = [item for item in exam(domain) if item["kind"] != "reference"]
     answered = []
     for item in items:
-        others = [s for s in sections(domain) if item["quote"] not in s.text]
-        if reply(item["question"], others).answer:
+        elsewhere = [s for s in sections(domain) if item["quote"] not in s.text]
+        if reply(item["question"], elsewhere).answer:
             answered.append(item["id"])
     assert len(answered) <= 0.02 * len(items), answered
 
@@ -188,9 +188,9 @@ def test_it_abstains(question: str) -> None:
 
 def test_it_abstains_on_a_fine_without_the_penalty_and_says_what_it_lacks() -> None:
     text = CODE.partition("A serious breach costs")[0]
-    found = reply("The bookcase has 9 shelves. What is the fine?", [Extract("p", "1.1", text)])
-    assert found.answer == ""
-    assert "minor breach" in found.look_up
+    lacking = reply("The bookcase has 9 shelves. What is the fine?", [Extract("p", "1.1", text)])
+    assert lacking.answer == ""
+    assert "minor breach" in lacking.look_up
 
 
 def test_a_conditional_prohibition_needs_its_condition() -> None:
@@ -237,8 +237,8 @@ def test_figures(question: str, figures: tuple[int | None, int | None]) -> None:
     text = analyse(question)
     topic = find_name("report", text)
     assert topic is not None
-    found = read_figures(DEADLINE, text, (topic.first, topic.last))
-    assert (found.number, found.hypothetical) == figures
+    read = read_figures(DEADLINE, text, (topic.first, topic.last))
+    assert (read.number, read.hypothetical) == figures
 
 
 @pytest.mark.parametrize(

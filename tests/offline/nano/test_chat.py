@@ -10,7 +10,7 @@ from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, Tool
 from offline.language.questions import verdict
 from offline.nano import codes
 from offline.nano.chat import WEIGHTS, NanoChatModel
-from offline.nano.checksums import verify_checksums, write_checksums
+from offline.nano.checksums import verify_checksums
 from offline.nano.engine import _groups, load_engine, sentence_case
 from offline.nano.generate import Decoder, decode
 
@@ -41,9 +41,11 @@ def test_it_reads_a_passage_that_it_never_saw() -> None:
 
 def test_system_messages_are_left_out() -> None:
     bare = NanoChatModel().invoke(QUESTION)
-    told = NanoChatModel().invoke([SystemMessage("# Student: answer"), HumanMessage(QUESTION)])
-    assert told.content == bare.content
-    assert told.usage_metadata == bare.usage_metadata
+    beside_system = NanoChatModel().invoke(
+        [SystemMessage("# Student: answer"), HumanMessage(QUESTION)]
+    )
+    assert beside_system.content == bare.content
+    assert beside_system.usage_metadata == bare.usage_metadata
 
 
 def test_an_answer_depends_on_messages_temperature_and_seed_alone() -> None:
@@ -86,7 +88,7 @@ def test_decoding_equals_that_of_transformers() -> None:
 
     model = LlamaForCausalLM.from_pretrained(WEIGHTS, dtype=torch.float32)
     prompts = [[1, 300, 41, 3, 2], [1, 20, 500, 600, 700, 21, 22, 3, 2]]
-    made = decode(
+    continuations = decode(
         Decoder(model),
         prompts,
         limits=[12, 12],
@@ -95,7 +97,7 @@ def test_decoding_equals_that_of_transformers() -> None:
         pad=0,
         end=-1,
     )
-    for prompt, tokens in zip(prompts, made, strict=True):
+    for prompt, tokens in zip(prompts, continuations, strict=True):
         ids = torch.tensor([prompt])
         with torch.inference_mode():
             for token in tokens:
@@ -148,26 +150,24 @@ def test_shipped_weights_are_whole_and_small() -> None:
     assert sum(path.stat().st_size for path in WEIGHTS.iterdir()) <= 10_000_000
 
 
-@pytest.mark.parametrize("harm", ["flip", "remove", "unlist"])
+@pytest.mark.parametrize("harm", ["damaged", "missing"])
 def test_damaged_weights_are_named_with_the_remedy(tmp_path: Path, harm: str) -> None:
     folder = tmp_path / "weights"
     shutil.copytree(WEIGHTS, folder)
     victim = folder / "model.safetensors"
-    if harm == "flip":
+    if harm == "damaged":
         data = bytearray(victim.read_bytes())
         data[-1] ^= 1
         victim.write_bytes(bytes(data))
-    elif harm == "remove":
-        victim.unlink()
     else:
-        (folder / "SHA256").unlink()
-        with pytest.raises(ValueError, match="no SHA256 file; restore it"):
-            verify_checksums(folder)
-        write_checksums(folder)
-        return
-    message = {"flip": "damaged", "remove": "missing"}[harm]
-    with pytest.raises(ValueError, match=f"model.safetensors: {message}.*restore it"):
+        victim.unlink()
+    with pytest.raises(ValueError, match=f"model.safetensors: {harm}.*restore it"):
         NanoChatModel(model_path=folder).load()
+
+
+def test_weights_without_check_sums_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="no SHA256 file; restore it"):
+        verify_checksums(tmp_path)
 
 
 def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:

@@ -165,7 +165,7 @@ def test_a_clause_of_the_invented_codes_reads_back_to_its_rule() -> None:
     missed, total = 0, 0
     for seed in range(150):
         rng = random.Random(seed)
-        code = codes.draw_code(rng, 3, definitions=1, taken={"none"})
+        code = codes.draw_code(rng, 3, definitions=1, used={"none"})
         text = codes.passage(code, code.rules, rng)
         got = read(f"{text}\n{drafting.meaning(code.definitions[0], rng)}", "Part")
         rules = {norm.rule for norm in got.norms}
@@ -264,8 +264,8 @@ def test_definitions(text: str, term: str, meaning: str) -> None:
 
 
 def test_a_definition_by_a_list() -> None:
-    found = read('The term "kin" means-\n(1) a child, or\n(2) a parent.').definitions
-    assert [d.value for d in found] == [Definition("kin", "a child, or a parent")]
+    definitions = read('The term "kin" means-\n(1) a child, or\n(2) a parent.').definitions
+    assert [d.value for d in definitions] == [Definition("kin", "a child, or a parent")]
 
 
 def test_lists_with_a_lead() -> None:

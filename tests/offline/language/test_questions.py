@@ -204,11 +204,11 @@ def test_except_needs_a_circumstance() -> None:
 def test_harder_keeps_the_point_and_moves_on() -> None:
     rng = random.Random(1)
     far = Case("apply", REPORT, "verdict", number=28)
-    found = [harder(far, rng, [REPORT, DIVING]) for _ in range(60)]
-    assert {case.rule for case in found} == {REPORT}
-    assert any(case.number == 22 for case in found)
-    assert any(case.asked == "fine" for case in found)
-    assert any(case.exception_stated for case in found)
+    cases = [harder(far, rng, [REPORT, DIVING]) for _ in range(60)]
+    assert {case.rule for case in cases} == {REPORT}
+    assert any(case.number == 22 for case in cases)
+    assert any(case.asked == "fine" for case in cases)
+    assert any(case.exception_stated for case in cases)
     recall = harder(Case("recall", REPORT, "limit"), rng, [REPORT])
     assert recall.kind in ("apply", "except", "multi")
     term = definition_case(Definition("stay", "a night"))

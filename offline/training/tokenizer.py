@@ -1,14 +1,17 @@
 """The nano's tokenizer: byte-level BPE, lower case, every digit a token of its own.
 
-Text is lowered because a topic must be the same tokens at the start of an answer as within a
-passage; `nano.py` puts the capitals back.
+Text is put in lower case because a topic must have the same tokens at the start of an answer as
+within a passage; offline/nano/engine.py puts the capitals back.
 """
 
 import random
 from pathlib import Path
-from typing import Any
+
+from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+from transformers import PreTrainedTokenizerFast
 
 from offline.language import stock
+from offline.nano.chat import WEIGHTS
 from offline.training import lessons
 
 VOCABULARY = 2048
@@ -18,9 +21,6 @@ _PIECES = r" ?[0-9]| ?[a-z]+| ?[^\sa-z0-9]+|\s+"
 
 def train_tokenizer(folder: Path, seed: int) -> None:
     """Train the tokenizer on lessons and on the bare stock; write it to the folder."""
-    from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
-    from transformers import PreTrainedTokenizerFast
-
     core = Tokenizer(models.BPE())
     core.normalizer = normalizers.Lowercase()
     core.pre_tokenizer = pre_tokenizers.Sequence(
@@ -41,19 +41,20 @@ def train_tokenizer(folder: Path, seed: int) -> None:
         tokenizer_object=core, pad_token="<|pad|>", eos_token=lessons.END, padding_side="left"
     )
     tokenizer.model_max_length = 1024
-    template = Path(__file__).parent / "weights" / "chat_template.jinja"
+    template = WEIGHTS / "chat_template.jinja"
     tokenizer.chat_template = template.read_text(encoding="utf-8")
     tokenizer.save_pretrained(folder)
 
 
 def _texts(seed: int) -> list[str]:
+    """Return what the tokenizer is trained on."""
     rng = random.Random(f"tokenizer {seed}")
     stage = lessons.STAGES[0]
     texts = [
         "".join(t for t, _ in lessons.reading(rng, rng.randint(1, 5), stage)) for _ in range(4000)
     ]
     words = stock.THINGS + stock.PAPERS + stock.AMOUNTS + stock.DEEDS + stock.MODIFIERS
-    # Bare words and made-up ones, so that pieces of words are learnt and not only whole words.
+    # Without bare words and made-up ones, whole words would be learnt and hardly any pieces.
     for _ in range(40):
         rng.shuffle(words)
         texts.append(" " + " ".join(words))
@@ -65,10 +66,3 @@ def _plain(text: str) -> str:
     for mark in SPECIAL:
         text = text.replace(mark, "\n")
     return text
-
-
-def load_tokenizer(folder: Path) -> Any:
-    """The tokenizer of a weights folder."""
-    from transformers import PreTrainedTokenizerFast
-
-    return PreTrainedTokenizerFast.from_pretrained(folder)

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from offline.reader.chat import ReaderChatModel
 from offline.reader.composing import compose, split
 from offline.reader.contrasts import words
-from tests.offline.test_reader import block, call, messages
+from tests.offline.reader.prompts import block, call, messages
 
 REAL = [
     "I lost my card. What do I do?", "What should I do if my card was stolen?",
@@ -27,10 +27,10 @@ TEXTS = st.lists(st.lists(PIECES, max_size=9).map(" ".join) | st.text(max_size=3
 def test_messages_are_new_distinct_and_of_the_words_shown(
     texts: list[str], paragraph: str, n: int
 ) -> None:
-    made = compose(texts, paragraph, 8, n)
-    assert made == compose(texts, paragraph, 8, n)
-    assert len(made) <= 8
-    plain = [tuple(words(text)) for text in made]
+    new = compose(texts, paragraph, 8, n)
+    assert new == compose(texts, paragraph, 8, n)
+    assert len(new) <= 8
+    plain = [tuple(words(text)) for text in new]
     assert len(set(plain)) == len(plain)
     assert not set(plain) & {tuple(words(text)) for text in texts}
     known = {word for text in (*texts, paragraph) for word in words(text)}
@@ -38,11 +38,11 @@ def test_messages_are_new_distinct_and_of_the_words_shown(
 
 
 def test_pieces_of_different_messages_come_together() -> None:
-    made = compose(REAL, INDICATORS, 50, 1)
-    assert len(made) > 15
-    assert "What should I do if my card was lost on the train?" in made
-    assert all({"stolen", "lost", "wallet", "card", "find"} & set(words(text)) for text in made)
-    assert max(len(words(text)) for text in made) <= 24
+    new = compose(REAL, INDICATORS, 50, 1)
+    assert len(new) > 15
+    assert "What should I do if my card was lost on the train?" in new
+    assert all({"stolen", "lost", "wallet", "card", "find"} & set(words(text)) for text in new)
+    assert max(len(words(text)) for text in new) <= 24
 
 
 def test_variations_go_on_where_the_one_before_stopped() -> None:
@@ -55,8 +55,8 @@ def test_variations_go_on_where_the_one_before_stopped() -> None:
 
 def test_an_indicator_turns_into_its_like() -> None:
     texts = ["My old purse has been taken", "Now my passport has been taken by somebody"]
-    assert compose(texts, "", 50, 1) != (made := compose(texts, "been taken, been broken", 50, 1))
-    assert "My old purse has been broken" in made
+    assert compose(texts, "", 50, 1) != (new := compose(texts, "been taken, been broken", 50, 1))
+    assert "My old purse has been broken" in new
 
 
 @pytest.mark.parametrize("texts", [[], [""], ["🚨"], ["...", "?!"], ["\u202eנגנב", "كرت"], ["One"]])
@@ -65,9 +65,9 @@ def test_where_nothing_can_be_made_nothing_is(texts: list[str]) -> None:
 
 
 def test_sentences_are_split_and_keep_their_marks() -> None:
-    found = list(split("It's 3.50 at A.com! why?? ok 🚨🚨"))
-    assert [sentence.text for sentence in found] == ["It's 3.50 at A.com!", "why??", "ok 🚨🚨"]
-    assert [sentence.asks for sentence in found] == [False, True, False]
+    sentences = list(split("It's 3.50 at A.com! why?? ok 🚨🚨"))
+    assert [sentence.text for sentence in sentences] == ["It's 3.50 at A.com!", "why??", "ok 🚨🚨"]
+    assert [sentence.asks for sentence in sentences] == [False, True, False]
 
 
 def test_the_reader_writes_as_many_as_are_asked_for() -> None:

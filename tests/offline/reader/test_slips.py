@@ -5,13 +5,10 @@ import random
 
 import pytest
 
-from elenchus.errors import UserError
-from elenchus.sections import ModelConfig
-from models.backend import make_model
 from models.blocks import Extract
 from offline.reader.answering import reply
 from offline.reader.chat import ReaderChatModel
-from tests.offline.test_reader import PASSAGE, PENALTIES, block, messages
+from tests.offline.reader.prompts import PASSAGE, PENALTIES, block, messages
 
 RULES = (
     "A library card must be returned within 14 days of moving away, unless the holder is a minor. "
@@ -56,12 +53,6 @@ def test_an_expert_errs_as_often_as_it_is_told_to() -> None:
 def test_only_experts_err() -> None:
     sent = messages("Examiner: survey", PASSAGE)
     assert ReaderChatModel(wrong=1.0).invoke(sent).text == ReaderChatModel().invoke(sent).text
-
-
-@pytest.mark.parametrize("options", [{"wrong": 2}, {"wrng": 0.1}])
-def test_options_that_cannot_be_are_refused(options: dict) -> None:
-    with pytest.raises(UserError, match="wrong"):
-        make_model(ModelConfig(options=options))
 
 
 def test_another_grade_has_another_price() -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from offline.reader import contrasts
 from offline.reader.chat import ReaderChatModel
-from tests.offline.test_reader import block, call, messages
+from tests.offline.reader.prompts import block, call, messages
 
 LOST = [
     "I lost my card on the train.", "My card was stolen!", "Somebody took my wallet, help",
@@ -37,12 +37,12 @@ def test_what_contrasts_is_found() -> None:
 def test_phrases_stand_in_the_messages_and_not_in_one_another(
     ours: list[str], theirs: list[str]
 ) -> None:
-    found = contrasts.indicators(ours, theirs)
-    assert found == contrasts.indicators(ours, theirs)
-    assert len(found) <= contrasts.BEST
+    phrases = contrasts.indicators(ours, theirs)
+    assert phrases == contrasts.indicators(ours, theirs)
+    assert len(phrases) <= contrasts.BEST
     said = {phrase for text in ours for phrase in contrasts.phrases(text)}
-    assert set(found) <= said
-    padded = [f" {phrase} " for phrase in found]
+    assert set(phrases) <= said
+    padded = [f" {phrase} " for phrase in phrases]
     assert not any(a in b for a in padded for b in padded if a is not b)
 
 
@@ -53,8 +53,8 @@ def test_a_class_alone_has_indicators_too() -> None:
 
 @pytest.mark.parametrize("text", ["הכרטיס שלי נגנב", "بطاقتي ضاعت", "🚨🚨", "カードをなくした"])
 def test_other_scripts_and_emoji_are_words(text: str) -> None:
-    found = contrasts.indicators([text, f"{text}!"], LATE)
-    assert found and set(contrasts.words(" ".join(found))) <= set(contrasts.words(text))
+    phrases = contrasts.indicators([text, f"{text}!"], LATE)
+    assert phrases and set(contrasts.words(" ".join(phrases))) <= set(contrasts.words(text))
 
 
 @given(ideas=st.lists(st.text(max_size=30), max_size=6))
@@ -74,8 +74,8 @@ def test_messages_find_their_class() -> None:
         "late": contrasts.merge(contrasts.indicators(LATE, LOST)),
     }
     for label, texts in (("lost", LOST), ("late", LATE)):
-        found = [contrasts.label(text, known) for text in texts]
-        assert found.count(label) >= 5
+        labels = [contrasts.label(text, known) for text in texts]
+        assert labels.count(label) >= 5
     for text in ("", "🚀", "Messages of this class speak of", "my my my"):
         assert contrasts.label(text, known) == ""
     assert contrasts.label("stolen", {"a": "stolen", "b": "stolen"}) == ""
@@ -92,8 +92,8 @@ def test_the_reader_lists_merges_checks_and_labels() -> None:
     classes = '<class name="lost_card">\n\n</class><class name="late">\na post\n</class>'
     said = call("Grader: label", classes + block("message", "I lost my card"))
     assert said["label"] == "lost_card"
-    told = f'<indicators class="late">\n{merged["text"]}\n</indicators>'
-    said = call("Grader: label", classes + told + block("message", "It was stolen"))
+    paragraph = f'<indicators class="late">\n{merged["text"]}\n</indicators>'
+    said = call("Grader: label", classes + paragraph + block("message", "It was stolen"))
     assert said["label"] == "late"
     assert call("Grader: label", classes + block("message", "Hi"))["label"] == ""
 
