@@ -1,4 +1,4 @@
-"""Task-oriented passages: what each stage of pre-training is worth, at equal tokens.
+"""Measures what each stage of a pre-training on task-oriented passages is worth, at equal tokens.
 
     elenchus bench passages            # or python -m benchmarks.passages; an hour
     elenchus bench passages --quick    # minutes
@@ -16,10 +16,10 @@ stage, held-out, paired), `rows` (every stage of every run).
 import functools
 import json
 import random
-import sys
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 from rich.table import Table
@@ -27,8 +27,8 @@ from rich.table import Table
 from benchmarks import cells, comparison, harness, invented, mixture, tables
 from benchmarks.cells import Cell, Changes, Row
 from elenchus import runs
-from elenchus.errors import UserError
 from elenchus.loading import merged
+from graphs.pretraining.result import PretrainingResult
 from offline.nano import codes
 
 EXAMS = ("held-out", "general", "hand")
@@ -40,7 +40,7 @@ SELECTED = 20_000  # tokens
 
 
 def forms(tokens: int, general: Path) -> dict[str, Changes]:
-    """What is compared: each a set of changes to the domain's configuration."""
+    """Return what is compared: by name, changes to the domain's configuration."""
     selection = {"general": [str(general.resolve())], "tokens": SELECTED, "workers": 1}
     first = round(DOMAIN_SHARE * tokens)
     both = {"domain_tokens": first, "passage_tokens": tokens - first}
@@ -66,48 +66,44 @@ def main(arguments: list[str] | None = None) -> int:
     parser = harness.parser("passages", "Task-oriented passages, stage by stage.", seeds=5)
     parser.add_argument("--only", action="append", choices=FORMS, help="repeatable")
     options = harness.parsed(parser, arguments)
-    tokens, exam = (QUICK_TOKENS, 60) if options.quick else (TOKENS, 200)
+    tokens, questions = (QUICK_TOKENS, 60) if options.quick else (TOKENS, 200)
     if not (general := options.out / "general.jsonl").exists():
         write_general(general)
     names = [name for name in FORMS if name == STAGED or name in (options.only or FORMS)]
-    job = functools.partial(group, names, tokens, exam, options.out)
+    job = functools.partial(group, names, tokens, questions, options.out)
     domain = harness.ROOT / "domains" / "market" / "domain.yaml"
     rows = harness.in_processes(job, [domain], options.seeds, options.workers)
-    found = report(rows) | {"rows": rows}
-    runs.write_json(options.out / "passages.json", found)
-    print(json.dumps(found)) if options.json else show(found)
+    harness.publish(report(rows) | {"rows": rows}, options, show)
     return 0
 
 
 def group(
-    names: Sequence[str], tokens: int, exam: int, out: Path, domain: Path, seed: int
+    names: Sequence[str], tokens: int, questions: int, out: Path, domain: Path, seed: int
 ) -> list[Row]:
-    """A row for each stage of the forms named, with a seed."""
-    common: Changes = {
-        "method": "passages",
-        "exam": {"questions": exam, "general": exam // 2},
-    }
+    """Return a row for each stage of the forms named, with a seed."""
+    sizes = {"questions": questions, "general": questions // 2}
+    common: Changes = {"method": "passages", "exam": sizes}
     rows: list[Row] = []
-    every = forms(tokens, out / "general.jsonl")
-    for name in names:
-        changes = json.dumps(merged(common, every[name]))
-        cell = Cell(domain, seed, name.replace(",", ""), changes, ())
-        result = json.loads(cells.finished(cell, out).result.read_text(encoding="utf-8"))
+    changes = forms(tokens, out / "general.jsonl")
+    for form in names:
+        settings = json.dumps(merged(common, changes[form]))
+        cell = Cell(domain, seed, form.replace(",", ""), settings, ())
+        text = cells.finished(cell, out).result.read_text(encoding="utf-8")
         seen = 0
-        for n, stage in enumerate(result["stages"]):
-            seen += stage.get("tokens", 0)
-            row: Row = {"strategy": name, "domain": domain.parent.name, "seed": seed, "n": n}
-            row |= {"stage": stage["stage"], "tokens": seen}
-            row |= {exam: stage[exam]["accuracy"]["value"] for exam in EXAMS if stage[exam]}
+        for n, stage in enumerate(PretrainingResult.model_validate_json(text).stages):
+            seen += stage.tokens or 0
+            row: Row = {"strategy": form, "domain": domain.parent.name, "seed": seed, "n": n}
+            row |= {"stage": stage.stage, "tokens": seen}
+            row |= {exam: share.value for exam in EXAMS if (share := stage.accuracy(exam))}
             rows.append(row)
     return rows
 
 
 def write_general(path: Path) -> None:
-    """A general corpus: rules of invented codes among doc-strings and documents of packages."""
+    """Write a general corpus: rules of invented codes among texts of installed packages."""
     rng = random.Random("general corpus")
-    others = mixture.packages()
-    texts = rng.sample(others, min(OTHERS, len(others)))
+    packages = mixture.packages()
+    texts = rng.sample(packages, min(OTHERS, len(packages)))
     for _ in range(CODES):
         code = codes.fresh_code(rng, invented.RULES)
         texts += [codes.passage(code, [rule], rng) for rule in code.rules]
@@ -117,19 +113,17 @@ def write_general(path: Path) -> None:
 
 
 def report(rows: Sequence[Row]) -> dict[str, Any]:
-    """`table` and `minus_staged`."""
+    """Return `table` and `minus_staged`."""
     by_stage: dict[tuple[str, str], list[Row]] = defaultdict(list)
     for row in rows:
         by_stage[row["strategy"], row["stage"]].append(row)
-    table: dict[str, Any] = {}
-    for (form, stage), some in by_stage.items():
-        measured: Row = {
-            exam: comparison.interval([row[exam] for row in some])
-            for exam in EXAMS
-            if exam in some[0]
+    table: dict[str, dict[str, Row]] = defaultdict(dict)
+    for (form, stage), of_stage in by_stage.items():
+        exams = [exam for exam in EXAMS if exam in of_stage[0]]
+        table[form][stage] = {
+            **{exam: comparison.interval([row[exam] for row in of_stage]) for exam in exams},
+            "tokens": round(fmean(row["tokens"] for row in of_stage)),
         }
-        measured["tokens"] = round(sum(row["tokens"] for row in some) / len(some))
-        table.setdefault(form, {})[stage] = measured
     last = {(row["strategy"], row["seed"]): row["held-out"] for row in rows}  # by rising n
     seeds = sorted({row["seed"] for row in rows})
     minus = {
@@ -140,21 +134,18 @@ def report(rows: Sequence[Row]) -> dict[str, Any]:
     return {"table": table, "minus_staged": minus}
 
 
-def show(found: dict[str, Any]) -> None:
+def show(figures: dict[str, Any]) -> None:
     """Print the tables."""
-    shown = Table("form", "after", "tokens seen", *(f"{exam}, %" for exam in EXAMS), box=None)
-    for form, stages in found["table"].items():
+    table = Table("form", "after", "tokens seen", *(f"{exam}, %" for exam in EXAMS), box=None)
+    for form, stages in figures["table"].items():
         for stage, measured in stages.items():
-            cells_of = (tables.percent(measured.get(exam)) for exam in EXAMS)
-            shown.add_row(form, stage, f"{measured['tokens']:,}", *cells_of)
+            shares = (tables.percent(measured.get(exam)) for exam in EXAMS)
+            table.add_row(form, stage, f"{measured['tokens']:,}", *shares)
     console = tables.wide()
-    console.print(shown)
-    for form, cell in found["minus_staged"].items():
+    console.print(table)
+    for form, cell in figures["minus_staged"].items():
         console.print(f"{form} minus staged, held-out: {tables.percent(cell, '+')}")
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except UserError as error:
-        sys.exit(f"elenchus: {error}")
+    harness.run_program(main)

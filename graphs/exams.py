@@ -26,16 +26,19 @@ from elenchus.records import (
     Seed,
     Style,
 )
+from elenchus.results import ExamResult
 from graphs.checks import failed_call, unfit, unsound
 from graphs.concurrency import each
 from graphs.hand_exam import read_hand_exam
 from graphs.services import Services
+from graphs.state import MeasuredState, is_trained, trained_rounds
 from models.backend import backend
 from models.calls import CallFailed
 from training import evaluation
 from training.dataset import without_duplicates
 
 SPARE = 1.15  # more questions are written than wanted, since some are refused
+EXAMS = ("held-out", "general", "hand")
 CHUNK = 256  # questions under way at once
 
 
@@ -138,6 +141,34 @@ async def run_exam(
     return float("nan")
 
 
+def exam_result(
+    run: Services, exam: str, state: MeasuredState, among: set[str] | None = None
+) -> ExamResult | None:
+    """Return before, after and the paired gain on one exam; None where there is no such exam.
+
+    Args:
+        among: points whose questions alone count.
+    """
+    asked = run.ledger.all(ExamItem, exam=exam)
+    if among is not None:
+        asked = [item for item in asked if item.point_id in among]
+    if not asked:
+        return None
+    before = run.ledger.all(Score, exam=exam, round=state.get("first", 0))
+    after = run.ledger.all(Score, exam=exam, round=trained_rounds(state))
+    sittings = (before, after) if is_trained(state) else (before,)
+    items = evaluation.graded(asked, *sittings)
+    trained = bool(items) and is_trained(state)
+    return ExamResult(
+        questions=len(items),
+        ungraded=len(asked) - len(items),
+        before=evaluation.accuracy(items, before) if items else None,
+        after=evaluation.accuracy(items, after) if trained else None,
+        gain=evaluation.gain(items, before, after) if trained else None,
+        kinds=_by_kind(items, *sittings),
+    )
+
+
 def shown(share: float) -> str:
     """Return for people what `run_exam` came to."""
     return "no grades" if math.isnan(share) else f"{share:.1%} right"
@@ -172,7 +203,7 @@ async def answered(
             return refused
         answers, passages = await services.expert.answer(question.text)
         if refused := await unsound(answers, passages, question, services):
-            return refused
+            return refused.model_copy(update={"raw": question.text})  # which is in no record yet
     except CallFailed as failed:
         return failed_call(failed)
     return question, answers
@@ -194,6 +225,15 @@ async def _item(services: Services, seed: Seed) -> ExamItem | Rejection:
         passage_ids=tuple(dict.fromkeys((*question.passage_ids, *cited))),
         call_ids=(question.call_id, *(a.call_id for a in answers)),
     )
+
+
+def _by_kind(items: list[ExamItem], *sittings: list[Score]) -> dict[str, list[float]]:
+    """Return for each kind of question the share right before and, where trained, after."""
+    kinds = {}
+    for kind in sorted({i.kind for i in items}):
+        of_kind = [i for i in items if i.kind == kind]
+        kinds[kind] = [round(evaluation.share(of_kind, scores), 4) for scores in sittings]
+    return kinds
 
 
 def _general(services: Services) -> list[ExamItem]:

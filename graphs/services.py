@@ -35,7 +35,7 @@ from graphs.adaptation.fan_out import FanOut
 from graphs.config import DomainConfig, of_run
 from models.backend import Model, backend, make_model
 from models.budget import Budget
-from models.calls import Caller, Line
+from models.calls import Caller
 from models.prices import Prices
 from models.rate_limits import RateLimits
 from retrieval.embedding import Embedder
@@ -81,7 +81,7 @@ class Services:
         self.resumed = False
         self._students: dict[str, Student] = {}
         self._models: list[Model] = []
-        self._lines: dict[tuple[str, str | None], Line] = {}
+        self._rates: dict[tuple[str, str | None], RateLimits] = {}
 
     @contextlib.contextmanager
     def registered(self) -> Iterator[RunRef]:
@@ -232,13 +232,13 @@ class Services:
     def _caller(self, settings: ModelConfig, adapter: Path | None = None) -> Caller:
         model = make_model(settings, adapter)
         self._models.append(model)
-        return Caller(model, settings, self.ledger, self._line(settings))
+        return Caller(model, settings, self.ledger, self._rates_of(settings), self.budget)
 
-    def _line(self, settings: ModelConfig) -> Line:
-        """Return what all roles share that ask one model at one address."""
+    def _rates_of(self, settings: ModelConfig) -> RateLimits:
+        """Return the limits that all roles share which ask one model at one address."""
         key = (settings.model, settings.base_url)
-        if key not in self._lines:
+        if key not in self._rates:
             limits: LimitsConfig | None = self.config.models.get(settings.model)
             limits = limits or backend(settings.model).limits
-            self._lines[key] = Line(RateLimits(limits), self.budget)
-        return self._lines[key]
+            self._rates[key] = RateLimits(limits)
+        return self._rates[key]

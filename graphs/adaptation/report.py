@@ -8,21 +8,16 @@ from elenchus.records import (
     Adapter,
     Dataset,
     Examination,
-    ExamItem,
     Passage,
     Point,
-    Score,
 )
-from elenchus.results import ExamResult
+from graphs import exams
 from graphs.adaptation import curation
 from graphs.adaptation.curation import chosen_examples
 from graphs.adaptation.result import AdaptationResult, UpdateResult
 from graphs.adaptation.state import AdaptationState, failure_shares
 from graphs.services import Services
-from graphs.state import MeasuredState, is_trained, trained_rounds
-from training import evaluation
-
-EXAMS = ("held-out", "general", "hand")
+from graphs.state import is_trained
 
 
 def write(run: Services, state: AdaptationState) -> None:
@@ -43,7 +38,7 @@ def result_of(run: Services, state: AdaptationState) -> AdaptationResult:
     examinations = ledger.all(Examination)
     return AdaptationResult(
         **run.summary(state["stopped"], state["round"]),
-        exams={exam: exam_result(run, exam, state) for exam in EXAMS},
+        exams={exam: exams.exam_result(run, exam, state) for exam in exams.EXAMS},
         # No number stands for an exam without questions, which an update may be left with.
         accuracy_by_round=[None if math.isnan(a) else a for a in state["accuracies"]],
         failure_share_by_round=failure_shares(state),
@@ -65,34 +60,6 @@ def result_of(run: Services, state: AdaptationState) -> AdaptationResult:
     )
 
 
-def exam_result(
-    run: Services, exam: str, state: MeasuredState, among: set[str] | None = None
-) -> ExamResult | None:
-    """Return before, after and the paired gain on one exam; None where there is no such exam.
-
-    Args:
-        among: points whose questions alone count.
-    """
-    asked = run.ledger.all(ExamItem, exam=exam)
-    if among is not None:
-        asked = [item for item in asked if item.point_id in among]
-    if not asked:
-        return None
-    before = run.ledger.all(Score, exam=exam, round=state.get("first", 0))
-    after = run.ledger.all(Score, exam=exam, round=trained_rounds(state))
-    sittings = (before, after) if is_trained(state) else (before,)
-    items = evaluation.graded(asked, *sittings)
-    trained = bool(items) and is_trained(state)
-    return ExamResult(
-        questions=len(items),
-        ungraded=len(asked) - len(items),
-        before=evaluation.accuracy(items, before) if items else None,
-        after=evaluation.accuracy(items, after) if trained else None,
-        gain=evaluation.gain(items, before, after) if trained else None,
-        kinds=_by_kind(items, *sittings),
-    )
-
-
 def _update(run: Services, state: AdaptationState, dataset: Dataset | None) -> UpdateResult | None:
     """Return what moved since the run that this one goes on from; None where there is none."""
     if (update := curation.update(run.ledger)) is None:
@@ -107,18 +74,9 @@ def _update(run: Services, state: AdaptationState, dataset: Dataset | None) -> U
         examples_kept=(kept := len(set(update.kept).intersection(ids))),
         examples_retired=len(update.kept) + len(update.retired) - kept,
         questions_retired=update.items_retired,
-        new_passages=exam_result(run, "held-out", state, new),
-        other_passages=exam_result(run, "held-out", state, others),
+        new_passages=exams.exam_result(run, "held-out", state, new),
+        other_passages=exams.exam_result(run, "held-out", state, others),
     )
-
-
-def _by_kind(items: list[ExamItem], *sittings: list[Score]) -> dict[str, list[float]]:
-    """Return for each kind of question the share right before and, where trained, after."""
-    kinds = {}
-    for kind in sorted({i.kind for i in items}):
-        of_kind = [i for i in items if i.kind == kind]
-        kinds[kind] = [round(evaluation.share(of_kind, scores), 4) for scores in sittings]
-    return kinds
 
 
 def _covered(run: Services, dataset: Dataset | None) -> int:

@@ -81,7 +81,7 @@ def _asked(config: PretrainingTree, folder: Path) -> tuple[int, int, float, floa
         return config.passages.written, config.exam.questions, QUESTION, ANSWER, 0
     shots = config.pretraining.shots
     collected = collect(config.tasks, folder, config.seed)
-    known, _ = split_shots(collected, shots)
+    train, _ = split_shots(collected, shots)
     question = fmean(len(problem.question) for problem in collected.test)
     answer = fmean(len(problem.answer) for problem in collected.test)
-    return len(known), len(collected.test), question, max(answer, ANSWER), shots
+    return len(train), len(collected.test), question, max(answer, ANSWER), shots

@@ -14,6 +14,7 @@ none, they are written about the documents, one task for each kind of question.
 import asyncio
 import math
 from collections.abc import Sequence
+from functools import partial
 
 from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
@@ -56,16 +57,16 @@ async def collect(state: MeasuredState, runtime: Runtime[RunRef]) -> Changes:
 async def _collect_tasks(run: Services) -> None:
     config = run.config
     collected = await asyncio.to_thread(tasks.collect, config.tasks, run.domain_folder, config.seed)
-    known, shots = problems.split_shots(collected, config.pretraining.shots)
+    train, shots = problems.split_shots(collected, config.pretraining.shots)
     exam = problems.exam(collected.test, shots, run.examinee("").prompt)
     refusals = [
         Refusal(problem_ids=(), code="unusable-row", detail=reason, raw=str(count))
         for reason, count in collected.left_out.items()
     ]
-    run.ledger.write(*exam, *exams.given(run), *refusals, *collected.test, *known)
+    run.ledger.write(*exam, *exams.given(run), *refusals, *collected.test, *train)
     left_out = "; ".join(f"{count} × {reason}" for reason, count in collected.left_out.items())
     run.progress.say(
-        f"{len(known)} problems to write about, {len(exam)} to be judged on"
+        f"{len(train)} problems to write about, {len(exam)} to be judged on"
         + (f"; left out: {left_out}" if left_out else "")
     )
 
@@ -123,10 +124,8 @@ async def explain(state: MeasuredState, runtime: Runtime[RunRef]) -> Changes:
     asked = list({problem.id: problem for group in groups for problem in group}.values())
     tests = problems.overlap_with_tests(run)
     with run.progress.stage("Explain problems") as advance:
-        outcomes = await each(
-            run.turnstile, asked, lambda problem: problems.explain(run, problem, tests), advance
-        )
-    usable, why = _record(run, outcomes)
+        work = partial(problems.explain, run, tests)
+        usable, why = _record(run, await each(run.turnstile, asked, work, advance))
     if not usable:
         raise UserError(
             f"no paragraph of {config.expert.model} on any of {len(asked)} problems holds "
@@ -142,17 +141,12 @@ async def compose(state: MeasuredState, runtime: Runtime[RunRef]) -> Changes:
     explained = {e.problem_id: e for e in run.ledger.all(Explanation)}
     if not explained:
         return {}
-    known = [p for p in run.ledger.all(Problem, test=False) if p.id in explained]
-    groups = problems.groups(known, run.config.passages, run.config.seed)
+    candidates = [p for p in run.ledger.all(Problem, test=False) if p.id in explained]
+    groups = problems.groups(candidates, run.config.passages, run.config.seed)
     tests = problems.overlap_with_tests(run)
     with run.progress.stage("Write passages") as advance:
-        outcomes = await each(
-            run.turnstile,
-            groups,
-            lambda group: problems.compose(run, [(p, explained[p.id]) for p in group], tests),
-            advance,
-        )
-    usable, why = _record(run, outcomes)
+        work = partial(problems.compose, run, tests, explained)
+        usable, why = _record(run, await each(run.turnstile, groups, work, advance))
     if not usable:
         raise UserError(f"no passage can be used ({why}): take another expert")
     wanted = run.config.passages.count
@@ -188,17 +182,12 @@ def after_evaluate(state: MeasuredState) -> str:
 def build_graph() -> StateGraph[MeasuredState, RunRef, MeasuredState, MeasuredState]:
     """Build the graph without a checkpointer: the runner compiles it with the run's own."""
     graph = StateGraph(MeasuredState, context_schema=RunRef)
-    first = (nodes.index, survey, collect, select)
-    for node in (*first, evaluate, explain, compose, pretrain, conclude):
-        graph.add_node(node.__name__, node, retry_policy=TRANSIENT)
+    graph.set_node_defaults(retry_policy=TRANSIENT)
+    graph.add_sequence([nodes.index, survey, collect, select, evaluate])
+    graph.add_sequence([explain, compose, pretrain])
+    graph.add_node(conclude)
     graph.add_edge(START, "index")
-    graph.add_edge("index", "survey")
-    graph.add_edge("survey", "collect")
-    graph.add_edge("collect", "select")
-    graph.add_edge("select", "evaluate")
     graph.add_conditional_edges("evaluate", after_evaluate, ["explain", "pretrain", "conclude"])
-    graph.add_edge("explain", "compose")
-    graph.add_edge("compose", "pretrain")
     graph.add_edge("pretrain", "evaluate")
     graph.add_edge("conclude", END)
     return graph

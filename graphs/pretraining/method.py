@@ -5,17 +5,12 @@ from typing import TYPE_CHECKING, Any
 
 from elenchus.progress import Progress
 from elenchus.records import Passage, Point
-from elenchus.runs import RunFolder
-from graphs.method import Method, Trace
+from graphs.method import Method
 from graphs.pretraining.config import PretrainingTree
 from graphs.pretraining.result import PretrainingResult
 
 if TYPE_CHECKING:
-    from langgraph.graph import StateGraph
-    from rich.console import Console
-
-    from graphs.estimate import Use
-    from graphs.services import RunRef
+    from graphs.pretraining.tasks import Collected
 
 
 class Passages(Method):
@@ -26,6 +21,9 @@ class Passages(Method):
     result = PretrainingResult
     read = Passage
     found = Point
+
+    def __init__(self) -> None:
+        self._collected: Collected | None = None  # kept, since large tables take a minute to read
 
     def problem(self, config: Any) -> str | None:
         """See `Method.problem`."""
@@ -41,46 +39,22 @@ class Passages(Method):
             )
         return None
 
-    def graph(self) -> "StateGraph[Any, RunRef, Any, Any]":
-        """See `Method.graph`."""
-        from graphs.pretraining.graph import build_graph
-
-        return build_graph()
-
     def fingerprint(
         self, config: Any, folder: Path, progress: Progress, strict: bool = True
     ) -> str:
         """See `Method.fingerprint`: of the tasks' problems, too."""
         from graphs.pretraining import tasks
 
-        collected = tasks.collect(config.tasks, folder, config.seed)
+        self._collected = collected = tasks.collect(config.tasks, folder, config.seed)
         problems = f" {tasks.fingerprint(collected)}" if collected.test else ""
         return super().fingerprint(config, folder, progress, strict) + problems
 
     def check(self, config: Any, folder: Path, progress: Progress) -> None:
         """See `Method.check`: whether the student can be trained so, and reads the prompts."""
-        from graphs.pretraining.stages import check_training
+        from graphs.pretraining import stages, tasks
         from retrieval.selection import select
 
         super().check(config, folder, progress)
-        check_training(config, folder)
+        collected = self._collected or tasks.collect(config.tasks, folder, config.seed)
+        stages.check_training(config, collected)
         select.check(config, folder, progress)
-
-    def estimate(self, config: Any, folder: Path) -> "list[Use]":
-        """See `Method.estimate`."""
-        from graphs.pretraining.estimate import estimate
-
-        return estimate(config, folder)
-
-    @property
-    def trace(self) -> Trace:
-        """See `Method.trace`."""
-        from graphs.pretraining import trace
-
-        return trace
-
-    def report(self, result: Any, run: RunFolder, console: "Console") -> None:
-        """See `Method.report`."""
-        from graphs.pretraining.screen import show
-
-        show(result, run, console)

@@ -56,11 +56,11 @@ async def written(
 
 
 def _apart(run: Services, problems: Sequence[Problem]) -> list[Problem | Refusal]:
-    """Return the problems, but a refusal for one that is an exam question in some other words."""
+    """Return the problems; a refusal instead of each that is an exam question in other words."""
     asked = tested(run)
     if not problems or not asked:
         return list(problems)
-    overlap = Overlap.of(asked, run.config.passages.copied)
+    overlap = overlap_with_tests(run)
     near = run.embedder.encode([p.bare for p in problems]) @ run.embedder.encode(asked).T
     most = run.config.dataset.near_exam
     return [
@@ -97,9 +97,9 @@ def split_shots(collected: Collected, shots: int) -> tuple[list[Problem], dict[s
     """Return the problems to write about, and by task those that exams show solved."""
     by_task = _by_task(collected.train)
     # One is left to write about, however few there are.
-    shown = {task: known[: min(shots, len(known) - 1)] for task, known in by_task.items()}
-    others = [p for task, known in by_task.items() for p in known[len(shown[task]) :]]
-    return others, shown
+    shown = {task: train[: min(shots, len(train) - 1)] for task, train in by_task.items()}
+    rest = [problem for task, train in by_task.items() for problem in train[len(shown[task]) :]]
+    return rest, shown
 
 
 def exam(
@@ -129,7 +129,7 @@ def as_chat(exchanges: Sequence[tuple[str, str]], prompted: Prompted) -> list[Me
     return messages
 
 
-async def explain(run: Services, problem: Problem, tests: Overlap) -> Explanation | Refusal:
+async def explain(run: Services, tests: Overlap, problem: Problem) -> Explanation | Refusal:
     """Have a paragraph written on a problem; a refusal where it does not hold up."""
     try:
         answer, passages = await run.expert.explain(problem.question)
@@ -210,25 +210,29 @@ class _Deck:
 
 
 async def compose(
-    run: Services, explained: Sequence[tuple[Problem, Explanation]], tests: Overlap
+    run: Services, tests: Overlap, explained: Mapping[str, Explanation], group: Sequence[Problem]
 ) -> TaskPassage | Refusal:
-    """Join paragraphs on problems to a passage; a refusal where its close cannot be used."""
-    problems = [problem for problem, _ in explained]
+    """Join the paragraphs on a group of problems to a passage; a refusal where it has no close.
+
+    Args:
+        explained: the paragraph on each problem, by the problem's id.
+    """
+    paragraphs = [explained[problem.id] for problem in group]
+    exchanges = [(p.question, e.text) for p, e in zip(group, paragraphs, strict=True)]
     closing = call_id = ""
     if run.config.passages.enlightenment:
         try:
-            text = await run.author.compare([(p.question, e.text) for p, e in explained])
+            text = await run.author.compare(exchanges)
         except CallFailed as failed:
-            return _refusal(failed_call(failed), problems)
+            return _refusal(failed_call(failed), group)
         if tests.copies(text.text):
-            return _refusal(rejection("copies-test", raw=text.text), problems)
+            return _refusal(rejection("copies-test", raw=text.text), group)
         closing, call_id = text.text, text.call_id
-    paragraphs = [f"{problem.question}\n{e.text}" for problem, e in explained]
     return TaskPassage(
-        problem_ids=tuple(problem.id for problem in problems),
-        explanation_ids=tuple(e.id for _, e in explained),
+        problem_ids=tuple(problem.id for problem in group),
+        explanation_ids=tuple(paragraph.id for paragraph in paragraphs),
         closing=closing,
-        text="\n\n".join(filter(None, (*paragraphs, closing))),
+        text="\n\n".join(filter(None, (*map("\n".join, exchanges), closing))),
         call_id=call_id,
     )
 

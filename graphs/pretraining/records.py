@@ -34,7 +34,7 @@ class Explanation(Record):
 
 
 class Refusal(Record):
-    """Why a text about some problems was not used, with the text; or rows of a task, a count."""
+    """A text about problems that was not used, and why; of rows of a task, their number."""
 
     prefix = "z"
     problem_ids: tuple[str, ...]

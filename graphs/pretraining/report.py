@@ -1,19 +1,19 @@
 """The end of a run: the dataset folder with its card, and the result."""
 
-import time
 from typing import Any
 
 from elenchus import runs
 from elenchus.ledger import Ledger
 from elenchus.reasons import SENTENCES, by_code, sentence
-from elenchus.records import Adapter, ExamItem, Passage, Point, Score
-from graphs.adaptation.report import EXAMS, exam_result
+from elenchus.records import Adapter, ExamItem, Passage, Point
+from elenchus.results import Estimate
+from graphs.exams import EXAMS, exam_result
 from graphs.pretraining.records import Explanation, Problem, Refusal, TaskPassage, explained
-from graphs.pretraining.result import PretrainingResult, Stage, StageExam
+from graphs.pretraining.result import PretrainingResult, Stage
 from graphs.pretraining.stages import stage_names
 from graphs.services import Services
 from graphs.state import MeasuredState
-from training import dataset, evaluation
+from training import dataset
 
 
 def write(run: Services, state: MeasuredState) -> None:
@@ -51,17 +51,12 @@ def _refusal_row(ledger: Ledger, refusal: Refusal) -> dict[str, Any]:
 
 def _result(run: Services, state: MeasuredState) -> PretrainingResult:
     ledger = run.ledger
-    calls, tokens = ledger.usage()
     passages = ledger.count(TaskPassage)
     return PretrainingResult(
-        method=run.config.method,
-        domain=run.config.domain,
-        run=run.folder.id,
-        stopped=state["stopped"],
-        rounds=state["round"],
+        **run.summary(state["stopped"], state["round"]),
         examples=passages,
         exams={exam: exam_result(run, exam, state) for exam in EXAMS},
-        stages=_stages(run),
+        stages=_stages(run, state),
         passages=ledger.count(Passage),
         points=ledger.count(Point),
         problems=ledger.count(Problem, test=False),
@@ -69,55 +64,34 @@ def _result(run: Services, state: MeasuredState) -> PretrainingResult:
         passages_written=passages,
         refused=by_code(ledger.all(Refusal)),
         adapter=state["adapter"],
-        calls=calls,
-        tokens=tokens,
-        resumed=run.resumed,
-        seconds=round(time.monotonic() - run.started, 1),
     )
 
 
-def _stages(run: Services) -> list[Stage]:
+def _stages(run: Services, state: MeasuredState) -> list[Stage]:
     """Return the untouched student, then every stage: what it was trained on, and its exams."""
     adapters = {adapter.round: adapter for adapter in run.ledger.all(Adapter)}
     stages = []
     for number, name in enumerate(["untouched", *stage_names(run.config)]):
         adapter = adapters.get(number)
+        then = MeasuredState(
+            accuracies=state["accuracies"][: number + 1], adapter=adapter.path if adapter else ""
+        )
         stages.append(
             Stage(
                 stage=name,
                 tokens=adapter.tokens if adapter else None,
                 steps=adapter.steps if adapter else None,
-                exams={exam: _stage_exam(run, exam, number) for exam in EXAMS},
+                exams={exam: exam_result(run, exam, then) for exam in EXAMS},
             )
         )
     return stages
-
-
-def _stage_exam(run: Services, exam: str, stage: int) -> StageExam | None:
-    """Return an exam after a stage; None where no question has a grade in it and before."""
-    scores = run.ledger.all(Score, exam=exam, round=stage)
-    before = run.ledger.all(Score, exam=exam, round=0)
-    asked = run.ledger.all(ExamItem, exam=exam)
-    items = evaluation.graded(asked, before, scores)
-    if not items:
-        return None
-    return StageExam(
-        questions=len(items),
-        ungraded=len(asked) - len(items),
-        accuracy=evaluation.accuracy(items, scores),
-        gain=evaluation.gain(items, before, scores) if stage else None,
-        kinds={
-            kind: round(evaluation.share([i for i in items if i.kind == kind], scores), 4)
-            for kind in sorted({item.kind for item in items})
-        },
-    )
 
 
 def _card(run: Services, result: PretrainingResult) -> str:
     config = run.config
     rows = "".join(
         f"| {stage.stage} | {stage.tokens or 0:,} | "
-        + " | ".join(_share(stage.exams[exam]) for exam in EXAMS)
+        + " | ".join(_share(stage.accuracy(exam)) for exam in EXAMS)
         + " |\n"
         for stage in result.stages
     )
@@ -144,8 +118,7 @@ answers by {config.grader.model}; the student is {config.student.model}.
 """
 
 
-def _share(exam: StageExam | None) -> str:
-    if exam is None:
+def _share(accuracy: Estimate | None) -> str:
+    if accuracy is None:
         return "–"
-    accuracy = exam.accuracy
-    return f"{accuracy.value:.1%} [{accuracy.low:.1%}, {accuracy.high:.1%}]"
+    return f"{accuracy.as_share()} [{accuracy.low:.1%}, {accuracy.high:.1%}]"

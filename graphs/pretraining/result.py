@@ -1,32 +1,24 @@
 """What a run of continued pre-training came to."""
 
 from elenchus.reasons import Code
-from elenchus.results import Estimate, Result, Value
-
-
-class StageExam(Value):
-    """An exam after a stage; `gain` is the paired one on the untouched student, None for that.
-
-    `kinds` holds the share right by kind of question, or by task.
-    """
-
-    questions: int
-    ungraded: int
-    accuracy: Estimate
-    gain: Estimate | None
-    kinds: dict[str, float]
+from elenchus.results import Estimate, ExamResult, Result, Value
 
 
 class Stage(Value):
-    """A stage of the training, and its exams by name; the first is the untouched student.
+    """A stage of the training; the first is the untouched student, which nothing was trained for.
 
-    `tokens` and `steps` are None where nothing was trained.
+    `exams` compares each exam after the stage with the untouched student.
     """
 
     stage: str
     tokens: int | None
     steps: int | None
-    exams: dict[str, StageExam | None]
+    exams: dict[str, ExamResult | None]
+
+    def accuracy(self, exam: str) -> Estimate | None:
+        """Return the share right in an exam after the stage; None without grades."""
+        taken = self.exams[exam]
+        return (taken.after or taken.before) if taken else None
 
 
 class PretrainingResult(Result):

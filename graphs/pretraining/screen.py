@@ -4,7 +4,7 @@ from rich.console import Console
 from rich.table import Table
 
 from elenchus.runs import RunFolder
-from graphs.pretraining.result import PretrainingResult, StageExam
+from graphs.pretraining.result import PretrainingResult, Stage
 from graphs.screens import EXAM_NAMES, say_commands, say_where, usage
 
 
@@ -28,17 +28,18 @@ def _stages(result: PretrainingResult) -> Table:
     table.add_column("after", no_wrap=True)
     table.add_column("tokens seen", justify="right", no_wrap=True)
     untouched = result.stages[0].exams
-    exams = {name: exam for name in EXAM_NAMES if (exam := untouched[name]) is not None}
+    exams = {name: exam for name in EXAM_NAMES if (exam := untouched[name]) and exam.questions}
     for name, exam in exams.items():
         table.add_column(f"{name}, n={exam.questions}", justify="right", no_wrap=True)
     for stage in result.stages:
         tokens = "–" if stage.tokens is None else f"{stage.tokens:,}"
-        table.add_row(stage.stage, tokens, *(_share(stage.exams[name]) for name in exams))
+        table.add_row(stage.stage, tokens, *(_share(stage, exam) for exam in exams))
     return table
 
 
-def _share(exam: StageExam | None) -> str:
-    if exam is None:
+def _share(stage: Stage, exam: str) -> str:
+    if (accuracy := stage.accuracy(exam)) is None:
         return "–"
-    gain = f" ({100 * exam.gain.value:+.1f})" if exam.gain else ""
-    return exam.accuracy.as_share() + gain
+    taken = stage.exams[exam]
+    gain = f" ({100 * taken.gain.value:+.1f})" if taken and taken.gain else ""
+    return accuracy.as_share() + gain

@@ -11,9 +11,10 @@ from elenchus.errors import UserError
 from elenchus.progress import Advance
 from elenchus.reasons import Code
 from elenchus.records import Adapter, Document, Message
-from graphs.pretraining import problems, tasks
+from graphs.pretraining import problems
 from graphs.pretraining.config import PretrainingTree
 from graphs.pretraining.records import Refusal, TaskPassage, explained
+from graphs.pretraining.tasks import Collected
 from graphs.services import Services
 from models.backend import backend, weights
 from models.weights import weights_hash
@@ -25,13 +26,15 @@ LEAST = 32  # tokens of a general sample
 COPIED: Code = "source-copies-test"
 
 
-def check_training(config: PretrainingTree, folder: Path) -> None:
+def check_training(config: PretrainingTree, collected: Collected) -> None:
     """Find what would end a pre-training late.
+
+    Args:
+        collected: the problems of the domain's tasks.
 
     Raises:
         UserError: the student cannot be trained so, or cannot read the exam's prompts.
     """
-    collected = tasks.collect(config.tasks, folder, config.seed)
     _, shots = problems.split_shots(collected, config.pretraining.shots)
     subject = Subject(config.title, config.language)
     exam = problems.exam(collected.test, shots, partial(prompted, subject))

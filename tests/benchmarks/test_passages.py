@@ -1,4 +1,4 @@
-"""What the comparison of stages makes of its rows."""
+"""The comparison of stages: its forms, its corpus, and what it makes of rows."""
 
 from pathlib import Path
 from typing import Any
@@ -9,8 +9,8 @@ from benchmarks import passages
 
 
 def row(form: str, stage: str, n: int, seed: int, accuracy: float) -> dict[str, Any]:
-    named = {"strategy": form, "stage": stage, "n": n, "domain": "d", "seed": seed}
-    return named | {"tokens": 100 * n, "held-out": accuracy, "general": 0.9}
+    place = {"strategy": form, "stage": stage, "n": n, "domain": "d", "seed": seed}
+    return place | {"tokens": 100 * n, "held-out": accuracy, "general": 0.9}
 
 
 def test_last_stages_are_paired_with_those_of_staged() -> None:
@@ -20,16 +20,16 @@ def test_last_stages_are_paired_with_those_of_staged() -> None:
         for seed in range(3)
         for n, stage in enumerate(("untouched", "trained"))
     ]
-    found = passages.report(rows)
-    assert found["minus_staged"]["mixed"]["mean"] == pytest.approx(-0.05)
-    assert found["table"]["staged"]["trained"]["tokens"] == 100
-    assert "hand" not in found["table"]["staged"]["trained"]
+    figures = passages.report(rows)
+    assert figures["minus_staged"]["mixed"]["mean"] == pytest.approx(-0.05)
+    assert figures["table"]["staged"]["trained"]["tokens"] == 100
+    assert "hand" not in figures["table"]["staged"]["trained"]
 
 
 def test_all_forms_see_as_many_tokens() -> None:
     for name, changes in passages.forms(1000, Path("general.jsonl")).items():
-        own = changes["pretraining"]
-        assert own["domain_tokens"] + own["passage_tokens"] == 1000, name
+        tokens = changes["pretraining"]
+        assert tokens["domain_tokens"] + tokens["passage_tokens"] == 1000, name
 
 
 def test_the_general_corpus_is_mostly_something_else(tmp_path: Path) -> None:

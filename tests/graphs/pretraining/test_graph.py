@@ -14,14 +14,16 @@ from typing import Any
 import pytest
 import yaml
 from conftest import BYELAWS, ROOT, launched, records, write_pool
+from rich.console import Console
 from transformers import AutoTokenizer
 
 from elenchus import runs
 from elenchus.ledger import Call, Ledger
 from elenchus.records import ExamItem, Passage
-from graphs.pretraining import problems
+from graphs.pretraining import problems, screen
 from graphs.pretraining.config import PassagesConfig
 from graphs.pretraining.records import Explanation, Problem, Refusal, TaskPassage
+from graphs.pretraining.result import PretrainingResult
 from offline.nano.chat import WEIGHTS
 from retrieval.selection import select as selection
 from retrieval.selection.overlap import Overlap
@@ -152,6 +154,19 @@ def test_trace_and_runs_show_it(whole: dict[str, Any], elenchus) -> None:
     assert "cites" in one and "gold" in one
     (row,) = elenchus("runs", "--json", "--runs", root).json
     assert row["examples"] == 6 and row["after"] is not None
+
+
+def test_the_screen_shows_every_stage(whole: dict[str, Any]) -> None:
+    console = Console(width=120, record=True)
+    result = PretrainingResult.model_validate(whole)
+    screen.show(result, runs.RunFolder(Path(whole["path"])), console)
+    shown = console.export_text()
+    untouched, domain, passages = (line for line in shown.splitlines() if "%" in line)
+    assert untouched.split()[:2] == ["untouched", "–"]
+    for stage, line in zip(result.stages[1:], (domain, passages), strict=True):
+        exam = stage.exams["held-out"]
+        assert f"{exam.after.as_share()} ({100 * exam.gain.value:+.1f})" in line
+    assert "adapters/round-2/" in shown and f"elenchus trace {whole['run']}" in shown
 
 
 @pytest.mark.parametrize("moment", ["explaining", "training"])

@@ -8,7 +8,7 @@ import pytest
 
 from elenchus.errors import UserError
 from graphs.pretraining.config import TaskConfig
-from graphs.pretraining.tasks import collect
+from graphs.pretraining.tasks import Collected, collect
 
 TRAIN = [{"question": f"How deep is well {n}?", "answer": str(n)} for n in range(6)]
 TEST = [{"question": f"How deep is pit {n}?", "answer": str(n)} for n in range(6)]
@@ -20,17 +20,17 @@ def write(folder: Path, train: list[Any] = TRAIN, test: list[Any] = TEST) -> Non
         (folder / f"{name}.jsonl").write_text("\n".join(lines), encoding="utf-8")
 
 
-def made(folder: Path, **settings: Any):
+def collected(folder: Path, **settings: Any) -> Collected:
     task = TaskConfig(train="train.jsonl", test="test.jsonl", **settings)
     return collect({"depths": task}, folder, seed=0)
 
 
 def test_so_many_are_drawn_by_the_seed(tmp_path: Path) -> None:
     write(tmp_path)
-    found = made(tmp_path, problems=3, tests=2)
-    assert len(found.train) == 3 and len(found.test) == 2
-    assert found == made(tmp_path, problems=3, tests=2)
-    assert {p.question for p in found.train} < {row["question"] for row in TRAIN}
+    problems = collected(tmp_path, problems=3, tests=2)
+    assert len(problems.train) == 3 and len(problems.test) == 2
+    assert problems == collected(tmp_path, problems=3, tests=2)
+    assert {p.question for p in problems.train} < {row["question"] for row in TRAIN}
 
 
 def test_what_cannot_be_used_is_counted(tmp_path: Path) -> None:
@@ -43,12 +43,13 @@ def test_what_cannot_be_used_is_counted(tmp_path: Path) -> None:
         {"question": "?"},
     ]
     write(tmp_path, train)
-    found = made(tmp_path)
-    assert len(found.train) == len(TRAIN)
-    assert found.left_out["repeats another problem"] == 1
-    assert found.left_out["stands in a test, too"] == 2
-    (bad,) = [reason for reason in found.left_out if "no problem" in reason]
-    assert found.left_out[bad] == 2 and "train.jsonl#10" in bad and "'answer'" in bad
+    problems = collected(tmp_path)
+    assert len(problems.train) == len(TRAIN)
+    assert problems.left_out["repeats another problem"] == 1
+    assert problems.left_out["stands in a test, too"] == 2
+    (unusable,) = [reason for reason in problems.left_out if "no problem" in reason]
+    assert problems.left_out[unusable] == 2
+    assert "train.jsonl#10" in unusable and "'answer'" in unusable
 
 
 @pytest.mark.parametrize(
@@ -61,7 +62,7 @@ def test_what_cannot_be_used_is_counted(tmp_path: Path) -> None:
 def test_choices_are_lettered(tmp_path: Path, answer: object, options: object) -> None:
     row = {"question": "How deep?", "answer": answer, "options": options}
     write(tmp_path, [row], [row | {"question": "How wide?"}])
-    (problem,) = made(tmp_path, choices="options").train
+    (problem,) = collected(tmp_path, choices="options").train
     assert problem.question == "How deep?\nA. 8 m\nB. 12 m\nC. 16 m"
     assert problem.answer == "B"
 
@@ -69,15 +70,17 @@ def test_choices_are_lettered(tmp_path: Path, answer: object, options: object) -
 def test_a_place_is_taken_before_a_number_among_the_choices(tmp_path: Path) -> None:
     row = {"question": "How deep?", "answer": 1, "options": ["4", "2", "1", "3"]}
     write(tmp_path, [row], [row | {"question": "How wide?"}])
-    assert made(tmp_path, choices="options").train[0].answer == "B"
+    assert collected(tmp_path, choices="options").train[0].answer == "B"
 
 
 def test_a_template_joins_columns(tmp_path: Path) -> None:
     row = {"query": "{lamp}", "title": "A lamp", "answer": "yes"}
     write(tmp_path, [row], [row | {"title": "A boat"}])
-    found = made(tmp_path, template="Query: {query}\nAd: {title}", instruction="Does it fit?")
-    assert found.train[0].question == "Does it fit?\nQuery: {lamp}\nAd: A lamp"
-    assert found.train[0].bare == "{lamp}\nA lamp"
+    problems = collected(
+        tmp_path, template="Query: {query}\nAd: {title}", instruction="Does it fit?"
+    )
+    assert problems.train[0].question == "Does it fit?\nQuery: {lamp}\nAd: A lamp"
+    assert problems.train[0].bare == "{lamp}\nA lamp"
 
 
 @pytest.mark.parametrize("template", ["no column", "{title}: {answer}"])
@@ -108,7 +111,7 @@ def test_a_task_without_a_problem_is_refused(
 ) -> None:
     write(tmp_path, train, test)
     with pytest.raises(UserError, match=says):
-        made(tmp_path, **settings)
+        collected(tmp_path, **settings)
 
 
 def test_only_so_many_rows_are_read(tmp_path: Path) -> None:
