@@ -21,7 +21,6 @@ line for each target, of the changes run, that is not reached; exit code 1 where
 
 import functools
 import json
-import sys
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -34,9 +33,7 @@ from scipy import stats
 from benchmarks import cells, comparison, harness, invented, strategies, tables
 from benchmarks.cells import Cell, Changes, Row
 from benchmarks.comparison import Interval
-from elenchus import runs
 from elenchus.config import TrainingConfig
-from elenchus.errors import UserError
 from elenchus.loading import merged
 
 SIZES, QUICK_SIZES = (100, 200), (25, 50)
@@ -98,29 +95,25 @@ def main(arguments: list[str] | None = None) -> int:
     job = functools.partial(group, names, sizes, options.out)
     domains = _domains(options.out, options.quick)
     rows = harness.in_processes(job, domains, options.seeds, options.workers)
-    found = report(rows) | {"rows": rows}
-    runs.write_json(options.out / "ablations.json", found)
-    if options.json:
-        print(json.dumps(found))
-    else:
-        show(found)
-    return 1 if found["missed"] and not options.quick else 0
+    figures = report(rows) | {"rows": rows}
+    harness.publish(figures, options, show)
+    return 1 if figures["missed"] and not options.quick else 0
 
 
 def group(
     names: Sequence[str], sizes: tuple[int, ...], out: Path, domain: Path, seed: int
 ) -> list[Row]:
-    """The rows of all changes on one domain with one seed."""
-    own = {"adaptation": {"examples": list(sizes)}}
+    """Return the rows of all changes on one domain with one seed."""
+    every = {"adaptation": {"examples": list(sizes)}}
     rows: list[Row] = []
     for name in names:
-        changes = merged(strategies.COMMON, _GENERAL, own, CHANGES[name])
+        changes = merged(strategies.COMMON, _GENERAL, every, CHANGES[name])
         rows += cells.run(Cell(domain, seed, name, json.dumps(changes), sizes), out)
     return rows
 
 
 def report(rows: Sequence[Row]) -> dict[str, Any]:
-    """The figures named in this module's docstring, but for `rows`."""
+    """Return the figures named in this module's docstring, but for `rows`."""
     names = [name for name in CHANGES if any(row["strategy"] == name for row in rows)]
     costs = {name: _costs([r for r in rows if r["strategy"] == name]) for name in names}
     means = comparison.table(rows)
@@ -145,37 +138,39 @@ def report(rows: Sequence[Row]) -> dict[str, Any]:
 
 
 def refinement_trend(rows: Sequence[Row]) -> dict[str, Any] | None:
-    """The trend of accuracy over rounds of refinement, at the largest size.
+    """Return the trend of accuracy over rounds of refinement, at the largest size.
 
     None where fewer than two replicates have all of them. Page's test (1963) is for an order that
     was expected beforehand, here: more rounds, higher accuracy.
     """
     largest = max(row["n"] for row in rows)
-    found: dict[tuple[str, int], dict[str, float]] = defaultdict(dict)
+    replicates: dict[comparison.Replicate, dict[str, float]] = defaultdict(dict)
     for row in rows:
         if row["n"] == largest and row["strategy"] in REFINEMENTS:
-            found[row["domain"], row["seed"]][row["strategy"]] = row["accuracy"]
-    whole = [
-        [a[name] for name in REFINEMENTS] for a in found.values() if len(a) == len(REFINEMENTS)
+            replicates[row["domain"], row["seed"]][row["strategy"]] = row["accuracy"]
+    lines = [
+        [accuracies[name] for name in REFINEMENTS]
+        for accuracies in replicates.values()
+        if len(accuracies) == len(REFINEMENTS)
     ]
-    if len(whole) < 2:
+    if len(lines) < 2:
         return None
-    slopes = [float(np.polyfit(range(len(line)), line, 1)[0]) for line in whole]
+    slopes = [float(np.polyfit(range(len(line)), line, 1)[0]) for line in lines]
     return {
         "n": largest,
         "slope": comparison.interval(slopes),
-        "p": float(stats.page_trend_test(whole).pvalue),
+        "p": float(stats.page_trend_test(lines).pvalue),
     }
 
 
-def show(found: dict[str, Any]) -> None:
+def show(figures: dict[str, Any]) -> None:
     """Print a line for each change."""
-    console, sizes = tables.wide(), list(found["table"][UNCHANGED])[1:]
+    console, sizes = tables.wide(), list(figures["table"][UNCHANGED])[1:]
     heads = [f"right, n = {n}" for n in sizes] + [f"minus unchanged, n = {sizes[-1]}"]
     counts = ("samples", "steps", "examined", "asked")
     table = Table("%", *heads, *counts, "wrong", "general exam", box=None)
-    for name, costs in found["costs"].items():
-        means, against = (found[part].get(name, {}) for part in ("table", "minus_unchanged"))
+    for name, costs in figures["costs"].items():
+        means, against = (figures[part].get(name, {}) for part in ("table", "minus_unchanged"))
         table.add_row(
             name,
             *(tables.percent(means.get(n)) for n in sizes),
@@ -185,47 +180,48 @@ def show(found: dict[str, Any]) -> None:
             tables.percent(costs["general"], "+"),
         )
     console.print(table)
-    for name, by_size in found["minus_random_choice"].items():
+    for name, by_size in figures["minus_random_choice"].items():
         if cell := by_size.get(sizes[-1]):
             console.print(f"{name}, minus a random choice: {tables.percent(cell, '+')}")
-    if more := found["wrong_let_through"]:
+    if more := figures["wrong_let_through"]:
         console.print(f"wrong examples, unchecked minus checked: {tables.percent(more, '+')}")
-    if trend := found["refinement_trend"]:
+    if trend := figures["refinement_trend"]:
         slope = tables.percent(trend["slope"], "+")
         console.print(f"a further refinement at n = {trend['n']}: {slope}, p = {trend['p']:.2g}")
-    for line in found["missed"]:
+    for line in figures["missed"]:
         console.print(f"missed: {line}")
 
 
 def _costs(rows: Sequence[Row]) -> dict[str, Interval]:
-    last = max(row["n"] for row in rows)
-    found: dict[str, dict[comparison.Replicate, float]] = {key: {} for key in COSTS}
+    """Return what a change takes and loses at the largest size."""
+    largest = max(row["n"] for row in rows)
+    costs: dict[str, dict[comparison.Replicate, float]] = {key: {} for key in COSTS}
     for row in rows:
-        if row["n"] == last:
+        if row["n"] == largest:
             exam = row["exams"]["general"]
-            known = row | {"general": exam["after"] - exam["before"]}
-            for key, of in found.items():
-                of[row["domain"], row["seed"]] = known[key]
-    return {key: comparison.over(of) for key, of in found.items()}
+            amounts = row | {"general": exam["after"] - exam["before"]}
+            for key, replicates in costs.items():
+                replicates[row["domain"], row["seed"]] = amounts[key]
+    return {key: comparison.over_replicates(values) for key, values in costs.items()}
 
 
 def _let_through(rows: Sequence[Row]) -> Interval | None:
-    """How much more of the dataset is wrong without a second answer that must agree."""
-    last = max(row["n"] for row in rows)
-    return comparison.differences(rows, UNCHECKED, CHECKED, "wrong").get(str(last))
+    """Return how much more of the dataset is wrong without a second answer that must agree."""
+    largest = max(row["n"] for row in rows)
+    return comparison.differences(rows, UNCHECKED, CHECKED, "wrong").get(str(largest))
 
 
 def _missed(costs: dict[str, dict[str, Interval]], trend: dict[str, Any] | None) -> list[str]:
-    """A line for each target of the changes that ran which is not reached, or not measured."""
+    """Return a line for each target of the changes that ran that is missed or not measured."""
     missed = []
     checked = costs.get(CHECKED)
     if checked and checked["wrong"]["mean"] > MOST_WRONG:
         share = f"{tables.percent(checked['wrong'])} %"
         missed.append(f"wrong examples of an expert that errs in 10 %: {share}, wanted 2 % at most")
-    whole = costs.keys() >= set(REFINEMENTS)  # some of them make no trend
-    if whole and (trend is None or trend["p"] > 0.05 or trend["slope"]["mean"] <= 0):
-        share = f"p = {trend['p']:.2g}" if trend else "not measured"
-        missed.append(f"accuracy rises with refinements: {share}, wanted 0.05 at most")
+    all_refinements = costs.keys() >= set(REFINEMENTS)  # fewer make no trend
+    if all_refinements and (trend is None or trend["p"] > 0.05 or trend["slope"]["mean"] <= 0):
+        chance = f"p = {trend['p']:.2g}" if trend else "not measured"
+        missed.append(f"accuracy rises with refinements: {chance}, wanted 0.05 at most")
     return missed
 
 
@@ -238,7 +234,4 @@ def _domains(out: Path, quick: bool) -> list[Path]:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except UserError as error:
-        sys.exit(f"elenchus: {error}")
+    harness.run_program(main)

@@ -1,11 +1,13 @@
 """One cell of a comparison: a strategy on a domain with a seed, run once and kept.
 
-A cell is one run folder, or one a size, made by `graphs.runner`; what it came to is distilled into
-a small JSON file. A finished cell is read, an interrupted one resumed.
+A cell is one run folder, or one a size, made by `graphs.runner`. Its rows are distilled into a
+small JSON file beside it. A finished cell is read, an interrupted one resumed.
 """
 
 import json
-from collections import Counter
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,10 +15,10 @@ from typing import Any
 import yaml
 
 from elenchus import runs
-from elenchus.cli.screen import Screen
 from elenchus.errors import UserError
 from elenchus.ledger import Ledger
 from elenchus.loading import merged
+from elenchus.progress import Unseen
 from elenchus.records import (
     Adapter,
     Dataset,
@@ -28,12 +30,17 @@ from elenchus.records import (
     Text,
     Turn,
 )
-from graphs.config import DomainConfig, validate
+from elenchus.results import Result
+from graphs.config import DomainConfig, of_run, validate
+from models.backend import weights
+from offline.backend import READER
+from training import lora
 from training.evaluation import RIGHT
 
 Row = dict[str, Any]
 MANY = 4  # samples about one point, or more
 Changes = dict[str, Any]
+UNASKED = ("repeats", "not-alone")  # codes of rejections of questions that the expert never saw
 
 
 @dataclass(frozen=True)
@@ -55,71 +62,66 @@ class Cell:
         return " ".join(part for part in (self.strategy, self.key) if part).replace(" ", "-")
 
     def config(self, index: Path) -> DomainConfig:
+        """Return the domain's configuration with the cell's changes; its index is in a folder."""
         tree = yaml.safe_load(self.domain.read_text(encoding="utf-8"))
         tree.pop("profiles", None)
-        own = {"seed": self.seed, "retrieval": {"index": str(index.resolve())}}
-        return validate(merged(tree, json.loads(self.changes), own), str(self.domain))
+        place = {"seed": self.seed, "retrieval": {"index": str(index.resolve())}}
+        return validate(merged(tree, json.loads(self.changes), place), str(self.domain))
 
 
 def run(cell: Cell, out: Path) -> list[Row]:
-    """What the cell came to: a row for each size.
+    """Return the rows of a cell, one for each size; it is run where it was not yet.
 
     Raises:
         UserError: the folder holds this cell with other settings, or the run cannot be made.
     """
     root = _root(cell, out)
-    found = root.with_name(f"{root.name}.json")
+    file = root.with_name(f"{root.name}.json")
     if not runs.listed(root):  # rows of a run that is gone may have had other settings
-        found.unlink(missing_ok=True)
+        file.unlink(missing_ok=True)
     folder = finished(cell, out)
-    if not found.exists():
-        rows = [{**_named(cell), **row} for row in distil(folder, cell.sizes)]
-        runs.write_json(found, rows)
-    kept: list[Row] = json.loads(found.read_text(encoding="utf-8"))
-    return kept
+    if not file.exists():
+        named = {"domain": cell.domain.parent.name, "seed": cell.seed, "strategy": cell.strategy}
+        runs.write_json(file, [named | row for row in distil(folder, cell.sizes)])
+    rows: list[Row] = json.loads(file.read_text(encoding="utf-8"))
+    return rows
 
 
 def finished(cell: Cell, out: Path) -> runs.RunFolder:
-    """The run of a cell, made or seen to its end where it is not finished.
+    """Return the run of a cell, made or seen to its end where it is not finished.
 
     Raises:
         UserError: the folder holds this cell with other settings, or the run cannot be made.
     """
-    from graphs import runner as launch
+    from graphs import runner  # loads what wants a settled environment
 
-    config, root = cell.config(out / "indexes"), _root(cell, out)
+    config, root, home = cell.config(out / "indexes"), _root(cell, out), cell.domain.parent
     begun = runs.listed(root)
-    if begun and not launch.is_same(begun[0], config, cell.domain.parent):
+    if begun and not runner.is_same(begun[0], config, home):
         raise UserError(
             f"{begun[0].path} was made with other settings or documents: give another --out"
         )
     if not begun:
-        launch.launch(
-            config, cell.domain.parent, root, None, Screen(quiet=True), _earlier(root.parent)
-        )
+        runner.launch(config, home, root, None, Unseen(), _sibling(root.parent))
     elif not begun[0].result.exists():
-        launch.resume(begun[0], Screen(quiet=True))
+        runner.resume(begun[0], Unseen())
     (folder,) = runs.listed(root)
     return folder
 
 
 def _root(cell: Cell, out: Path) -> Path:
-    """Where the run of a cell lies, beside those of the same domain and seed."""
+    """Return where the run of a cell lies, beside those of the same domain and seed."""
     return out / "runs" / f"{cell.domain.parent.name}-seed-{cell.seed}" / cell.name
 
 
-def _named(cell: Cell) -> Row:
-    return {"domain": cell.domain.parent.name, "seed": cell.seed, "strategy": cell.strategy}
-
-
-def _earlier(group: Path) -> runs.RunFolder | None:
-    """A finished run of the same domain and seed: its exam need not be written again."""
-    finished = [r for path in sorted(group.glob("*/")) for r in runs.listed(path)]
-    return next((r for r in finished if r.result.exists()), None)
+def _sibling(group: Path) -> runs.RunFolder | None:
+    """Return a finished run of the same domain and seed: its exam need not be written again."""
+    siblings = (folder for path in sorted(group.glob("*/")) for folder in runs.listed(path))
+    return next((folder for folder in siblings if folder.result.exists()), None)
 
 
 def distil(folder: runs.RunFolder, sizes: tuple[int, ...]) -> list[Row]:
-    """A row for the untouched student, and one for each round.
+    """Return a row for the untouched student, and one for each round.
 
     `data_tokens` counts the dataset once, `seen_tokens` and `steps` all training so far; `asked`
     the questions to the expert in the `examined` examinations, revised and refused ones too;
@@ -128,94 +130,101 @@ def distil(folder: runs.RunFolder, sizes: tuple[int, ...]) -> list[Row]:
     `by_samples` has right answers and questions by the samples about their point. The last row has
     `exams`, the accuracy on every exam, before and after.
     """
-    from training import lora
+    from graphs.runner import read_result
 
-    ledger = Ledger(folder.ledger, read_only=True)
-    try:
+    config = of_run(folder)
+    with closing(Ledger(folder.ledger, read_only=True)) as ledger:
         examples = {e.id: e for e in ledger.all(Example)}
-        told = folder.config().expert.model == "builtin:reader"
-        wrong = {i for i, example in examples.items() if told and _is_wrong(ledger, example)}
-        texts = lora.texts(ledger.all(Text))
-        datasets = {d.round: d.example_ids for d in ledger.all(Dataset)}
-        examined = [(e.round, len(e.turn_ids) + _is_refused(e)) for e in ledger.all(Examination)]
-        adapters = sorted(ledger.all(Adapter), key=lambda a: a.round)
+        datasets = {d.round: [examples[i] for i in d.example_ids] for d in ledger.all(Dataset)}
+        untouched = dict.fromkeys(("n", "samples", "data_tokens", "seen_tokens", "steps"), 0)
+        rows: list[Row] = [untouched]
+        for row in _rounds(ledger, config, datasets, sizes):
+            totals = {key: rows[-1][key] + row[key] for key in ("seen_tokens", "steps")}
+            rows.append(row | totals)
         items = {i.id: i for i in ledger.all(ExamItem, exam="held-out")}
         scores = ledger.all(Score, exam="held-out")
-    finally:
-        ledger.close()
-    rows: list[Row] = [dict.fromkeys(("n", "samples", "data_tokens", "seen_tokens", "steps"), 0)]
-    for adapter in adapters:
-        kept = datasets.get(adapter.round, ())
-        samples = [lora.Sample(examples[i].prompt, examples[i].completion) for i in kept] or texts
-        rows.append(
-            {
-                "n": sizes[adapter.round - 1],
-                "samples": len(samples),
-                "data_tokens": _tokens(folder, samples),
-                "seen_tokens": rows[-1]["seen_tokens"] + adapter.tokens,
-                "steps": rows[-1]["steps"] + adapter.steps,
-                "examined": sum(round_ <= adapter.round for round_, _ in examined),
-                "asked": sum(asked for round_, asked in examined if round_ <= adapter.round),
-                "wrong": len(wrong.intersection(kept)) / len(kept) if kept else 0.0,
-            }
-        )
-    before = {s.item_id for s in scores if s.round == 0 and s.grade in RIGHT}
+    right = [
+        {s.item_id: s.grade in RIGHT for s in scores if s.round == round_}
+        for round_ in range(len(rows))
+    ]
     for round_, row in enumerate(rows):
-        right = {s.item_id: s.grade in RIGHT for s in scores if s.round == round_}
-        covered = Counter(examples[i].point_id for i in datasets.get(round_, ()))
-        row["by_samples"] = _by_samples(right, items, covered)
-        row["questions"] = len(right)
-        row["accuracy"] = sum(right.values()) / len(right)
-        failed = [good for item, good in right.items() if item not in before]
-        row["learnt"] = sum(failed) / len(failed) if failed else 0.0
-        row["kinds"] = _kinds(right, items)
-    rows[-1]["exams"] = {
-        name: {when: (exam[when] or exam["before"])["value"] for when in ("before", "after")}
-        for name, exam in json.loads(folder.result.read_text(encoding="utf-8"))["exams"].items()
-        if exam and exam["before"]
-    }
+        row |= _measures(right[round_], right[0], items, datasets.get(round_, []))
+    rows[-1]["exams"] = _exams(read_result(folder))
     return rows
 
 
-def _is_refused(examination: Examination) -> bool:
-    """Whether its last question was put, but the answers were no use."""
-    from graphs.adaptation.examination import UNFIT
+def _rounds(
+    ledger: Ledger,
+    config: DomainConfig,
+    datasets: Mapping[int, Sequence[Example]],
+    sizes: tuple[int, ...],
+) -> Iterator[Row]:
+    """Yield what each round took; `seen_tokens` and `steps` are of its own training."""
+    texts = lora.texts(ledger.all(Text))
+    examinations = [(e.round, len(e.turn_ids) + _is_refused(e)) for e in ledger.all(Examination)]
+    checkable = config.expert.model == READER
+    wrong = {e.id for e in ledger.all(Example) if checkable and _is_wrong(ledger, e)}
+    for adapter in sorted(ledger.all(Adapter), key=lambda a: a.round):
+        examples = datasets.get(adapter.round, [])
+        samples = [lora.Sample(e.prompt, e.completion) for e in examples] or texts
+        asked = [turns for round_, turns in examinations if round_ <= adapter.round]
+        yield {
+            "n": sizes[adapter.round - 1],
+            "samples": len(samples),
+            "data_tokens": lora.tokens([lora.encoded(weights(config.student), samples)]),
+            "seen_tokens": adapter.tokens,
+            "steps": adapter.steps,
+            "examined": len(asked),
+            "asked": sum(asked),
+            "wrong": sum(e.id in wrong for e in examples) / max(len(examples), 1),
+        }
 
+
+def _measures(
+    right: Mapping[str, bool],
+    before: Mapping[str, bool],
+    items: Mapping[str, ExamItem],
+    examples: Sequence[Example],
+) -> Row:
+    """Return what a round came to on the held-out exam; `right` and `before` are by item."""
+    samples = Counter(example.point_id for example in examples)
+    by_samples: dict[str, list[bool]] = defaultdict(list)
+    by_kind: dict[str, list[bool]] = defaultdict(list)
+    for item, good in sorted(right.items()):
+        by_samples[str(min(samples[items[item].point_id or ""], MANY))].append(good)
+        by_kind[items[item].kind].append(good)
+    failed = [good for item, good in right.items() if not before.get(item)]
+    return {
+        "by_samples": {n: [sum(of), len(of)] for n, of in sorted(by_samples.items())},
+        "questions": len(right),
+        "accuracy": sum(right.values()) / len(right),
+        "learnt": sum(failed) / len(failed) if failed else 0.0,
+        "kinds": {kind: sum(of) / len(of) for kind, of in sorted(by_kind.items())},
+    }
+
+
+def _exams(result: Result) -> dict[str, dict[str, float]]:
+    """Return the accuracy on every exam; where nothing was trained, `after` is as before."""
+    return {
+        name: {"before": exam.before.value, "after": (exam.after or exam.before).value}
+        for name, exam in result.exams.items()
+        if exam and exam.before
+    }
+
+
+def _is_refused(examination: Examination) -> bool:
+    """Tell whether its last question was put to the expert, but the answers were no use."""
     refused = examination.rejection
-    return bool(refused and refused.question_id and refused.reason not in UNFIT)
+    return bool(refused and refused.question_id and refused.code not in UNASKED)
 
 
 def _is_wrong(ledger: Ledger, example: Example) -> bool:
-    """Whether a reader that does not err gives another answer to the call an example came from."""
+    """Tell whether a reader that does not err answers the call of an example differently."""
     from offline.reader.chat import ReaderChatModel
 
     (call_id,) = {a.call_id for a in ledger.get(Turn, example.turn_id).expert if a.sample == 0}
     call = ledger.call(call_id)
     assert call is not None
     sent = [Message(**m) for m in json.loads(call.request)]
-    right = ReaderChatModel().invoke([(m.role, m.content) for m in sent]).text
-    return bool(json.loads(right)["answer"] != example.completion)
-
-
-def _by_samples(
-    right: dict[str, bool], items: dict[str, ExamItem], covered: Counter[str]
-) -> dict[str, list[int]]:
-    """Right answers and questions, by how many samples were about the question's point."""
-    found: dict[str, list[bool]] = {}
-    for item, good in sorted(right.items()):
-        found.setdefault(str(min(covered[items[item].point_id or ""], MANY)), []).append(good)
-    return {samples: [sum(some), len(some)] for samples, some in sorted(found.items())}
-
-
-def _kinds(right: dict[str, bool], items: dict[str, ExamItem]) -> dict[str, float]:
-    kinds: dict[str, list[bool]] = {}
-    for item, good in right.items():
-        kinds.setdefault(items[item].kind, []).append(good)
-    return {kind: sum(some) / len(some) for kind, some in sorted(kinds.items())}
-
-
-def _tokens(folder: runs.RunFolder, samples: list[Any]) -> int:
-    from models.backend import weights
-    from training import lora
-
-    return lora.tokens([lora.encoded(weights(folder.config().student), samples)])
+    reply = ReaderChatModel().invoke([(m.role, m.content) for m in sent]).text
+    return bool(json.loads(reply)["answer"] != example.completion)

@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
-Row = dict[str, Any]
+from benchmarks.cells import Row
+
 Interval = dict[str, Any]  # `mean`, `low`, `high`, `replicates`; `seeds`: `mean`, `low`, `high`
 Replicate = tuple[str, int]  # domain and seed
 Equivalent = dict[str, float | None]  # `mean`, `low`, `high`, `replicates`
@@ -27,7 +28,7 @@ RESAMPLES = 2000
 
 
 def interval(values: Sequence[float]) -> Interval:
-    """Mean with its 95 % t interval, which one value does not have."""
+    """Return the mean with its 95 % t interval, which one value does not have."""
     mean = float(np.mean(values))
     if len(values) < 2:
         return {"mean": mean, "low": None, "high": None, "replicates": len(values)}
@@ -36,16 +37,16 @@ def interval(values: Sequence[float]) -> Interval:
     return {"mean": mean, "low": mean - width, "high": mean + width, "replicates": len(values)}
 
 
-def over(replicates: Mapping[Replicate, float]) -> Interval:
-    """The `interval` over replicates, and as `seeds` that of `of_seeds`."""
+def over_replicates(values: Mapping[Replicate, float]) -> Interval:
+    """Return the `interval` over replicates, and as `seeds` that of `of_seeds`."""
     by_domain: dict[str, list[float]] = defaultdict(list)
-    for (domain, _), value in replicates.items():
+    for (domain, _), value in values.items():
         by_domain[domain].append(value)
-    return interval(list(replicates.values())) | {"seeds": of_seeds(list(by_domain.values()))}
+    return interval(list(values.values())) | {"seeds": of_seeds(list(by_domain.values()))}
 
 
 def of_seeds(by_domain: Sequence[Sequence[float]]) -> dict[str, float] | None:
-    """The mean over domains that are fixed, from values of seeds on each, with its 95 % interval.
+    """Return the mean over fixed domains, from values of seeds on each, with its 95 % interval.
 
     A stratified mean with one variance for all domains (Cochran, Sampling Techniques, 1977,
     chapter 5). None where a domain has one seed only.
@@ -61,7 +62,7 @@ def of_seeds(by_domain: Sequence[Sequence[float]]) -> dict[str, float] | None:
 
 
 def crossed(values: ArrayLike) -> Interval:
-    """Mean of values by seed and question, with a 95 % interval over both.
+    """Return the mean of values by seed and question, with a 95 % interval over both.
 
     Seeds and questions are drawn anew together (the pigeonhole bootstrap: Owen, Annals of Applied
     Statistics, 2007), which errs to the wide side; of one seed, only the questions are.
@@ -85,20 +86,19 @@ def crossed(values: ArrayLike) -> Interval:
 
 
 def table(rows: Iterable[Row]) -> dict[str, dict[str, Row]]:
-    """By strategy and size: accuracy with its interval, and means of what it took."""
+    """Return by strategy and size: accuracy with its interval, and means of what it took."""
     # A strategy with a run for each size has the untouched student in each; it counts once.
     cells: dict[str, dict[int, dict[Replicate, Row]]] = defaultdict(lambda: defaultdict(dict))
     for row in rows:
         cells[row["strategy"]][row["n"]][row["domain"], row["seed"]] = row
     return {
         strategy: {
-            str(n): over({replicate: row["accuracy"] for replicate, row in some.items()})
+            str(n): over_replicates({key: row["accuracy"] for key, row in replicates.items()})
             | {
-                key: float(np.mean([row[key] for row in some.values()]))
-                for key in ("learnt", "samples", "data_tokens", "seen_tokens", "steps")
+                key: float(np.mean([row.get(key, 0) for row in replicates.values()]))
+                for key in ("learnt", "samples", "data_tokens", "seen_tokens", "steps", "asked")
             }
-            | {"asked": float(np.mean([row.get("asked", 0) for row in some.values()]))}
-            for n, some in sorted(by_size.items())
+            for n, replicates in sorted(by_size.items())
         }
         for strategy, by_size in cells.items()
     }
@@ -107,24 +107,26 @@ def table(rows: Iterable[Row]) -> dict[str, dict[str, Row]]:
 def differences(
     rows: Iterable[Row], one: str, two: str, of: str = "accuracy"
 ) -> dict[str, Interval]:
-    """Paired difference of accuracy, `learnt` or `wrong`, `one` minus `two`, by size."""
-    found: dict[tuple[str, int, int], dict[str, float]] = defaultdict(dict)
+    """Return by size the paired difference, `one` minus `two`, of accuracy or another measure."""
+    by_pair: dict[tuple[str, int, int], dict[str, float]] = defaultdict(dict)
     for row in rows:
         if row["n"]:
-            found[row["domain"], row["seed"], row["n"]][row["strategy"]] = row[of]
+            by_pair[row["domain"], row["seed"], row["n"]][row["strategy"]] = row[of]
     by_size: dict[int, dict[Replicate, float]] = defaultdict(dict)
-    for (domain, seed, n), both in found.items():
-        if one in both and two in both:
-            by_size[n][domain, seed] = both[one] - both[two]
-    return {str(n): over(some) for n, some in sorted(by_size.items())}
+    for (domain, seed, n), values in by_pair.items():
+        if one in values and two in values:
+            by_size[n][domain, seed] = values[one] - values[two]
+    return {str(n): over_replicates(pairs) for n, pairs in sorted(by_size.items())}
 
 
 def curve(rows: Iterable[Row], strategy: str, by: str) -> Curve:
-    """Mean accuracy of a strategy against the mean of `by`: "n", "samples" or a kind of tokens.
+    """Return a strategy's mean accuracies against the means of `by`, a pair for each size.
 
-    Without sizes that only some replicates have: means of different ones make no curve. Without
-    the untouched student: it has no place on a log scale, and several rows where sizes have runs
-    of their own.
+    Sizes that only some replicates have are left out: means of different replicates make no curve.
+    So is the untouched student, which has no place on a log scale.
+
+    Args:
+        by: "n", "samples" or a kind of tokens.
     """
     by_size: dict[int, list[Row]] = defaultdict(list)
     for row in rows:
@@ -132,14 +134,14 @@ def curve(rows: Iterable[Row], strategy: str, by: str) -> Curve:
             by_size[row["n"]].append(row)
     most = max(map(len, by_size.values()), default=0)
     return [
-        (fmean(row[by] for row in some), fmean(row["accuracy"] for row in some))
-        for _, some in sorted(by_size.items())
-        if len(some) == most
+        (fmean(row[by] for row in replicates), fmean(row["accuracy"] for row in replicates))
+        for _, replicates in sorted(by_size.items())
+        if len(replicates) == most
     ]
 
 
 def needed(accuracy: float, along: Curve) -> float:
-    """How much of a strategy reaches an accuracy, on a log scale between its sizes.
+    """Return how much of a strategy reaches an accuracy, on a log scale between its sizes.
 
     0 where its least size is better, infinity where none of its sizes gets there.
     """
@@ -158,7 +160,7 @@ def needed(accuracy: float, along: Curve) -> float:
 
 
 def equivalents(rows: Sequence[Row], other: str, by: str) -> dict[str, Equivalent]:
-    """For each size of the adversarial strategy, how much of another equals one of its own.
+    """Return by size of the adversarial strategy how much of another equals one of its own.
 
     0 as in `needed`, and None for its infinity. The interval is a percentile bootstrap over
     replicates: both ends of a single one are None.
@@ -168,29 +170,30 @@ def equivalents(rows: Sequence[Row], other: str, by: str) -> dict[str, Equivalen
         if row["strategy"] in ("adversarial", other):
             replicates[row["domain"], row["seed"]].append(row)
     groups = list(replicates.values())
-    found = _worth(groups, other, by)
+    ratios = _ratios(groups, other, by)
     rng = random.Random(0)
     drawn = [
-        _worth(rng.choices(groups, k=len(groups)), other, by)
+        _ratios(rng.choices(groups, k=len(groups)), other, by)
         for _ in range(RESAMPLES if len(groups) > 1 else 0)
     ]
     return {
         n: {"mean": _finite(value)}
-        | _ends([some[n] for some in drawn if n in some])
+        | _ends([resampled[n] for resampled in drawn if n in resampled])
         | {"replicates": len(groups)}
-        for n, value in found.items()
+        for n, value in ratios.items()
     }
 
 
-def _worth(groups: Iterable[list[Row]], other: str, by: str) -> dict[str, float]:
+def _ratios(groups: Iterable[list[Row]], other: str, by: str) -> dict[str, float]:
+    """Return by size what of another strategy equals an amount of the adversarial one, over it."""
     rows = list(itertools.chain(*groups))
-    along, own = curve(rows, other, by), curve(rows, "adversarial", by)
+    along, adversarial = curve(rows, other, by), curve(rows, "adversarial", by)
     sizes = curve(rows, "adversarial", "n")
     if not along:
         return {}
     return {
         str(round(n)): needed(accuracy, along) / amount
-        for (amount, accuracy), (n, _) in zip(own, sizes, strict=True)
+        for (amount, accuracy), (n, _) in zip(adversarial, sizes, strict=True)
         if amount
     }
 
@@ -207,27 +210,28 @@ def _finite(value: float) -> float | None:
 
 
 def at_equal_tokens(rows: Sequence[Row]) -> dict[str, dict[str, Interval]]:
-    """What the adversarial strategy has more, trained on as many tokens, of each other strategy.
+    """Return how far the adversarial strategy is above each other one at as many trained tokens.
 
     By strategy and size: the paired difference, and the `seen_tokens` of the other's training. The
     adversarial accuracy is read on the straight line between two of its sizes, or between the
     untouched student and the first; beyond the last it is that of the last, from fewer tokens.
     """
-    own: dict[Replicate, dict[float, float]] = defaultdict(dict)
+    adversarial: dict[Replicate, dict[float, float]] = defaultdict(dict)
     for row in rows:
         if row["strategy"] == "adversarial":
-            own[row["domain"], row["seed"]][row["seen_tokens"]] = row["accuracy"]
-    found: dict[tuple[str, int], dict[Replicate, float]] = defaultdict(dict)
+            adversarial[row["domain"], row["seed"]][row["seen_tokens"]] = row["accuracy"]
+    gaps: dict[tuple[str, int], dict[Replicate, float]] = defaultdict(dict)
     tokens: dict[tuple[str, int], list[float]] = defaultdict(list)
     for row in rows:
         replicate, cell = (row["domain"], row["seed"]), (row["strategy"], row["n"])
-        if row["strategy"] == "adversarial" or not row["n"] or replicate not in own:
+        if row["strategy"] == "adversarial" or not row["n"] or replicate not in adversarial:
             continue
-        seen, accuracies = zip(*sorted(own[replicate].items()), strict=True)
+        seen, accuracies = zip(*sorted(adversarial[replicate].items()), strict=True)
         reached = float(np.interp(row["seen_tokens"], seen, accuracies))
-        found[cell][replicate] = reached - row["accuracy"]
+        gaps[cell][replicate] = reached - row["accuracy"]
         tokens[cell].append(row["seen_tokens"])
-    shown: dict[str, dict[str, Interval]] = defaultdict(dict)
-    for (strategy, n), some in sorted(found.items()):
-        shown[strategy][str(n)] = over(some) | {"seen_tokens": fmean(tokens[strategy, n])}
-    return dict(shown)
+    by_strategy: dict[str, dict[str, Interval]] = defaultdict(dict)
+    for (strategy, n), pairs in sorted(gaps.items()):
+        seen_mean = {"seen_tokens": fmean(tokens[strategy, n])}
+        by_strategy[strategy][str(n)] = over_replicates(pairs) | seen_mean
+    return dict(by_strategy)

@@ -21,16 +21,12 @@ one), `rows` (every run).
 """
 
 import functools
-import json
-import sys
 from pathlib import Path
 from typing import Any
 
 from benchmarks import cells, comparison, harness, invented, strategies, tables
 from benchmarks.cells import Row
 from benchmarks.figure import draw
-from elenchus import runs
-from elenchus.errors import UserError
 
 DEMO, QUICK = "market", "invented-quick"
 # Rules of each code: new to the student, and known to it. Settings were chosen on codes "dev-…".
@@ -71,43 +67,38 @@ def main(arguments: list[str] | None = None) -> int:
     usual = (QUICK,) if options.quick else REPORTED
     domains = [_domain(options.out, name) for name in dict.fromkeys(options.domain or usual)]
     rows = harness.in_processes(job, domains, options.seeds, options.workers)
-    found = report(rows) | {"rows": rows}
+    figures = report(rows) | {"rows": rows}
     if options.quick:  # whose figures say nothing of targets
-        found["missed"] = []
-    runs.write_json(options.out / "efficiency.json", found)
+        figures["missed"] = []
+    harness.publish(figures, options, tables.show)
     draw(rows, options.out / "efficiency.svg")
-    if options.json:
-        print(json.dumps(found))
-    else:
-        tables.show(found)
+    if not options.json:
         print(f"\n{options.out}/efficiency.json has every row compared, efficiency.svg the curves")
-    return 1 if found["missed"] else 0
+    return 1 if figures["missed"] else 0
 
 
 def report(rows: list[Row]) -> dict[str, Any]:
-    """The figures named in this module's docstring, but for `rows`."""
-    others = sorted({row["strategy"] for row in rows} - {"adversarial"})
-    against = {name: comparison.differences(rows, "adversarial", name) for name in others}
+    """Return the figures named in this module's docstring, but for `rows`."""
+    rivals = sorted({row["strategy"] for row in rows} - {"adversarial"})
+    against = {name: comparison.differences(rows, "adversarial", name) for name in rivals}
     families = strategies.families(rows)
-    domains = sorted({row["domain"] for row in rows})
+    by_domain = {
+        domain: [row for row in rows if row["domain"] == domain]
+        for domain in sorted({row["domain"] for row in rows})
+    }
     replicates = len({(row["domain"], row["seed"]) for row in rows})
     return {
         "replicates": replicates,
         "table": comparison.table(rows),
-        "by_domain": {
-            domain: comparison.table(row for row in rows if row["domain"] == domain)
-            for domain in domains
-        },
+        "by_domain": {domain: comparison.table(part) for domain, part in by_domain.items()},
         "by_domain_minus_random": {
-            domain: comparison.differences(
-                (row for row in rows if row["domain"] == domain), "adversarial", "random"
-            )
-            for domain in domains
+            domain: comparison.differences(part, "adversarial", "random")
+            for domain, part in by_domain.items()
         },
         "adversarial_minus_random": against.get("random", {}),
         "adversarial_minus": against,
         "learnt_minus": {
-            name: comparison.differences(rows, "adversarial", name, "learnt") for name in others
+            name: comparison.differences(rows, "adversarial", name, "learnt") for name in rivals
         },
         "random_per_adversarial": comparison.equivalents(rows, "random", "samples"),
         "paraphrase_tokens_per_adversarial_token": comparison.equivalents(
@@ -118,13 +109,13 @@ def report(rows: list[Row]) -> dict[str, Any]:
         "missed": [
             line
             for target in TARGETS
-            if target[0] in others and (line := _missed(against, replicates, *target))
+            if target[0] in rivals and (line := _missed(against, replicates, *target))
         ],
     }
 
 
 def _by_samples(rows: list[Row]) -> dict[str, dict[str, float]]:
-    """By strategy, the share right of the questions on whose point there were so many samples."""
+    """Return by strategy the share right of questions, by how many samples their point has."""
     counts: dict[str, dict[str, list[list[int]]]] = {}
     for row in rows:
         for samples, pair in row["by_samples"].items() if row["n"] else ():
@@ -132,31 +123,31 @@ def _by_samples(rows: list[Row]) -> dict[str, dict[str, float]]:
     return {
         strategy: {
             samples: sum(right for right, _ in pairs) / sum(of for _, of in pairs)
-            for samples, pairs in sorted(found.items())
+            for samples, pairs in sorted(by_samples.items())
         }
-        for strategy, found in counts.items()
+        for strategy, by_samples in counts.items()
     }
 
 
 def _missed(
-    against: dict[str, Any], replicates: int, other: str, n: int, low: float, mean: float
+    against: dict[str, Any], replicates: int, rival: str, n: int, low: float, mean: float
 ) -> str | None:
-    """What a target lacks; None where it is reached."""
-    what = f"adversarial minus {other} at n = {n}"
-    cell = against[other].get(str(n))
+    """Return what a target lacks; None where it is reached."""
+    what = f"adversarial minus {rival} at n = {n}"
+    cell = against[rival].get(str(n))
     measured = cell["replicates"] if cell else 0
     if cell is None or measured < max(2, replicates):
         return f"{what}: not measured, with {measured} of {replicates} replicates"
     if cell["low"] > low and cell["mean"] >= mean:
         return None
-    found = f"{cell['mean']:+.3f} [{cell['low']:+.3f}, {cell['high']:+.3f}]"
-    return f"{what}: {found}, wanted over {low:+.2f} throughout and {mean:+.2f} in the mean"
+    reached = f"{cell['mean']:+.3f} [{cell['low']:+.3f}, {cell['high']:+.3f}]"
+    return f"{what}: {reached}, wanted over {low:+.2f} throughout and {mean:+.2f} in the mean"
 
 
 def group(
     names: list[str], sizes: tuple[int, ...], out: Path, domain: Path, seed: int
 ) -> list[Row]:
-    """The rows of one domain and seed. Text strategies need the adversarial one's tokens."""
+    """Return the rows of one domain and seed. Texts need the adversarial strategy's tokens."""
     rows: list[Row] = []
     for name in names:
         for cell in strategies.cells(name, domain, seed, sizes, rows):
@@ -165,7 +156,7 @@ def group(
 
 
 def _domain(out: Path, name: str) -> Path:
-    """The domain.yaml of a domain by its name; a code is written below `out`."""
+    """Return the domain.yaml of a domain by its name; a code is written below `out`."""
     if name == DEMO:
         return harness.ROOT / "domains" / DEMO / "domain.yaml"
     rules, known = (CODES | OTHERS)[name]
@@ -173,7 +164,4 @@ def _domain(out: Path, name: str) -> Path:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except UserError as error:
-        sys.exit(f"elenchus: {error}")
+    harness.run_program(main)

@@ -4,11 +4,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import comparison, strategies
-from benchmarks.comparison import Row
+from benchmarks.cells import Row
 
 
 def draw(rows: list[Row], path: Path) -> None:
-    """Two panels: samples of each strategy in rounds, and data tokens of all.
+    """Draw two panels: samples of each strategy in rounds, and data tokens of all.
 
     Bands are of 95 %, of seeds alone where each domain has more than one. A size that only some
     replicates have is a hollow mark by itself: other replicates make no curve with it.
@@ -20,11 +20,10 @@ def draw(rows: list[Row], path: Path) -> None:
     from matplotlib import pyplot as plt
 
     figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.2), sharey=True, layout="tight")
-    means_of = comparison.table(strategies.families(rows))
+    table = comparison.table(strategies.families(rows))
     # A strategy has one colour in both panels; texts, which are in one only, come last.
-    for place, name in enumerate(sorted(means_of, key=lambda name: name in strategies.TEXTS)):
-        means = means_of[name]
-        cells = [cell for n, cell in means.items() if n != "0"]
+    for place, name in enumerate(sorted(table, key=lambda name: name in strategies.TEXTS)):
+        cells = [cell for n, cell in table[name].items() if n != "0"]
         most = max((cell["replicates"] for cell in cells), default=0)
         fewer = [cell for cell in cells if cell["replicates"] < most]
         cells = [cell for cell in cells if cell["replicates"] == most]
@@ -45,6 +44,7 @@ def draw(rows: list[Row], path: Path) -> None:
 def _curve(
     axes: Any, cells: list[Row], fewer: list[Row], along: str, name: str, colour: str
 ) -> None:
+    """Draw one strategy: a line with its band, and hollow marks for sizes of fewer replicates."""
     amounts = [cell[along] for cell in cells]
     means = [cell["mean"] for cell in cells]
     axes.plot(amounts, means, marker="o", markersize=3, label=name, color=colour)

@@ -1,16 +1,17 @@
-"""What comparisons share: their options, and processes that work on one domain and seed each."""
+"""What comparisons share: options, output, and processes that work on one domain and seed each."""
 
 import argparse
 import hashlib
+import json
 import os
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from contextlib import contextmanager
 from importlib import util
 from multiprocessing import get_context, parent_process
 from pathlib import Path
+from typing import Any, NoReturn
 
 from filelock import FileLock, Timeout
 
@@ -20,48 +21,67 @@ from elenchus.cli.main import settle_environment
 from elenchus.errors import Interrupted, UserError
 
 ROOT = Path(__file__).resolve().parent.parent
-PACKAGES = ("agents", "benchmarks", "elenchus", "graphs", "retrieval", "training")
+PACKAGES = (
+    "elenchus", "models", "agents", "graphs", "retrieval", "training", "offline", "benchmarks",
+)  # fmt: skip
 Job = Callable[[Path, int], list[Row]]  # of a domain and a seed
 
 
 def parser(name: str, about: str, seeds: int) -> argparse.ArgumentParser:
-    """The options that every `elenchus bench NAME` has; `seeds` is the default of `--seeds`."""
-    made = argparse.ArgumentParser(f"elenchus bench {name}", description=about)
-    made.add_argument("--quick", action="store_true", help="minutes; figures of little worth")
-    made.add_argument("--json", action="store_true", help="one JSON value, and nothing else")
-    made.add_argument("--out", type=Path, help="folder of all its runs")
-    made.add_argument("--seeds", type=_count, help=f"seeds of each domain (default {seeds})")
-    made.add_argument(
-        "--first-seed", type=int, default=0, help="where seeds begin: to add others to earlier ones"
+    """Make the parser of `elenchus bench NAME`, with the options that all comparisons have.
+
+    Args:
+        seeds: the default of `--seeds`.
+    """
+    arguments = argparse.ArgumentParser(f"elenchus bench {name}", description=about)
+    add = arguments.add_argument
+    add("--quick", action="store_true", help="minutes; figures of little worth")
+    add("--json", action="store_true", help="one JSON value, and nothing else")
+    add("--out", type=Path, help="folder of all its runs")
+    add("--seeds", type=_count, help=f"seeds of each domain (default {seeds})")
+    add(
+        "--first-seed", type=int, default=0, help="where seeds begin, to add others to earlier ones"
     )
-    made.add_argument("--workers", type=_count, default=2, help="processes at once")
-    made.set_defaults(name=name, usual_seeds=seeds)
-    return made
+    add("--workers", type=_count, default=2, help="processes at once")
+    arguments.set_defaults(name=name, usual_seeds=seeds)
+    return arguments
 
 
-def parsed(made: argparse.ArgumentParser, arguments: list[str] | None) -> argparse.Namespace:
-    """The arguments as options, with their defaults; `--out` is kept for this program alone."""
-    found = made.parse_args(arguments)
+def parsed(parser: argparse.ArgumentParser, arguments: list[str] | None) -> argparse.Namespace:
+    """Parse the arguments, fill the defaults, and keep `--out` for this program alone.
+
+    Raises:
+        UserError: a package is missing, or the folder cannot be used: see `claim`.
+    """
+    options = parser.parse_args(arguments)
     for package in ("matplotlib", "pyarrow", "torch"):
         if util.find_spec(package) is None:
             raise UserError(f"this needs {package}: pip install -e '.[train,bench]'")
-    name = f"{found.name}-quick" if found.quick else found.name
-    found.out = found.out or Path("runs") / "bench" / name
-    count = found.seeds or (1 if found.quick else found.usual_seeds)
-    found.seeds = range(found.first_seed, found.first_seed + count)
-    found.lock = claim(found.out)
-    return found
+    folder = f"{options.name}-quick" if options.quick else options.name
+    options.out = options.out or Path("runs") / "bench" / folder
+    count = options.seeds or (1 if options.quick else options.usual_seeds)
+    options.seeds = range(options.first_seed, options.first_seed + count)
+    options.lock = claim(options.out)
+    return options
 
 
-class Silent:
-    """Progress that nobody looks at."""
+def publish(
+    figures: dict[str, Any], options: argparse.Namespace, show: Callable[[dict[str, Any]], None]
+) -> None:
+    """Write the figures into `--out`, and print them: as JSON, or as `show` does for people."""
+    runs.write_json(options.out / f"{options.name}.json", figures)
+    if options.json:
+        print(json.dumps(figures))
+    else:
+        show(figures)
 
-    @contextmanager
-    def stage(self, name: str) -> Iterator[Callable[[int, int | None], None]]:
-        yield lambda done, total: None
 
-    def say(self, text: str) -> None:
-        """Nothing."""
+def run_program(main: Callable[[], int]) -> NoReturn:
+    """Run a comparison as a program of its own; of a `UserError` it prints the message alone."""
+    try:
+        sys.exit(main())
+    except UserError as error:
+        sys.exit(f"elenchus: {error}")
 
 
 def claim(out: Path) -> FileLock:
@@ -73,11 +93,11 @@ def claim(out: Path) -> FileLock:
         UserError: another process has the folder, another version made it, or it cannot be
             written to.
     """
-    file, own = out / "program", program()
+    file, version = out / "program", program()
     with runs.explained(out, "--out"):
-        known = file.read_text(encoding="utf-8") if file.exists() else ""
-        # Versions that made runs without the file are other ones, too.
-        if known != own and (known or (out / "runs").exists()):
+        recorded = file.read_text(encoding="utf-8") if file.exists() else ""
+        # Runs without the file were made by a version that did not write it.
+        if recorded != version and (recorded or (out / "runs").exists()):
             raise UserError(f"{out} was made by another version of the program: give another --out")
         out.mkdir(parents=True, exist_ok=True)
         lock = FileLock(out / "lock")
@@ -88,15 +108,15 @@ def claim(out: Path) -> FileLock:
                 f"{out} is in use by another process: wait for it, or give another --out; "
                 "--workers says how many processes one comparison takes"
             ) from error
-        if not known:
-            runs.write_atomic(file, own)
+        if not recorded:
+            runs.write_atomic(file, version)
     return lock
 
 
 def program() -> str:
-    """SHA-256 over the paths and contents of this program's sources, prompts and weights."""
+    """Return the SHA-256 of the paths and contents of all sources, prompts and weights."""
     sources = [path for name in PACKAGES for path in (ROOT / name).rglob("*.py")]
-    data = [*(ROOT / "prompts").rglob("*.md"), *(ROOT / "agents").rglob("*.safetensors")]
+    data = [*(ROOT / "prompts").rglob("*.md"), *(ROOT / "offline").rglob("*.safetensors")]
     whole = hashlib.sha256()
     for path in sorted([*sources, *data]):
         content = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -104,20 +124,20 @@ def program() -> str:
     return whole.hexdigest()
 
 
-def _count(text: str) -> int:
-    """An argument that is one or more."""
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not a number from 1")
-    return int(text)
-
-
 def in_processes(
     job: Job, domains: Sequence[Path], seeds: Sequence[int], workers: int
 ) -> list[Row]:
-    """The rows of a job for every domain and seed, by strategy and size; told as they finish."""
+    """Return the rows of a job for every domain and seed, ordered by strategy and size.
+
+    Each group that finishes is reported on standard error.
+
+    Raises:
+        UserError: a group cannot be run; those under way are finished first, and kept.
+        SystemExit: Ctrl-C.
+    """
     groups = [(domain, seed) for seed in seeds for domain in domains]
     rows: list[Row] = []
-    # A process a group: what a finished run held is given back to the system.
+    # A process a group, so that the memory of a finished run is given back to the system.
     context = get_context("spawn")
     with ProcessPoolExecutor(
         workers, mp_context=context, initializer=_settle, max_tasks_per_child=1
@@ -134,9 +154,16 @@ def in_processes(
             print("elenchus: stopped; the same command goes on", file=sys.stderr)
             raise SystemExit(130) from None
         except UserError:
-            pool.shutdown(cancel_futures=True)  # what is under way is seen to its end, and kept
+            pool.shutdown(cancel_futures=True)
             raise
     return sorted(rows, key=lambda r: (r["strategy"], r["n"], r["domain"], r["seed"]))
+
+
+def _count(text: str) -> int:
+    """Read an argument that is one or more."""
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not a number from 1")
+    return int(text)
 
 
 def _settle() -> None:
@@ -148,7 +175,7 @@ def _settle() -> None:
 
 
 def _end_with_parent() -> None:
-    """Left alone, this process would hold its run for as long as an hour."""
+    """End this process when its parent does; alone, it would hold its run for up to an hour."""
     parent = parent_process()
     if parent is not None:
         parent.join()

@@ -27,6 +27,7 @@ from chromadb.config import Settings
 
 from benchmarks import invented
 from elenchus.cli.main import settle_environment
+from elenchus.progress import unseen
 from graphs.config import validate
 from retrieval.embedding import Embedder
 from retrieval.index import Index
@@ -36,7 +37,7 @@ CODES, RULES = 4, 2  # invented codes, and rules of them in a document
 
 
 def write(folder: Path, count: int) -> None:
-    """Documents of a passage each, all different: rules of invented codes in random order."""
+    """Write documents of a passage each, all different: rules of invented codes in random order."""
     rng, rules = random.Random(0), []
     folder.mkdir(parents=True)
     with tempfile.TemporaryDirectory() as place:
@@ -51,19 +52,19 @@ def write(folder: Path, count: int) -> None:
 
 
 def ingest(documents: Path, out: Path, embedder: Embedder) -> int:
-    """Bring an index in line with a folder; the passages that had to be embedded."""
+    """Bring an index in line with a folder; return how many passages had to be embedded."""
     tree = {"domain": "ingest", "title": "x", "corpus": {"sources": ["."]},
             "retrieval": {"index": str(out)}}  # fmt: skip
     with (
         closing(Index(validate(tree, "benchmark"), documents)) as index,
         closing(index.store(embedder)) as store,
     ):
-        index.read(_silent)
-        return index.embed(store, _silent)
+        index.read(unseen)
+        return index.embed(store, unseen)
 
 
 def bare(texts: list[str], out: Path, embedder: Embedder) -> None:
-    """The same vectors, made and added with the libraries alone."""
+    """Make and add the same vectors with the libraries alone."""
     client: Any = chromadb.PersistentClient(str(out), Settings(anonymized_telemetry=False))
     collection = client.create_collection("bare", embedding_function=None)
     vectors = embedder.encode(texts)
@@ -75,6 +76,7 @@ def bare(texts: list[str], out: Path, embedder: Embedder) -> None:
 
 
 def measure(count: int, folder: Path) -> dict[str, float]:
+    """Measure what ingests of so many documents cost."""
     write(folder / "documents", count)
     embedder = Embedder("minilm")
     embedder.encode(["loads the model"])
@@ -101,17 +103,14 @@ def _timed(work: Callable[[], object]) -> float:
 
 
 def _peak(documents: Path, out: Path) -> float:
-    """Peak memory of an ingest in a process of its own, in MB."""
+    """Return the peak memory of an ingest in a process of its own, in MB."""
     command = [sys.executable, "-m", "benchmarks.ingest", "--only", str(documents), str(out)]
     end = subprocess.run(command, check=True, capture_output=True, text=True)
     return float(end.stdout.splitlines()[-1])
 
 
-def _silent(done: int, total: int | None) -> None:
-    """Progress that nobody looks at."""
-
-
 def main() -> None:
+    """Measure, then print the figures."""
     settle_environment()
     parser = argparse.ArgumentParser(description="What an ingest costs.")
     parser.add_argument("--quick", action="store_true")
@@ -125,11 +124,11 @@ def main() -> None:
         print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / scale)
         return
     with tempfile.TemporaryDirectory() as folder:
-        found = measure(QUICK if options.quick else DOCUMENTS, Path(folder))
+        figures = measure(QUICK if options.quick else DOCUMENTS, Path(folder))
     if options.json:
-        print(json.dumps(found))
+        print(json.dumps(figures))
         return
-    for key, value in found.items():
+    for key, value in figures.items():
         print(f"{key:<20} {value}")
 
 

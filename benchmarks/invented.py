@@ -19,9 +19,11 @@ RULES_A_PART = 10
 
 
 def write(folder: Path, seed: str, rules: int = RULES, known: int = 0) -> Path:
-    """The domain.yaml of a code, written below `folder` with its documents.
+    """Write a code with its documents below `folder`, and return its domain.yaml.
 
-    It has so many rules that are new to the built-in student, and among them so many known ones.
+    Args:
+        rules: how many are new to the built-in student.
+        known: how many known to it stand among them.
     """
     rng = random.Random(f"invented code {seed}")
     code = codes.fresh_code(rng, rules)
@@ -46,7 +48,7 @@ def write(folder: Path, seed: str, rules: int = RULES, known: int = 0) -> Path:
 
 
 def _mixed(code: codes.Code, known: int, rng: random.Random) -> codes.Code:
-    """The code with rules of the known codes among its own, and with their fines."""
+    """Return the code with rules of the known codes, and their fines, among its own."""
     taken = rng.sample([rule for old in codes.known_codes() for rule in old.rules], known)
     rules = rng.sample([*code.rules, *taken], len(code.rules) + known)
     grades = {rule.grade for rule in taken}
@@ -54,5 +56,5 @@ def _mixed(code: codes.Code, known: int, rng: random.Random) -> codes.Code:
     return codes.Code(tuple(rules), (*code.penalties, *fines), code.definitions)
 
 
-def _write(path: Path, lines: list[str]) -> None:
-    path.write_text("\n\n".join(lines) + "\n", encoding="utf-8")
+def _write(path: Path, blocks: list[str]) -> None:
+    path.write_text("\n\n".join(blocks) + "\n", encoding="utf-8")

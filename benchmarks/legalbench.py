@@ -7,7 +7,9 @@ whose first line is the question, and `test.tsv` with the columns `answer` (or `
 without the latter, the questions are downloaded from the hub. With `--documents` (whole contracts)
 only clauses that stand in them, however their lines are broken, are asked about, and the contracts
 are what the expert reads; without, it reads the clauses themselves, without their labels. The
-student never sees a label or a question of the exam, and is given the clause with each question.
+student never sees a label or a question of the exam, and is given the clause with each question. It
+is trained at the learning rate that its backend begins with; that of text strategies was chosen for
+the default student, and is left out with another.
 
 Keys of the JSON: `questions`, `chance` (share right of who always gives a task's commonest answer),
 `table` (by strategy: share right), `over_base`, `over_entity_pairs` and `over_chance` (paired
@@ -25,6 +27,7 @@ import re
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import astuple, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -34,6 +37,7 @@ import yaml
 from numpy.typing import NDArray
 from rich.table import Table
 
+from agents.prompting import flat
 from benchmarks import cells, comparison, harness, strategies, tables
 from benchmarks.cells import Changes, Row
 from elenchus import runs
@@ -43,7 +47,7 @@ from elenchus.loading import merged
 from elenchus.records import ExamItem, Score, digest
 from elenchus.sections import ModelConfig
 from graphs.config import validate
-from models.backend import weights
+from models.backend import DEFAULT, DEFAULTS, weights
 from retrieval.index import contents
 from training.evaluation import RIGHT
 
@@ -53,9 +57,11 @@ PUBLISHED = {"over_base": 0.1899, "over_entity_pairs": 0.0389, "fewer_tokens": 7
 QUESTIONS, QUICK_QUESTIONS = 491, 60
 SIZES = (25, 50, 100)  # of the dataset of the adversarial strategy, round by round
 HUB = "nguha/legalbench"
-NAMES = ("adversarial", "plain", "entity pairs x70")
+ADVERSARIAL, TEXTS = ("adversarial", "plain"), "entity pairs x70"
+NAMES = (*ADVERSARIAL, TEXTS)
 QUICK = ("adversarial",)
 CLAUSE = " Clause: "  # between the question of a task and what it is about
+STUDENT = DEFAULTS["student"]
 
 
 @dataclass(frozen=True)
@@ -72,24 +78,19 @@ class Question:
 def main(arguments: list[str] | None = None) -> int:
     """Adapt the student to the clauses, and print what it gained beside what was published."""
     options = _options(arguments)
-    wanted = QUICK_QUESTIONS if options.quick else QUESTIONS
-    asked = read_tasks(options.tasks, options.match)
+    count = QUICK_QUESTIONS if options.quick else QUESTIONS
+    questions = read_tasks(options.tasks, options.match)
     weights(ModelConfig(model=options.student))  # trained here, so they must be here
-    domain = write_domain(options.out / "domains", asked, wanted, options.documents)
+    domain = write_domain(options.out / "domains", questions, count, options.documents)
     names = QUICK if options.quick else NAMES
     job = functools.partial(group, names, _models(options), options.out)
     rows = harness.in_processes(job, [domain], options.seeds, options.workers)
-    found = report(rows) | {"rows": rows}
-    runs.write_json(options.out / "legalbench.json", found)
-    if options.json:
-        print(json.dumps(found))
-    else:
-        show(found)
+    harness.publish(report(rows) | {"rows": rows}, options, show)
     return 0
 
 
 def read_tasks(folder: Path, match: str = "*") -> list[Question]:
-    """All test questions of the tasks below a folder whose names match, in their order.
+    """Return all test questions of the tasks below a folder whose names match, in their order.
 
     Raises:
         UserError: there is no task, or a file is not laid out as one.
@@ -102,18 +103,23 @@ def read_tasks(folder: Path, match: str = "*") -> list[Question]:
     return [question for task in tasks for question in _read_task(task)]
 
 
-def write_domain(root: Path, asked: Sequence[Question], count: int, documents: Path | None) -> Path:
-    """The domain.yaml of the clauses asked about, with `count` questions as its exam by hand.
+def write_domain(
+    root: Path, questions: Sequence[Question], count: int, documents: Path | None
+) -> Path:
+    """Write the domain of the clauses asked about, with `count` questions as its exam by hand.
 
     Its folder is named after them, so that other questions are another domain. How many clauses
-    stand in no document is told.
+    stand in no document is said on standard error.
+
+    Returns:
+        Its domain.yaml.
 
     Raises:
         UserError: no clause stands in the documents.
     """
     corpus = "documents" if documents is None else str(documents.resolve())
-    held = asked if documents is None else _held(asked, documents)
-    chosen = random.Random("legalbench").sample(held, min(count, len(held)))
+    usable = questions if documents is None else _quoted(questions, documents)
+    chosen = random.Random("legalbench").sample(usable, min(count, len(usable)))
     folder = root / f"contracts-{digest(json.dumps([corpus, *map(astuple, chosen)]))}"
     (folder / "documents").mkdir(parents=True, exist_ok=True)
     for task in sorted({q.task for q in chosen}) if documents is None else ():
@@ -125,33 +131,41 @@ def write_domain(root: Path, asked: Sequence[Question], count: int, documents: P
         for q in chosen
     ]
     # In ASCII: some of the line breaks that a quote may have would end the line otherwise.
-    questions = "".join(json.dumps(line) + "\n" for line in lines)
-    runs.write_atomic(folder / "questions.jsonl", questions)
+    exam = "".join(json.dumps(line) + "\n" for line in lines)
+    runs.write_atomic(folder / "questions.jsonl", exam)
     tree = {"domain": "contracts", "title": "clauses of contracts", "corpus": {"sources": [corpus]}}
     runs.write_atomic(folder / "domain.yaml", yaml.safe_dump(tree))
     return folder / "domain.yaml"
 
 
 def group(names: Sequence[str], models: Changes, out: Path, domain: Path, seed: int) -> list[Row]:
-    """The rows of one seed; last ones have the answers to the tasks' questions as `hand`."""
-    own = merged(models, {"exam": {"questions": 40, "hand": "questions.jsonl"}})
+    """Return the rows of one seed; the last of a cell has `hand`, the answers to the questions."""
     rows: list[Row] = []
     for name in names:
         for cell in strategies.cells(name, domain, seed, SIZES, rows):
-            cell = replace(cell, changes=json.dumps(merged(json.loads(cell.changes), own)))
-            made = cells.run(cell, out)
-            rows += [*made[:-1], made[-1] | {"hand": _answers(cells.finished(cell, out))}]
+            cell = _with_models(cell, models)
+            *earlier, last = cells.run(cell, out)
+            rows += [*earlier, last | {"hand": _answers(cells.finished(cell, out))}]
     return rows
 
 
+def _with_models(cell: cells.Cell, models: Changes) -> cells.Cell:
+    """Return a cell whose roles are taken by these models, with the tasks' questions as an exam."""
+    exam = {"exam": {"questions": 40, "hand": "questions.jsonl"}}
+    changes = merged(json.loads(cell.changes), models, exam)
+    if models.get("student", {}).get("model", STUDENT) != STUDENT:
+        changes["training"].pop("learning_rate", None)  # chosen for the default student
+    return replace(cell, changes=json.dumps(changes))
+
+
 def _answers(run: runs.RunFolder) -> dict[str, list[bool]]:
-    """Which questions were right `before` and `after`, and would be by the task's `commonest`."""
-    ledger = Ledger(run.ledger, read_only=True)
-    try:
+    """Return by question whether it was right `before` and `after`, and is the `commonest` answer.
+
+    The latter is of its task.
+    """
+    with closing(Ledger(run.ledger, read_only=True)) as ledger:
         items = sorted(ledger.all(ExamItem, exam="hand"), key=lambda item: item.id)
         scores = sorted(ledger.all(Score, exam="hand"), key=lambda score: score.round)
-    finally:
-        ledger.close()
     tasks = [item.prompt[-1].content.partition(CLAUSE)[0] for item in items]
     golds: dict[str, Counter[str]] = {task: Counter() for task in tasks}
     for task, item in zip(tasks, items, strict=True):
@@ -169,85 +183,90 @@ def _answers(run: runs.RunFolder) -> dict[str, list[bool]]:
 
 
 def report(rows: Sequence[Row]) -> dict[str, Any]:
-    """The figures named in this module's docstring, but for `rows`."""
-    last = {(r["strategy"], r["seed"]): r for r in rows if "hand" in r}
-    names = [name for name in NAMES if any(known == name for known, _ in last)]
-    own = [name for name in names if name in ("adversarial", "plain")]
-    texts = "entity pairs x70"
+    """Return the figures named in this module's docstring, but for `rows`."""
+    # Rows are in the order of their sizes: of runs for each size, the largest one counts.
+    largest = {(r["strategy"], r["seed"]): r for r in rows if "hand" in r}
+    last = {
+        name: [row for (strategy, _), row in sorted(largest.items()) if strategy == name]
+        for name in NAMES
+        if any(strategy == name for strategy, _ in largest)
+    }
+    adversarial = [name for name in last if name in ADVERSARIAL]
 
     def right(name: str, which: str) -> NDArray[np.float64]:
-        """By seed and question."""
-        found = [r["hand"][which] for (known, _), r in sorted(last.items()) if known == name]
-        return np.array(found, dtype=float)
+        """Return what was right, by seed and question."""
+        return np.array([row["hand"][which] for row in last[name]], dtype=float)
 
-    after = {name: right(name, "after") for name in names}
-    before, commonest = right(names[0], "before"), right(names[0], "commonest")
+    after = {name: right(name, "after") for name in last}
+    before, commonest = (right(next(iter(last)), which) for which in ("before", "commonest"))
     return {
         "questions": commonest.shape[1],
         "chance": float(commonest.mean()),
         "table": {"base": comparison.crossed(before)}
-        | {name: comparison.crossed(after[name]) for name in names},
-        "over_base": {name: comparison.crossed(after[name] - before) for name in own},
-        "over_chance": {name: comparison.crossed(after[name] - commonest) for name in own},
+        | {name: comparison.crossed(after[name]) for name in last},
+        "over_base": {name: comparison.crossed(after[name] - before) for name in adversarial},
+        "over_chance": {name: comparison.crossed(after[name] - commonest) for name in adversarial},
         "over_entity_pairs": {
-            name: comparison.crossed(after[name] - after[texts]) for name in own if texts in names
+            name: comparison.crossed(after[name] - after[TEXTS])
+            for name in adversarial
+            if TEXTS in last
         },
         "tokens": {
-            name: sum(r["data_tokens"] for (known, _), r in last.items() if known == name)
-            // sum(known == name for known, _ in last)
-            for name in names
+            name: sum(row["data_tokens"] for row in by_seed) // len(by_seed)
+            for name, by_seed in last.items()
         },
         "published": PUBLISHED,
     }
 
 
-def show(found: dict[str, Any]) -> None:
+def show(figures: dict[str, Any]) -> None:
     """Print the accuracies, and the differences beside the published ones."""
     console = tables.wide()
     table = Table("", "right, %", "tokens of the data", box=None)
-    for name, cell in found["table"].items():
-        table.add_row(name, tables.percent(cell), str(found["tokens"].get(name, "")))
+    for name, cell in figures["table"].items():
+        table.add_row(name, tables.percent(cell), str(figures["tokens"].get(name, "")))
     console.print(table)
-    console.print(f"{found['questions']} questions; always a task's commonest answer: "
-                  f"{100 * found['chance']:.1f} %")  # fmt: skip
-    for key, what in (("over_base", "base"), ("over_entity_pairs", "entity pairs x70")):
-        for name, cell in found[key].items():
-            published = f"published: {100 * found['published'][key]:+.2f}"
+    chance = f"always a task's commonest answer: {100 * figures['chance']:.1f} %"
+    console.print(f"{figures['questions']} questions; {chance}")
+    for key, what in (("over_base", "base"), ("over_entity_pairs", TEXTS)):
+        for name, cell in figures[key].items():
+            published = f"published: {100 * figures['published'][key]:+.2f}"
             console.print(f"{name} minus {what}: {tables.percent(cell, '+')}; {published}")
-    for name, cell in found["over_chance"].items():
+    for name, cell in figures["over_chance"].items():
         if cell["low"] <= 0:
             what = "always giving the commonest answer: this student is too small for it"
             console.print(f"{name} is not above {what}")
 
 
-def _held(asked: Sequence[Question], documents: Path) -> list[Question]:
-    """The questions whose clauses stand in the documents, with the words as they stand there."""
-    whole = validate(
-        {"domain": "contracts", "title": "contracts", "corpus": {"sources": ["."]}}, ""
-    )
-    texts = [d.text for d in contents(whole, documents)[0]]
-    known = [(text, " ".join(text.split())) for text in texts]
-    quotes = {clause: _quote(clause, known) for clause in {q.clause for q in asked}}
-    held = [replace(q, quote=quote) for q in asked if (quote := quotes[q.clause])]
-    if not held:
+def _quoted(questions: Sequence[Question], documents: Path) -> list[Question]:
+    """Return the questions whose clauses stand in the documents, quoted as they stand there."""
+    tree = {"domain": "contracts", "title": "contracts", "corpus": {"sources": ["."]}}
+    texts = [document.text for document in contents(validate(tree, ""), documents)[0]]
+    texts_flat = [(text, flat(text)) for text in texts]
+    quotes = {clause: _quote(clause, texts_flat) for clause in {q.clause for q in questions}}
+    quoted = [replace(q, quote=quote) for q in questions if (quote := quotes[q.clause])]
+    if not quoted:
         raise UserError(f"--documents: no clause of the tasks stands in {documents}")
     if missing := sum(not quote for quote in quotes.values()):
         left_out = f"{missing} of {len(quotes)} clauses stand in none of {documents}"
         print(f"{left_out}: they are not asked about", file=sys.stderr)
-    return held
+    return quoted
 
 
-def _quote(clause: str, known: Sequence[tuple[str, str]]) -> str | None:
-    """Where a clause stands, but for white space, in one of the texts, each given flat as well."""
+def _quote(clause: str, texts: Sequence[tuple[str, str]]) -> str | None:
+    """Return a clause as it stands, but for white space, in one of the texts.
+
+    Each text is given flat as well, since that is fast to look through.
+    """
     words = r"\s+".join(map(re.escape, clause.split()))
-    for text, flat in known:
-        # The plain look is fast, and spares most texts the other.
-        if clause in flat and (found := re.search(words, text)):
-            return found[0]
+    for text, flat_text in texts:
+        if clause in flat_text and (match := re.search(words, text)):
+            return match[0]
     return None
 
 
 def _read_task(folder: Path) -> Iterator[Question]:
+    """Yield the test questions of one task; UserError where a column is missing."""
     asked = (folder / "base_prompt.txt").read_text(encoding="utf-8").partition("\n")[0].strip()
     path = folder / "test.tsv"
     path = path if path.exists() else _downloaded(folder.name)
@@ -255,11 +274,12 @@ def _read_task(folder: Path) -> Iterator[Question]:
         answer = row.get("answer") or row.get("label")
         if not answer or not row.get("text"):
             raise UserError(f"{path}, row {number}: the columns are answer (or label) and text")
-        clause = " ".join(row["text"].split())
+        clause = flat(row["text"])
         yield Question(folder.name, asked, clause, answer, quote=clause)
 
 
 def _rows(path: Path) -> list[dict[str, str]]:
+    """Read a table of tab-separated values, or of Parquet."""
     if path.suffix == ".tsv":
         with path.open(encoding="utf-8", newline="") as file:
             return list(csv.DictReader(file, delimiter="\t"))
@@ -270,23 +290,23 @@ def _rows(path: Path) -> list[dict[str, str]]:
 
 
 def _downloaded(task: str) -> Path:
-    """The test questions of a task, from the hub's conversion: its own loader is a script."""
+    """Download the test questions of a task, converted by the hub: its own loader is a script."""
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
     file = f"{task}/test/0000.parquet"
     try:
-        found = hf_hub_download(HUB, file, repo_type="dataset", revision="refs/convert/parquet")
+        path = hf_hub_download(HUB, file, repo_type="dataset", revision="refs/convert/parquet")
     except (HfHubHTTPError, LocalEntryNotFoundError) as error:
         raise UserError(
             f"--tasks: {task} has no test.tsv, and {HUB} on the hub has no {file}: {error}"
         ) from error
-    return Path(found)
+    return Path(path)
 
 
 def _models(options: argparse.Namespace) -> Changes:
-    expert = {role: {"model": options.expert} for role in ("expert", "examiner", "grader")}
-    return {"student": {"model": options.student}, **expert}
+    roles = {role: {"model": options.expert} for role in ("expert", "examiner", "grader")}
+    return {"student": {"model": options.student}, **roles}
 
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:
@@ -294,13 +314,10 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument("--tasks", type=Path, required=True, help="folder of LegalBench tasks")
     parser.add_argument("--match", default="*", help="names of the tasks, for instance 'cuad_*'")
     parser.add_argument("--documents", type=Path, help="folder of the contracts asked about")
-    parser.add_argument("--student", default="builtin:nano", help="model to adapt")
-    parser.add_argument("--expert", default="builtin:reader", help="model that knows better")
+    parser.add_argument("--student", default=STUDENT, help="model to adapt")
+    parser.add_argument("--expert", default=DEFAULT, help="model that knows better")
     return harness.parsed(parser, arguments)
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except UserError as error:
-        sys.exit(f"elenchus: {error}")
+    harness.run_program(main)

@@ -1,15 +1,20 @@
-"""Texts of known origin, to hide some among the rest: a folder of public data, and what the
-installed Python packages say of themselves (doc-strings, documents and licences)."""
+"""Mixes texts of known origin, so that those of a domain are hidden among the rest.
+
+They come from a folder of public data and from the installed Python packages: their docstrings,
+documents and licences.
+"""
 
 import csv
 import json
 import random
 import re
 import sysconfig
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
+
+from scipy.cluster.hierarchy import DisjointSet
 
 from elenchus.errors import UserError
 
@@ -22,14 +27,14 @@ TARGETS = ("cuad", "policyqa", "cyberattacks")
 
 
 class Mixture(NamedTuple):
-    """Texts of the domain to begin from, and rows to select from with whether each is hidden."""
+    """Texts of the domain to begin from, and rows to select from: text, and whether hidden."""
 
     seeds: list[str]
     rows: list[tuple[str, bool]]
 
 
 def make(data: Path, target: str, seeds: int, share: int, most: int, draw: int) -> Mixture:
-    """Texts of `target` hidden 1 to `share` among everything else, `most` of them at most.
+    """Hide texts of `target` 1 to `share` among everything else, `most` of them at most.
 
     No hidden text is of the same group as a seed: they share few phrases.
 
@@ -41,70 +46,63 @@ def make(data: Path, target: str, seeds: int, share: int, most: int, draw: int) 
     if sum(map(len, groups)) <= seeds:
         raise UserError(f"--data: {data} holds too little of {target}: {seeds} texts are seeds")
     rng.shuffle(groups)
-    begun: list[str] = []
-    while len(begun) < seeds:
-        begun += groups.pop()
+    beginning: list[str] = []
+    while len(beginning) < seeds:
+        beginning += groups.pop()
     hidden = [text for group in groups for text in group]
-    others = [name for name in TARGETS if name != target and name != "cuad"]
-    rest = [t for name in (*others, "banking77", "sara") for t in _texts(data, name)]
-    rest += packages()
-    rest = sorted({*rest} - {*hidden, *begun})
+    other_targets = [name for name in TARGETS if name not in (target, "cuad")]
+    rest = [t for name in (*other_targets, "banking77", "sara") for t in _texts(data, name)]
+    rest = sorted({*rest, *packages()} - {*hidden, *beginning})
     rng.shuffle(rest)
     rng.shuffle(hidden)
     hidden = hidden[: min(most, len(rest) // share)]
     rows = [(t, True) for t in hidden] + [(t, False) for t in rest[: share * len(hidden)]]
     rng.shuffle(rows)
-    return Mixture(begun[:seeds], rows)
+    return Mixture(beginning[:seeds], rows)
 
 
 def grouped(texts: Sequence[str]) -> list[list[str]]:
-    """Texts in groups that share few phrases of `SHINGLE` words with one another."""
-    group = list(range(len(texts)))
-
-    def head(n: int) -> int:
-        while group[n] != n:
-            n = group[n] = group[group[n]]
-        return n
-
+    """Return the texts in groups that share few phrases of `SHINGLE` words with one another."""
+    joined = DisjointSet(range(len(texts)))
     shingles = [_shingles(text) for text in texts]
     holders: dict[str, list[int]] = defaultdict(list)
-    for n, own in enumerate(shingles):
-        shared: dict[int, int] = defaultdict(int)
-        for shingle in own:
-            for other in holders[shingle][:50]:
-                shared[other] += 1
-            holders[shingle].append(n)
+    for n, phrases in enumerate(shingles):
+        shared: Counter[int] = Counter()
+        for phrase in phrases:
+            shared.update(holders[phrase][:50])
+            holders[phrase].append(n)
         for other, count in shared.items():
-            if count >= ALIKE * min(len(own), len(shingles[other])):
-                group[head(n)] = head(other)
-    found: dict[int, list[str]] = defaultdict(list)
+            if count >= ALIKE * min(len(phrases), len(shingles[other])):
+                joined.merge(n, other)
+    groups: dict[int, list[str]] = defaultdict(list)
     for n, text in enumerate(texts):
-        found[head(n)].append(text)
-    return list(found.values())
+        groups[joined[n]].append(text)
+    return list(groups.values())
 
 
 def packages() -> list[str]:
-    """Doc-strings, and paragraphs of documents and licences, of the installed packages."""
-    found: set[str] = set()
-    place = Path(sysconfig.get_paths()["purelib"])
-    for path in sorted(place.rglob("*")):
-        document = path.suffix in _DOCUMENTS or "LICEN" in path.name.upper()
-        if (path.suffix == ".py" or document) and path.is_file():
+    """Return docstrings, and paragraphs of documents and licences, of the installed packages."""
+    texts: set[str] = set()
+    for path in Path(sysconfig.get_paths()["purelib"]).rglob("*"):
+        is_document = path.suffix in _DOCUMENTS or "LICEN" in path.name.upper()
+        if (path.suffix == ".py" or is_document) and path.is_file():
             text = path.read_text(encoding="utf-8", errors="replace")
-            found.update(_whole(_GAP.split(text) if document else _STRING.findall(text)))
-    return sorted(found)
+            texts.update(_long_enough(_GAP.split(text) if is_document else _STRING.findall(text)))
+    return sorted(texts)
 
 
 def _texts(data: Path, name: str) -> list[str]:
+    """Return the texts of a part of the public data; UserError where it cannot be read."""
     read = {"cuad": _cuad, "policyqa": _policies, "banking77": _bank, "sara": _sara,
             "cyberattacks": _reports}[name]  # fmt: skip
     try:
-        return sorted(set(_whole(read(data / name))))
+        return sorted(set(_long_enough(read(data / name))))
     except (OSError, KeyError, ValueError) as error:
         raise UserError(f"--data: {data / name} cannot be read: {error}") from error
 
 
-def _whole(texts: Iterator[str] | list[str]) -> Iterator[str]:
+def _long_enough(texts: Iterable[str]) -> Iterator[str]:
+    """Yield texts in one line, cut to `LONGEST` characters; those under `SHORTEST` are dropped."""
     for text in texts:
         flat = " ".join(text.split())[:LONGEST]
         if len(flat) >= SHORTEST:

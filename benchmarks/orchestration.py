@@ -1,4 +1,4 @@
-"""What calls over HTTP lose to the machinery around them, and what faults and kills cost.
+"""Measures what calls over HTTP lose to the machinery around them, and what faults and kills cost.
 
     python -m benchmarks.orchestration            # long
     python -m benchmarks.orchestration --quick    # a few minutes
@@ -14,16 +14,16 @@ and the time over that without faults).
 
 import argparse
 import asyncio
-import itertools
 import json
 import os
 import random
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 from urllib import request
@@ -32,28 +32,30 @@ import aiohttp
 import yaml
 from langgraph.graph import END, START, StateGraph
 
-from agents.graders import Grader
+from agents.judge import Judge
+from agents.prompting import Subject
 from benchmarks import invented
 from elenchus import runs
 from elenchus.cli.main import settle_environment
-from elenchus.cli.screen import Screen
 from elenchus.config import LimitsConfig
 from elenchus.errors import UserError
 from elenchus.ledger import Ledger
+from elenchus.progress import Unseen
 from elenchus.records import Passage, Point, Retrieval, Verdict
 from elenchus.sections import ModelConfig
-from graphs.adaptation import graph as adaptation
-from graphs.adaptation.seeds import Past, draw_seeds
-from graphs.adaptation.state import AdaptationState, SeedState
+from graphs import nodes
+from graphs.adaptation.graph import add_examinations, after_draw
+from graphs.adaptation.seeds import History, draw_seeds
+from graphs.adaptation.state import AdaptationState
 from graphs.checkpoints import checkpoints
-from graphs.config import DomainConfig, validate
-from graphs.services import Context
+from graphs.config import validate
+from graphs.services import RunRef, Services
 from models.backend import make_model
-from models.budget import Budget
-from models.calls import Caller, Line
+from models.calls import Caller
 from models.rate_limits import RateLimits
 
 ROOT = Path(__file__).resolve().parent.parent
+MODEL = "openai:reader"
 ROLES = ("expert", "examiner", "grader")
 LATENCY = 0.2  # seconds
 IN_FLIGHT = (64, 256)
@@ -74,48 +76,48 @@ def main() -> None:
     settle_environment()
     os.environ.setdefault("OPENAI_API_KEY", "none")
     with tempfile.TemporaryDirectory() as folder, _server() as url:
-        found = measure(Path(folder), url, options.quick)
-    print(json.dumps(found) if options.json else yaml.safe_dump(found, sort_keys=False))
+        figures = measure(Path(folder), url, options.quick)
+    print(json.dumps(figures) if options.json else yaml.safe_dump(figures, sort_keys=False))
 
 
 def measure(folder: Path, url: str, quick: bool) -> Figures:
-    """All figures; each is told on stderr as soon as it is known."""
+    """Return all figures; each is said on standard error as soon as it is known."""
     domain = _domain(folder, url)
-    rate_of = 100 if quick else 1000
-    found: Figures = {}
+    count = 100 if quick else 1000
+    figures: Figures = {}
 
-    def tell(name: str, value: Any) -> None:
-        found[name] = value
+    def add(name: str, value: Any) -> None:
+        figures[name] = value
         print(f"{name}: {json.dumps(value)}", file=sys.stderr, flush=True)
 
-    warm = _warm(domain, folder / "warm", url, rate_of)
-    shares = {str(n): _share(domain, folder / f"at-{n}", url, rate_of, n, warm) for n in IN_FLIGHT}
-    tell("share_of_ideal", shares)
-    tell("faults", {name: _faults(url, shares, rate_of) for name, shares in MIXTURES.items()})
-    tell("kills", _kills(domain, folder / "killed", url, 3 if quick else 50))
+    warm = _warm(domain, folder / "warm", url, count)
+    shares = {str(n): _share(domain, folder / f"at-{n}", url, count, n, warm) for n in IN_FLIGHT}
+    add("share_of_ideal", shares)
+    add("faults", {name: _faults(url, shares, count) for name, shares in MIXTURES.items()})
+    add("kills", _kills(domain, folder / "killed", url, 3 if quick else 50))
     for name, ratio in _growth(domain, folder, url, *((50, 200) if quick else (100, 5000))).items():
-        tell(name, ratio)
-    return found
+        add(name, ratio)
+    return figures
 
 
 def _warm(domain: Path, folder: Path, url: str, count: int) -> Figures:
-    """Once over all of them without latency: what the server answers, and what searches find."""
+    """Examine all once without latency, so that the server's answers and the searches are known."""
     _begin(url, 0.0)
     return _examined(domain, folder, count, 64)
 
 
 def _growth(domain: Path, folder: Path, url: str, few: int, many: int) -> Figures:
-    """What a single examination takes of the checkpoint file and of time, many over few."""
+    """Return what one examination takes of the checkpoint file and of time, many over few."""
     warm = _warm(domain, folder / "warm-many", url, many)
     small, large = (_examined(domain, folder / f"growth-{n}", n, 64, warm) for n in (few, many))
-    of = {"checkpoint_growth": "bytes", "time_growth": "seconds"}
-    return {name: round(large[k] / many / (small[k] / few), 3) for name, k in of.items()}
+    ratios = {"checkpoint_growth": "bytes", "time_growth": "seconds"}
+    return {name: round(large[k] / many / (small[k] / few), 3) for name, k in ratios.items()}
 
 
 def _share(
     domain: Path, folder: Path, url: str, examinations: int, in_flight: int, warm: Figures
 ) -> Figures:
-    """The examinations' call rate, and a bare client's with as many calls."""
+    """Return the examinations' call rate, and a bare client's with as many calls."""
     _begin(url, LATENCY)
     started = time.process_time()
     _examined(domain, folder, examinations, in_flight, warm)
@@ -139,59 +141,60 @@ def _examined(
 ) -> Figures:
     """Examine so many seeds in the adaptation graph's own fan-out, and nothing else."""
     tree = yaml.safe_load(domain.read_text(encoding="utf-8"))
-    role = {"model": "openai:reader", "base_url": tree["expert"]["base_url"]}
-    tree |= {"models": {"openai:reader": {"in_flight": in_flight}}, "student": role}
+    student = {"model": MODEL, "base_url": tree["expert"]["base_url"]}
+    tree |= {"models": {MODEL: {"in_flight": in_flight}}, "student": student}
     # Enough that a call always waits for its turn, few enough that they do not all end at once.
     tree["examination"] = {"concurrency": 3 * in_flight // 2}
     config = validate(tree, str(domain))
     run = runs.create(folder, config, domain.parent, None, "")
-    context = Context(run, config, domain.parent, Ledger(run.ledger), Screen(quiet=True))
-    try:
+    with closing(Services(run, config, domain.parent, Ledger(run.ledger), Unseen())) as services:
         if warm:
-            context.ledger.write(*warm["records"])
-        return asyncio.run(_fan_out(context, count, bool(warm)))
-    finally:
-        context.close()
+            services.ledger.write(*warm["records"])
+        return asyncio.run(_fan_out(services, count, bool(warm)))
 
 
-async def _fan_out(context: Context, count: int, warm: bool) -> Figures:
-    """The adaptation graph's nodes as far as the examinations of one round, and no further."""
-
-    async def draw(state: AdaptationState) -> dict[str, Any]:
-        points, own = context.ledger.all(Point), context.config.adaptation
-        seeds = draw_seeds(points, Past(), 1, count, own, context.config.seed)
-        context.ledger.write(*seeds)
-        return {"seed_ids": [seed.id for seed in seeds], "adapter": ""}
-
-    async def done(state: AdaptationState) -> dict[str, Any]:
-        return {"stopped": "examined"}
-
-    graph: Any = StateGraph(AdaptationState, context_schema=Context)
-    before = [] if warm else [adaptation.index, adaptation.survey]
-    for node in (*before, draw, done):
-        graph.add_node(node.__name__, node)
-    graph.add_node("examine", adaptation.examine, input_schema=SeedState)
-    for one, next_ in itertools.pairwise([START, *(n.__name__ for n in before), "draw"]):
-        graph.add_edge(one, next_)
-    graph.add_conditional_edges("draw", adaptation.after_draw, ["examine"])
-    graph.add_edge("examine", "done")
-    graph.add_edge("done", END)
+async def _fan_out(services: Services, count: int, warm: bool) -> Figures:
+    """Run the adaptation graph's nodes as far as the examinations of one round."""
+    ledger, folder = services.ledger, services.folder
     started = time.perf_counter()
-    async with checkpoints(context.folder.checkpoints, context.ledger) as saver:
+    async with checkpoints(folder.checkpoints, ledger) as saver:
+        graph = _graph(services, count, warm).compile(checkpointer=saver)
         thread = {"configurable": {"thread_id": "one"}}
-        await graph.compile(checkpointer=saver).ainvoke(
-            {"round": 0}, thread, context=context, durability="sync"
-        )
-        await context.disconnect()
+        with services.registered() as ref:
+            await graph.ainvoke({"round": 0}, thread, context=ref, durability="sync")
+        await services.disconnect()
     seconds = time.perf_counter() - started
-    size = sum(p.stat().st_size for p in context.folder.path.glob("checkpoints.sqlite*"))
-    kept = (Passage, Point, Retrieval)
-    records = [] if warm else [r for kind in kept for r in context.ledger.all(kind)]
+    size = sum(p.stat().st_size for p in folder.path.glob("checkpoints.sqlite*"))
+    kinds = () if warm else (Passage, Point, Retrieval)
+    records = [record for kind in kinds for record in ledger.all(kind)]
     return {"seconds": seconds, "bytes": size, "records": records}
 
 
+def _graph(services: Services, count: int, warm: bool) -> Any:
+    """Build the graph of `_fan_out`; warm, the passages and points are in the ledger already."""
+
+    async def draw(state: AdaptationState) -> nodes.Changes:
+        points, config = services.ledger.all(Point), services.config
+        seeds = draw_seeds(points, History(), 1, count, config.adaptation, config.seed)
+        services.ledger.write(*seeds)
+        return {"seed_ids": [seed.id for seed in seeds], "adapter": ""}
+
+    async def done(state: AdaptationState) -> nodes.Changes:
+        return {"stopped": "examined"}
+
+    graph: Any = StateGraph(AdaptationState, context_schema=RunRef)
+    graph.add_sequence([draw] if warm else [nodes.index, nodes.survey, draw])
+    graph.add_node(done)
+    add_examinations(graph)
+    graph.add_edge(START, "draw" if warm else "index")
+    graph.add_conditional_edges("draw", after_draw, ["examine"])
+    graph.add_edge("examine", "done")
+    graph.add_edge("done", END)
+    return graph
+
+
 async def _bare(url: str, calls: int, in_flight: int) -> None:
-    """As many calls by aiohttp alone."""
+    """Make as many calls by aiohttp alone."""
     gate = asyncio.Semaphore(in_flight)
     prompt = [{"role": "system", "content": "# Student"}, {"role": "user", "content": "?"}]
     body = {"model": "reader", "messages": prompt}
@@ -205,7 +208,7 @@ async def _bare(url: str, calls: int, in_flight: int) -> None:
 
 
 def _faults(url: str, shares: dict[str, float], tasks: int) -> Figures:
-    """So many gradings with faults and without."""
+    """Grade so many answers with faults and without."""
     seconds = []
     for mixture in ({}, shares):
         _begin(url, LATENCY, mixture)
@@ -223,39 +226,38 @@ def _faults(url: str, shares: dict[str, float], tasks: int) -> Figures:
 
 
 async def _gradings(url: str, folder: Path, tasks: int) -> int:
-    """Grade so many answers, all different; how many had no verdict."""
-    settings = ModelConfig(model="openai:reader", base_url=url)
-    ledger, model = Ledger(folder / "ledger.sqlite"), make_model(settings)
-    caller = Caller(model, settings, ledger, Line(RateLimits(LimitsConfig(in_flight=64)), Budget()))
-    judge = Grader(caller, DomainConfig(domain="d", title="t"))
-    asked = (judge.grade(f"question {n}", f"So: {n}.", [f"So: {n}."]) for n in range(tasks))
-    found = await asyncio.gather(*asked, return_exceptions=True)
-    await model.close()
-    ledger.close()
-    return sum(not isinstance(verdict, Verdict) for verdict in found)
+    """Grade so many answers, all different, and return how many had no verdict."""
+    settings = ModelConfig(model=MODEL, base_url=url)
+    model, rates = make_model(settings), RateLimits(LimitsConfig(in_flight=64))
+    with closing(Ledger(folder / "ledger.sqlite")) as ledger:
+        judge = Judge(Caller(model, settings, ledger, rates), Subject("t", "English"))
+        asked = (judge.grade(f"question {n}", f"So: {n}.", [f"So: {n}."]) for n in range(tasks))
+        outcomes = await asyncio.gather(*asked, return_exceptions=True)
+        await model.close()
+    return sum(not isinstance(outcome, Verdict) for outcome in outcomes)
 
 
 def _kills(domain: Path, folder: Path, url: str, kills: int) -> Figures:
-    """One run killed so many times at random moments, and one that never was."""
+    """Compare a run killed so many times at random moments with one that never was."""
     _begin(url, 0.01)
-    _launched(domain, folder / "whole")
+    _see_through(domain, folder / "whole")
     calm = _counts(url)
     _begin(url, 0.01)
-    rng, made, lost = random.Random(0), 0, 0
+    rng, killed, lost = random.Random(0), 0, 0
     for kill in range(kills):
         # Moments spread over all of the run's calls.
         after = calm["completions"] * (kill + rng.random()) / (kills + 1)
         with _started(domain, folder / "killed") as process:
             while process.poll() is None and _counts(url)["completions"] < after:
                 time.sleep(0.02)
-            made += process.poll() is None
+            killed += process.poll() is None
             process.kill()
         time.sleep(LATENCY)  # the server ends what it has begun
         lost = _counts(url)["completions"] - _calls(folder / "killed")
-    _launched(domain, folder / "killed")
+    _see_through(domain, folder / "killed")
     ledgers = [_records(folder / name) for name in ("whole", "killed")]
     return {
-        "kills": made,
+        "kills": killed,
         "calls": calm["completions"],
         "in_flight_at_kills": lost,
         "calls_made_again": _counts(url)["completions"] - calm["completions"],
@@ -264,18 +266,16 @@ def _kills(domain: Path, folder: Path, url: str, kills: int) -> Figures:
 
 
 def _calls(folder: Path) -> int:
-    """The model calls over HTTP that a run's ledger has; the student's are not among them."""
-    found = runs.listed(folder)
-    if not found or not found[0].ledger.exists():
+    """Count the calls over HTTP in a run's ledger: all but the student's."""
+    begun = runs.listed(folder)
+    if not begun or not begun[0].ledger.exists():
         return 0
-    ledger = Ledger(found[0].ledger, read_only=True)
-    try:
-        return sum(spent.calls for spent in ledger.spent() if spent.model == "openai:reader")
-    finally:
-        ledger.close()
+    with closing(Ledger(begun[0].ledger, read_only=True)) as ledger:
+        return sum(spent.calls for spent in ledger.spent() if spent.model == MODEL)
 
 
-def _launched(domain: Path, folder: Path) -> None:
+def _see_through(domain: Path, folder: Path) -> None:
+    """See a run to its end."""
     with _started(domain, folder) as process:
         if process.wait() != 0:
             raise UserError("a run failed")
@@ -283,28 +283,26 @@ def _launched(domain: Path, folder: Path) -> None:
 
 @contextmanager
 def _started(domain: Path, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """A run of its own process: a new one, or the one in `folder` gone on with."""
+    """Start a run in a process, or resume the one that is in `folder`."""
     begun = runs.listed(folder)
-    what = ["resume", begun[0].id] if begun else ["launch", str(domain)]
-    command = [sys.executable, "-m", "elenchus", *what, "--runs", str(folder), "--json"]
+    verb = ["resume", begun[0].id] if begun else ["launch", str(domain)]
+    command = [sys.executable, "-m", "elenchus", *verb, "--runs", str(folder), "--json"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL) as process:
         yield process
 
 
 def _records(folder: Path) -> list[tuple[str, str]]:
+    """Return all records of a run, by their ids."""
     (run,) = runs.listed(folder)
-    ledger = Ledger(run.ledger, read_only=True)
-    try:
-        return [(r.id, r.model_dump_json()) for r in ledger.find("")]
-    finally:
-        ledger.close()
+    with closing(sqlite3.connect(run.ledger)) as database:
+        return database.execute("SELECT id, body FROM records ORDER BY id").fetchall()
 
 
 def _domain(folder: Path, url: str) -> Path:
-    """An invented code whose roles answer at `url`; the student is trained for a moment only."""
+    """Write a code whose roles answer at `url`; the student is trained for a moment only."""
     path = invented.write(folder, "orchestration", 80)
     tree = yaml.safe_load(path.read_text(encoding="utf-8"))
-    tree |= {role: {"model": "openai:reader", "base_url": url} for role in ROLES}
+    tree |= {role: {"model": MODEL, "base_url": url} for role in ROLES}
     tree |= {
         "retrieval": {"index": str(folder / "indexes")},
         "exam": {"questions": 20, "general": 0},
@@ -317,7 +315,7 @@ def _domain(folder: Path, url: str) -> Path:
 
 @contextmanager
 def _server() -> Iterator[str]:
-    """The tests' server in a process of its own; its base_url."""
+    """Start the tests' server in a process, and yield its base_url."""
     command = [sys.executable, "-m", "tests.server", "--port", "0"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
@@ -328,14 +326,15 @@ def _server() -> Iterator[str]:
 
 
 def _begin(url: str, latency: float, shares: dict[str, float] | None = None) -> None:
+    """Set the server's latency and faults, and its counts to 0."""
     body = json.dumps({"latency": latency, "shares": shares or {}}).encode()
     request.urlopen(request.Request(_counts_url(url), body)).close()
 
 
 def _counts(url: str) -> Figures:
     with request.urlopen(_counts_url(url)) as answer:
-        found: Figures = json.load(answer)
-    return found
+        counts: Figures = json.load(answer)
+    return counts
 
 
 def _counts_url(url: str) -> str:

@@ -37,6 +37,7 @@ from sentence_transformers import SentenceTransformer
 from benchmarks import tables
 from elenchus.cli.main import settle_environment
 from elenchus.config import RetrievalConfig
+from elenchus.progress import unseen
 from elenchus.records import Passage
 from retrieval.embedding import Embedder, Vectors, minilm_folder
 from retrieval.search import Search
@@ -67,7 +68,7 @@ class Noisy(Embedder):
 
 
 def read(path: Path) -> list[Policy]:
-    """The policies of a PolicyQA file."""
+    """Read the policies of a PolicyQA file."""
     policies = []
     for policy in json.loads(path.read_text(encoding="utf-8"))["data"]:
         title, paragraphs = policy["title"], policy["paragraphs"]
@@ -82,11 +83,11 @@ def read(path: Path) -> list[Policy]:
 
 
 def quality(policies: Sequence[Policy], embedder: Embedder, folder: Path) -> dict[str, Any]:
-    """Recall and mean reciprocal rank of the three rankings, on both halves of the policies."""
+    """Return recall and mean reciprocal rank of all rankings, on both halves of the policies."""
     config = RetrievalConfig()
-    passages = [p for _, own, _ in policies for p in own]
+    passages = [p for _, paragraphs, _ in policies for p in paragraphs]
     with closing(Store("policies", folder, config, embedder)) as store:
-        store.hold(passages, _silent)
+        store.hold(passages, unseen)
         search = Search(passages, store, config)
         rankings: dict[str, Ranking] = {
             "dense": lambda query, title: list(search.dense(query, title)),
@@ -95,16 +96,16 @@ def quality(policies: Sequence[Policy], embedder: Embedder, folder: Path) -> dic
             ],
             "fused": lambda query, title: [h.passage.id for h in search.ranked(query, title)],
         }
-        found: dict[str, Any] = {
+        figures: dict[str, Any] = {
             name: _measured(policies[1::2], ranking)
             | {"chosen_on": _measured(policies[::2], ranking)}
             for name, ranking in rankings.items()
         }
-    better = max(found[name]["recall@10"] for name in ("dense", "lexical"))
+    better = max(figures[name]["recall@10"] for name in ("dense", "lexical"))
     asked = sum(len(questions) for _, _, questions in policies[1::2])
-    return found | {
+    return figures | {
         "questions": asked,
-        "fused_minus_better": round(found["fused"]["recall@10"] - better, 4),
+        "fused_minus_better": round(figures["fused"]["recall@10"] - better, 4),
     }
 
 
@@ -113,8 +114,8 @@ def _measured(policies: Sequence[Policy], ranking: Ranking) -> dict[str, float]:
     for title, passages, asked in policies:
         ranked = {query: list(ranking(query, title)) for query in {q for q, _ in asked}}
         for query, gold in asked:
-            own = passages[gold].id
-            places.append(ranked[query].index(own) + 1 if own in ranked[query] else 0)
+            right = passages[gold].id
+            places.append(ranked[query].index(right) + 1 if right in ranked[query] else 0)
     shares = (
         statistics.fmean(0 < place <= 5 for place in places),
         statistics.fmean(0 < place <= 10 for place in places),
@@ -126,11 +127,11 @@ def _measured(policies: Sequence[Policy], ranking: Ranking) -> dict[str, float]:
 def seconds(
     policies: Sequence[Policy], sizes: Sequence[int], folder: Path, embedder: Embedder
 ) -> dict[str, dict[str, float]]:
-    """The middle times of a fused search, in milliseconds, by the number of passages."""
+    """Return the middle times of a fused search, in milliseconds, by the number of passages."""
     rng = random.Random(0)
-    sentences = [s for _, own, _ in policies for p in own for s in p.text.split(". ")]
+    sentences = [s for _, passages, _ in policies for p in passages for s in p.text.split(". ")]
     queries = sorted({q for _, _, asked in policies for q, _ in asked})
-    found: dict[str, dict[str, float]] = {"search_ms": {}, "bare_ms": {}}
+    figures: dict[str, dict[str, float]] = {"search_ms": {}, "bare_ms": {}}
     config = RetrievalConfig()
     for size in sizes:
         texts = [". ".join(rng.sample(sentences, 4)) for _ in range(size)]
@@ -139,7 +140,7 @@ def seconds(
             for n, text in enumerate(texts)
         ]
         with closing(Store(f"p{size}", folder, config, embedder)) as store:
-            store.hold(passages, _silent)
+            store.hold(passages, unseen)
             search = Search(passages, store, config)
             ways: dict[str, Callable[[str], object]] = {
                 "search_ms": search,
@@ -152,21 +153,21 @@ def seconds(
                     ask(query)
                     times[way].append(time.perf_counter() - begun)
             for way, taken in times.items():
-                found[way][str(size)] = round(1000 * statistics.median(taken[1:]), 2)
-            some = store.vectors([p.id for p in passages[:5000]])
-            embedder = Noisy(np.stack(list(some.values())))
-    return found
+                figures[way][str(size)] = round(1000 * statistics.median(taken[1:]), 2)
+            vectors = store.vectors([p.id for p in passages[:5000]])
+            embedder = Noisy(np.stack(list(vectors.values())))
+    return figures
 
 
 def _bare(folder: Path, name: str, texts: Sequence[str]) -> Callable[[str], object]:
-    """A search with the libraries alone: both rankings, not even fused."""
+    """Return a search with the libraries alone: both rankings, not even fused."""
     model = SentenceTransformer(str(minilm_folder()), device="cpu")
     client = chromadb.PersistentClient(str(folder), Settings(anonymized_telemetry=False))
     collection = client.get_collection(name, embedding_function=None)
     stemmer, lexical = Stemmer.Stemmer("english"), bm25s.BM25()
 
-    def tokens(some: Sequence[str]) -> Any:
-        return bm25s.tokenize(list(some), stopwords="en", stemmer=stemmer, show_progress=False)
+    def tokens(queries: Sequence[str]) -> Any:
+        return bm25s.tokenize(list(queries), stopwords="en", stemmer=stemmer, show_progress=False)
 
     lexical.index(tokens(texts), show_progress=False)
 
@@ -180,25 +181,23 @@ def _bare(folder: Path, name: str, texts: Sequence[str]) -> Callable[[str], obje
     return ask
 
 
-def show(found: dict[str, Any]) -> None:
+def show(figures: dict[str, Any]) -> None:
+    """Print the tables."""
     table = Table("", *MEASURES, *(f"{m}, chosen on" for m in MEASURES), box=None)
     for name in ("dense", "lexical", "fused"):
-        both = (found[name], found[name]["chosen_on"])
+        both = (figures[name], figures[name]["chosen_on"])
         table.add_row(name, *(f"{half[m]:.3f}" for half in both for m in MEASURES))
     console = tables.wide()
     console.print(table)
-    console.print(f"{found['questions']} questions; fused minus the better single one: "
-                  f"{100 * found['fused_minus_better']:+.1f} points of recall@10")  # fmt: skip
-    for size, milliseconds in found["search_ms"].items():
-        bare = found["bare_ms"][size]
+    console.print(f"{figures['questions']} questions; fused minus the better single one: "
+                  f"{100 * figures['fused_minus_better']:+.1f} points of recall@10")  # fmt: skip
+    for size, milliseconds in figures["search_ms"].items():
+        bare = figures["bare_ms"][size]
         console.print(f"a search among {int(size):,} passages: {milliseconds} ms; bare: {bare} ms")
 
 
-def _silent(done: int, total: int | None) -> None:
-    """Progress that nobody looks at."""
-
-
 def main() -> None:
+    """Measure, then print the figures."""
     settle_environment()
     parser = argparse.ArgumentParser(description="How often search finds the right passage.")
     parser.add_argument("--policyqa", type=Path, required=True, help="dev.json of PolicyQA")
@@ -210,10 +209,10 @@ def main() -> None:
     policies = read(options.policyqa)[: 6 if options.quick else None]
     embedder = Embedder("minilm")
     with tempfile.TemporaryDirectory() as folder:
-        found = quality(policies, embedder, Path(folder) / "quality")
+        figures = quality(policies, embedder, Path(folder) / "quality")
         sizes = QUICK_SIZES if options.quick else SIZES
-        found |= seconds(policies, sizes, Path(folder) / "time", embedder)
-    print(json.dumps(found)) if options.json else show(found)
+        figures |= seconds(policies, sizes, Path(folder) / "time", embedder)
+    print(json.dumps(figures)) if options.json else show(figures)
 
 
 if __name__ == "__main__":

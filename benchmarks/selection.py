@@ -35,13 +35,14 @@ from numpy.typing import NDArray
 from rich.table import Table
 
 from benchmarks import harness, mixture, tables
-from elenchus import runs
 from elenchus.cli.main import settle_environment
+from elenchus.progress import Unseen
 from elenchus.sections import SourceConfig
 from graphs.config import validate
-from retrieval.selection import calibration, hashing, passes, scoring, shards
+from retrieval.selection import hashing, precision, scores, scoring, shards
 from retrieval.selection import select as selection
-from retrieval.selection.passes import Job
+from retrieval.selection.precision import BINS, Doubles
+from retrieval.selection.workers import Job
 
 SEEDS, SHARE, SAMPLE, MOST = 300, 50, 20_000, 5000
 QUICK_HIDDEN = 400
@@ -51,7 +52,6 @@ MEMORY, QUICK_MEMORY = (0.1, 2.0), (0.01, 0.2)  # GB
 TOKENS = 100_000  # selected where memory is measured
 REPEATS, LOOPS, AGAIN = 3, 100_000_000, 8
 BATCH = 1000  # texts that the bare one is given at once
-Doubles = NDArray[np.float64]
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -68,58 +68,58 @@ def main(arguments: list[str] | None = None) -> int:
         )
         for draw in options.seeds
     ]
-    found = report([quality(mixed, draw) for draw, mixed in enumerate(draws)])
+    figures = report([quality(mixed, draw) for draw, mixed in enumerate(draws)])
     with tempfile.TemporaryDirectory() as folder:
-        found |= _measured(found, draws[0], Path(folder), options.quick)
-    runs.write_json(options.out / "selection.json", found)
-    print(json.dumps(found)) if options.json else show(found)
+        figures |= _measured(figures, draws[0], Path(folder), options.quick)
+    harness.publish(figures, options, show)
     return 0
 
 
 def quality(mixed: mixture.Mixture, draw: int) -> dict[str, Any]:
-    """Precision at the true size and ROC AUC of each, and what ours says of itself."""
+    """Return precision at the true size and ROC AUC of each, and what ours says of itself."""
     texts, hidden = (list(part) for part in zip(*mixed.rows, strict=True))
     rng = random.Random(f"sample/{draw}")
     sample = rng.sample(texts, min(SAMPLE, len(texts)))
-    ours = scoring.trained("linear", mixed.seeds, sample, draw)
-    dsir = scoring.trained("dsir", mixed.seeds, sample, draw).scorer
+    ours = scoring.train("linear", mixed.seeds, sample, draw)
+    dsir = scoring.train("dsir", mixed.seeds, sample, draw)
     published = scoring.dsir(hashing.features(mixed.seeds), hashing.features(sample))
     margins: dict[str, Doubles] = {
-        "ours": scoring.margins(ours.scorer, texts),
+        "ours": scoring.margins(ours, texts),
         "dsir": scoring.margins(dsir, texts),
         "dsir_as_published": scoring.margins(scoring.Scorer(published, 0.0), texts),
         "bare": _bare(mixed.seeds, sample)(texts),
         "random": np.random.default_rng(draw).random(len(texts)),
     }
     truth = np.array(hidden)
-    rows = {name: _judged(found, truth) for name, found in margins.items()}
-    counts = np.bincount(calibration.bins(margins["ours"]), minlength=calibration.BINS)
-    known = calibration.calibrated(ours.held_out, counts, counts)
-    above = calibration.bins(margins["ours"]) >= known.cut(0.9, None)
-    estimate = known.score(margins["ours"][above])
-    told = {
-        "share": [known.share, float(truth.mean())],
-        "precision_at_cut": [_mean(estimate), _mean(truth[above])],
+    rows = {name: _measures(values, truth) for name, values in margins.items()}
+    places = precision.bins(margins["ours"])
+    counts = np.bincount(places, minlength=BINS)
+    estimate = precision.estimate(ours.held_out, counts, counts)
+    above = places >= estimate.cut(0.9, None)
+    estimates = {
+        "share": [estimate.share, float(truth.mean())],
+        "precision_at_cut": [_mean(estimate.score(margins["ours"][above])), _mean(truth[above])],
         "found_at_cut": float(above[truth].mean()),
     }
-    return {"rows": rows, "told": told, "hidden": int(truth.sum()), "texts": len(texts)}
+    return {"rows": rows, "estimates": estimates, "hidden": int(truth.sum()), "texts": len(texts)}
 
 
 def report(draws: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Means over the draws, with every draw beside them."""
-    found: dict[str, Any] = {"texts": draws[0]["texts"], "hidden": draws[0]["hidden"]}
+    """Return means over the draws, with every draw beside them."""
+    figures: dict[str, Any] = {"texts": draws[0]["texts"], "hidden": draws[0]["hidden"]}
     for name in draws[0]["rows"]:
-        own = [draw["rows"][name] for draw in draws]
-        found[name] = {key: statistics.mean(row[key] for row in own) for key in own[0]}
-        found[name]["draws"] = own
+        rows = [draw["rows"][name] for draw in draws]
+        figures[name] = {key: statistics.mean(row[key] for row in rows) for key in rows[0]}
+        figures[name]["draws"] = rows
     for key in ("share", "precision_at_cut"):
-        estimated, true = zip(*(draw["told"][key] for draw in draws), strict=True)
-        found[key] = {"estimated": statistics.mean(estimated), "true": statistics.mean(true)}
-    found["found_at_cut"] = statistics.mean(draw["told"]["found_at_cut"] for draw in draws)
-    return found
+        estimated, true = zip(*(draw["estimates"][key] for draw in draws), strict=True)
+        figures[key] = {"estimated": statistics.mean(estimated), "true": statistics.mean(true)}
+    at_cut = (draw["estimates"]["found_at_cut"] for draw in draws)
+    figures["found_at_cut"] = statistics.mean(at_cut)
+    return figures
 
 
-def _judged(margins: Doubles, truth: NDArray[np.bool_]) -> dict[str, float]:
+def _measures(margins: Doubles, truth: NDArray[np.bool_]) -> dict[str, float]:
     from sklearn.metrics import roc_auc_score
 
     best = np.argsort(-margins, kind="stable")[: truth.sum()]
@@ -130,46 +130,48 @@ def _mean(values: NDArray[Any]) -> float:
     return float(values.mean()) if len(values) else 0.0
 
 
-def _bare(own: Sequence[str], others: Sequence[str]) -> Callable[[Sequence[str]], Doubles]:
-    """What one writes first: scikit-learn's parts as they come."""
+def _bare(domain: Sequence[str], others: Sequence[str]) -> Callable[[Sequence[str]], Doubles]:
+    """Return what one writes first: scikit-learn's parts as they come."""
     from sklearn.feature_extraction.text import HashingVectorizer
     from sklearn.linear_model import SGDClassifier
 
     vectors = HashingVectorizer()
-    labels = [1] * len(own) + [0] * len(others)
+    labels = [1] * len(domain) + [0] * len(others)
     model = SGDClassifier(loss="log_loss", random_state=0)
-    model.fit(vectors.transform([*own, *others]), labels)
+    model.fit(vectors.transform([*domain, *others]), labels)
     return lambda texts: model.decision_function(vectors.transform(texts))
 
 
 def _measured(
-    found: dict[str, Any], mixed: mixture.Mixture, folder: Path, quick: bool
+    figures: dict[str, Any], mixed: mixture.Mixture, folder: Path, quick: bool
 ) -> dict[str, Any]:
-    """The figures with speed and memory added."""
+    """Return the figures with speed and memory added."""
     size = QUICK_SIZE if quick else SIZE
     write(folder / "general.jsonl", mixed, size)
     (folder / "seeds.json").write_bytes(orjson.dumps(mixed.seeds))
-    told: dict[str, Any] = {}
+    added: dict[str, Any] = {}
     runs_of: dict[str, list[dict[str, float]]] = {name: [] for name in RATES}
     for _ in range(1 if quick else REPEATS):
         for name in RATES:  # in turn, so that what else the machine does hits all alike
             runs_of[name].append(_fresh("rate", name, str(folder)))
     for name, measured in runs_of.items():
-        told[name] = found[name] | {
+        added[name] = figures[name] | {
             "mb_per_second_per_core": round(max(m["rate"] for m in measured), 1),
             "peak_mb": round(max(m["peak_mb"] for m in measured), 1),
         }
-    told["two_processes"] = _fresh("two", str(folder), "1" if quick else str(REPEATS))
+    added["two_processes"] = _fresh("two", str(folder), "1" if quick else str(REPEATS))
     memory = {}
     for gigabytes in QUICK_MEMORY if quick else MEMORY:
         write(folder / "general.jsonl", mixed, int(gigabytes * 1e9))
         memory[str(gigabytes)] = round(_fresh("memory", str(folder))["peak_mb"], 1)
-    return told | {"memory": {"peak_mb": memory}, "mb": size / 1e6}
+    return added | {"memory": {"peak_mb": memory}, "mb": size / 1e6}
 
 
 def write(path: Path, mixed: mixture.Mixture, size: int) -> None:
-    """Rows of the mixture again and again, never the same: the words of hidden texts in another
-    order, the others with a number."""
+    """Write rows of the mixture again and again, never the same.
+
+    The words of hidden texts come in another order, the others with a number.
+    """
     rng, written, count = random.Random(0), 0, 0
     with path.open("wb") as file:
         while written < size:
@@ -185,11 +187,11 @@ def write(path: Path, mixed: mixture.Mixture, size: int) -> None:
 
 
 def _fresh(*arguments: str) -> dict[str, Any]:
-    """What this program measures in a process of its own."""
+    """Measure something with this program in a process of its own."""
     command = [sys.executable, "-m", "benchmarks.selection", "--only", *arguments]
     end = subprocess.run(command, check=True, capture_output=True, text=True, cwd=harness.ROOT)
-    found: dict[str, Any] = json.loads(end.stdout.splitlines()[-1])
-    return found
+    measures: dict[str, Any] = json.loads(end.stdout.splitlines()[-1])
+    return measures
 
 
 def _only(what: str, *arguments: str) -> int:
@@ -202,8 +204,11 @@ def _only(what: str, *arguments: str) -> int:
 
 
 def _peak() -> float:
-    """Peak memory of this process in MB. What Linux tells of a process that has just been forked
-    counts its parent's memory too, but for one line of /proc."""
+    """Return the peak memory of this process in MB.
+
+    What Linux tells of a process that has just been forked counts its parent's memory too, but for
+    one line of /proc.
+    """
     status = Path("/proc/self/status")
     if status.exists():
         line = next(x for x in status.read_text("utf-8").splitlines() if x.startswith("VmHWM"))
@@ -213,7 +218,7 @@ def _peak() -> float:
 
 
 def _rate(name: str, place: str) -> dict[str, float]:
-    """MB of the file for each second of processor time, learning not included."""
+    """Measure MB of the file for each second of processor time, learning not included."""
     folder = Path(place)
     seeds: list[str] = orjson.loads((folder / "seeds.json").read_bytes())
     path = folder / "general.jsonl"
@@ -222,8 +227,8 @@ def _rate(name: str, place: str) -> dict[str, float]:
     work: Callable[[], object]
     if name in ("ours", "dsir"):
         method: scoring.Method = "linear" if name == "ours" else "dsir"
-        jobs = _prepared(folder, scoring.trained(method, seeds, sample, 0))
-        work = functools.partial(_all_scored, jobs)
+        scorer = scoring.train(method, seeds, sample, 0)
+        work = functools.partial(_score_all, scorer, _jobs(folder))
     elif name == "bare":
         model = _bare(seeds, sample)
         work = lambda: [model(batch) for batch in _batches(path)]  # noqa: E731
@@ -235,20 +240,23 @@ def _rate(name: str, place: str) -> dict[str, float]:
     return {"rate": path.stat().st_size / 1e6 / (time.process_time() - begun)}
 
 
-def _all_scored(jobs: Sequence[Job]) -> None:
+def _score_all(scorer: scoring.Ensemble, jobs: Sequence[Job]) -> None:
     for job in jobs:
-        passes.score(job, _silent)
+        scores.score(scorer, job, lambda read: None)
 
 
-def _prepared(folder: Path, trained: scoring.Trained) -> list[Job]:
+def _jobs(folder: Path) -> list[Job]:
     (folder / "scores").mkdir(exist_ok=True)
-    passes.save_model(folder, *trained)
-    found, _ = shards.found([SourceConfig(path="general.jsonl")], folder, "--data")
-    return [Job(n, shard, str(folder), 50_000) for n, shard in enumerate(found)]
+    all_shards, _ = shards.find([SourceConfig(path="general.jsonl")], folder, "--data")
+    files = scores.Scores(folder, all_shards).files
+    return [
+        Job(n, shard, 50_000, file)
+        for n, (shard, file) in enumerate(zip(all_shards, files, strict=True))
+    ]
 
 
 def _batches(path: Path) -> Any:
-    """Texts of a file of lines, as one reads them with the standard library."""
+    """Yield texts of a file of lines, as one reads them with the standard library."""
     batch = []
     with path.open(encoding="utf-8") as file:
         for line in file:
@@ -261,19 +269,23 @@ def _batches(path: Path) -> Any:
 
 
 def _two(place: str, repeats: str) -> dict[str, float]:
-    """How much faster two processes are than one, and how much they could be here."""
+    """Measure how much faster two processes are than one, and how much they could be here."""
     folder = Path(place)
-    jobs = _prepared(folder, passes.load_model(folder))
+    seeds: list[str] = orjson.loads((folder / "seeds.json").read_bytes())
+    scoring.train("linear", seeds, seeds, 0).save(folder / selection.MODEL)
     # Long enough that the start of a process does not count.
-    again = [job for _ in range(AGAIN) for job in jobs]
+    again = [job for _ in range(AGAIN) for job in _jobs(folder)]
     pieces = [
-        job._replace(number=n, shard=shards.piece(job.shard, job.shard.size // 2, n % 3 / 2))
+        job._replace(
+            shard=shards.piece(job.shard, job.shard.size // 2, n % 3 / 2),
+            scores=folder / "scores" / f"piece-{n}.parquet",
+        )
         for n, job in enumerate(again)
     ]
     one, two, alone, beside = [], [], [], []
     for _ in range(int(repeats)):
-        one.append(_timed(lambda: _pooled(pieces, 1)))
-        two.append(_timed(lambda: _pooled(pieces, 2)))
+        one.append(_timed(lambda: _pooled(folder, pieces, 1)))
+        two.append(_timed(lambda: _pooled(folder, pieces, 2)))
         alone.append(_timed(lambda: _loops(1)))
         beside.append(_timed(lambda: _loops(2)))
     return {
@@ -282,17 +294,20 @@ def _two(place: str, repeats: str) -> dict[str, float]:
     }
 
 
-def _pooled(jobs: Sequence[Job], workers: int) -> None:
+def _pooled(folder: Path, jobs: Sequence[Job], workers: int) -> None:
     """Score in so many other processes, even if it is one."""
     parts = [list(jobs[n::workers]) for n in range(workers)]
-    code = "import pickle, sys\nfrom retrieval import passes\n" + (
-        "for job in pickle.load(sys.stdin.buffer): passes.score(job, lambda read: None)"
+    code = (
+        "import pathlib, pickle, sys\n"
+        "from retrieval.selection import scores, scoring\n"
+        f"scorer = scoring.load(pathlib.Path({str(folder / selection.MODEL)!r}))\n"
+        "for job in pickle.load(sys.stdin.buffer): scores.score(scorer, job, lambda read: None)"
     )
     _at_once(code, parts)
 
 
 def _loops(count: int) -> None:
-    """So many processes at once, each of which counts."""
+    """Let so many processes count at once."""
     _at_once(f"for n in range({LOOPS}): pass", [[] for _ in range(count)])
 
 
@@ -303,16 +318,16 @@ def _at_once(code: str, inputs: Sequence[Any]) -> None:
         subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE, cwd=harness.ROOT)
         for _ in inputs
     ]
-    for process, given in zip(processes, inputs, strict=True):
+    for process, value in zip(processes, inputs, strict=True):
         assert process.stdin is not None
-        process.stdin.write(pickle.dumps(given))
+        process.stdin.write(pickle.dumps(value))
         process.stdin.close()
     for process in processes:
         process.wait()
 
 
 def _memory(place: str) -> dict[str, float]:
-    """A whole selection in one process, of a fixed number of tokens."""
+    """Make a whole selection in one process, of a fixed number of tokens."""
     folder = Path(place)
     seeds = orjson.loads((folder / "seeds.json").read_bytes())
     (folder / "documents").mkdir(exist_ok=True)
@@ -323,8 +338,8 @@ def _memory(place: str) -> dict[str, float]:
             "selection": {"general": ["general.jsonl"], "tokens": TOKENS, "workers": 1},
         }  # fmt: skip
         config = validate(tree, "benchmark")
-        found = selection.select(config, folder, Path(out) / "out", harness.Silent())
-    return {"tokens": found["tokens"]}
+        selected = selection.select(config, folder, Path(out) / "out", Unseen())
+    return {"tokens": selected.tokens}
 
 
 def _timed(work: Callable[[], object]) -> float:
@@ -333,22 +348,18 @@ def _timed(work: Callable[[], object]) -> float:
     return time.perf_counter() - begun
 
 
-def _silent(read: int) -> None:
-    """Progress that nobody looks at."""
-
-
-def show(found: dict[str, Any]) -> None:
+def show(figures: dict[str, Any]) -> None:
     """Print the tables."""
     console = tables.wide()
-    shown = Table("", "precision", "AUC", "MB/s a core", "peak MB", box=None)
+    table = Table("", "precision", "AUC", "MB/s a core", "peak MB", box=None)
     for name in ("ours", "dsir", "dsir_as_published", "bare", "random"):
-        row = found[name]
+        row = figures[name]
         speed = [f"{row[k]:.1f}" if k in row else "" for k in ("mb_per_second_per_core", "peak_mb")]
-        shown.add_row(name, f"{row['precision']:.3f}", f"{row['auc']:.4f}", *speed)
-    console.print(f"{found['hidden']:,} hidden among {found['texts']:,} texts, {SEEDS} given")
-    console.print(shown)
+        table.add_row(name, f"{row['precision']:.3f}", f"{row['auc']:.4f}", *speed)
+    console.print(f"{figures['hidden']:,} hidden among {figures['texts']:,} texts, {SEEDS} given")
+    console.print(table)
     for key in ("share", "precision_at_cut", "found_at_cut", "two_processes", "memory"):
-        console.print(key, found[key])
+        console.print(key, figures[key])
 
 
 if __name__ == "__main__":

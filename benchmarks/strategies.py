@@ -24,7 +24,8 @@ TIMES: dict[str, tuple[int, ...]] = {
     "entity pairs": (1, 10, 40, 70),
 }
 
-# The same for all. Nothing stops before the last size.
+# The same for all. Nothing stops before the last size; the learning rate is the one that training
+# on the student begins with.
 COMMON: Changes = {
     "exam": {"questions": 200, "general": 0, "hand": None},
     "training": {"epochs": 6, "batch_size": 8, "least_steps": 1},
@@ -43,7 +44,7 @@ ADVERSARIAL: Changes = {"dataset": {"candidates": 2.0}}
 IN_ROUNDS: dict[str, Changes] = {
     "adversarial": ADVERSARIAL,
     "no refinement": {**ADVERSARIAL, "examination": {"max_turns": 1}},
-    # As "no refinement", but for the look: points and kinds cannot go by failures without it.
+    # Points and kinds cannot go by failures where the student is not looked at.
     "blind": {
         **ADVERSARIAL,
         "examination": {"sighted": False, "max_turns": 1},
@@ -56,7 +57,8 @@ AT_ONCE: dict[str, Changes] = {
     "plain": ADVERSARIAL,  # the paper's form: a frozen student, one fine-tune
     "random at once": IN_ROUNDS["random"],
 }
-# Learning rate and replay are the texts' own, chosen on a development code (docs/method.md).
+# Learning rate and replay were chosen for texts and the built-in student, on a development code
+# (docs/method.md).
 _TEXT: Changes = {
     "method": "rewriting",
     "training": {"learning_rate": 5e-3, "replay": 0.1, "epochs": 1, "batch_size": 32},
@@ -67,59 +69,57 @@ TEXTS: dict[str, Changes] = {
     "entity pairs": {**_TEXT, "rewriting": {"form": "entigraph"}},
 }
 
-
 QUICK = ["random", "adversarial", "coverage", "paraphrase x10"]
 ALL = [
     *("random", "adversarial", "coverage"),
-    *(f"{name} x{times}" for name, many in TIMES.items() for times in many),
+    *(f"{name} x{times}" for name, multiples in TIMES.items() for times in multiples),
     *("no refinement", "blind", *AT_ONCE),
 ]
 
 
 def cells(
-    name: str, domain: Path, seed: int, sizes: tuple[int, ...], known: Sequence[Row]
+    name: str, domain: Path, seed: int, sizes: tuple[int, ...], rows: Sequence[Row]
 ) -> list[Cell]:
-    """The cells of a strategy on a domain with a seed.
+    """Return the cells of a strategy on a domain with a seed.
 
-    Steps and tokens are those of the adversarial strategy, whose rows must be among the known
-    ones unless the strategy goes in rounds.
+    Steps and tokens are those of the adversarial strategy, which must be among the rows that are
+    known already, unless the strategy goes in rounds.
+
+    Raises:
+        UserError: the adversarial strategy did not reach a size that this one is to match.
     """
     if name not in TO_THE_END or seed >= SEEDS_TO_THE_END:
         sizes = tuple(n for n in sizes if n <= LONGEST)
     if name in IN_ROUNDS:
         return [_cell(domain, seed, name, IN_ROUNDS[name], sizes)]
-    own = {row["n"]: row for row in known if row["strategy"] == "adversarial"}
+    adversarial = {row["n"]: row for row in rows if row["strategy"] == "adversarial"}
     needed = [n for n in sizes if n >= BASE_SIZE] if name in AT_ONCE else [BASE_SIZE]
-    if missing := [n for n in needed if n not in own]:
+    if missing := [n for n in needed if n not in adversarial]:
         raise UserError(f"{domain}: the adversarial strategy found no {missing[0]} questions")
     if name in AT_ONCE:
-        return [
-            _cell(domain, seed, name, merged(AT_ONCE[name], _exactly(own[n]["steps"])), (n,))
-            for n in needed
+        once = [
+            (n, {"training": {"least_steps": adversarial[n]["steps"], "epochs": 1}}) for n in needed
         ]
+        return [_cell(domain, seed, name, merged(AT_ONCE[name], steps), (n,)) for n, steps in once]
     form, _, times = name.rpartition(" x")
-    base = own[BASE_SIZE]
+    base = adversarial[BASE_SIZE]
     tokens = {"rewriting": {"tokens": base["data_tokens"] * int(times)}}
     least = {"training": {"least_steps": base["steps"]}}
     return [_cell(domain, seed, name, merged(TEXTS[form], tokens, least), (BASE_SIZE,))]
 
 
 def families(rows: Sequence[Row]) -> list[Row]:
-    """Rows with the multiples of each text strategy as sizes of one strategy."""
-    found = []
+    """Return the rows with the multiples of each text strategy as sizes of one strategy."""
+    renamed = []
     for row in rows:
-        form, text, times = row["strategy"].rpartition(" x")
-        size = BASE_SIZE * int(times) if text and row["n"] else row["n"]
-        found.append(row | {"strategy": form if text else row["strategy"], "n": size})
-    return found
-
-
-def _exactly(steps: int) -> Changes:
-    return {"training": {"least_steps": steps, "epochs": 1}}
+        form, is_text, times = row["strategy"].rpartition(" x")
+        size = BASE_SIZE * int(times) if is_text and row["n"] else row["n"]
+        renamed.append(row | {"strategy": form if is_text else row["strategy"], "n": size})
+    return renamed
 
 
 def _cell(domain: Path, seed: int, name: str, changes: Changes, sizes: tuple[int, ...]) -> Cell:
-    """A run that reaches the sizes one after another."""
+    """Make the cell of a run that reaches the sizes one after another."""
     every = {"adaptation": {"examples": list(sizes)}}
     key = f"n{sizes[0]}" if len(sizes) == 1 else ""
     whole = json.dumps(merged(COMMON, changes, every))

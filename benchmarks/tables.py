@@ -9,39 +9,39 @@ from benchmarks.cells import MANY
 
 
 def wide() -> Console:
-    """A console whose tables are not broken where they are written to a file."""
+    """Return a console whose tables are not broken where they are written to a file."""
     console = Console(highlight=False, markup=False)
     return console if console.is_terminal else Console(highlight=False, markup=False, width=200)
 
 
-def show(found: dict[str, Any]) -> None:
+def show(figures: dict[str, Any]) -> None:
     """Print the comparison: accuracy by strategy and size, differences, the headline numbers."""
-    console, most = wide(), found["replicates"]
-    console.print(_shares("right, %", found["table"], most))
-    console.print(_asked(found["table"]))
-    against = found["adversarial_minus"]
+    console, most = wide(), figures["replicates"]
+    console.print(_shares("right, %", figures["table"], most))
+    console.print(_asked(figures["table"]))
+    against = figures["adversarial_minus"]
     console.print(_shares("adversarial minus", against, most, "+"))
     if of_seeds := _of_seeds(against):
         console.print(_shares("seeds alone", of_seeds, most, "+"))
-    console.print(_shares("of what was failed before", found["learnt_minus"], most, "+"))
-    console.print(_shares("at as many tokens of training", found["equal_tokens"], most, "+"))
-    console.print(_by_samples(found["right_by_samples"]))
-    for n, times in found["random_per_adversarial"].items():
+    console.print(_shares("of what was failed before", figures["learnt_minus"], most, "+"))
+    console.print(_shares("at as many tokens of training", figures["equal_tokens"], most, "+"))
+    console.print(_by_samples(figures["right_by_samples"]))
+    for n, times in figures["random_per_adversarial"].items():
         console.print(f"random samples for one of {n} adversarial ones: {_times(times)}")
-    for n, times in found["paraphrase_tokens_per_adversarial_token"].items():
+    for n, times in figures["paraphrase_tokens_per_adversarial_token"].items():
         tokens = f"tokens of paraphrase for one token of {n} adversarial samples"
         console.print(f"{tokens}: {_times(times)}")
-    for line in [*_short(found["rows"]), *(f"missed: {line}" for line in found["missed"])]:
+    for line in [*_short(figures["rows"]), *(f"missed: {line}" for line in figures["missed"])]:
         console.print(line)
 
 
 def _shares(name: str, cells: dict[str, dict[str, Any]], most: int, sign: str = "") -> Table:
-    """A line for each strategy, a column for each size; says where replicates are fewer."""
+    """Return a line a strategy and a column a size; a cell tells where replicates are fewer."""
     sizes = sorted({int(n) for by_size in cells.values() for n in by_size})
-    shown = Table(name, *(f"n = {n}" for n in sizes), box=None)
+    table = Table(name, *(f"n = {n}" for n in sizes), box=None)
     for strategy, by_size in cells.items():
-        shown.add_row(strategy, *(_share(by_size.get(str(n)), most, sign) for n in sizes))
-    return shown
+        table.add_row(strategy, *(_share(by_size.get(str(n)), most, sign) for n in sizes))
+    return table
 
 
 def _share(cell: dict[str, Any] | None, most: int, sign: str) -> str:
@@ -51,21 +51,21 @@ def _share(cell: dict[str, Any] | None, most: int, sign: str) -> str:
 
 
 def _asked(cells: dict[str, dict[str, Any]]) -> Table:
-    """What samples cost: the questions that the expert answered."""
+    """Return what samples cost: the questions that the expert answered."""
     asked = {
         name: {int(n): cell["asked"] for n, cell in by_size.items() if cell["asked"]}
         for name, by_size in cells.items()
     }
     sizes = sorted({n for by_size in asked.values() for n in by_size})
-    shown = Table("questions to the expert", *(f"n = {n}" for n in sizes), box=None)
+    table = Table("questions to the expert", *(f"n = {n}" for n in sizes), box=None)
     for name, counts in asked.items():
         if counts:
-            shown.add_row(name, *(f"{counts[n]:.0f}" if n in counts else "" for n in sizes))
-    return shown
+            table.add_row(name, *(f"{counts[n]:.0f}" if n in counts else "" for n in sizes))
+    return table
 
 
 def _short(rows: list[dict[str, Any]]) -> list[str]:
-    """A line for each size that a strategy did not reach; texts have no samples to count."""
+    """Return a line for each size that a strategy missed; texts have no samples to count."""
     return [
         f"{row['domain']}, seed {row['seed']}: {row['strategy']} has {row['samples']} samples, "
         f"not {row['n']}"
@@ -75,36 +75,37 @@ def _short(rows: list[dict[str, Any]]) -> list[str]:
 
 
 def _of_seeds(against: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
-    """Differences with the interval of seeds alone, where they have one."""
+    """Return the differences with the interval of seeds alone, where they have one."""
     return {
-        name: found
+        name: seeds
         for name, by_size in against.items()
-        if (found := {n: cell["seeds"] for n, cell in by_size.items() if cell["seeds"]})
+        if (seeds := {n: cell["seeds"] for n, cell in by_size.items() if cell["seeds"]})
     }
 
 
-def _by_samples(found: dict[str, dict[str, float]]) -> Table:
-    counts = sorted({samples for shares in found.values() for samples in shares})
+def _by_samples(by_strategy: dict[str, dict[str, float]]) -> Table:
+    """Return the shares right by strategy and by samples on the question's point."""
+    counts = sorted({samples for shares in by_strategy.values() for samples in shares})
     heads = [f"{n} or more" if n == str(MANY) else n for n in counts]
-    shown = Table("right, %, by samples on the point", *heads, box=None)
-    for strategy, shares in found.items():
-        shown.add_row(strategy, *(f"{100 * shares[n]:.1f}" if n in shares else "" for n in counts))
-    return shown
+    table = Table("right, %, by samples on the point", *heads, box=None)
+    for strategy, shares in by_strategy.items():
+        table.add_row(strategy, *(f"{100 * shares[n]:.1f}" if n in shares else "" for n in counts))
+    return table
 
 
-def _times(found: dict[str, float | None]) -> str:
-    """A ratio, and its interval where there is one. None is more than was tried, 0 less."""
+def _times(ratio: dict[str, float | None]) -> str:
+    """Format a ratio, and its interval if it has one. None is more than was tried, 0 less."""
     mean, low, high = (
         "more than was tried" if end is None else f"{end:.3g}" if end else "fewer than were tried"
-        for end in (found["mean"], found["low"], found["high"])
+        for end in (ratio["mean"], ratio["low"], ratio["high"])
     )
-    return mean if found["replicates"] == 1 or low == high else f"{mean} [{low}, {high}]"
+    return mean if ratio["replicates"] == 1 or low == high else f"{mean} [{low}, {high}]"
 
 
 def percent(cell: dict[str, Any] | None, sign: str = "") -> str:
-    """Mean and interval of a cell of shares, in percent; nothing for no cell."""
+    """Format the mean and interval of a cell of shares, in percent; nothing for no cell."""
     if cell is None:
         return ""
-    known = [key for key in ("mean", "low", "high") if cell[key] is not None]
-    mean, *ends = (format(100 * cell[key], f"{sign}.1f") for key in known)
+    shares = [cell[key] for key in ("mean", "low", "high") if cell[key] is not None]
+    mean, *ends = (format(100 * share, f"{sign}.1f") for share in shares)
     return f"{mean} [{', '.join(ends)}]" if ends else mean

@@ -1,4 +1,4 @@
-"""What an update costs beside a new run, and whether the student learns what changed.
+"""Measures what an update costs beside a new run, and whether the student learns what changed.
 
     python -m benchmarks.updating          # an invented code of 100 documents; some minutes
     python -m benchmarks.updating --quick
@@ -25,7 +25,9 @@ from elenchus.cli.main import settle_environment
 from elenchus.cli.screen import Screen
 from elenchus.ledger import Ledger
 from elenchus.records import ExamItem, Passage, Score, Update
-from graphs import runner as launch
+from elenchus.results import ExamResult
+from graphs import runner
+from graphs.adaptation.result import AdaptationResult
 from graphs.config import load
 
 DOCUMENTS, QUICK, CHANGED = 100, 30, 3
@@ -34,7 +36,7 @@ _FIGURE = re.compile(r"\b([1-9]\d*)(?= (?!crowns)[a-z])")  # of a limit, not of 
 
 
 def write(folder: Path, count: int) -> Path:
-    """An invented code with a document for each rule, and those that all rules share."""
+    """Write an invented code with a document for each rule, and those that all rules share."""
     path = invented.write(folder, "updating", count)
     documents = path.parent / "documents"
     for file in sorted(documents.iterdir()):
@@ -49,7 +51,7 @@ def write(folder: Path, count: int) -> Path:
 
 
 def change(documents: Path, count: int) -> list[tuple[str, str, str]]:
-    """Change a figure in so many documents; their names, with the figures before and after."""
+    """Change a figure in so many documents; return their names, with the old and new figures."""
     texts = {p: p.read_text("utf-8") for p in sorted(documents.iterdir())}
     files = [p for p, text in texts.items() if len(_FIGURE.findall(text)) == 1]
     changed = []
@@ -62,30 +64,35 @@ def change(documents: Path, count: int) -> list[tuple[str, str, str]]:
 
 
 def measure(folder: Path, quick: bool) -> dict[str, Any]:
+    """Run the code, change documents, update the run, and return the figures."""
     path = write(folder, QUICK if quick else DOCUMENTS)
     index = [f"retrieval.index={folder / 'index'}"]
     config = load(path, None, [*index, *(SMALL if quick else [])])
     screen = Screen()
-    first = launch.launch(config, path.parent, folder / "runs", None, screen)
+    first = runner.launch(config, path.parent, folder / "runs", None, screen)
     changed = change(path.parent / "documents", CHANGED)
-    run = runs.find(folder / "runs", first["run"])
-    second = launch.update(run, folder / "runs", screen)
-    moved = second["update"]
+    second = runner.update(runs.find(folder / "runs", first.run), folder / "runs", screen)
+    held_out = first.exams["held-out"]
+    assert held_out and held_out.before and held_out.after
+    assert isinstance(second, AdaptationResult) and second.update
     return {
-        "share_of_calls": round(second["calls"] / first["calls"], 4),
-        **_shares(moved["new_passages"]),
-        "figures": _figures(runs.find(folder / "runs", second["run"]), changed),
-        "others": _shares(moved["other_passages"]),
+        "share_of_calls": round(second.calls / first.calls, 4),
+        **_shares(second.update.new_passages),
+        "figures": _figures(runs.find(folder / "runs", second.run), changed),
+        "others": _shares(second.update.other_passages),
         "documents": len(list((path.parent / "documents").iterdir())),
         "changed": [name for name, _, _ in changed],
-        "calls": [first["calls"], second["calls"]],
-        "seconds": [first["seconds"], second["seconds"]],
-        "held_out": [first["exams"]["held-out"][when]["value"] for when in ("before", "after")],
+        "calls": [first.calls, second.calls],
+        "seconds": [first.seconds, second.seconds],
+        "held_out": [held_out.before.value, held_out.after.value],
     }
 
 
 def _figures(run: runs.RunFolder, changed: list[tuple[str, str, str]]) -> dict[str, Any]:
-    """Of the questions whose answer names a changed figure: who names the new, who the old."""
+    """Return how many answers name the old figures and the new, before and after the update.
+
+    Only questions whose gold answer names a changed figure count.
+    """
     with closing(Ledger(run.ledger, read_only=True)) as ledger:
         (update,) = ledger.all(Update)
         sources = {p.id: p.source for p in ledger.all(Passage)}
@@ -96,39 +103,43 @@ def _figures(run: runs.RunFolder, changed: list[tuple[str, str, str]]) -> dict[s
                 if about and _names(item.gold, new):
                     figures[item.id] = {"old": old, "new": new}
         scores = [s for s in ledger.all(Score, exam="held-out") if s.item_id in figures]
-    found: dict[str, Any] = {"questions": len(figures)}
+    shares: dict[str, Any] = {"questions": len(figures)}
     for when, round_ in (("before", update.round), ("after", update.round + 1)):
-        some = [s for s in scores if s.round == round_]
         for which in ("old", "new"):
-            named = [_names(s.answer, figures[s.item_id][which]) for s in some]
-            found[f"{which}_{when}"] = round(sum(named) / max(len(named), 1), 4)
-    return found
+            named = [
+                _names(s.answer, figures[s.item_id][which]) for s in scores if s.round == round_
+            ]
+            shares[f"{which}_{when}"] = round(sum(named) / max(len(named), 1), 4)
+    return shares
 
 
 def _names(answer: str, figure: str) -> bool:
     return re.search(rf"\b{figure}\b", answer) is not None
 
 
-def _shares(exam: dict[str, Any]) -> dict[str, Any]:
+def _shares(exam: ExamResult | None) -> dict[str, Any]:
+    """Return the shares right before and after."""
+    assert exam and exam.before and exam.after
     return {
-        "questions": exam["questions"],
-        "before": round(exam["before"]["value"], 4),
-        "after": round(exam["after"]["value"], 4),
+        "questions": exam.questions,
+        "before": round(exam.before.value, 4),
+        "after": round(exam.after.value, 4),
     }
 
 
 def main() -> None:
+    """Measure in a folder that is deleted after, and print."""
     settle_environment()
     parser = argparse.ArgumentParser(description="What an update costs, and what it teaches.")
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--json", action="store_true")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
-        found = measure(Path(folder), options.quick)
+        figures = measure(Path(folder), options.quick)
     if options.json:
-        print(json.dumps(found))
+        print(json.dumps(figures))
         return
-    for key, value in found.items():
+    for key, value in figures.items():
         print(f"{key:<16} {value}")
 
 

@@ -22,11 +22,13 @@ def row(name: str, n: int, accuracy: float, seed: int = 0, wrong: float = 0.0) -
 
 def test_every_change_is_a_configuration_of_its_own() -> None:
     tree = {"domain": "d", "title": "t"}
-    made = {
+    configurations = {
         name: validate(merged(tree, strategies.COMMON, changes), name).model_dump_json()
         for name, changes in ablations.CHANGES.items()
     }
-    assert len(set(made.values())) == len(made), "a change that changes nothing measures nothing"
+    assert len(set(configurations.values())) == len(configurations), (
+        "a change that changes nothing measures nothing"
+    )
 
 
 def test_less_replay_is_trained_on_for_as_many_steps() -> None:
@@ -43,10 +45,10 @@ def test_a_trend_over_refinements_is_found() -> None:
         for seed in range(4)
         for place, name in enumerate(ablations.REFINEMENTS)
     ]
-    found = ablations.refinement_trend(rising)
-    assert found is not None
-    assert found["slope"]["mean"] == pytest.approx(0.02)
-    assert found["p"] < 0.01
+    trend = ablations.refinement_trend(rising)
+    assert trend is not None
+    assert trend["slope"]["mean"] == pytest.approx(0.02)
+    assert trend["p"] < 0.01
     level = ablations.refinement_trend([r | {"accuracy": 0.5} for r in rising])
     assert level is not None
     assert level["p"] > 0.05
@@ -55,10 +57,10 @@ def test_a_trend_over_refinements_is_found() -> None:
 def test_the_report_names_what_is_missed() -> None:
     rows = [row("unchanged", 200, 0.7), row("expert errs, checked", 200, 0.6, wrong=0.05)]
     rows.append(row("kinds evenly", 200, 0.6))
-    found = ablations.report(rows)
-    assert found["minus_unchanged"].keys() == {"kinds evenly"}, "the others' exam is their own"
-    assert found["minus_unchanged"]["kinds evenly"]["200"]["mean"] == pytest.approx(-0.1)
-    (wrong,) = found["missed"]
+    figures = ablations.report(rows)
+    assert figures["minus_unchanged"].keys() == {"kinds evenly"}, "an erring expert errs in exams"
+    assert figures["minus_unchanged"]["kinds evenly"]["200"]["mean"] == pytest.approx(-0.1)
+    (wrong,) = figures["missed"]
     assert "5.0 %" in wrong
     rows.append(row("expert errs, unchecked", 200, 0.6, wrong=0.2))
     assert ablations.report(rows)["wrong_let_through"]["mean"] == pytest.approx(0.15)

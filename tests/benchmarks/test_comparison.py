@@ -28,9 +28,9 @@ def row(strategy: str, n: int, accuracy: float, seed: int = 0, tokens: int | Non
 
 @given(st.lists(SHARES, min_size=2, max_size=9))
 def test_the_mean_lies_in_its_interval(values: list[float]) -> None:
-    found = comparison.interval(values)
-    assert found["low"] - 1e-9 <= found["mean"] <= found["high"] + 1e-9
-    assert found["replicates"] == len(values)
+    interval = comparison.interval(values)
+    assert interval["low"] - 1e-9 <= interval["mean"] <= interval["high"] + 1e-9
+    assert interval["replicates"] == len(values)
 
 
 def test_differences_are_paired() -> None:
@@ -38,18 +38,18 @@ def test_differences_are_paired() -> None:
     rows = [row("adversarial", 100, 0.1 * s + 0.2, s) for s in range(5)]
     rows += [row("random", 100, 0.1 * s + 0.1, s) for s in range(5)]
     rows += [row("random", 200, 0.9)]  # nothing to pair it with
-    found = comparison.differences(rows, "adversarial", "random")
-    assert found.keys() == {"100"}
-    assert found["100"]["low"] == pytest.approx(0.1)
-    assert found["100"]["high"] == pytest.approx(0.1)
-    found = comparison.differences(rows, "adversarial", "random", "learnt")
-    assert found["100"]["mean"] == pytest.approx(0.05)
+    differences = comparison.differences(rows, "adversarial", "random")
+    assert differences.keys() == {"100"}
+    assert differences["100"]["low"] == pytest.approx(0.1)
+    assert differences["100"]["high"] == pytest.approx(0.1)
+    differences = comparison.differences(rows, "adversarial", "random", "learnt")
+    assert differences["100"]["mean"] == pytest.approx(0.05)
 
 
 @given(st.lists(SHARES, min_size=2, max_size=9))
 def test_seeds_of_one_domain_are_its_replicates(values: list[float]) -> None:
-    alone, found = comparison.of_seeds([values]), comparison.interval(values)
-    assert alone == pytest.approx({key: found[key] for key in ("mean", "low", "high")})
+    alone, interval = comparison.of_seeds([values]), comparison.interval(values)
+    assert alone == pytest.approx({key: interval[key] for key in ("mean", "low", "high")})
 
 
 @given(st.lists(st.lists(SHARES, min_size=2, max_size=5), min_size=2, max_size=4), SHARES)
@@ -63,10 +63,10 @@ def test_seeds_alone_do_not_see_how_domains_differ(values: list[list[float]], by
 
 def test_seeds_alone_with_more_seeds_on_one_domain() -> None:
     """Worked out by hand: squares .02 and .02 over 3 degrees of freedom, t = 3.182."""
-    found = comparison.of_seeds([[0.1, 0.3], [0.0, 0.1, 0.2]])
-    assert found is not None and found["mean"] == pytest.approx(0.15)
+    interval = comparison.of_seeds([[0.1, 0.3], [0.0, 0.1, 0.2]])
+    assert interval is not None and interval["mean"] == pytest.approx(0.15)
     width = 3.1824 * math.sqrt(0.04 / 3 * (1 / 2 + 1 / 3)) / 2
-    assert found["high"] - found["mean"] == pytest.approx(width, rel=1e-4)
+    assert interval["high"] - interval["mean"] == pytest.approx(width, rel=1e-4)
 
 
 def test_seeds_alone_want_two_of_each_domain() -> None:
@@ -76,9 +76,9 @@ def test_seeds_alone_want_two_of_each_domain() -> None:
 @given(st.floats(0.3, 0.9))
 def test_what_is_needed_gives_the_accuracy_back(accuracy: float) -> None:
     along = [(0.0, 0.1), (100.0, 0.3), (400.0, 0.9)]
-    found = comparison.needed(accuracy, along)
-    assert found * 1.0001 >= 100 and found <= 400.0001
-    part = math.log(found / 100) / math.log(4)
+    amount = comparison.needed(accuracy, along)
+    assert amount * 1.0001 >= 100 and amount <= 400.0001
+    part = math.log(amount / 100) / math.log(4)
     assert 0.3 + part * 0.6 == pytest.approx(accuracy)
 
 
@@ -96,10 +96,10 @@ def test_at_equal_tokens_the_adversarial_accuracy_is_read_between_its_sizes() ->
     rows += [row("paraphrase x1", 100, 0.1, tokens=70 * 50)]
     rows += [row("paraphrase x10", 100, 0.1, tokens=70 * 150)]
     rows += [row("random", 300, 0.5)]
-    found = comparison.at_equal_tokens(rows)
-    means = {name: cell["mean"] for name, by_size in found.items() for cell in by_size.values()}
+    gaps = comparison.at_equal_tokens(rows)
+    means = {name: cell["mean"] for name, by_size in gaps.items() for cell in by_size.values()}
     assert means == pytest.approx({"paraphrase x1": 0.2, "paraphrase x10": 0.5, "random": 0.3})
-    assert found["random"]["300"]["seen_tokens"] == 5 * 70 * 300
+    assert gaps["random"]["300"]["seen_tokens"] == 5 * 70 * 300
 
 
 def test_an_interval_over_seeds_and_questions_knows_both() -> None:
@@ -123,8 +123,8 @@ def test_an_equivalent_has_an_interval_over_replicates() -> None:
     for seed in range(5):
         rows += [row("adversarial", 100, 0.6, seed), row("random", 100, 0.3, seed)]
         rows.append(row("random", 200, 0.9 if seed else 1.0, seed))
-    found = comparison.equivalents(rows, "random", "samples")["100"]
-    assert 1.3 < found["low"] <= found["mean"] <= found["high"] == pytest.approx(math.sqrt(2))
+    ratio = comparison.equivalents(rows, "random", "samples")["100"]
+    assert 1.3 < ratio["low"] <= ratio["mean"] <= ratio["high"] == pytest.approx(math.sqrt(2))
     beyond = [row("adversarial", 100, 0.95), row("random", 100, 0.3), row("random", 200, 0.9)]
     nothing = {"mean": None, "low": None, "high": None}
     assert comparison.equivalents(beyond, "random", "samples") == {
@@ -146,8 +146,8 @@ def test_the_multiples_of_a_text_are_sizes_of_one_curve() -> None:
     rows = [row("adversarial", 100, 0.5, tokens=7000)]
     for times, accuracy in ((1, 0.2), (10, 0.3), (40, 0.6)):
         rows.append(row(f"paraphrase x{times}", 100, accuracy, tokens=7000 * times))
-    found = efficiency.report(rows)["paraphrase_tokens_per_adversarial_token"]["100"]
-    assert 10 < found["mean"] < 40, "half way between 30 and 60 %, so between x10 and x40"
+    ratio = efficiency.report(rows)["paraphrase_tokens_per_adversarial_token"]["100"]
+    assert 10 < ratio["mean"] < 40, "half way between 30 and 60 %, so between x10 and x40"
 
 
 def test_the_untouched_student_counts_once_a_replicate() -> None:
@@ -160,9 +160,9 @@ def test_the_untouched_student_counts_once_a_replicate() -> None:
             rows.append(row(f"paraphrase x{times}", 0, 0.1, seed))
             rows.append(row(f"paraphrase x{times}", 100, times / 100, seed, 7000 * times))
     families = strategies.families(rows)
-    found = comparison.table(families)
-    assert found["plain"]["0"].items() >= comparison.interval([0.1, 0.2]).items()
-    assert {n: cell["replicates"] for n, cell in found["paraphrase"].items()} == dict.fromkeys(
+    table = comparison.table(families)
+    assert table["plain"]["0"].items() >= comparison.interval([0.1, 0.2]).items()
+    assert {n: cell["replicates"] for n, cell in table["paraphrase"].items()} == dict.fromkeys(
         ("0", "100", "1000", "4000", "7000"), 2
     )
     assert len(comparison.curve(families, "paraphrase", "data_tokens")) == 4
@@ -172,32 +172,34 @@ def test_the_untouched_student_counts_once_a_replicate() -> None:
 def test_the_report_names_what_is_missed() -> None:
     rows = []
     for seed in range(3):
-        for n, own, other in ((100, 0.6, 0.5), (200, 0.8, 0.6), (400, 0.95, 0.9)):
-            rows.append(row("adversarial", n, own + 0.01 * seed, seed))
-            rows.append(row("random", n, other, seed))
+        for n, adversarial, random in ((100, 0.6, 0.5), (200, 0.8, 0.6), (400, 0.95, 0.9)):
+            rows.append(row("adversarial", n, adversarial + 0.01 * seed, seed))
+            rows.append(row("random", n, random, seed))
         rows.append(row("paraphrase x10", 100, 0.4, seed, tokens=70_000))
-    found = efficiency.report(rows)
-    assert found["replicates"] == 3
-    assert found["random_per_adversarial"]["100"]["mean"] == pytest.approx(2, rel=0.15)
-    assert found["paraphrase_tokens_per_adversarial_token"]["100"]["mean"] is None
-    assert found["right_by_samples"]["random"] == pytest.approx({"0": 0.5, "1": 0.6667}, rel=1e-3)
-    missed = "\n".join(found["missed"])
+    figures = efficiency.report(rows)
+    assert figures["replicates"] == 3
+    assert figures["random_per_adversarial"]["100"]["mean"] == pytest.approx(2, rel=0.15)
+    assert figures["paraphrase_tokens_per_adversarial_token"]["100"]["mean"] is None
+    assert figures["right_by_samples"]["random"] == pytest.approx({"0": 0.5, "1": 0.6667}, rel=1e-3)
+    missed = "\n".join(figures["missed"])
     assert "random at n = 400: +0.060" in missed
     assert "random at n = 200" not in missed
     assert "paraphrase" not in missed, "x70 was not asked for"
     shorter = [r for r in rows if (r["strategy"], r["n"], r["seed"]) != ("random", 200, 0)]
     missed = "\n".join(efficiency.report(shorter)["missed"])
     assert "random at n = 200: not measured, with 2 of 3 replicates" in missed
-    assert found["equal_tokens"]["random"]["100"]["mean"] == pytest.approx(0.11)
+    assert figures["equal_tokens"]["random"]["100"]["mean"] == pytest.approx(0.11)
 
 
 def test_every_strategy_is_a_valid_configuration() -> None:
-    own = [row("adversarial", n, 0.5) for n in strategies.SIZES]
+    rows = [row("adversarial", n, 0.5) for n in strategies.SIZES]
     for name in strategies.ALL:
-        for cell in strategies.cells(name, harness.ROOT, 0, strategies.SIZES, own):
+        for cell in strategies.cells(name, harness.ROOT, 0, strategies.SIZES, rows):
             tree = {"domain": "d", "title": "t"}
             config = validate(merged(tree, json.loads(cell.changes)), name)
             assert config.adaptation.examples == cell.sizes
+            rate = 5e-3 if config.method == "rewriting" else 4e-3
+            assert config.training.learning_rate == rate, "what published figures were made with"
 
 
 def test_what_is_printed_tells_fewer_replicates_and_samples(
@@ -227,16 +229,17 @@ def test_a_comparison_is_of_one_version_of_the_program(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     program = tmp_path / "program"
-    (program / "agents").mkdir(parents=True)
-    (program / "prompts").mkdir()
+    for folder in ("agents", "models", "prompts", "offline"):
+        (program / folder).mkdir(parents=True)
     (program / "agents" / "expert.py").write_text("one", "utf-8")
-    (program / "agents" / "model.safetensors").write_text("one", "utf-8")
+    (program / "offline" / "model.safetensors").write_text("one", "utf-8")
     monkeypatch.setattr(harness, "ROOT", program)
     parser = harness.parser("efficiency", "", seeds=1)
     out = tmp_path / "out"
     for _ in range(2):
         harness.parsed(parser, ["--out", str(out)])
-    for place in ("agents/expert.py", "prompts/ask.md", "agents/model.safetensors"):
+    parts = ("agents/expert.py", "models/calls.py", "prompts/ask.md", "offline/model.safetensors")
+    for place in parts:
         (program / place).write_text("another", "utf-8")
         with pytest.raises(UserError, match="another version of the program"):
             harness.parsed(parser, ["--out", str(out)])

@@ -22,9 +22,9 @@ SMALL = {
 
 
 def cell(domain: Path, name: str, known: list, **more: dict) -> cells.Cell:
-    (made,) = strategies.cells(name, domain, 0, SIZES, known)
-    changes = json.dumps(merged(json.loads(made.changes), SMALL, more))
-    return cells.Cell(domain, 0, made.strategy, changes, made.sizes, made.key)
+    (whole,) = strategies.cells(name, domain, 0, SIZES, known)
+    changes = json.dumps(merged(json.loads(whole.changes), SMALL, more))
+    return cells.Cell(domain, 0, whole.strategy, changes, whole.sizes, whole.key)
 
 
 def texts_of(domain: Path) -> list[str]:

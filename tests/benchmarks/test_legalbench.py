@@ -11,7 +11,7 @@ from benchmarks import legalbench, strategies
 from elenchus.errors import UserError
 from elenchus.loading import merged
 from graphs.config import validate
-from graphs.exams import read_hand_exam
+from graphs.hand_exam import read_hand_exam
 from retrieval.index import contents
 
 CLAUSES = [
@@ -93,6 +93,17 @@ def test_what_is_no_task_is_told(tmp_path: Path) -> None:
         legalbench.read_tasks(tmp_path)
 
 
+def test_the_rate_of_texts_is_for_the_default_student_alone() -> None:
+    domain = Path("domain.yaml")
+    base = {"strategy": "adversarial", "n": 100, "data_tokens": 700, "steps": 9}
+    (cell,) = strategies.cells("entity pairs x70", domain, 0, (100,), [base])
+    rates = [
+        json.loads(legalbench._with_models(cell, models).changes)["training"].get("learning_rate")
+        for models in ({}, {"student": {"model": "hf:llama"}})
+    ]
+    assert rates == [5e-3, None]
+
+
 def test_a_run_is_compared_with_what_was_published(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -104,16 +115,16 @@ def test_a_run_is_compared_with_what_was_published(
     domain = legalbench.write_domain(tmp_path / "domain", legalbench.read_tasks(tmp_path), 4, None)
     rows = legalbench.group(("adversarial",), {}, tmp_path / "out", domain, 0)
     assert [r["n"] for r in rows] == [0, 2, 4]
-    found = legalbench.report(rows)
-    assert found["questions"] == 4
-    assert found["chance"] == 0.5
+    figures = legalbench.report(rows)
+    assert figures["questions"] == 4
+    assert figures["chance"] == 0.5
     hand = rows[2]["exams"]["hand"]
     gained = hand["after"] - hand["before"]
-    assert found["over_base"]["adversarial"]["mean"] == pytest.approx(gained)
+    assert figures["over_base"]["adversarial"]["mean"] == pytest.approx(gained)
     # A student that was never found failing was not trained.
     knew = [rows[0] | {"hand": rows[2]["hand"] | {"after": rows[2]["hand"]["before"]}}]
     assert legalbench.report(knew)["over_base"]["adversarial"]["mean"] == 0
-    legalbench.show(found)
+    legalbench.show(figures)
     shown = capsys.readouterr().out
     assert "published: +18.99" in shown
     assert "not above always giving the" in shown, "one seed tells nothing"
