@@ -9,7 +9,8 @@ import json
 import secrets
 import sqlite3
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -33,8 +34,10 @@ CREATE INDEX IF NOT EXISTS passages_to_embed ON passages (embedded, length(text)
 CREATE TABLE IF NOT EXISTS gone (id TEXT PRIMARY KEY);
 CREATE TABLE IF NOT EXISTS identity (id TEXT PRIMARY KEY);
 """
+_DOCUMENTS = "SELECT source, title, text FROM documents WHERE text IS NOT NULL"
 _PASSAGE = "document_id, source, start, end, heading, text"
-SAMPLED, TELLING = 2000, 60  # characters that tell a document's language, at most and at least
+# Characters of a document that its language is found by: at most, and at least.
+LANGUAGE_SAMPLE, LANGUAGE_LEAST = 2000, 60
 
 
 class Known(NamedTuple):
@@ -45,7 +48,7 @@ class Known(NamedTuple):
 
     content: str
     words: str
-    kept: bool
+    accepted: bool
 
 
 class Entry(NamedTuple):
@@ -63,7 +66,7 @@ class Catalogue:
     """Typed access to the file. Not shared between threads."""
 
     def __init__(self, path: Path | None) -> None:
-        """None keeps it in memory."""
+        """Open the file, or for None a catalogue in memory."""
         self._db = sqlite3.connect(
             path or ":memory:", timeout=LOCK_SECONDS, check_same_thread=False, isolation_level=None
         )
@@ -74,10 +77,11 @@ class Catalogue:
         self._db.executescript(SCHEMA)
 
     def close(self) -> None:
+        """Close the file."""
         self._db.close()
 
     def identity(self) -> str:
-        """What tells this catalogue from others of the same domain and settings."""
+        """Return an id that no other catalogue of the same domain and settings has."""
         with self._transaction():
             row = self._db.execute("SELECT id FROM identity").fetchone()
             if row is None:
@@ -85,35 +89,36 @@ class Catalogue:
                 self._db.execute("INSERT INTO identity VALUES (?)", row)
         return str(row[0])
 
-    def begin(self) -> int:
-        """The number of a new pass over the sources; what it does not meet, `end` takes out."""
+    def begin_pass(self) -> int:
+        """Return the number of a new pass over the sources, to be ended by `end_pass`."""
         return int(self._value("SELECT COALESCE(MAX(seen), 0) + 1 FROM documents"))
 
-    def end(self, number: int) -> int:
-        """Take out what a pass did not meet; how many documents that were."""
-        old = self._db.execute(
+    def end_pass(self, number: int) -> int:
+        """Take out what a pass did not meet; return how many documents that were."""
+        unmet = self._db.execute(
             "SELECT source, text IS NOT NULL FROM documents WHERE seen < ?", (number,)
         ).fetchall()
-        for source, _ in old:
+        for source, _ in unmet:
             with self._transaction():
                 self._drop_passages(source)
                 self._db.execute("DELETE FROM documents WHERE source = ?", (source,))
-        return sum(kept for _, kept in old)
+        return sum(accepted for _, accepted in unmet)
 
     def known(self, source: str) -> Known | None:
+        """Return what is known of a source; None for a new one."""
         row = self._db.execute(
             "SELECT content, words, text IS NOT NULL FROM documents WHERE source = ?", (source,)
         ).fetchone()
         return Known(row[0], row[1], bool(row[2])) if row else None
 
-    def keep(self, source: str, number: int) -> None:
-        """A pass met a source that is as it was."""
+    def mark_seen(self, source: str, number: int) -> None:
+        """Note that a pass met a source that is as it was."""
         self._db.execute("UPDATE documents SET seen = ? WHERE source = ?", (number, source))
 
     def put(
         self, document: Document, passages: Sequence[Passage], content: str, number: int
     ) -> None:
-        """A new or changed document; passages that it had before, and has, stay embedded."""
+        """Write a new or changed document; passages that it had before, and has, stay embedded."""
         ids = {p.id for p in passages}
         with self._transaction():
             self._drop_passages(document.source, but=ids)
@@ -130,73 +135,75 @@ class Catalogue:
                     for p in passages
                 ],
             )
-            self._db.executemany("DELETE FROM gone WHERE id = ?", [(i,) for i in ids])
+            self._each("DELETE FROM gone WHERE id = ?", ids)
 
     def refuse(
         self, source: str, reason: str, number: int, content: str = "", words: str = ""
     ) -> None:
-        """A source that gives no document, with the reason."""
+        """Write down a source that gives no document, with the reason."""
         with self._transaction():
             self._drop_passages(source)
             self._write(source, content, words, "", "", None, "", reason, number)
 
     def documents(self) -> Iterator[Document]:
-        """All documents, by source."""
-        for source, title, text in self._db.execute(
-            "SELECT source, title, text FROM documents WHERE text IS NOT NULL ORDER BY source"
-        ):
+        """Yield all documents, by source."""
+        for source, title, text in self._db.execute(f"{_DOCUMENTS} ORDER BY source"):
             yield Document(source=source, title=title, text=text)
 
     def document(self, source: str) -> Document | None:
-        row = self._db.execute(
-            "SELECT source, title, text FROM documents WHERE source = ? AND text IS NOT NULL",
-            (source,),
-        ).fetchone()
+        """Return a document; None where the source gave none."""
+        row = self._db.execute(f"{_DOCUMENTS} AND source = ?", (source,)).fetchone()
         return Document(source=row[0], title=row[1], text=row[2]) if row else None
 
+    def document_ids(self) -> list[str]:
+        """Return the ids of all documents, by source."""
+        return self._ids("SELECT id FROM documents WHERE text IS NOT NULL ORDER BY source")
+
     def passages(self, source: str | None = None) -> Iterator[Passage]:
-        """All passages, or those of a document, in reading order."""
+        """Yield all passages, or those of a document, in reading order."""
         yield from self._passages("(?1 IS NULL OR source = ?1) ORDER BY source, start", source)
 
     def unembedded(self, count: int) -> list[Passage]:
-        """Some passages to embed. Of like length, which costs least; the longest come first, so
-        that the time left is never more than it seems."""
+        """Return passages to embed, `count` at most.
+
+        They are of like length, which costs least; the longest come first, so that the time left is
+        never more than it seems.
+        """
         return list(self._passages("embedded = 0 ORDER BY length(text) DESC LIMIT ?1", count))
 
-    def to_embed(self) -> int:
+    def unembedded_count(self) -> int:
+        """Return how many passages are to be embedded."""
         return int(self._value("SELECT COUNT(*) FROM passages WHERE embedded = 0"))
 
-    def to_hold(self) -> int:
-        """How many passages a store holds that this catalogue alone has filled."""
+    def stored_count(self) -> int:
+        """Return how many passages a store has that this catalogue alone has filled."""
         gone = "(SELECT COUNT(*) FROM gone)"
         return int(self._value(f"SELECT COUNT(*) + {gone} FROM passages WHERE embedded = 1"))
 
-    def set_embedded(self, ids: Sequence[str]) -> None:
+    def mark_embedded(self, ids: Iterable[str]) -> None:
+        """Note that the store has these passages."""
         with self._transaction():
-            self._db.executemany(
-                "UPDATE passages SET embedded = 1 WHERE id = ?", [(i,) for i in ids]
-            )
+            self._each("UPDATE passages SET embedded = 1 WHERE id = ?", ids)
 
-    def reconcile(self, held: set[str]) -> None:
-        """The store holds just these passages: mark what it lacks, and what it should not hold."""
-        known = {i for (i,) in self._db.execute("SELECT id FROM passages")}
+    def reconcile(self, stored: set[str]) -> None:
+        """Note that the store has just these passages: what it lacks, and what it is to forget."""
+        known = set(self._ids("SELECT id FROM passages"))
         with self._transaction():
             self._db.execute("UPDATE passages SET embedded = 0")
-            self._db.executemany(
-                "UPDATE passages SET embedded = 1 WHERE id = ?", [(i,) for i in held & known]
-            )
+            self._each("UPDATE passages SET embedded = 1 WHERE id = ?", stored & known)
             self._db.execute("DELETE FROM gone")
-            self._db.executemany("INSERT INTO gone VALUES (?)", [(i,) for i in held - known])
+            self._each("INSERT INTO gone VALUES (?)", stored - known)
 
-    def gone(self) -> list[str]:
-        """Ids that the store is to forget."""
-        return [i for (i,) in self._db.execute("SELECT id FROM gone ORDER BY id")]
+    def to_forget(self) -> list[str]:
+        """Return the ids of passages that the store is to forget."""
+        return self._ids("SELECT id FROM gone ORDER BY id")
 
-    def forgotten(self) -> None:
+    def mark_forgotten(self) -> None:
+        """Note that the store has forgotten them."""
         self._db.execute("DELETE FROM gone")
 
     def entries(self) -> list[Entry]:
-        """Every document and everything refused, by source."""
+        """Return a line for every document and everything refused, by source."""
         return [
             Entry(*row)
             for row in self._db.execute(
@@ -206,15 +213,10 @@ class Catalogue:
             )
         ]
 
-    def ids(self) -> list[str]:
-        """The documents' ids, by source."""
-        query = "SELECT id FROM documents WHERE text IS NOT NULL ORDER BY source"
-        return [i for (i,) in self._db.execute(query)]
-
     def count(self) -> Counter[str]:
-        """How many documents, passages, and sources refused there are."""
+        """Return how many `documents`, `passages`, and sources `refused` there are."""
         return Counter(
-            documents=int(self._value("SELECT COUNT(*) FROM documents WHERE text IS NOT NULL")),
+            documents=int(self._value("SELECT COUNT(text) FROM documents")),
             passages=int(self._value("SELECT COUNT(*) FROM passages")),
             refused=int(self._value("SELECT COUNT(*) FROM documents WHERE text IS NULL")),
         )
@@ -231,11 +233,17 @@ class Catalogue:
         slots = ", ".join("?" * len(values))
         self._db.execute(f"INSERT OR REPLACE INTO documents VALUES ({slots})", values)
 
-    def _drop_passages(self, source: str, but: set[str] | frozenset[str] = frozenset()) -> None:
-        rows = self._db.execute("SELECT id FROM passages WHERE source = ?", (source,)).fetchall()
-        old = [row for row in rows if row[0] not in but]
-        self._db.executemany("DELETE FROM passages WHERE id = ?", old)
-        self._db.executemany("INSERT OR IGNORE INTO gone VALUES (?)", old)
+    def _drop_passages(self, source: str, but: AbstractSet[str] = frozenset()) -> None:
+        rows = self._db.execute("SELECT id FROM passages WHERE source = ?", (source,))
+        dropped = [i for (i,) in rows.fetchall() if i not in but]
+        self._each("DELETE FROM passages WHERE id = ?", dropped)
+        self._each("INSERT OR IGNORE INTO gone VALUES (?)", dropped)
+
+    def _each(self, statement: str, ids: Iterable[str]) -> None:
+        self._db.executemany(statement, [(i,) for i in ids])
+
+    def _ids(self, query: str) -> list[str]:
+        return [i for (i,) in self._db.execute(query)]
 
     def _value(self, query: str) -> Any:
         return self._db.execute(query).fetchone()[0]
@@ -248,7 +256,8 @@ class Catalogue:
 
 
 def _language(text: str) -> str:
-    """ISO 639 code of the language of a text's beginning; "und" where that is too short to tell."""
+    """Return the ISO 639 code of a text's language; "und" where it is too short to tell."""
     import py3langid
 
-    return str(py3langid.classify(text[:SAMPLED])[0]) if len(text) >= TELLING else "und"
+    known = len(text) >= LANGUAGE_LEAST
+    return str(py3langid.classify(text[:LANGUAGE_SAMPLE])[0]) if known else "und"

@@ -23,7 +23,7 @@ _SEPARATORS = ["\n\n", "\n", ". ", "; ", ", ", " ", ""]
 
 
 class _Section(NamedTuple):
-    """A stretch of text with its heading path; `bare` where it is a heading's own words."""
+    """A stretch of text with its heading path; `bare` where it is the words of a heading."""
 
     heading: tuple[str, ...]
     start: int
@@ -32,7 +32,7 @@ class _Section(NamedTuple):
 
 
 def split(document: Document, longest: int) -> list[Passage]:
-    """The passages of a document, none longer than `longest` characters, in reading order.
+    """Split a document into passages of at most `longest` characters, in reading order.
 
     What stands twice under one heading, word for word, is one passage, where it stands first. A
     document of a title and no more has none.
@@ -64,9 +64,9 @@ def split(document: Document, longest: int) -> list[Passage]:
 
 
 def _sections(text: str) -> list[_Section]:
-    """The stretches of text between headings, and headings with nothing under them, in order."""
-    found = [section for section in _stretches(text) if text[section.start : section.end].strip()]
-    return [] if len(found) == 1 and found[0].bare else found
+    """Return the text between headings, and headings with nothing under them, in order."""
+    sections = [s for s in _stretches(text) if text[s.start : s.end].strip()]
+    return [] if len(sections) == 1 and sections[0].bare else sections
 
 
 def _stretches(text: str) -> Iterator[_Section]:
@@ -80,14 +80,14 @@ def _stretches(text: str) -> Iterator[_Section]:
         deeper = following is not None and len(following[1]) > depth
         if deeper or text[mark.end() : end].strip():
             yield _Section(heading, mark.end(), end)
-        else:  # its own words are all there is; its path has them too, for the number in them
+        else:  # a heading's words are all there is; its path has them too, for the number in them
             yield _Section(heading, mark.start(2), mark.start(2) + len(title), bare=True)
 
 
 def _title(rest: str) -> str:
-    """What a heading says, without the marks that may close it."""
-    bare = rest.rstrip(" \t")
-    return bare.rstrip("#").rstrip(" \t") or bare
+    """Return what a heading says, without the marks that may close it."""
+    title = rest.rstrip(" \t")
+    return title.rstrip("#").rstrip(" \t") or title
 
 
 def _headings(text: str) -> Iterator[re.Match[str]]:
@@ -100,7 +100,7 @@ def _headings(text: str) -> Iterator[re.Match[str]]:
 
 
 def _fenced(text: str) -> Iterator[tuple[int, int]]:
-    """Where code stands between two fences; one that is never closed is none."""
+    """Yield where code begins and ends; a fence that is never closed begins none."""
     fences = list(_FENCE.finditer(text))
     closing = {
         kind: [f.end() for f in fences if f[1] == kind and not f[2].strip(" \t")]
@@ -118,18 +118,18 @@ def _fenced(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _tables(text: str) -> list[tuple[int, int]]:
-    """Where tables begin and end: rows one after another."""
-    found: list[tuple[int, int]] = []
+    """Return where tables begin and end: rows one after another."""
+    tables: list[tuple[int, int]] = []
     for row in _TABLE_ROW.finditer(text):
-        if found and row.start() == found[-1][1] + 1:
-            found[-1] = (found[-1][0], row.end())
+        if tables and row.start() == tables[-1][1] + 1:
+            tables[-1] = (tables[-1][0], row.end())
         else:
-            found.append(row.span())
-    return found
+            tables.append(row.span())
+    return tables
 
 
 def _columns(text: str, tables: list[tuple[int, int]], first: int) -> tuple[str, ...]:
-    """The names of a table's columns, for a passage that begins with a later row of it."""
+    """Return the names of a table's columns, for a passage that begins with a later row of it."""
     place = bisect.bisect_right(tables, (first, len(text))) - 1
     if place < 0 or not tables[place][0] < first < tables[place][1]:
         return ()

@@ -9,18 +9,16 @@ import itertools
 import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
 from elenchus.config import CorpusConfig
 from elenchus.errors import UserError
+from elenchus.plugins import Registry
 from elenchus.records import Document
 from elenchus.sections import SourceConfig
 from retrieval import tables
 from retrieval.formats import Refused
-
-GROUP = "elenchus.corpora"
 
 
 @dataclass(frozen=True)
@@ -32,12 +30,16 @@ class File:
     encoding: str | None = None
 
 
-Found = File | Document | Refused
+Item = File | Document | Refused
 Loader = Callable[[dict[str, Any]], Iterator[Document | Refused]]
+LOADERS: Registry[Loader] = Registry("loader", "elenchus.corpora", {})
 
 
-def found(corpus: CorpusConfig, folder: Path) -> Iterator[Found]:
-    """All that the sources of a corpus hold, source by source; paths are relative to `folder`.
+def items(corpus: CorpusConfig, folder: Path) -> Iterator[Item]:
+    """Yield all that the sources of a corpus hold, source by source.
+
+    Args:
+        folder: what their paths are relative to.
 
     Raises:
         UserError: a source does not exist, or its loader cannot be used.
@@ -46,42 +48,20 @@ def found(corpus: CorpusConfig, folder: Path) -> Iterator[Found]:
     for source in sorted(corpus.sources, key=lambda s: not (folder / (s.path or "")).is_file()):
         if source.path is not None:
             for item in files(source, folder):
-                table = isinstance(item, File) and item.path.suffix.lower() in tables.SUFFIXES
-                if isinstance(item, File) and table:
-                    yield from tables.rows(item.path, item.source, source)
+                if isinstance(item, File) and item.path.suffix.lower() in tables.SUFFIXES:
+                    yield from tables.documents(source, folder, item.path, item.source)
                 else:
                     yield item
         elif source.hf is not None:
-            yield from tables.hub(source, folder)
+            yield from tables.documents(source, folder, None, tables.named(source))
         else:
-            yield from _loader(source)(source.options)
-
-
-def loaders() -> dict[str, metadata.EntryPoint]:
-    """The loaders that installed packages offer, by name."""
-    return {point.name: point for point in metadata.entry_points(group=GROUP)}
-
-
-def _loader(source: SourceConfig) -> Loader:
-    known = loaders()
-    if source.loader not in known:
-        names = ", ".join(sorted(known)) or "none"
-        raise UserError(
-            f"corpus.sources: no installed package offers the loader {source.loader!r}; "
-            f"offered: {names}"
-        )
-    point = known[source.loader]
-    try:
-        loader: Loader = point.load()
-    except (ImportError, AttributeError) as error:
-        raise UserError(f"corpus.sources: the loader {point.name} is broken: {error}") from error
-    return loader
+            yield from _loader(str(source.loader))(source.options)
 
 
 def files(
     source: SourceConfig, folder: Path, key: str = "corpus.sources"
 ) -> Iterator[File | Refused]:
-    """The files of a source that is a path; `key` is where the configuration names it.
+    """Yield the files of a source that is a path; `key` is where the configuration names it.
 
     Raises:
         UserError: there is none.
@@ -90,56 +70,66 @@ def files(
     roots, inside = [root], root
     if not root.exists() and glob.has_magic(str(source.path)):
         inside = next(p for p in root.parents if not glob.has_magic(str(p)))
-        roots = [p for p in sorted(inside.glob(str(root.relative_to(inside)))) if _open(p, inside)]
+        matches = sorted(inside.glob(str(root.relative_to(inside))))
+        roots = [path for path in matches if not _is_hidden(path, inside)]
     if not roots or not inside.exists():
         raise UserError(
             f"{key}: {os.path.normpath(root)} does not exist: correct the path, or put it there"
         )
     met: set[Path] = set()
-    for path in itertools.chain.from_iterable(map(_walked, roots)):
-        place = Path(path.source) if isinstance(path, Refused) else path
-        if place not in met:  # a pattern may name a folder and what is in it
-            met.add(place)
-            name = _name(place, inside, folder)
-            reason = path.reason if isinstance(path, Refused) else _closed(path, inside)
-            yield Refused(name, reason) if reason else File(place, name, source.encoding)
+    for path, reason in itertools.chain.from_iterable(map(_walked, roots)):
+        if path not in met:  # a pattern may name a folder and what is in it
+            met.add(path)
+            name = _name(path, inside, folder)
+            reason = reason or _refusal(path, inside)
+            yield Refused(name, reason) if reason else File(path, name, source.encoding)
 
 
-def _open(path: Path, inside: Path) -> bool:
-    """Whether no part of a path below a folder is hidden."""
-    return not any(part.startswith(".") for part in path.relative_to(inside).parts)
+def _loader(name: str) -> Loader:
+    try:
+        return LOADERS.get(name)
+    except UserError as error:
+        raise UserError(f"corpus.sources: {error}") from error
 
 
-def _closed(path: Path, inside: Path) -> str | None:
-    """Why a file is not to be read, if so."""
+def _is_hidden(path: Path, inside: Path) -> bool:
+    """Tell whether any part of a path below a folder is hidden."""
+    return any(part.startswith(".") for part in path.relative_to(inside).parts)
+
+
+def _refusal(path: Path, inside: Path) -> str:
+    """Return why a file is not to be read; "" where it is."""
     try:
         if not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(inside)):
             return "a link that leaves the folder"
         if path.is_symlink() and not path.exists():
             return "a link to nothing"  # or to itself
-        return None if path.is_file() else "not a regular file"
+        return "" if path.is_file() else "not a regular file"
     except OSError as error:
         return str(error.strerror)
 
 
-def _walked(root: Path) -> Iterator[Path | Refused]:
-    """A file, or the files below a folder, in order; hidden ones are passed over."""
+def _walked(root: Path) -> Iterator[tuple[Path, str]]:
+    """Yield a file, or those below a folder in order, with why one cannot be walked into, if so.
+
+    Hidden ones are passed over.
+    """
     if not root.is_dir():
-        yield root
+        yield root, ""
         return
     closed: list[OSError] = []
     for place, folders, names in os.walk(root, onerror=closed.append):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         for path in (Path(place) / name for name in folders):
             if path.is_symlink():  # and so it is not walked into
-                yield Refused(str(path), "a link to a folder is not followed")
-        yield from (Path(place) / name for name in sorted(names) if not name.startswith("."))
+                yield path, "a link to a folder is not followed"
+        yield from ((Path(place) / n, "") for n in sorted(names) if not n.startswith("."))
     for error in closed:
-        yield Refused(str(error.filename), str(error.strerror))
+        yield Path(error.filename), str(error.strerror)
 
 
 def _name(path: Path, inside: Path, folder: Path) -> str:
-    """What a document is called: its path below the domain's folder, or from its source on.
+    """Return what a document is called: its path below the domain's folder, or from its source on.
 
     Never a path of this machine: names are part of what is learnt, and of what is cited.
     """

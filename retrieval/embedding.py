@@ -1,6 +1,8 @@
 """Sentence embeddings. The default model ships inside a package: nothing is downloaded."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cached_property
 from importlib import util
 from pathlib import Path
 from threading import Lock
@@ -25,61 +27,73 @@ class Embedder:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self._model: Any = None
         self._lock = Lock()  # transformers cannot load models in two threads at once
-        # Those that come while one is embedded make a batch; the first waits for nobody.
+        # Queries that come while one is embedded make a batch; the first waits for nobody.
         self._queries: Batcher[str, Vector] = Batcher(
             lambda texts: list(self.encode(texts)), linger=0
         )
 
     def encode(self, texts: Sequence[str]) -> Vectors:
-        """Array of shape (len(texts), dimensions), each row of length 1."""
+        """Embed texts: an array of shape (len(texts), dimensions), each row of length 1."""
         if not texts:
             return self.encode([""])[:0]
         with self._lock:
-            if self._model is None:
-                self._model = _load(self.name)
             vectors = self._model.encode(
                 list(texts), batch_size=64, normalize_embeddings=True, show_progress_bar=False
             )
         return np.asarray(vectors, dtype=np.float32)
 
     def query(self, text: str) -> Vector:
-        """The vector of one text; concurrent calls share a batch, which is several times faster."""
+        """Embed one text; concurrent calls share a batch, which is several times faster."""
         return self._queries.submit(text).result()
+
+    @cached_property
+    def _model(self) -> Any:
+        with _loading("embedding", self.name):
+            from sentence_transformers import SentenceTransformer
+
+            if self.name == "minilm":
+                folder = str(minilm_folder())
+                return SentenceTransformer(folder, device="cpu", trust_remote_code=False)
+            return SentenceTransformer(self.name, trust_remote_code=False)
 
 
 class Reranker:
-    """Judges how well passages answer a query, reading both together: slower, and often better."""
+    """Scores how well passages answer a query, reading both together: slower, and often better."""
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self._model: Any = None
         self._lock = Lock()
 
     def __call__(self, query: str, texts: Sequence[str]) -> list[float]:
-        """A score for each text; only those of one query compare.
+        """Score each text; only the scores of one query compare.
 
         Raises:
             UserError: the model cannot be loaded.
         """
         with self._lock:
-            if self._model is None:
-                self._model = _load_reranker(self.name)
             pairs = [(query, text) for text in texts]
-            scores = self._model.predict(pairs, show_progress_bar=False) if pairs else []
+            scores = self.model.predict(pairs, show_progress_bar=False) if pairs else []
         return [float(score) for score in scores]
+
+    @cached_property
+    def model(self) -> Any:
+        """The cross-encoder; UserError where it cannot be loaded."""
+        with _loading("reranker", self.name):
+            from sentence_transformers import CrossEncoder
+
+            return CrossEncoder(self.name)
 
 
 def minilm_folder() -> Path:
-    """Where the installed package keeps MiniLM.
+    """Return the folder in which the installed package keeps MiniLM.
 
     Raises:
         UserError: the package is missing, or its weights are not those of the published model.
     """
     spec = util.find_spec(MINILM_PACKAGE)
     if spec is None or not spec.submodule_search_locations:
-        raise _missing("minilm", MINILM_PACKAGE)
+        raise _missing("embedding", "minilm", MINILM_PACKAGE)
     folder = Path(spec.submodule_search_locations[0]) / "model"
     weights = folder / "model.safetensors"
     if not weights.exists() or file_hash(weights) != MINILM_SHA256:
@@ -94,7 +108,7 @@ def check_embedding(name: str) -> None:
     """Find a package that an embedding lacks without loading it; UserError names it."""
     for package in ("sentence_transformers", *((MINILM_PACKAGE,) if name == "minilm" else ())):
         if util.find_spec(package) is None:
-            raise _missing(name, package)
+            raise _missing("embedding", name, package)
 
 
 def check_reranker(name: str | None) -> None:
@@ -104,48 +118,28 @@ def check_reranker(name: str | None) -> None:
         UserError: the model cannot be loaded.
     """
     if name is not None:
-        _load_reranker(name)
+        _ = Reranker(name).model
 
 
 def located(name: str) -> str:
-    """The name of an embedding or reranking model, with the whole path where it is a folder's."""
+    """Return the name of an embedding or reranking model; of one in a folder, its whole path."""
     return str(Path(name).resolve()) if name != "minilm" and Path(name).is_dir() else name
 
 
-def _missing(name: str, package: str | None) -> UserError:
-    return UserError(f"retrieval.embedding: {name} needs {package}: pip install -e '.[train]'")
+def _missing(setting: str, name: str, package: str | None) -> UserError:
+    return UserError(f"retrieval.{setting}: {name} needs {package}: pip install -e '.[train]'")
 
 
-def _load(name: str) -> Any:
+@contextmanager
+def _loading(setting: str, name: str) -> Iterator[None]:
+    """Turn what keeps a model from being loaded into one message."""
     try:
-        from sentence_transformers import SentenceTransformer
+        yield
     except ModuleNotFoundError as error:
-        raise _missing(name, error.name) from error
-
-    if name == "minilm":
-        return SentenceTransformer(str(minilm_folder()), device="cpu", trust_remote_code=False)
-    try:
-        return SentenceTransformer(name, trust_remote_code=False)
+        raise _missing(setting, name, error.name) from error
     except (OSError, ValueError) as error:
-        raise _refusal("embedding", name, error) from error
-
-
-def _load_reranker(name: str) -> Any:
-    try:
-        from sentence_transformers import CrossEncoder
-
-        return CrossEncoder(name, trust_remote_code=False)
-    except ModuleNotFoundError as error:
+        reason = str(error).partition("\n")[0]
         raise UserError(
-            f"retrieval.reranker: {name} needs {error.name}: pip install -e '.[train]'"
+            f"retrieval.{setting}: cannot load {name!r} ({reason}): give the folder or the id of "
+            "a model of sentence-transformers that needs no code of its own"
         ) from error
-    except (OSError, ValueError) as error:
-        raise _refusal("reranker", name, error) from error
-
-
-def _refusal(setting: str, name: str, error: Exception) -> UserError:
-    reason = str(error).partition("\n")[0]
-    return UserError(
-        f"retrieval.{setting}: cannot load {name!r} ({reason}): give the folder or the id of "
-        "a model of sentence-transformers that needs no code of its own"
-    )

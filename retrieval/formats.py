@@ -1,15 +1,16 @@
 """Text from files of many formats: Markdown and text as they stand, the rest as Markdown.
 
-A form feed divides the pages of a format that has them. What cannot be read is told with a reason.
+A form feed divides the pages of a format that has them. What cannot be read is refused with the
+reason.
 """
 
 import codecs
+import contextlib
 import importlib
 import io
 import re
 import zipfile
 import zlib
-from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import util
 from pathlib import PurePath
@@ -18,21 +19,14 @@ from typing import Any
 from elenchus.records import PAGE_BREAK
 
 TEXT = (".md", ".markdown", ".txt", ".text", ".rst")
-ZIPPED = (".docx", ".pptx", ".xlsx", ".epub")  # archives, which may unpack to any size
 MARKED_UP = (".html", ".htm", ".xhtml")
-SUFFIXES = (*TEXT, *MARKED_UP, *ZIPPED, ".pdf")
-# Without which an archive is none of the kind that its name says.
-_MEMBERS = {
+# Archives, which may unpack to any size, each with the member that makes it one of its kind.
+ZIPPED = {
     ".docx": "word/document.xml",
     ".pptx": "ppt/presentation.xml",
     ".xlsx": "xl/workbook.xml",
     ".epub": "META-INF/container.xml",
 }
-_CONVERTERS = {
-    ".docx": "DocxConverter", ".pptx": "PptxConverter", ".xlsx": "XlsxConverter",
-    ".epub": "EpubConverter", ".html": "HtmlConverter", ".htm": "HtmlConverter",
-    ".xhtml": "HtmlConverter",
-}  # fmt: skip
 MOST_CELLS = 5_000_000  # of a sheet, empty ones included: those are written out
 _CELL = re.compile(rb"""\br=["']([A-Z]{1,3})(\d{1,7})["']""")
 _SLIDE = re.compile(r"\s*<!-- Slide number: \d+ -->\s*")
@@ -54,7 +48,7 @@ class Refused:
 
 
 def extract(name: str, content: bytes, expanded: int, encoding: str | None = None) -> str:
-    """The text of a file.
+    """Return the text of a file.
 
     Args:
         expanded: bytes that an archive may unpack to.
@@ -88,9 +82,9 @@ def _decoded(content: bytes, encoding: str | None) -> str:
     known = encoding or next((e for mark, e in _BOMS.items() if content.startswith(mark)), None)
     try:
         text = content.decode(known or "utf-8-sig")
-    except (UnicodeDecodeError, LookupError) as error:
-        if isinstance(error, LookupError):
-            raise Unreadable(f"no encoding is named {encoding!r}") from error
+    except LookupError as error:
+        raise Unreadable(f"no encoding is named {encoding!r}") from error
+    except UnicodeDecodeError as error:
         if b"\0" in content:
             raise Unreadable("it is no text, whatever its name says") from error
         raise Unreadable(
@@ -103,14 +97,11 @@ def _decoded(content: bytes, encoding: str | None) -> str:
 
 
 def _pdf(content: bytes) -> str:
-    """The text of all pages, read in order, with a form feed between them."""
-    pdfium: Any = _package("pypdfium2", lambda: importlib.import_module("pypdfium2"))
+    """Return the text of all pages, read in order, with a form feed between them."""
+    pdfium = _package("pypdfium2")
     try:
-        document = pdfium.PdfDocument(content)
-        try:
+        with contextlib.closing(pdfium.PdfDocument(content)) as document:
             pages = [_page(document, number) for number in range(len(document))]
-        finally:
-            document.close()
     except pdfium.PdfiumError as error:
         encrypted = "password" in str(error).lower()
         reason = "it is encrypted: save it without a password" if encrypted else str(error)
@@ -136,8 +127,8 @@ def _check_archive(content: bytes, suffix: str, expanded: int) -> None:
                     f"it unpacks to {size / 1e6:,.0f} MB, and corpus.expanded_mb allows "
                     f"{expanded / 1e6:,.0f}"
                 )
-            if _MEMBERS[suffix] not in archive.namelist():
-                raise Unreadable(f"it is damaged: there is no {_MEMBERS[suffix]} in it")
+            if ZIPPED[suffix] not in archive.namelist():
+                raise Unreadable(f"it is damaged: there is no {ZIPPED[suffix]} in it")
             if suffix == ".xlsx":
                 _check_cells(archive)
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, ValueError) as error:
@@ -145,7 +136,7 @@ def _check_archive(content: bytes, suffix: str, expanded: int) -> None:
 
 
 def _check_cells(archive: zipfile.ZipFile) -> None:
-    """Two far corners make a small file a sheet of billions of cells."""
+    """Refuse a small file whose two far corners make it a sheet of billions of cells."""
     for name in archive.namelist():
         if name.startswith("xl/worksheets/"):
             places = _CELL.findall(archive.read(name))
@@ -163,29 +154,30 @@ def _column(letters: bytes) -> int:
 
 
 def _converted(content: bytes, suffix: str, encoding: str | None) -> str:
-    """Markdown, with its tables, of a format that markitdown knows."""
-    library: Any = _package("markitdown", lambda: importlib.import_module("markitdown"))
+    """Return a file of a format that markitdown knows as Markdown, with its tables."""
+    library = _package("markitdown")
     # This format's converter alone: others would guess, and unpack archives within archives.
+    kind = "Html" if suffix in MARKED_UP else suffix[1:].capitalize()
     only = library.MarkItDown(enable_builtins=False, enable_plugins=False)
-    only.register_converter(getattr(library.converters, _CONVERTERS[suffix])())
+    only.register_converter(getattr(library.converters, f"{kind}Converter")())
     info = library.StreamInfo(extension=suffix, charset=encoding)  # which archives do not ask
     try:
-        found = only.convert_stream(io.BytesIO(content), stream_info=info)
+        result = only.convert_stream(io.BytesIO(content), stream_info=info)
     except library.MissingDependencyException as error:
         raise Unreadable(_remedy(suffix)) from error
     except library.MarkItDownException as error:
         last = str(error).strip().splitlines()[-1:] or ["it cannot be converted"]
         raise Unreadable(f"it is damaged: {last[0][:200]}") from error
-    text = str(found.text_content).replace("\r\n", "\n").replace(PAGE_BREAK, "\n")
+    text = str(result.text_content).replace("\r\n", "\n").replace(PAGE_BREAK, "\n")
     if suffix == ".pptx":  # slides are pages; the first needs no mark before it
         text = _SLIDE.sub(_NEXT_PAGE, text).removeprefix(_NEXT_PAGE)
     return text
 
 
-def _package(name: str, load: Callable[[], Any]) -> Any:
+def _package(name: str) -> Any:
     if util.find_spec(name) is None:
         raise Unreadable(_remedy(name))
-    return load()
+    return importlib.import_module(name)
 
 
 def _remedy(what: str) -> str:

@@ -7,8 +7,7 @@ brings the store in line with it. Both stream, and either goes on where a kill l
 import hashlib
 import os
 from collections import Counter
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path, PurePath
 from typing import Any
 
@@ -16,6 +15,7 @@ from filelock import FileLock
 
 from elenchus.config import CommonConfig
 from elenchus.errors import NothingLoaded
+from elenchus.progress import Advance, unseen
 from elenchus.records import Document, Passage, digest
 from elenchus.runs import explained
 from retrieval import corpora
@@ -26,7 +26,7 @@ from retrieval.formats import Refused, Unreadable, extract
 from retrieval.store import BATCH, Store
 
 VERSION = 2  # of extracting and splitting: another one makes all passages anew
-Progress = Callable[[int, int | None], None]
+SHOWN = 3  # refusals named where nothing could be loaded
 
 
 class Index:
@@ -43,27 +43,29 @@ class Index:
         self._settings = f"{embedding} {config.corpus.passage_chars} {VERSION}"
         self.place = Path(config.retrieval.index) / config.domain
         self.name = f"{config.domain}-{digest(self._settings)}"
+        self._lock: AbstractContextManager[Any] = nullcontext()
         if keep:
-            with explained(self.place, "--set retrieval.index"):
+            with self._explained():
                 self.place.mkdir(parents=True, exist_ok=True)
                 self.catalogue = Catalogue(self.place / f"{self.name}.sqlite")
-            self._lock: AbstractContextManager[Any] = FileLock(self.place / "update.lock")
+            self._lock = FileLock(self.place / "update.lock")
         else:
-            self.catalogue, self._lock = Catalogue(None), nullcontext()
+            self.catalogue = Catalogue(None)
 
     def close(self) -> None:
+        """Close the catalogue."""
         self.catalogue.close()
 
     def store(self, embedder: Embedder) -> Store:
-        """The passages' vectors. On a server, every catalogue has a collection of its own."""
+        """Open the passages' vectors. On a server, every catalogue has a collection of its own."""
         served = self._config.retrieval.chroma is not None
         name = f"{self.name}-{self.catalogue.identity()}" if served else self.name
         return Store(name, self.place, self._config.retrieval, embedder)
 
-    def read(self, progress: Progress) -> Counter[str]:
+    def read(self, advance: Advance) -> Counter[str]:
         """Bring the catalogue in line with the sources.
 
-        `progress` is told the documents looked at. Returns how many are `new`, `changed`, `same`,
+        `advance` is told the documents looked at. Returns how many are `new`, `changed`, `same`,
         `refused` and `removed`.
 
         Raises:
@@ -71,156 +73,162 @@ class Index:
             NothingLoaded: none of them gave any text.
         """
         with self._lock:
-            return self._read_some(progress)
+            return self._read(advance)
 
-    def take(self, progress: Progress) -> tuple[list[Document], list[Passage], int]:
-        """As `read`, but returns all documents and passages, and how many were refused.
+    def take(self, advance: Advance) -> tuple[list[Document], list[Passage], int]:
+        """Read, and return all documents and passages, and how many documents were refused.
 
         They are listed before another process may bring the catalogue in line with other sources.
         """
         with self._lock:
-            counts = self._read_some(progress)
+            counts = self._read(advance)
             documents, passages = self.catalogue.documents(), self.catalogue.passages()
             return list(documents), list(passages), counts["refused"]
 
-    def embed(self, store: Store, progress: Callable[[int, int], None]) -> int:
-        """Bring the store in line with the catalogue; how many passages had to be embedded."""
+    def embed(self, store: Store, advance: Advance) -> int:
+        """Bring the store in line with the catalogue; return how many passages were embedded."""
         catalogue = self.catalogue
-        with explained(self.place, "--set retrieval.index"), self._lock:
-            if store.count() != catalogue.to_hold():
+        with self._explained(), self._lock:
+            if store.count() != catalogue.stored_count():
                 catalogue.reconcile(store.ids())  # somebody changed it, or was killed
-            if gone := catalogue.gone():
-                store.delete(gone)
-                catalogue.forgotten()
-            total, done = catalogue.to_embed(), 0
+            if ids := catalogue.to_forget():
+                store.delete(ids)
+                catalogue.mark_forgotten()
+            total, done = catalogue.unembedded_count(), 0
             while passages := catalogue.unembedded(BATCH):
                 store.add(passages)
-                catalogue.set_embedded([p.id for p in passages])
+                catalogue.mark_embedded(p.id for p in passages)
                 done += len(passages)
-                progress(done, total)
+                advance(done, total)
             return total
 
     def fingerprint(self) -> str:
-        """What tells corpora apart: embedding, splitter, and the content of every document."""
-        return digest(" ".join((self._settings, *self.catalogue.ids())))
+        """Return what tells corpora apart: embedding, splitter, and every document's content."""
+        return digest(" ".join((self._settings, *self.catalogue.document_ids())))
 
-    def _read_some(self, progress: Progress) -> Counter[str]:
-        counts = self._read(progress)
-        if not self.catalogue.count()["documents"]:
-            raise NothingLoaded(self._nothing())
-        return counts
-
-    def _read(self, progress: Progress) -> Counter[str]:
+    def _read(self, advance: Advance) -> Counter[str]:
         counts: Counter[str] = Counter()
-        number = self.catalogue.begin()
-        again: Counter[str] = Counter()
-        met: dict[str, Path | None] = {}  # by the name of a document, its file
-        words: dict[str, str] = {}  # by the hash of a text, the first document that has it
-        for looked_at, found in enumerate(corpora.found(self._config.corpus, self._folder), 1):
-            file = found.path if isinstance(found, corpora.File) else None
-            if found.source in met:
-                if file is not None and file == met[found.source]:
-                    continue  # a file may be named by two sources
-                again[found.source] += 1
-                name = f"{found.source} (again, {again[found.source] + 1})"
-                found = Refused(name, "another document has this name")
-            else:
-                met[found.source] = file
+        reading = _Reading(self._config, self.catalogue)
+        items = corpora.items(self._config.corpus, self._folder)
+        for looked_at, item in enumerate(items, 1):
             # What goes wrong in sources is not to be taken for trouble with the index.
-            with explained(self.place, "--set retrieval.index"):
-                counts[self._take(found, number, words)] += 1
-            progress(looked_at, None)
-        with explained(self.place, "--set retrieval.index"):
-            counts["removed"] = self.catalogue.end(number)
+            with self._explained():
+                outcome = reading.take(item)
+            if outcome:
+                counts[outcome] += 1
+                advance(looked_at, None)
+        with self._explained():
+            counts["removed"] = self.catalogue.end_pass(reading.number)
+        if not self.catalogue.count()["documents"]:
+            raise NothingLoaded(self._nothing_loaded())
         return counts
 
-    def _take(self, found: corpora.Found, number: int, words: dict[str, str]) -> str:
-        """Put one thing that a source held into the catalogue; what became of it."""
-        catalogue, source = self.catalogue, found.source
-        if isinstance(found, Document) and not _is_unicode(found):
-            found = Refused(source, "it holds half a character (a lone surrogate)")
-        if isinstance(found, Refused):
-            catalogue.refuse(_escaped(source), _escaped(found.reason), number)
-            return "refused"
-        try:
-            raw = self._content(found)
-            encoding = found.encoding if isinstance(found, corpora.File) else None
-            content = hashlib.sha256(raw + (encoding or "").encode()).hexdigest()
-            before = catalogue.known(source)
-            if before is not None and before.content == content:
-                if before.kept and before.words not in words:
-                    words[before.words] = source
-                    catalogue.keep(source, number)
-                    return "same"
-                if before.words in words:
-                    return self._repeated(source, content, before.words, number, words)
-            document = self._document(found, raw)
-        except Unreadable as error:
-            catalogue.refuse(source, str(error), number)
-            return "refused"
-        if (own := digest(document.text)) in words:
-            return self._repeated(source, content, own, number, words)
-        words[own] = source
-        passages = split(document, self._config.corpus.passage_chars)
-        catalogue.put(document, passages, content, number)
-        return "changed" if before is not None and before.kept else "new"
-
-    def _repeated(
-        self, source: str, content: str, own: str, number: int, words: dict[str, str]
-    ) -> str:
-        """A document that says what another one, met before, says."""
-        reason = f"the same text as {words[own]}"
-        self.catalogue.refuse(source, reason, number, content, own)
-        return "refused"
-
-    def _content(self, found: corpora.File | Document) -> bytes:
-        """What says whether a source has changed."""
-        if isinstance(found, Document):
-            return "\0".join((found.source, found.title, found.text)).encode()
-        most = self._config.corpus.file_mb
-        try:
-            if (size := found.path.stat().st_size) > most * 1e6:
-                raise Unreadable(f"{size / 1e6:,.0f} MB, and corpus.file_mb allows {most:,.0f}")
-            return found.path.read_bytes()
-        except OSError as error:
-            raise Unreadable(str(error.strerror)) from error
-
-    def _document(self, found: corpora.File | Document, content: bytes) -> Document:
-        if isinstance(found, Document):
-            if not found.text.strip():
-                raise Unreadable("there is no text in it")
-            return found
-        expanded = int(self._config.corpus.expanded_mb * 1e6)
-        text = extract(found.path.name, content, expanded, found.encoding)
-        return Document(
-            source=found.source, title=_title(text) or PurePath(found.source).stem, text=text
-        )
-
-    def _nothing(self) -> str:
+    def _nothing_loaded(self) -> str:
         refused = [e for e in self.catalogue.entries() if e.reason is not None]
-        why = "; ".join(f"{e.source}: {e.reason}" for e in refused[:3])
-        more = f"; and {len(refused) - 3} more" if len(refused) > 3 else ""
-        places = [source.path for source in self._config.corpus.sources if source.path is not None]
-        looked = ", ".join(os.path.normpath(self._folder / place) for place in places)
-        what = f"{why}{more}" if why else f"there is no file in {looked}"
+        why = "; ".join(f"{e.source}: {e.reason}" for e in refused[:SHOWN])
+        more = f"; and {len(refused) - SHOWN} more" if len(refused) > SHOWN else ""
+        paths = [source.path for source in self._config.corpus.sources if source.path is not None]
+        places = ", ".join(os.path.normpath(self._folder / path) for path in paths)
+        what = f"{why}{more}" if why else f"there is no file in {places}"
         return (
             f"corpus.sources: nothing could be loaded ({what}):"
             f" put documents there, or `elenchus corpus add {self._config.domain} FOLDER`"
         )
 
+    def _explained(self) -> AbstractContextManager[None]:
+        return explained(self.place, "--set retrieval.index")
+
 
 def contents(config: CommonConfig, folder: Path) -> tuple[list[Document], list[Passage]]:
-    """The documents and passages of a domain, as an ingest would find them; nothing is kept.
+    """Return the documents and passages of a domain as an ingest would; nothing is kept.
 
     Raises:
         UserError: as in `Index.read`.
     """
-    index = Index(config, folder, keep=False)
-    try:
-        documents, passages, _ = index.take(lambda done, total: None)
+    with closing(Index(config, folder, keep=False)) as index:
+        documents, passages, _ = index.take(unseen)
         return documents, passages
-    finally:
-        index.close()
+
+
+class _Reading:
+    """One pass over the sources: puts each thing that they hold into the catalogue."""
+
+    def __init__(self, config: CommonConfig, catalogue: Catalogue) -> None:
+        self.number = catalogue.begin_pass()
+        self._config, self._catalogue = config, catalogue
+        self._files: dict[str, Path | None] = {}  # by the name of a document
+        self._repeated_names: Counter[str] = Counter()
+        self._texts: dict[str, str] = {}  # by the hash of a text, the first document that has it
+
+    def take(self, item: corpora.Item) -> str:
+        """Return what became of it: new, changed, same or refused; "" for a file met before."""
+        source, file = item.source, item.path if isinstance(item, corpora.File) else None
+        if source in self._files:
+            if file is not None and file == self._files[source]:
+                return ""  # a file may be named by two sources
+            self._repeated_names[source] += 1
+            name = f"{source} (again, {self._repeated_names[source] + 1})"
+            return self._refuse(name, "another document has this name")
+        self._files[source] = file
+        if isinstance(item, Refused):
+            return self._refuse(source, item.reason)
+        if isinstance(item, Document) and not _is_unicode(item):
+            return self._refuse(source, "it holds half a character (a lone surrogate)")
+        try:
+            return self._read(item)
+        except Unreadable as error:
+            return self._refuse(source, str(error))
+
+    def _read(self, item: corpora.File | Document) -> str:
+        raw = self._raw(item)
+        encoding = item.encoding if isinstance(item, corpora.File) else None
+        content = hashlib.sha256(raw + (encoding or "").encode()).hexdigest()
+        before = self._catalogue.known(item.source)
+        if before is not None and before.content == content:
+            if before.words in self._texts:
+                return self._refuse_repeat(item.source, content, before.words)
+            if before.accepted:
+                self._texts[before.words] = item.source
+                self._catalogue.mark_seen(item.source, self.number)
+                return "same"
+        document = self._document(item, raw)
+        words = digest(document.text)
+        if words in self._texts:
+            return self._refuse_repeat(item.source, content, words)
+        self._texts[words] = item.source
+        passages = split(document, self._config.corpus.passage_chars)
+        self._catalogue.put(document, passages, content, self.number)
+        return "changed" if before is not None and before.accepted else "new"
+
+    def _raw(self, item: corpora.File | Document) -> bytes:
+        """Return what tells whether a source has changed."""
+        if isinstance(item, Document):
+            return "\0".join((item.source, item.title, item.text)).encode()
+        most = self._config.corpus.file_mb
+        try:
+            if (size := item.path.stat().st_size) > most * 1e6:
+                raise Unreadable(f"{size / 1e6:,.0f} MB, and corpus.file_mb allows {most:,.0f}")
+            return item.path.read_bytes()
+        except OSError as error:
+            raise Unreadable(str(error.strerror)) from error
+
+    def _document(self, item: corpora.File | Document, raw: bytes) -> Document:
+        if isinstance(item, Document):
+            if not item.text.strip():
+                raise Unreadable("there is no text in it")
+            return item
+        expanded = int(self._config.corpus.expanded_mb * 1e6)
+        text = extract(item.path.name, raw, expanded, item.encoding)
+        title = _title(text) or PurePath(item.source).stem
+        return Document(source=item.source, title=title, text=text)
+
+    def _refuse(self, source: str, reason: str, content: str = "", words: str = "") -> str:
+        self._catalogue.refuse(_escaped(source), _escaped(reason), self.number, content, words)
+        return "refused"
+
+    def _refuse_repeat(self, source: str, content: str, words: str) -> str:
+        """Refuse a document that says what another one, met before, says."""
+        return self._refuse(source, f"the same text as {self._texts[words]}", content, words)
 
 
 def _is_unicode(document: Document) -> bool:

@@ -1,7 +1,7 @@
 """Hybrid search: dense and lexical scores, each brought to one scale, added with a weight.
 
 Passages beside a good one gain by it: what decides a question often stands a paragraph further on.
-Those joined to a found one by a section reference ("see section 9.2"), in either direction,
+Passages that a section reference ("see section 9.2") joins to one of the best, in either direction,
 come along: rules and their consequences often stand in different parts of a document.
 """
 
@@ -18,6 +18,7 @@ import Stemmer
 
 from elenchus.config import RetrievalConfig
 from elenchus.ledger import Ledger
+from elenchus.progress import unseen
 from elenchus.records import Passage, Retrieval
 from retrieval.chunking import CELLS
 from retrieval.embedding import Reranker
@@ -49,8 +50,7 @@ class Search:
         self._passages = {p.id: p for p in passages}
         self._ids = list(self._passages)
         self._place = {passage_id: place for place, passage_id in enumerate(self._ids)}
-        self._store = store
-        self._config = config
+        self._store, self._config = store, config
         self._reranker = Reranker(config.reranker) if config.reranker else None
         self._stemmer = Stemmer.Stemmer("english")
         self._lexical = bm25s.BM25()
@@ -61,98 +61,100 @@ class Search:
         self._numbered: dict[str, list[Passage]] = defaultdict(list)
         self._citing: dict[str, list[Passage]] = defaultdict(list)
         for passage in passages:
-            if number := _own_number(passage):
+            if number := _section_number(passage):
                 self._numbered[number].append(passage)
             for number in references(passage.text):
                 self._citing[number].append(passage)
 
     def __call__(self, query: str) -> list[Passage]:
-        """The best passages for a query, best first, then those that references join to them."""
-        found = [hit.passage for hit in self.ranked(query)[: self._config.passages]]
-        return [*found, *self._related(found)]
+        """Return the best passages, best first, then those that references join to them."""
+        best = [hit.passage for hit in self.ranked(query)[: self._config.passages]]
+        return [*best, *self._related(best)]
 
     def ranked(self, query: str, source: str | None = None) -> list[Hit]:
-        """What both rankings and the passages beside them come to, best first.
+        """Rank passages by both scores and those of their neighbours, best first.
 
-        With a reranker the best of them are judged again; with `retrieval.diversity` they are put
-        in an order in which one adds to those before it. `source` looks in one document only.
+        With a reranker the best are scored again; with `retrieval.diversity` they are put in an
+        order in which each adds to those before it.
+
+        Args:
+            source: the document to search; all, where none is given.
         """
         scores = self._fused(query, source)
         best = sorted(scores, key=lambda i: (-scores[i], i))
         hits = [Hit(self._passages[i], scores[i]) for i in best]
         most = self._config.candidates
         if self._reranker is not None:
-            judged = self._reranker(query, [hit.passage.text for hit in hits[:most]])
-            again = [Hit(hit.passage, score) for hit, score in zip(hits, judged, strict=False)]
-            hits[:most] = sorted(again, key=lambda hit: -hit.score)
+            rescored = self._reranker(query, [hit.passage.text for hit in hits[:most]])
+            reranked = [Hit(hit.passage, score) for hit, score in zip(hits, rescored, strict=False)]
+            hits[:most] = sorted(reranked, key=lambda hit: -hit.score)
         if self._config.diversity and hits:
             hits[:most] = self._diverse(hits[:most])
         return hits
 
     def dense(self, query: str, source: str | None = None) -> dict[str, float]:
-        """Passage ids with their cosines, best first."""
+        """Return the nearest passages' ids with their cosines, best first."""
         if not self._ids:
             return {}
-        found = self._store.nearest(query, self._config.candidates, self._ids, source)
-        if found is None or not found.keys() <= self._place.keys():
+        cosines = self._store.nearest(query, self._config.candidates, self._ids, source)
+        if cosines is None or not cosines.keys() <= self._place.keys():
             # The index was brought in line with other documents since.
-            self._store.hold(list(self._passages.values()), lambda done, total: None)
-            found = self._store.nearest(query, self._config.candidates, self._ids, source, True)
-        return found or {}
+            self._store.hold(list(self._passages.values()), unseen)
+            cosines = self._store.nearest(query, self._config.candidates, self._ids, source, True)
+        return cosines or {}
 
     def lexical(self, query: str, source: str | None = None) -> dict[str, float]:
-        """Passage ids with their BM25 scores, best first; 0 where no word is shared."""
+        """Return passages' ids with their BM25 scores, best first; 0 where no word is shared."""
         tokens = self._tokens([query])
         if not tokens.vocab or not self._has_words:
             return {}
-        mask, among = None, len(self._ids)
-        if source is not None:
-            mask = np.array([self._passages[i].source == source for i in self._ids])
-            among = int(mask.sum())
-        count = min(self._config.candidates, among)
+        searched = np.array([source in (None, p.source) for p in self._passages.values()])
+        count = min(self._config.candidates, int(searched.sum()))
         if not count:
             return {}
-        found, scores = self._lexical.retrieve(
-            tokens, k=count, show_progress=False, weight_mask=mask
+        places, scores = self._lexical.retrieve(
+            tokens, k=count, show_progress=False, weight_mask=None if source is None else searched
         )
         return {
             self._ids[place]: float(score)
-            for place, score in zip(found[0], scores[0], strict=True)
-            if mask is None or mask[place]  # of zeros, the mask leaves any
+            for place, score in zip(places[0], scores[0], strict=True)
+            if searched[place]  # of zeros, the mask leaves any
         }
 
     def _fused(self, query: str, source: str | None) -> dict[str, float]:
-        """Weighted sum of both scores, on one scale, with what those beside a passage lend it."""
+        """Return weighted sums of both scores on one scale, with shares of the neighbours'."""
         weight = self._config.lexical_weight
         scores: dict[str, float] = defaultdict(float)
-        for share, found in (
+        for share, ranking in (
             (weight, self.lexical(query, source)),
             (1 - weight, self.dense(query, source)),
         ):
-            for passage_id, score in _scaled(found).items():
+            for passage_id, score in _scaled(ranking).items():
                 scores[passage_id] += share * score
         for passage_id, score in list(scores.items()):
-            for neighbour, share in self._beside(self._place[passage_id]):
+            for neighbour, share in self._neighbours(self._place[passage_id]):
                 scores[neighbour] += share * score
         return scores
 
     def _diverse(self, hits: Sequence[Hit]) -> list[Hit]:
-        """Maximal marginal relevance (Carbonell and Goldstein 1998): each next passage is good, and
-        unlike those before it."""
+        """Reorder hits so that each next one is good and unlike those before it.
+
+        Maximal marginal relevance (Carbonell and Goldstein 1998).
+        """
         share = self._config.diversity
-        held = self._store.vectors([hit.passage.id for hit in hits])
-        vectors = np.stack([held[hit.passage.id] for hit in hits])
-        alike = vectors @ vectors.T
+        by_id = self._store.vectors([hit.passage.id for hit in hits])
+        vectors = np.stack([by_id[hit.passage.id] for hit in hits])
+        cosines = vectors @ vectors.T
         scores = np.array([hit.score for hit in hits])
-        worth = (scores - scores.min()) / (np.ptp(scores) or 1.0)
+        scaled = (scores - scores.min()) / (np.ptp(scores) or 1.0)
         chosen, left = [0], list(range(1, len(hits)))
         while left:
-            values = (1 - share) * worth[left] - share * alike[np.ix_(left, chosen)].max(axis=1)
+            values = (1 - share) * scaled[left] - share * cosines[np.ix_(left, chosen)].max(axis=1)
             chosen.append(left.pop(int(values.argmax())))
         return [hits[i] for i in chosen]
 
-    def _beside(self, place: int) -> Iterator[tuple[str, float]]:
-        """Passages of the same document near a place in reading order, with their shares."""
+    def _neighbours(self, place: int) -> Iterator[tuple[str, float]]:
+        """Yield passages of one document near a place in reading order, with their shares."""
         source = self._passages[self._ids[place]].source
         for distance, share in enumerate(self._config.neighbours, 1):
             for near in (place - distance, place + distance):
@@ -163,55 +165,57 @@ class Search:
     def _tokens(self, texts: list[str]) -> bm25s.tokenization.Tokenized:
         return bm25s.tokenize(texts, stopwords="en", stemmer=self._stemmer, show_progress=False)
 
-    def _related(self, found: Sequence[Passage]) -> list[Passage]:
-        """Passages of sections that the found ones name, or that name theirs, without repeats."""
+    def _related(self, best: Sequence[Passage]) -> list[Passage]:
+        """Return passages of sections that the best name, or that name theirs, without repeats."""
         related: dict[str, Passage] = {}
-        for passage in found:
+        for passage in best:
             for number in references(passage.text):
                 related.update((p.id, p) for p in self._numbered.get(number, ()))
-            related.update((p.id, p) for p in self._citing.get(_own_number(passage), ()))
-        for passage in found:
+            related.update((p.id, p) for p in self._citing.get(_section_number(passage), ()))
+        for passage in best:
             related.pop(passage.id, None)
         return list(related.values())[: self._config.references]
 
 
 class RecordedSearch:
-    """Finds passages of a run, on threads, and keeps in the ledger what it found.
+    """Finds passages of a run, on threads, and records its results in the ledger.
 
     Queries are embedded in batches, and a vector's last digits depend on its batch: two passages as
-    near as each other may change places. What was once found is found again, even after a kill; and
+    near as each other may change places. A recorded result is given again, even after a kill; and
     an expert looks the same things up again and again.
     """
 
     def __init__(self, search: Callable[[str], list[Passage]], ledger: Ledger) -> None:
-        self._search = search
-        self._ledger = ledger
+        self._search, self._ledger = search, ledger
         self._passages = {p.id: p for p in ledger.all(Passage)}
         # A search that was adopted from another run may name what this one's documents do not say.
-        self._found = {
+        self._recorded = {
             r.query: r for r in ledger.all(Retrieval) if self._passages.keys() >= set(r.passage_ids)
         }
 
     async def __call__(self, query: str) -> list[Passage]:
-        """The best passages for a query, as `Search` gives them."""
-        if query not in self._found:
+        """Return the best passages for a query, as `Search` does."""
+        if query not in self._recorded:
             passages = await asyncio.to_thread(self._search, query)
             new = Retrieval(query=query, passage_ids=tuple(p.id for p in passages))
-            if self._found.setdefault(query, new) is new:  # no other examination was faster
+            if self._recorded.setdefault(query, new) is new:  # no other examination was faster
                 self._ledger.write(new)
-        return [self._passages[i] for i in self._found[query].passage_ids]
+        return [self._passages[i] for i in self._recorded[query].passage_ids]
 
 
-def _scaled(found: dict[str, float]) -> dict[str, float]:
-    """Scores in standard deviations above the worst found, so that rankings can be added."""
-    if not found:
+def _scaled(ranking: dict[str, float]) -> dict[str, float]:
+    """Return scores in standard deviations above the worst, so that rankings can be added."""
+    if not ranking:
         return {}
-    worst, deviation = min(found.values()), pstdev(found.values()) or 1.0
-    return {i: (score - worst) / deviation for i, score in found.items()}
+    worst, deviation = min(ranking.values()), pstdev(ranking.values()) or 1.0
+    return {i: (score - worst) / deviation for i, score in ranking.items()}
 
 
 def references(text: str) -> list[str]:
-    """Section numbers that a text refers to: "sections 4.1 to 4.3 and 9" gives 4.1 4.2 4.3 9."""
+    """Return the numbers of sections that a text refers to.
+
+    "sections 4.1 to 4.3 and 9" gives 4.1 4.2 4.3 9.
+    """
     numbers = []
     for listed in _REFERENCE.findall(text):
         for stem, first, last in _RANGE.findall(listed):
@@ -221,8 +225,8 @@ def references(text: str) -> list[str]:
     return list(dict.fromkeys(numbers))
 
 
-def _own_number(passage: Passage) -> str:
-    """The number in a passage's innermost heading ("3.2 Mooring lines", "Part 9"), or ""."""
+def _section_number(passage: Passage) -> str:
+    """Return the number in a passage's innermost heading ("3.2 Mooring lines", "Part 9"), or ""."""
     sections = [heading for heading in passage.heading if CELLS not in heading]
     number = _NUMBER.search(sections[-1]) if sections else None
     return number[0] if number else ""

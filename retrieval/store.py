@@ -3,10 +3,9 @@
 Vectors are always ours, so Chroma never fetches an embedder; its telemetry is off.
 """
 
-import functools
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -20,13 +19,13 @@ from filelock import FileLock
 
 from elenchus.config import RetrievalConfig
 from elenchus.errors import UserError
+from elenchus.progress import Advance
 from elenchus.records import Passage
 from elenchus.runs import explained
 from retrieval.embedding import Embedder
 
 BATCH = 1024  # passages embedded and added at a time: many are of like length, which costs least
-MANY = 5000  # ids a request
-Progress = Callable[[int, int], None]
+IDS = 5000  # a request
 
 
 class Store:
@@ -34,7 +33,7 @@ class Store:
 
     Args:
         name: of the collection.
-        folder: of the domain's index; what a server holds has its lock there.
+        folder: of the domain's index; the lock of a collection on a server lies there.
 
     Raises:
         UserError: the folder cannot be written to, or no Chroma answers at the address.
@@ -44,7 +43,7 @@ class Store:
         self, name: str, folder: Path, config: RetrievalConfig, embedder: Embedder
     ) -> None:
         self._folder, self._config, self._embedder = folder, config, embedder
-        self._held, self._looked = 0, -math.inf
+        self._last_count, self._counted_at = 0, -math.inf
         with explained(folder, "--set retrieval.index"):
             folder.mkdir(parents=True, exist_ok=True)
         # Two processes that make the same folder's tables at once would be in each other's way.
@@ -59,24 +58,21 @@ class Store:
         """Release the files, so that the folder can be moved or deleted on any system."""
         self._client.close()
 
-    def hold(self, passages: Sequence[Passage], progress: Progress) -> None:
-        """Add those of the passages that are not there; a run may want what a document once said.
-
-        `progress` is told the passages done and to do.
-        """
-        held = self.ids()
-        new = sorted((p for p in passages if p.id not in held), key=lambda p: -len(p.text))
-        for start in range(0, len(new), BATCH):
-            self.add(new[start : start + BATCH])
-            progress(min(start + BATCH, len(new)), len(new))
+    def hold(self, passages: Sequence[Passage], advance: Advance) -> None:
+        """Add those of the passages that are missing: a run may want what a document once said."""
+        stored = self.ids()
+        missing = sorted((p for p in passages if p.id not in stored), key=lambda p: -len(p.text))
+        for start in range(0, len(missing), BATCH):
+            self.add(missing[start : start + BATCH])
+            advance(min(start + BATCH, len(missing)), len(missing))
 
     def add(self, passages: Sequence[Passage]) -> None:
-        """Embed passages and hold them; those that are there are written anew."""
+        """Embed passages and store them; those that are there are written anew."""
         # The headings say what a passage is about, often in the words of a question.
         texts = ["\n".join((" > ".join(p.heading), p.text)) for p in passages]
         vectors = self._embedder.encode(texts)
         with self._refusals(), self._lock:
-            self._looked = -math.inf
+            self._counted_at = -math.inf
             self._collection.upsert(
                 ids=[p.id for p in passages],
                 embeddings=vectors,
@@ -86,23 +82,25 @@ class Store:
     def delete(self, ids: Sequence[str]) -> None:
         """Forget passages; those that are not there are passed over."""
         with self._refusals(), self._lock:
-            self._looked = -math.inf
-            for start in range(0, len(ids), MANY):
-                self._collection.delete(ids=list(ids[start : start + MANY]))
+            self._counted_at = -math.inf
+            for start in range(0, len(ids), IDS):
+                self._collection.delete(ids=list(ids[start : start + IDS]))
 
     def ids(self) -> set[str]:
+        """Return the ids of all passages stored."""
         with self._refusals():
             return set(self._collection.get(include=[])["ids"])
 
     def count(self) -> int:
+        """Return how many passages are stored."""
         with self._refusals():
             return int(self._collection.count())
 
     def vectors(self, ids: Sequence[str]) -> dict[str, Any]:
-        """The vectors of passages that are held, by id."""
+        """Return the vectors, (dimensions,) each, of passages that are stored, by id."""
         with self._refusals():
-            found = self._collection.get(ids=list(ids), include=["embeddings"])
-        return dict(zip(found["ids"], found["embeddings"], strict=True))
+            rows = self._collection.get(ids=list(ids), include=["embeddings"])
+        return dict(zip(rows["ids"], rows["embeddings"], strict=True))
 
     def nearest(
         self,
@@ -112,42 +110,46 @@ class Store:
         source: str | None = None,
         named: bool = False,
     ) -> dict[str, float] | None:
-        """Those passages of `among`, all of them held, that are nearest to a query, with cosines.
+        """Return the passages of `among` nearest to a query with their cosines, nearest first.
 
-        Nearest first. None where too few are held; `named` where as many are held, but others.
-        `source` leaves those of one document.
+        None where not all of `among` are stored.
+
+        Args:
+            count: passages at most.
+            source: the document that they are to be of; any, where none is given.
+            named: whether as many passages are stored as `among` has, but others.
         """
         vectors: Any = self._embedder.query(query)[None]
         with self._refusals():
-            held = self._counted()
-            if held < len(among):
+            stored = self._recent_count()
+            if stored < len(among):
                 return None
             try:
-                found: Any = self._collection.query(
+                answer: Any = self._collection.query(
                     query_embeddings=vectors,
                     n_results=min(count, len(among)),
-                    # Naming all ids is slow; where no others are held, it is not needed.
-                    ids=list(among) if named or held > len(among) else None,
+                    # Naming all ids is slow; where no others are stored, it is not needed.
+                    ids=list(among) if named or stored > len(among) else None,
                     where=None if source is None else {"source": source},
                     include=["distances"],
                 )
-            except InternalError:  # what Chroma says where a named id is not held
+            except InternalError:  # what Chroma says where a named id is not stored
                 if named:
                     raise
                 return None
-        pairs = zip(found["ids"][0], found["distances"][0], strict=True)
+        pairs = zip(answer["ids"][0], answer["distances"][0], strict=True)
         return {passage_id: 1 - float(distance) for passage_id, distance in pairs}
 
-    def _counted(self) -> int:
-        """Passages held, looked up once a second: it takes as long as a search."""
+    def _recent_count(self) -> int:
+        """Return how many passages are stored, asked once a second: it takes a search's time."""
         now = time.monotonic()
-        if now - self._looked >= 1:
-            self._held, self._looked = int(self._collection.count()), now
-        return self._held
+        if now - self._counted_at >= 1:
+            self._last_count, self._counted_at = int(self._collection.count()), now
+        return self._last_count
 
     @contextmanager
     def _refusals(self) -> Iterator[None]:
-        """A server that is gone, or a disk that is full, told with the remedy."""
+        """Turn a server that is gone, or a disk that is full, into a message with the remedy."""
         if self._config.chroma is None:
             with explained(self._folder, "--set retrieval.index", (ChromaError,)):
                 yield
@@ -163,15 +165,15 @@ class Store:
 
 
 def _client(folder: Path, config: RetrievalConfig) -> Any:
-    settings = functools.partial(Settings, anonymized_telemetry=False)
+    settings = Settings(anonymized_telemetry=False)
     if config.chroma is None:
-        return chromadb.PersistentClient(str(folder), settings=settings())
+        return chromadb.PersistentClient(str(folder), settings=settings)
     address = urlsplit(config.chroma)
     return chromadb.HttpClient(
         host=address.hostname or "",
         port=address.port or (443 if address.scheme == "https" else 80),
         ssl=address.scheme == "https",
-        settings=settings(),
+        settings=settings,
         tenant=config.tenant,
         database=config.database,
     )

@@ -27,7 +27,7 @@ Floats = NDArray[np.float32]
 
 
 class Features(NamedTuple):
-    """Features of n documents: `buckets` of document i stand at `starts[i]` to `starts[i + 1]`.
+    """Features of n texts: `buckets` of text i stand at `starts[i]` to `starts[i + 1]`.
 
     They are its words and then its pairs of neighbouring words, repeated as often as they occur;
     `starts` has shape (n + 1,), `words` (n,) counts the words of each.
@@ -39,20 +39,20 @@ class Features(NamedTuple):
 
 
 class _Words(NamedTuple):
-    """Hashes of all words of a batch, (m,); those of document i from `first[i]`, (n + 1,)."""
+    """Hashes of all words of a batch, (m,); those of text i from `first[i]`, (n + 1,)."""
 
     hashes: NDArray[np.uint64]
     first: NDArray[np.intp]
 
 
 def features(texts: Sequence[str]) -> Features:
-    """The features of each text, for training."""
+    """Return the features of each text, for training."""
     hashes, first = _words(texts)
     words = np.diff(first)
     pairs = np.maximum(words - 1, 0)
     starts = np.r_[0, np.cumsum(words + pairs)]
     buckets = np.empty(starts[-1], dtype=np.int32)
-    # Within a document, words come first: place of a word is its rank moved by the pairs before.
+    # Within a text, words come first: the place of a word is its rank moved by the pairs before.
     moved = np.repeat(starts[:-1] - first[:-1], words)
     ranks = np.arange(len(hashes))
     buckets[ranks + moved] = _buckets(hashes)
@@ -64,21 +64,21 @@ def features(texts: Sequence[str]) -> Features:
 
 
 def sums(texts: Sequence[str], weights: Floats) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
-    """For each text, the sum of its features' weights, and how many words it has.
+    """Return for each text the sum of its features' weights, and how many words it has.
 
     `weights` has shape (2 ** BITS,). The sum does not depend on what else is in the batch.
     """
     hashes, first = _words(texts)
     words = np.diff(first)
-    found = np.zeros(len(texts))
+    totals = np.zeros(len(texts))
     if len(hashes):
         each = weights[_buckets(hashes)]
         pairs = weights[_buckets(_pairs(hashes))]
         pairs[first[1:-1][(first[1:-1] > 0) & (first[1:-1] < len(hashes))] - 1] = 0  # of two texts
         each[:-1] += pairs
-        some = words > 0
-        found[some] = np.add.reduceat(each, first[:-1][some], dtype=np.float64)
-    return found, words
+        filled = words > 0
+        totals[filled] = np.add.reduceat(each, first[:-1][filled], dtype=np.float64)
+    return totals, words
 
 
 def _words(texts: Sequence[str]) -> _Words:
@@ -99,7 +99,7 @@ def _words(texts: Sequence[str]) -> _Words:
 
 
 def _hashed(whole: bytes, at: NDArray[np.intp], lengths: NDArray[np.intp]) -> NDArray[np.uint64]:
-    """A hash of each word, which begins `at` and is so long: eight bytes of it at a time."""
+    """Return a hash of each word, which begins `at` and is so long: eight bytes of it at a time."""
     # Unaligned words that overlap: numpy reads them as they stand.
     eights: NDArray[np.uint64] = np.ndarray(
         (len(whole) - _EIGHT + 1,), dtype="<u8", buffer=whole, strides=(1,)
@@ -115,14 +115,14 @@ def _hashed(whole: bytes, at: NDArray[np.intp], lengths: NDArray[np.intp]) -> ND
 
 
 def _mixed(values: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Every bit of the result depends on every bit of the value; overflow is meant."""
+    """Mix bits: every one of the result depends on every one of the value; overflow is meant."""
     values = (values ^ (values >> _HALF)) * _ODD
     values = (values ^ (values >> _HALF)) * _OTHER
     return values ^ (values >> _HALF)
 
 
 def _pairs(hashes: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """A hash of each word with the next one, (m - 1,)."""
+    """Return a hash of each word with the next one, (m - 1,)."""
     return (hashes[:-1] * _OTHER + hashes[1:]) * _ODD
 
 
@@ -131,17 +131,17 @@ def _buckets(hashes: NDArray[np.uint64]) -> NDArray[Any]:
 
 
 def count(text: str) -> int:
-    """How many words a text has."""
+    """Return how many words a text has."""
     return len(_words([text]).hashes)
 
 
 def phrases(text: str, words: int) -> NDArray[np.uint64]:
-    """A hash of each run of so many words, (m,), sorted and each once; empty for a shorter text."""
+    """Return a hash of each run of so many words, sorted and each once; none of a shorter text."""
     hashes, _ = _words([text])
     count = len(hashes) - words + 1
     if count < 1:
         return np.zeros(0, dtype=np.uint64)
-    found = hashes[:count]
+    runs = hashes[:count]
     for step in range(1, words):
-        found = _mixed(found * _OTHER + hashes[step : step + count])
-    return np.unique(found)
+        runs = _mixed(runs * _OTHER + hashes[step : step + count])
+    return np.unique(runs)

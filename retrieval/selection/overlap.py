@@ -1,4 +1,4 @@
-"""Whether a text copies one of a test: the same words in a row."""
+"""Finds texts that copy one of a test: the same words in a row."""
 
 from collections.abc import Iterable, Mapping
 
@@ -12,9 +12,9 @@ LEAST = 5  # words of a test text: shorter ones stand in many texts by chance
 
 
 class Overlap:
-    """Test texts, and whether another text copies one.
+    """Test texts, to tell whether another text copies one.
 
-    It does with so many of its words in a row, or all of them where a test text has fewer. Case
+    It does with so many words of one in a row, or all of them where the test text has fewer. Case
     and punctuation do not matter.
 
     Attributes:
@@ -26,20 +26,20 @@ class Overlap:
 
     @classmethod
     def of(cls, texts: Iterable[str], words: int = WORDS) -> "Overlap":
-        """Of test texts, with so many words in a row."""
+        """Make it of test texts, with so many words in a row."""
         by_length: dict[int, list[NDArray[np.uint64]]] = {}
         for text in texts:
             length = min(words, hashing.count(text))
             if length >= min(LEAST, words):
                 by_length.setdefault(length, []).append(hashing.phrases(text, length))
-        return cls({n: np.unique(np.concatenate(some)) for n, some in by_length.items()})
+        return cls({n: np.unique(np.concatenate(runs)) for n, runs in by_length.items()})
 
     def copies(self, text: str) -> bool:
-        """Whether the text copies any test text."""
+        """Tell whether the text copies any test text."""
         return any(_meet(hashing.phrases(text, n), known) for n, known in self.phrases.items())
 
 
-def _meet(some: NDArray[np.uint64], known: NDArray[np.uint64]) -> bool:
-    """Whether two sorted arrays have a value in common; the second has one."""
-    places = np.minimum(np.searchsorted(known, some), len(known) - 1)
-    return bool((known[places] == some).any())
+def _meet(values: NDArray[np.uint64], known: NDArray[np.uint64]) -> bool:
+    """Tell whether two sorted arrays have a value in common; the second is not empty."""
+    places = np.minimum(np.searchsorted(known, values), len(known) - 1)
+    return bool((known[places] == values).any())

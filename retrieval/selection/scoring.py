@@ -1,4 +1,4 @@
-"""Scores of texts: how like the domain's own a text is, by one table of weights.
+"""Scores of texts: how like the domain's a text is, by one table of weights.
 
 `linear` adds two classifiers. One is logistic regression of the domain's text against the general
 corpus, by stochastic gradient descent; the other the log ratios of hashed word and pair
@@ -9,7 +9,8 @@ text to learn from. `dsir` has the features and weights of DSIR (arXiv 2302.0316
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,7 @@ from retrieval.selection.hashing import Features, Floats
 SIZE = 1 << hashing.BITS
 # Chosen on privacy policies and on reports of attacks hidden in other text.
 POWER = 0.75  # of the number of features, by which a sum is divided: between a mean and a sum
-PRIOR = 10.0  # weight of the corpus's frequencies over the domain's own: bounds what a word can say
+PRIOR = 10.0  # weight of the corpus's frequencies over the domain's: bounds what a word can say
 RATIOS = 2.0  # weight of the log ratios beside the regression, both with deviation 1
 PENALTY, EPOCHS = 3e-5, 10  # of the regression
 BUCKETS, LEAST = 10_000, 1e-8  # as DSIR is published: features, and what is added to a share
@@ -42,89 +43,125 @@ class Scorer:
     shift: float = 0.0
 
     def margins(self, texts: Sequence[str]) -> Doubles:
-        """A margin for each text, (n,); a text without words has that of a sum of 0."""
+        """Return a margin for each text, (n,); a text without words has that of a sum of 0."""
         sums, words = hashing.sums(texts, self.weights)
         divisor: Doubles = np.maximum(2 * words - 1, 1.0) ** self.power
-        found: Doubles = sums / divisor - self.shift
-        return found
+        margins: Doubles = sums / divisor - self.shift
+        return margins
 
 
 @dataclass(frozen=True)
 class Ensemble:
     """The mean of scorers that have each not seen a part of the texts that were learnt from.
 
-    `seen` (k,), sorted, marks those texts: each is judged by the one scorer that has not seen it.
+    The mean comes first in `weights` (1 + FOLDS, SIZE), `power` and `shift` (1 + FOLDS,), then the
+    scorers. `seen` (k,), sorted, marks those texts: each is scored by the one scorer that has not
+    seen it. So were the domain's texts: their margins are `held_out`.
     """
 
-    mean: Scorer
-    folds: tuple[Scorer, ...]
+    weights: Floats
+    power: Doubles
+    shift: Doubles
     seen: NDArray[np.uint32]
-
-    def margins(self, texts: Sequence[str]) -> Doubles:
-        """A margin for each text, (n,)."""
-        found = self.mean.margins(texts)
-        own = marks(texts)
-        known = np.isin(own, self.seen)
-        for fold, scorer in enumerate(self.folds):
-            places = np.flatnonzero(known & (own % FOLDS == fold))
-            if len(places):
-                found[places] = scorer.margins([texts[n] for n in places.tolist()])
-        return found
-
-
-class Trained(NamedTuple):
-    """A scorer, and the margins of the domain's texts by scorers that had not seen them."""
-
-    scorer: Ensemble
     held_out: Doubles
 
+    def margins(self, texts: Sequence[str]) -> Doubles:
+        """Return a margin for each text, (n,)."""
+        mean, *scorers = map(Scorer, self.weights, self.power.tolist(), self.shift.tolist())
+        margins = mean.margins(texts)
+        numbers = marks(texts)
+        seen = np.isin(numbers, self.seen)
+        for fold, scorer in enumerate(scorers):
+            places = np.flatnonzero(seen & (numbers % FOLDS == fold))
+            if len(places):
+                margins[places] = scorer.margins([texts[n] for n in places.tolist()])
+        return margins
 
-def trained(method: Method, domain: Sequence[str], general: Sequence[str], seed: int) -> Trained:
+    def save(self, path: Path) -> None:
+        """Write what was learnt; the file is there when it is whole."""
+        partial = path.with_suffix(".partial")
+        with partial.open("wb") as file:
+            np.savez(file, **vars(self))
+        partial.replace(path)
+
+
+def load(path: Path) -> Ensemble:
+    """Read what was learnt."""
+    with np.load(path) as arrays:
+        return Ensemble(**arrays)
+
+
+def train(method: Method, domain: Sequence[str], general: Sequence[str], seed: int) -> Ensemble:
     """Learn to tell texts of the domain from those of the general corpus.
 
     A text's fold comes from the text, so that all its copies are in one.
     """
-    own, other = marks(domain), marks(general)
+    fit = {"linear": _linear, "dsir": _dsir}[method]
+    domain_marks, general_marks = marks(domain), marks(general)
     held_out, scorers = np.empty(len(domain)), []
     for fold in range(FOLDS):
-        mine, unseen = own % FOLDS == fold, other % FOLDS == fold
-        scorer = _fitted(
-            method,
-            hashing.features(_those(domain, ~mine)),
-            hashing.features(_those(general, ~unseen)),
+        inside, general_inside = domain_marks % FOLDS == fold, general_marks % FOLDS == fold
+        scorer = fit(
+            hashing.features(_beginnings(domain, ~inside)),
+            hashing.features(_beginnings(general, ~general_inside)),
             seed,
         )
-        rest = _those(general, unseen) or general
-        scorer = _standard(scorer, margins(scorer, rest))
+        scorer = _standard(scorer, _beginnings(general, general_inside) or general)
         scorers.append(scorer)
-        held_out[mine] = margins(scorer, _those(domain, mine))
-    weights = np.stack([s.weights for s in scorers]).mean(axis=0)
-    mean = Scorer(weights, scorers[0].power, float(np.mean([s.shift for s in scorers])))
-    return Trained(Ensemble(mean, tuple(scorers), np.unique([*own, *other])), held_out)
+        held_out[inside] = margins(scorer, _beginnings(domain, inside))
+    weights = np.stack([s.weights for s in scorers])
+    shifts = np.array([s.shift for s in scorers])
+    return Ensemble(
+        np.stack([weights.mean(axis=0), *weights]),
+        np.full(1 + FOLDS, scorers[0].power),
+        np.array([shifts.mean(), *shifts]),
+        np.unique([*domain_marks, *general_marks]),
+        held_out,
+    )
 
 
-def _those(texts: Sequence[str], which: NDArray[np.bool_]) -> list[str]:
-    """Some of the texts, as much of each as is learnt from."""
-    return [text[:SHOWN] for text, wanted in zip(texts, which, strict=True) if wanted]
+def margins(scorer: Scorer | Ensemble, texts: Sequence[str]) -> Doubles:
+    """Return the margin of each text, (n,), without all hashes in memory at once."""
+    batches = [scorer.margins(texts[n : n + 256]) for n in range(0, len(texts), 256)]
+    return np.concatenate(batches) if batches else np.zeros(0)
 
 
 def marks(texts: Sequence[str]) -> NDArray[np.uint32]:
-    """A number for each text, (n,), by what of it is learnt from; rarely the same for others."""
-    found = (zlib.crc32(text[:SHOWN].encode("utf-8", "replace")) for text in texts)
-    return np.fromiter(found, dtype=np.uint32, count=len(texts))
+    """Return a number for each text, (n,), by what of it is learnt from; rarely another's."""
+    checksums = (zlib.crc32(text[:SHOWN].encode("utf-8", "replace")) for text in texts)
+    return np.fromiter(checksums, dtype=np.uint32, count=len(texts))
 
 
 def dsir(domain: Features, general: Features) -> Floats:
-    """DSIR's weights: log ratios of shares, of features in `BUCKETS` buckets."""
+    """Return DSIR's weights, (SIZE,): log ratios of shares, of features in `BUCKETS` buckets."""
     folded = [np.bincount(f.buckets % BUCKETS, minlength=BUCKETS) for f in (domain, general)]
-    own, other = (counts / max(1, counts.sum()) + LEAST for counts in folded)
-    weights: Floats = np.log(own / other).astype(np.float32)[np.arange(SIZE) % BUCKETS]
+    domain_share, general_share = (counts / max(1, counts.sum()) + LEAST for counts in folded)
+    ratios = np.log(domain_share / general_share).astype(np.float32)
+    weights: Floats = ratios[np.arange(SIZE) % BUCKETS]
     return weights
 
 
-def _fitted(method: Method, domain: Features, general: Features, seed: int) -> Scorer:
-    if method == "dsir":
-        return Scorer(dsir(domain, general), 1.0)
+def sparse_rows(features: Features) -> Any:
+    """Return a sparse row for each text, (n, SIZE), whose product with weights is its sum."""
+    from scipy import sparse
+
+    sizes = np.diff(features.starts)
+    values = np.repeat(np.maximum(sizes, 1.0) ** -POWER, sizes)
+    rows = sparse.csr_matrix((values, features.buckets, features.starts), shape=(len(sizes), SIZE))
+    rows.sum_duplicates()
+    return rows
+
+
+def _beginnings(texts: Sequence[str], wanted: NDArray[np.bool_]) -> list[str]:
+    """Return the wanted texts, as much of each as is learnt from."""
+    return [text[:SHOWN] for text, inside in zip(texts, wanted, strict=True) if inside]
+
+
+def _dsir(domain: Features, general: Features, seed: int) -> Scorer:
+    return Scorer(dsir(domain, general), 1.0)
+
+
+def _linear(domain: Features, general: Features, seed: int) -> Scorer:
     from scipy import sparse
 
     rows = sparse.vstack([sparse_rows(domain), sparse_rows(general)], format="csr")
@@ -137,11 +174,11 @@ def _fitted(method: Method, domain: Features, general: Features, seed: int) -> S
 
 
 def _ratios(domain: Features, general: Features) -> Doubles:
-    """How much more likely a feature is in the domain, in logarithms; bounded by the prior."""
-    own, other = (np.bincount(f.buckets, minlength=SIZE) for f in (domain, general))
-    shares = (other + 1) / (other.sum() + SIZE)
-    found: Doubles = np.log(own / max(1, own.sum()) / shares + PRIOR) - np.log(1 + PRIOR)
-    return found
+    """Return logarithms of how much likelier a feature is in the domain, bounded by the prior."""
+    counts, general_counts = (np.bincount(f.buckets, minlength=SIZE) for f in (domain, general))
+    shares = (general_counts + 1) / (general_counts.sum() + SIZE)
+    ratios: Doubles = np.log(counts / max(1, counts.sum()) / shares + PRIOR) - np.log(1 + PRIOR)
+    return ratios
 
 
 def _regression(rows: Any, labels: NDArray[np.int64], seed: int) -> Doubles:
@@ -160,25 +197,9 @@ def _regression(rows: Any, labels: NDArray[np.int64], seed: int) -> Doubles:
     return weights
 
 
-def sparse_rows(features: Features) -> Any:
-    """A sparse row for each text, (n, SIZE), whose product with weights is a scorer's sum."""
-    from scipy import sparse
-
-    sizes = np.diff(features.starts)
-    values = np.repeat(np.maximum(sizes, 1.0) ** -POWER, sizes)
-    rows = sparse.csr_matrix((values, features.buckets, features.starts), shape=(len(sizes), SIZE))
-    rows.sum_duplicates()
-    return rows
-
-
-def _standard(scorer: Scorer, margins: Doubles) -> Scorer:
-    """The scorer with mean 0 and deviation 1 on texts of the corpus that it has not seen."""
-    mean, deviation = float(margins.mean()), max(float(margins.std()), 1e-9)
+def _standard(scorer: Scorer, texts: Sequence[str]) -> Scorer:
+    """Return the scorer with mean 0 and deviation 1 on texts of the corpus that it has not seen."""
+    unseen = margins(scorer, texts)
+    mean, deviation = float(unseen.mean()), max(float(unseen.std()), 1e-9)
     weights = (scorer.weights / deviation).astype(np.float32)
     return Scorer(weights, scorer.power, mean / deviation)
-
-
-def margins(scorer: Scorer | Ensemble, texts: Sequence[str]) -> Doubles:
-    """The margin of each text, (n,), without all hashes in memory at once."""
-    batches = [scorer.margins(texts[n : n + 256]) for n in range(0, len(texts), 256)]
-    return np.concatenate(batches) if batches else np.zeros(0)

@@ -1,37 +1,33 @@
 """A general corpus as shards: pieces of files that are read by themselves, in constant memory.
 
 A shard is a range of bytes of lines of JSON, a range of row groups of Parquet, or a whole file of
-another kind. A row's number counts within its shard; `Shard.of_file` is where the file's begins.
+another kind. Rows are numbered from 1 within their shard; `Scores.name` numbers them in their file.
 """
 
-import codecs
-import csv
 import gzip
 import io
-import sys
 import zlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from importlib import util
+from itertools import pairwise
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from elenchus.errors import UserError
 from elenchus.sections import SourceConfig
-from retrieval import corpora, tables
+from retrieval import corpora, rows, tables
 from retrieval.formats import Refused
+from retrieval.rows import Broken, Row
 
 PIECE = 64_000_000  # bytes of a shard, about
 BATCH = 400_000  # characters that are handed on at once: what the processor's cache holds
 LONGEST_LINE = 200_000_000  # bytes
 BLOCK = 1 << 20  # bytes read at once
 PACKED = (".gz", ".zst")
-LINES, TEXT, SEPARATED, PARQUET = (".jsonl", ".ndjson"), (".txt",), (".csv", ".tsv"), (".parquet",)
-SHOWN = 3  # examples of rows left out that are kept, for each reason
-NEEDED = "pip install -e '.[select]'"
-# What reading a damaged file raises: of packing, of encodings, of csv and of pyarrow.
-DAMAGE = (OSError, EOFError, zlib.error, csv.Error, ValueError, LookupError, TypeError)
+LINES, PARQUET = (".jsonl", ".ndjson"), ".parquet"
+SHOWN = 3  # examples that are kept for each reason to leave something out
+DAMAGE = (*rows.DAMAGE, EOFError, zlib.error)  # with what unpacking raises
 
 
 @dataclass(frozen=True)
@@ -43,48 +39,72 @@ class Shard:
 
     name: str
     source: SourceConfig
-    path: str | None = None
+    path: str | None = None  # None for a dataset of a hub
     folder: str = "."  # of the domain, which a dataset of a hub may lie in
     start: int = 0
     end: int = 0
     size: int = 0  # bytes to read, about; 0 where nobody knows
     first: bool = True
-    wanted: frozenset[int] | None = None  # rows to read; all, where none is given
+
+    @property
+    def packed(self) -> bool:
+        """Whether the file is packed as a whole."""
+        return str(self.path).lower().endswith(PACKED)
 
     @property
     def kind(self) -> str:
         """The suffix that says how it is read, without that of packing."""
         path = Path(self.path or "")
-        return (path.with_suffix("") if _packed(self) else path).suffix.lower()
+        return (path.with_suffix("") if self.packed else path).suffix.lower()
+
+    @property
+    def column(self) -> str:
+        """The column that holds the text."""
+        return self.source.text or tables.TEXT
 
 
 @dataclass
-class Counts:
-    """What a shard held: rows, bytes of text, and rows left out, by reason with examples."""
+class LeftOut:
+    """What was left out: counts by reason, and the first few examples of each."""
+
+    left_out: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, list[str]] = field(default_factory=dict)
+
+    @staticmethod
+    def merged(parts: "Iterable[LeftOut]") -> "LeftOut":
+        """Return the counts and examples of several together."""
+        whole = LeftOut()
+        for part in parts:
+            whole.left_out.update(part.left_out)
+            for reason, examples in part.examples.items():
+                whole.examples[reason] = [*whole.examples.get(reason, ()), *examples][:SHOWN]
+        return whole
+
+    def leave_out(self, reason: str, example: str) -> None:
+        """Count something that is left out."""
+        self.left_out[reason] += 1
+        examples = self.examples.setdefault(reason, [])
+        if len(examples) < SHOWN:
+            examples.append(example)
+
+    def summary(self) -> str:
+        """Return the counts in a line, with an example each."""
+        counts = self.left_out.items()
+        return "; ".join(f"{n} {reason} ({self.examples[reason][0]})" for reason, n in counts)
+
+
+@dataclass
+class Counts(LeftOut):
+    """What is counted in a shard: rows, documents, bytes of text, and rows left out."""
 
     read: int = 0  # bytes of the file
     rows: int = 0
     documents: int = 0
     bytes: int = 0
-    left_out: Counter[str] = field(default_factory=Counter)
-    examples: dict[str, list[str]] = field(default_factory=dict)
-
-    def leave_out(self, reason: str, example: str) -> None:
-        """Count a row that cannot be used; the first few of a reason are named."""
-        self.left_out[reason] += 1
-        named = self.examples.setdefault(reason, [])
-        if len(named) < SHOWN:
-            named.append(example)
+    seconds: float = 0.0  # of processor time that scoring took
 
 
-class Broken(NamedTuple):
-    """A row that cannot be read: the reason, which is counted, and what exactly is wrong."""
-
-    reason: str
-    detail: str
-
-
-class Text(NamedTuple):
+class CorpusText(NamedTuple):
     """A text with its row, from 1 within its shard, and its part, from 1 where it was cut."""
 
     row: int
@@ -92,10 +112,10 @@ class Text(NamedTuple):
     text: str
 
 
-def found(
-    sources: Sequence[SourceConfig], folder: Path, key: str
+def find(
+    sources: Iterable[SourceConfig], folder: Path, key: str
 ) -> tuple[list[Shard], list[Refused]]:
-    """All shards of the sources in order, and the files that cannot be read.
+    """Return all shards of the sources in order, and the files that cannot be read.
 
     Raises:
         UserError: a source does not exist, or is of a kind that cannot be read here.
@@ -106,34 +126,39 @@ def found(
         if source.loader is not None:
             raise UserError(f"{key}: give paths or hf: here, not the loader {source.loader!r}")
         if source.hf is not None:
-            shards.append(Shard(f"hf:{source.hf}/{source.split}", source, None, str(folder)))
+            shards.append(Shard(tables.named(source), source, None, str(folder)))
             continue
-        for item in corpora.files(source, folder, key):
+        for file in corpora.files(source, folder, key):
             try:
-                shards += [] if isinstance(item, Refused) else _pieces(item, source)
+                shards += [] if isinstance(file, Refused) else _pieces(file, source)
             except DAMAGE as error:
-                item = Refused(item.source, _reason(error))
-            if isinstance(item, Refused):
-                refused.append(item)
+                file = Refused(file.source, rows.damage(error))
+            if isinstance(file, Refused):
+                refused.append(file)
     return shards, refused
 
 
-def texts(shard: Shard, longest: int, counts: Counts) -> Iterator[list[Text]]:
-    """The texts of a shard in batches; `counts` is told what is read and what is left out.
+def texts(
+    shard: Shard, longest: int, counts: Counts, wanted: Container[int] | None = None
+) -> Iterator[list[CorpusText]]:
+    """Yield the texts of a shard in batches; `counts` is told what is read and what is left out.
 
     A text of more than `longest` characters comes in parts. Where a file is damaged, what stands
     before the damage comes, and then the reason is counted.
 
+    Args:
+        wanted: numbers of the rows to read; all, where none are given.
+
     Raises:
         UserError: a hub broke off, or a file is gone.
     """
-    batch: list[Text] = []
+    batch: list[CorpusText] = []
     size = 0
     try:
-        for row, text in _rows(shard, counts):
+        for row, text in _usable(shard, counts, wanted):
             counts.documents += 1
             for part, cut in enumerate(parts(text, longest), 1):
-                batch.append(Text(row, part, cut))
+                batch.append(CorpusText(row, part, cut))
                 size += len(cut)
                 if size >= BATCH:
                     yield batch
@@ -142,14 +167,17 @@ def texts(shard: Shard, longest: int, counts: Counts) -> Iterator[list[Text]]:
         if shard.path is None or isinstance(error, FileNotFoundError):
             # It may be whole at the next try: then it must not count as read.
             raise UserError(
-                f"{shard.name} broke off: {_reason(error)}; the same command goes on"
+                f"{shard.name} broke off: {rows.damage(error)}; the same command goes on"
             ) from error
-        counts.leave_out("damaged file", f"{shard.name}: {_reason(error)}")
+        counts.leave_out("damaged file", f"{shard.name}: {rows.damage(error)}")
     yield batch
 
 
 def parts(text: str, longest: int) -> Iterator[str]:
-    """A text in parts of at most `longest` characters, cut where a paragraph, line or word ends."""
+    """Yield a text in parts of at most `longest` characters.
+
+    It is cut where a paragraph, a line or a word ends.
+    """
     start = 0
     while len(text) - start > longest:
         least, most = start + longest // 2, start + longest
@@ -163,63 +191,62 @@ def parts(text: str, longest: int) -> Iterator[str]:
 
 
 def piece(shard: Shard, size: int, at: float) -> Shard:
-    """About `size` bytes of a shard, from the share `at` of what may be left out before it."""
-    if shard.kind not in (*LINES, *PARQUET) or _packed(shard) or shard.size <= size:
+    """Return about `size` bytes of a shard; of the rest, the share `at` comes before them."""
+    if shard.kind not in (*LINES, PARQUET) or shard.packed or shard.size <= size:
         return shard
     width = shard.end - shard.start
-    kept = max(1, int(width * size / shard.size))
-    start = shard.start + int(at * (width - kept))
-    return replace(shard, start=start, end=start + kept)
+    length = max(1, int(width * size / shard.size))
+    start = shard.start + int(at * (width - length))
+    return replace(shard, start=start, end=start + length)
 
 
 def _pieces(file: corpora.File, source: SourceConfig) -> list[Shard]:
     size = file.path.stat().st_size
     shard = Shard(file.source, source, str(file.path), end=size, size=size)
-    if shard.kind not in (*LINES, *TEXT, *SEPARATED, *PARQUET):
-        raise ValueError(f"no reader for {shard.kind or 'files without a suffix'}")
-    if _packed(shard) and shard.kind in PARQUET:
-        raise ValueError("Parquet is packed within itself: unpack the file")
-    if file.path.suffix.lower() == ".zst" or shard.kind in PARQUET:
-        _needs("pyarrow")
-    if shard.kind in PARQUET:
+    if shard.kind == PARQUET:
+        if shard.packed:
+            raise ValueError("Parquet is packed within itself: unpack the file")
         return _row_groups(shard)
-    if shard.kind in LINES and not _packed(shard):
-        starts = range(0, max(size, 1), PIECE)
-        return [_range(shard, start, min(start + PIECE, size), PIECE) for start in starts]
-    return [shard]
-
-
-def _range(shard: Shard, start: int, end: int, size: int) -> Shard:
-    return replace(shard, start=start, end=end, size=min(size, end - start), first=start == 0)
+    if shard.kind not in _READERS:
+        raise ValueError(f"no reader for {shard.kind or 'files without a suffix'}")
+    if shard.packed or shard.kind not in LINES:
+        return [shard]
+    return [
+        replace(shard, start=start, end=end, size=end - start, first=start == 0)
+        for start, end in pairwise((*range(0, max(size, 1), PIECE), size))
+    ]
 
 
 def _row_groups(shard: Shard) -> list[Shard]:
     from pyarrow import parquet
 
     with parquet.ParquetFile(shard.path) as file:
-        meta, column = file.metadata, shard.source.text or tables.TEXT
-        if column not in file.schema_arrow.names:
-            known = ", ".join(file.schema_arrow.names)
-            raise ValueError(f"no column {column!r} among {known}: {tables.NAME}")
-        sizes = [meta.row_group(n).total_byte_size for n in range(meta.num_row_groups)]
-    found, start, whole = [], 0, 0
-    for n, size in enumerate(sizes):
-        whole += size
-        if whole >= PIECE or n == len(sizes) - 1:
-            part = replace(shard, start=start, end=n + 1, size=whole, first=start == 0)
-            found.append(part)
-            start, whole = n + 1, 0
-    return found
+        rows.check_columns(file.schema_arrow.names, [shard.column])
+        groups = range(file.metadata.num_row_groups)
+        sizes = [file.metadata.row_group(n).total_byte_size for n in groups]
+    shards, start, size = [], 0, 0
+    for n in groups:
+        size += sizes[n]
+        if size >= PIECE or n == groups[-1]:
+            shards.append(replace(shard, start=start, end=n + 1, size=size, first=start == 0))
+            start, size = n + 1, 0
+    return shards
 
 
-def _rows(shard: Shard, counts: Counts) -> Iterator[tuple[int, str]]:
-    """Every usable row of a shard with its number."""
-    column = shard.source.text or tables.TEXT
-    for number, row in _all_rows(shard, counts):
+def _usable(
+    shard: Shard, counts: Counts, wanted: Container[int] | None
+) -> Iterator[tuple[int, str]]:
+    """Yield the text of every usable row of a shard with its number."""
+    import orjson
+
+    column, encoding, is_json = shard.column, shard.source.encoding, shard.kind in LINES
+    for number, row in enumerate(_rows(shard, counts), 1):
         counts.rows = number
-        if shard.wanted is not None and number not in shard.wanted:
+        if wanted is not None and number not in wanted:
             continue
         place = f"{shard.name}, row {number}"
+        if is_json and isinstance(row, bytes):
+            row = rows.parsed(row, encoding, orjson.loads)
         if isinstance(row, dict):
             row = row[column] if column in row else Broken("wrong columns", f"no {column!r}")
         if isinstance(row, Broken):
@@ -229,166 +256,92 @@ def _rows(shard: Shard, counts: Counts) -> Iterator[tuple[int, str]]:
         elif not row or row.isspace():
             counts.leave_out("empty", place)
         else:
-            counts.bytes += len(row) if row.isascii() else len(row.encode("utf-8", "replace"))
-            yield number, row
+            try:
+                counts.bytes += len(row) if row.isascii() else len(row.encode())
+            except UnicodeEncodeError as error:  # surrogates, which are no characters
+                broken = rows.undecodable(encoding, f"character {error.start}")
+                counts.leave_out(broken.reason, f"{place}: {broken.detail}")
+            else:
+                yield number, row
 
 
-def _all_rows(shard: Shard, counts: Counts) -> Iterator[tuple[int, Any]]:
-    """Every row: a mapping of columns, its text alone, or what is wrong with it."""
+def _rows(shard: Shard, counts: Counts) -> Iterator[Any]:
+    """Yield every row: a line of JSON, columns, a text alone, None, or what is wrong with it."""
     if shard.path is None:
-        yield from tables.hub_rows(shard.source, Path(shard.folder))
-    elif shard.kind in PARQUET:
-        yield from enumerate(_parquet(shard, counts), 1)
+        yield from (row for _, row in tables.hub_rows(shard.source, Path(shard.folder)))
+    elif shard.kind == PARQUET:
+        yield from _parquet(shard, counts)
     else:
-        read = {LINES: _lines, TEXT: _plain, SEPARATED: _separated}
-        kinds = next(kinds for kinds in read if shard.kind in kinds)
         with Path(shard.path).open("rb", buffering=BLOCK) as raw:
-            yield from enumerate(read[kinds](shard, raw, counts), 1)
+            yield from _READERS[shard.kind](shard, raw, counts)
 
 
-def _lines(shard: Shard, raw: IO[bytes], counts: Counts) -> Iterator[Any]:
-    """The lines of JSON that begin in the shard."""
-    file, packed, encoding = _unpacked(shard, raw), _packed(shard), shard.source.encoding
-    at, number = shard.start, 0
-    if at:
-        file.seek(at - 1)  # a line that begins right at the start is the shard's own
-        at += _skipped(file) - 1
-    while (packed or at < shard.end) and (line := file.readline(LONGEST_LINE)):
-        at += len(line)
-        if len(line) == LONGEST_LINE and not line.endswith(b"\n"):
-            number += 1
-            at += _skipped(file)
-            yield Broken("too long a line", f"over {LONGEST_LINE / 1e6:.0f} MB")
-        else:
-            number += 1
-            unread = shard.wanted is not None and number not in shard.wanted
-            yield None if unread else _parsed(line, encoding)
-        counts.read = raw.tell() if packed else at - shard.start
+def _json_lines(shard: Shard, raw: IO[bytes], counts: Counts) -> Iterator[bytes | Broken]:
+    """Yield the lines of JSON that begin in the shard."""
+    file, place = _unpacked(shard, raw), shard.start
+    if place:
+        file.seek(place - 1)  # a line that begins right at the start is the shard's
+        place += rows.skip_line(file) - 1
+    lines, packed = rows.lines(file, LONGEST_LINE), shard.packed
+    while (packed or place < shard.end) and (line := next(lines, None)):
+        size, content = line
+        place += size
+        yield content
+        counts.read = raw.tell() if packed else place - shard.start
 
 
-def _parsed(line: bytes, encoding: str | None) -> Any:
-    """A row of a line of JSON; None for one with nothing in it."""
-    import orjson
-
-    try:
-        row = orjson.loads(line if encoding is None else line.decode(encoding))
-    except UnicodeDecodeError as error:
-        return Broken("wrong encoding", f"not {encoding} (byte {error.start})")
-    except orjson.JSONDecodeError as error:
-        if line.isspace():
-            return None
-        if line.startswith(codecs.BOM_UTF8):
-            return _parsed(line.removeprefix(codecs.BOM_UTF8), encoding)
-        return _unparsed(line, encoding, str(error))
-    return row if row is None or isinstance(row, dict) else Broken("broken JSON", "no JSON object")
-
-
-def _unparsed(line: bytes, encoding: str | None, said: str) -> Broken:
-    try:
-        line.decode(encoding or "utf-8")
-    except UnicodeDecodeError as error:
-        return Broken("wrong encoding", f"not UTF-8 (byte {error.start})")
-    return Broken("broken JSON", said)
-
-
-def _skipped(file: IO[bytes]) -> int:
-    """Read on to the next line, in bounded memory; how many bytes that was."""
-    count = 0
-    while rest := file.readline(BLOCK):
-        count += len(rest)
-        if rest.endswith(b"\n"):
-            break
-    return count
-
-
-def _plain(shard: Shard, raw: IO[bytes], counts: Counts) -> Iterator[Any]:
-    """A file of text in blocks of about a million characters that end with a line."""
+def _plain(shard: Shard, raw: IO[bytes], counts: Counts) -> Iterator[str]:
+    """Yield a file of text in blocks of about a million characters that end with a line."""
     file = _decoded(shard, raw, None)
     while block := file.read(BLOCK):
         block += file.readline(BLOCK)
         counts.read = raw.tell()
-        yield _checked(block, shard)
+        yield block
 
 
-def _separated(shard: Shard, raw: IO[bytes], counts: Counts) -> Iterator[Any]:
-    csv.field_size_limit(min(sys.maxsize, LONGEST_LINE))
-    file, column = _decoded(shard, raw, ""), shard.source.text or tables.TEXT
-    reader = csv.DictReader(file, dialect="excel-tab" if shard.kind == ".tsv" else "excel")
-    if column not in (known := reader.fieldnames or ()):
-        raise ValueError(f"no column {column!r} among {', '.join(known)}: {tables.NAME}")
-    for row in reader:
+def _separated(shard: Shard, raw: IO[bytes], counts: Counts) -> Iterator[Row | Broken]:
+    file = _decoded(shard, raw, "")
+    for row in rows.separated(file, shard.kind, [shard.column], LONGEST_LINE):
         counts.read = raw.tell()
-        if None in row or None in row.values():
-            yield Broken("broken row", "not as many cells as the first line")
-        else:
-            yield _checked(row[column], shard)
+        yield row
 
 
-def _checked(text: str, shard: Shard) -> Any:
-    """A text, unless bytes of it could not be decoded."""
-    try:
-        text.encode()
-    except UnicodeEncodeError as error:
-        return Broken(
-            "wrong encoding", f"not {shard.source.encoding or 'UTF-8'} (character {error.start})"
-        )
-    return text
+_READERS: dict[str, Callable[..., Iterator[Any]]] = {
+    ".jsonl": _json_lines, ".ndjson": _json_lines, ".txt": _plain, ".csv": _separated,
+    ".tsv": _separated,
+}  # fmt: skip
 
 
 def _parquet(shard: Shard, counts: Counts) -> Iterator[Any]:
     import pyarrow
     from pyarrow import parquet
 
-    column = shard.source.text or tables.TEXT
     with parquet.ParquetFile(shard.path) as file:
         for group in range(shard.start, shard.end):
-            batches = file.iter_batches(batch_size=256, row_groups=[group], columns=[column])
-            for batch in batches:
+            for batch in file.iter_batches(256, row_groups=[group], columns=[shard.column]):
                 values = batch.column(0)
                 try:
                     yield from values.to_pylist()
                 except UnicodeDecodeError:
-                    yield from map(_utf8, values.cast(pyarrow.binary()).to_pylist())
+                    for value in values.cast(pyarrow.binary()).to_pylist():
+                        yield None if value is None else value.decode(errors="surrogateescape")
             counts.read = (group + 1 - shard.start) * shard.size // (shard.end - shard.start)
 
 
-def _utf8(value: bytes | None) -> Any:
-    try:
-        return value if value is None else value.decode()
-    except UnicodeDecodeError as error:
-        return Broken("wrong encoding", f"not UTF-8 (byte {error.start})")
-
-
 def _unpacked(shard: Shard, raw: IO[bytes]) -> Any:
-    """A file of bytes, unpacked as it is read."""
-    suffix = Path(str(shard.path)).suffix.lower()
-    if suffix == ".gz":
+    """Return a file of bytes, unpacked as it is read."""
+    if not shard.packed:
+        return raw
+    if str(shard.path).lower().endswith(".gz"):
         return io.BufferedReader(gzip.GzipFile(fileobj=raw), BLOCK)
-    if suffix == ".zst":
-        import pyarrow
+    import pyarrow
 
-        return io.BufferedReader(pyarrow.CompressedInputStream(raw, "zstd"), BLOCK)
-    return raw
+    return io.BufferedReader(pyarrow.CompressedInputStream(raw, "zstd"), BLOCK)
 
 
 def _decoded(shard: Shard, raw: IO[bytes], newline: str | None) -> IO[str]:
-    """A file of text; what cannot be decoded comes as surrogates, which are no characters."""
+    """Return a file of text; what cannot be decoded comes as surrogates."""
     encoding = shard.source.encoding or "utf-8-sig"
     return io.TextIOWrapper(
         _unpacked(shard, raw), encoding=encoding, errors="surrogateescape", newline=newline
     )
-
-
-def _packed(shard: Shard) -> bool:
-    return str(shard.path).lower().endswith(PACKED)
-
-
-def _needs(package: str) -> None:
-    if util.find_spec(package) is None:
-        raise UserError(f"the general corpus needs {package}: {NEEDED}")
-
-
-def _reason(error: Exception) -> str:
-    """What is wrong with a file, in a line."""
-    said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-    return " ".join(said.split()) or type(error).__name__

@@ -16,16 +16,13 @@ from filelock import FileLock, Timeout
 from pyarrow import parquet
 
 from elenchus.errors import UserError
+from elenchus.progress import unseen
 from graphs.config import DomainConfig, validate
 from retrieval.catalogue import Catalogue
 from retrieval.embedding import Embedder
 from retrieval.index import Index, contents
 
 TEXTS = {f"{n:02}.md": f"# Rule {n}\n\nA lamp of kind {n} must be lit at dusk." for n in range(8)}
-
-
-def silent(*counts: int | None) -> None:
-    """Progress that nobody looks at."""
 
 
 def configured(folder: Path, *sources: Any, **corpus: Any) -> DomainConfig:
@@ -49,15 +46,15 @@ def ingest(folder: Path, embedder: Embedder, *sources: Any) -> dict[str, int]:
     """What one ingest did, in a process of its own as far as files go."""
     config = configured(folder, *(sources or ("docs",)))
     with closing(Index(config, folder)) as index, closing(index.store(embedder)) as store:
-        counts = dict(index.read(silent))
-        counts["embedded"] = index.embed(store, silent)
+        counts = dict(index.read(unseen))
+        counts["embedded"] = index.embed(store, unseen)
         assert store.ids() == {p.id for p in index.catalogue.passages()}
     return {key: count for key, count in counts.items() if count}
 
 
 def refused(folder: Path, *sources: Any, **corpus: Any) -> dict[str, str]:
     with closing(Index(configured(folder, *sources, **corpus), folder)) as index:
-        index.read(silent)
+        index.read(unseen)
         return {e.source: e.reason for e in index.catalogue.entries() if e.reason}
 
 
@@ -88,7 +85,7 @@ def test_an_ingest_goes_on_where_it_was_killed(tmp_path: Path, embedder: Embedde
     fill(tmp_path / "docs", TEXTS)
     config = configured(tmp_path, "docs")
     with closing(Index(config, tmp_path)) as index, closing(index.store(embedder)) as store:
-        index.read(silent)
+        index.read(unseen)
         some = index.catalogue.unembedded(3)
         store.add(some)  # killed before the catalogue knew of it
     assert ingest(tmp_path, embedder) == {"same": 8, "embedded": 5}
@@ -106,7 +103,7 @@ def test_a_store_that_was_changed_by_others_is_mended(tmp_path: Path, embedder: 
 def test_the_fingerprint_tells_content_and_settings(tmp_path: Path) -> None:
     def fingerprint(**corpus: Any) -> str:
         with closing(Index(configured(tmp_path, "docs", **corpus), tmp_path)) as index:
-            index.read(silent)
+            index.read(unseen)
             return index.fingerprint()
 
     docs = fill(tmp_path / "docs", TEXTS)
@@ -209,7 +206,7 @@ def test_datasets_of_a_hub_are_read_as_they_stream(tmp_path: Path) -> None:
     [
         ("nowhere", "does not exist"),
         ("*.md", "does not exist"),
-        ({"loader": "wikis"}, "no installed package offers the loader 'wikis'"),
+        ({"loader": "wikis"}, "there is no loader 'wikis'"),
     ],
 )
 def test_sources_that_are_not_there(tmp_path: Path, source: Any, says: str) -> None:
@@ -352,7 +349,7 @@ def test_nobody_reads_other_sources_while_what_was_read_is_listed(
 ) -> None:
     fill(tmp_path, {"docs/x.md": "# A\n\nOne rule.", "docs/empty.md": ""})
     with closing(Index(configured(tmp_path, "docs"), tmp_path)) as index:
-        index.read(silent)  # as a launch does; what is refused is told again all the same
+        index.read(unseen)  # as a launch does; what is refused is told again all the same
         listed = index.catalogue.documents
 
         def documents() -> Any:
@@ -361,6 +358,6 @@ def test_nobody_reads_other_sources_while_what_was_read_is_listed(
             return listed()
 
         monkeypatch.setattr(index.catalogue, "documents", documents)
-        found, passages, refused_ones = index.take(silent)
+        found, passages, refused_ones = index.take(unseen)
         assert [d.source for d in found] == [p.source for p in passages] == ["docs/x.md"]
         assert refused_ones == 1

@@ -13,13 +13,13 @@ import pytest
 from elenchus.config import RetrievalConfig
 from elenchus.errors import UserError
 from elenchus.ledger import Ledger
+from elenchus.progress import unseen
 from elenchus.records import Passage, Retrieval
 from graphs.config import validate
 from retrieval import embedding
 from retrieval.embedding import Embedder
 from retrieval.index import Index
-from retrieval.search import RecordedSearch
-from retrieval.search import Search, references
+from retrieval.search import RecordedSearch, Search, references
 from retrieval.store import Store
 
 DOCUMENTS = {
@@ -33,10 +33,6 @@ DOCUMENTS = {
 @pytest.fixture(scope="module")
 def embedder() -> Embedder:
     return Embedder("minilm")
-
-
-def silent(*counts: int | None) -> None:
-    """Progress that nobody looks at."""
 
 
 def an_index(folder: Path) -> Index:
@@ -58,8 +54,8 @@ def opened(tmp_path: Path, embedder: Embedder) -> Iterator[tuple[Index, Store]]:
     fill(tmp_path / "docs")
     index = an_index(tmp_path)
     store = index.store(embedder)
-    index.read(silent)
-    index.embed(store, silent)
+    index.read(unseen)
+    index.embed(store, unseen)
     yield index, store
     store.close()
     index.close()
@@ -69,8 +65,8 @@ def test_a_run_finds_what_its_documents_once_said(opened, tmp_path: Path) -> Non
     index, store = opened
     first = list(index.catalogue.passages())
     (tmp_path / "docs" / "two.md").write_text("# Part 2\n\nNothing is graded.", encoding="utf-8")
-    index.read(silent)
-    index.embed(store, silent)
+    index.read(unseen)
+    index.embed(store, unseen)
     counts: list[int] = []
     store.hold(first, lambda done, total: counts.append(total))
     assert counts == [1]
@@ -78,7 +74,7 @@ def test_a_run_finds_what_its_documents_once_said(opened, tmp_path: Path) -> Non
     assert set(store.nearest("grave breach", 10, before)) == set(before)
     now = [p.id for p in index.catalogue.passages()]
     assert set(store.nearest("grave breach", 10, now)) == set(now)
-    index.embed(store, silent)  # what no document says any more is forgotten
+    index.embed(store, unseen)  # what no document says any more is forgotten
     assert store.ids() == set(now)
 
 
@@ -101,13 +97,13 @@ def test_a_search_outlives_what_others_do_to_the_index(opened, tmp_path: Path) -
     edited = {"two.md": "# Part 2\n\nNothing is graded.", "three.md": "Ropes.", "four.md": "Nets."}
     for name, text in edited.items():  # as many, then more passages, some of them others
         (tmp_path / "docs" / name).write_text(text, encoding="utf-8")
-        index.read(silent)
-        index.embed(store, silent)
+        index.read(unseen)
+        index.embed(store, unseen)
         assert search(query) == found
     for name in (*edited, "one.md"):
         (tmp_path / "docs" / name).unlink()
-    index.read(silent)
-    index.embed(store, silent)
+    index.read(unseen)
+    index.embed(store, unseen)
     assert search(query) == found
 
 
@@ -135,7 +131,7 @@ def test_passages_beside_a_good_one_gain(tmp_path: Path, embedder: Embedder) -> 
         for n, text in enumerate(parts)
     ]
     with closing(Store("beside", tmp_path / "index", RetrievalConfig(), embedder)) as store:
-        store.hold(passages, silent)
+        store.hold(passages, unseen)
         query = "mooring a yacht at the pontoon without a ticket"
         lent = Search(passages, store, RetrievalConfig(neighbours=(0.5,))).ranked(query)
         alone = Search(passages, store, RetrievalConfig(neighbours=())).ranked(query)
@@ -154,7 +150,7 @@ def test_diverse_passages_do_not_repeat_each_other(tmp_path: Path, embedder: Emb
         for n, text in enumerate(texts)
     ]
     with closing(Store("diverse", tmp_path / "index", RetrievalConfig(), embedder)) as store:
-        store.hold(passages, silent)
+        store.hold(passages, unseen)
         near = Search(passages, store, RetrievalConfig()).ranked("What does a berth cost?")
         wide = Search(passages, store, RetrievalConfig(diversity=0.7)).ranked(
             "What does a berth cost?"

@@ -12,6 +12,7 @@ import pytest
 
 from elenchus.config import RetrievalConfig
 from elenchus.errors import UserError
+from elenchus.progress import unseen
 from elenchus.records import Passage
 from retrieval.embedding import Embedder
 from retrieval.search import Search
@@ -21,10 +22,6 @@ PASSAGES = [
     Passage(document_id="d", source="a.md", start=n, end=n + 1, heading=("Rules",), text=text)
     for n, text in enumerate(("A ladder must be tied.", "Paint must dry for 9 hours."))
 ]
-
-
-def silent(*counts: int) -> None:
-    """Progress that nobody looks at."""
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +55,7 @@ def test_a_server_holds_and_finds_passages(server: str, tmp_path: Path, embedder
     for attempt in range(2):  # as two runs of a domain use it
         with closing(Store("port", tmp_path / f"{attempt}", config, embedder)) as store:
             assert store.count() == (2 if attempt else 0)
-            store.hold(PASSAGES, silent)
+            store.hold(PASSAGES, unseen)
             search = Search(PASSAGES, store, config)
             assert search("Must a ladder be tied?")[0] == PASSAGES[0]
             found = search.ranked("ladder", "a.md")
@@ -77,7 +74,7 @@ def test_tenants_and_databases_are_kept_apart(
     httpx.post(databases, json={"name": "rules"}).raise_for_status()
     config = RetrievalConfig(chroma=server, tenant="team", database="rules")
     with closing(Store("apart", tmp_path, config, embedder)) as store:
-        store.hold(PASSAGES, silent)
+        store.hold(PASSAGES, unseen)
         assert store.count() == 2
     with closing(Store("apart", tmp_path, RetrievalConfig(chroma=server), embedder)) as store:
         assert store.count() == 0

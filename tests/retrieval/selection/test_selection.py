@@ -19,11 +19,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from elenchus.errors import NothingLoaded, UserError
+from elenchus.progress import Unseen
 from graphs.config import DomainConfig, validate
-from retrieval.selection import calibration, passes, shards
+from retrieval.selection import precision as precisions
 from retrieval.selection import select as selection
+from retrieval.selection import shards, workers
+from retrieval.selection.report import SelectionReport
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 words = re.compile(r"\w+").findall
 OWN = words("""vessel master quay berth mooring harbour wharf cargo hull anchor pilot tide deck
 crane dock ballast buoy channel tug lighter""")
@@ -88,7 +91,7 @@ def home(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def select(home: Path, out: str = "out", progress: Any = None, **settings: Any) -> dict[str, Any]:
+def select(home: Path, out: str = "out", progress: Any = None, **settings: Any) -> SelectionReport:
     return selection.select(config(home, **settings), home, home / out, progress or Quiet())
 
 
@@ -104,18 +107,18 @@ def test_what_is_hidden_is_found(home: Path) -> None:
     found = list(selection.read(home / "out"))
     assert len(hidden & {s.text for s in found}) >= 0.9 * len(hidden)
     assert sum(s.text in hidden for s in found) >= 0.8 * len(found)
-    assert report["share"] == pytest.approx(0.1, abs=0.05)
+    assert report.share == pytest.approx(0.1, abs=0.05)
     scores = [s.score for s in found]
     assert scores == sorted(scores, reverse=True)
-    assert report["selected"] == len(found)
-    assert report["tokens"] == sum(s.tokens for s in found)
-    assert [row["texts"] for row in report["sources"]] == [200, 200, 200]
+    assert report.selected == len(found)
+    assert report.tokens == sum(s.tokens for s in found)
+    assert [row.texts for row in report.sources] == [200, 200, 200]
     for s in found:  # a source names the row
         name, row = s.source.split("#")
         start = {"a.jsonl": 0, "b.jsonl.gz": 200, "c.parquet": 400}[Path(name).name]
         assert texts[start + int(row) - 1] == s.text
-    assert len(report["above"]) == len(report["below"]) == 10
-    assert sum(row["texts"] for row in report["histogram"]) == 600
+    assert len(report.above) == len(report.below) == 10
+    assert sum(row.texts for row in report.histogram) == 600
     written = (home / "out" / "report.md").read_text("utf-8")
     assert "general/c.parquet" in written
 
@@ -134,19 +137,31 @@ def test_rows_are_numbered_through_all_shards_of_a_file(
 def test_the_budget_is_filled_in_order_of_score(home: Path) -> None:
     whole = select(home, "whole", precision=0.5)
     texts = [s.text for s in selection.read(home / "whole")]
-    report = select(home, "some", precision=0.5, tokens=whole["tokens"] // 2)
+    report = select(home, "some", precision=0.5, tokens=whole.tokens // 2)
     some = [s.text for s in selection.read(home / "some")]
     assert some == texts[: len(some)]
-    assert report["tokens"] <= whole["tokens"] // 2
-    assert "budget" in report["cut"]["why"]
-    assert report["below"][0]["text"] == texts[len(some)][:300]
+    assert report.tokens <= whole.tokens // 2
+    assert "budget" in report.cut.why
+    assert report.below[0].text == texts[len(some)][:300]
 
 
 def test_a_budget_alone_decides_alone(home: Path) -> None:
     precise = select(home, "precise", precision=1.0, tokens=2000)
     report = select(home, "budget", tokens=2000)
-    assert precise["tokens"] < report["tokens"] <= 2000
-    assert report["cut"]["why"].startswith("where the budget")
+    assert precise.tokens < report.tokens <= 2000
+    assert report.cut.why.startswith("where the budget")
+
+
+def test_the_report_is_versioned_json(home: Path) -> None:
+    report = select(home, precision=0.5)
+    written = json.loads((home / "out" / "report.json").read_text("utf-8"))
+    assert SelectionReport.model_validate(written) == report
+    assert list(written) == list(SelectionReport.model_fields)
+    assert written["version"] == 1
+    assert written["histogram"][0].keys() == {"from", "to", "texts", "selected"}
+    assert written["sources"][0].keys() == {"source", "texts", "selected", "tokens"}
+    earlier = {key: value for key, value in written.items() if key != "version"}
+    assert SelectionReport.model_validate(earlier) == report
 
 
 def test_dsir_is_another_method(home: Path) -> None:
@@ -179,8 +194,9 @@ import os, signal, sys
 from pathlib import Path
 sys.path[:0] = {paths!r}
 from test_selection import Quiet, config
-from retrieval import passes, selection, shards
-shards.PIECE, passes.SMALL = 10_000, 0
+from retrieval.selection import select as selection
+from retrieval.selection import shards, workers
+shards.PIECE, workers.SMALL = 10_000, 0
 home = Path({home!r})
 def told():
     if len(list((home / "killed" / "scores").glob("*.parquet"))) >= 2:
@@ -217,7 +233,7 @@ def test_a_kill_costs_no_finished_shard(
 
 def test_several_processes_find_the_same(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shards, "PIECE", 20_000)
-    monkeypatch.setattr(passes, "SMALL", 0)
+    monkeypatch.setattr(workers, "SMALL", 0)
     select(home, "one")
     select(home, "two", workers=2)
     first, second = (home / name / "selected.parquet" for name in ("one", "two"))
@@ -225,18 +241,13 @@ def test_several_processes_find_the_same(home: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_a_process_that_is_killed_is_told(home: Path) -> None:
-    job = passes.Job(0, shards.Shard("a", config(home).selection.general[0]), str(home), 1000)
+    source = config(home).selection.general[0]
+    job = workers.Job(0, shards.Shard("a", source, size=workers.SMALL), 1000)
     with pytest.raises(UserError, match="the same command goes on"):
-        list(
-            passes.in_processes(_dies, [job._replace(shard=_large(job))] * 2, 2, lambda read: None)
-        )
+        list(workers.run(_dies, None, [job] * 2, 2, Unseen(), "Read"))
 
 
-def _large(job: passes.Job) -> shards.Shard:
-    return shards.Shard(job.shard.name, job.shard.source, size=passes.SMALL)
-
-
-def _dies(job: passes.Job, tell: Any) -> None:
+def _dies(shared: None, job: workers.Job, tell: Any) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
@@ -251,9 +262,9 @@ def test_tests_are_left_out_and_told(home: Path) -> None:
     texts = {s.text for s in selection.read(home / "out")}
     assert not texts & set(tested)
     assert texts & hidden  # what shares two words with a test is none
-    (row,) = [row for row in report["left_out"] if row["why"] == "contains a test's text"]
-    assert row["count"] == 3
-    assert len(row["examples"]) == 3
+    (row,) = [row for row in report.left_out if row.why == "contains a test's text"]
+    assert row.count == 3
+    assert len(row.examples) == 3
 
 
 def test_near_duplicates_go_and_the_next_best_come(home: Path) -> None:
@@ -264,11 +275,11 @@ def test_near_duplicates_go_and_the_next_best_come(home: Path) -> None:
     found = [s.text for s in selection.read(home / "out")]
     for t in hidden:
         assert not {t, f"{t} again"} <= set(found)
-    (row,) = [row for row in report["left_out"] if row["why"] == "near-duplicate"]
-    assert row["count"] > 0.7 * len(copies)
-    budget = report["tokens"] * 2 // 3
+    (row,) = [row for row in report.left_out if row.why == "near-duplicate"]
+    assert row.count > 0.7 * len(copies)
+    budget = report.tokens * 2 // 3
     full = select(home, "full", precision=0.5, near_duplicate=0.7, tokens=budget)
-    assert full["tokens"] > budget - 100
+    assert full.tokens > budget - 100
 
 
 def test_what_teaches_little_goes(home: Path) -> None:
@@ -288,8 +299,8 @@ def test_what_teaches_little_goes(home: Path) -> None:
     report = selection.select(settings, home, home / "out", Quiet(), (), rate)
     found = list(selection.read(home / "out"))
     assert len(asked) == 60
-    assert report["ratings"]["used"] == 59
-    assert report["ratings"]["correlation"] > 0.8
+    assert report.ratings.used == 59
+    assert report.ratings.correlation > 0.8
     rated = [s for s in found if s.text in asked[1:]]
     assert rated and all(why in s.text and s.value == 5 for s in rated)
     assert all(s.value is not None and s.value >= 3 for s in found)
@@ -304,9 +315,9 @@ def test_bad_rows_are_told_and_bad_corpora_refused(home: Path) -> None:
         file.write(b'{"text": "half\n{"body": "x"}\n{"text": "\xff"}\n')
     (home / "general" / "b.parquet").write_bytes(b"PAR1 is all there is")
     report = select(home)
-    counts = {row["why"]: row["count"] for row in report["left_out"]}
+    counts = {row.why: row.count for row in report.left_out}
     assert counts | {"broken JSON": 1, "wrong columns": 1, "wrong encoding": 1} == counts
-    assert [row["source"] for row in report["unreadable"]] == ["general/b.parquet"]
+    assert [row.source for row in report.unreadable] == ["general/b.parquet"]
     (home / "broken").mkdir()
     (home / "broken" / "a.jsonl").write_text("no json\n" * 30, encoding="utf-8")
     for name, says in (("broken", "30 broken JSON"), ("general/b.parquet", "nothing can be read")):
@@ -334,23 +345,23 @@ def test_a_corpus_without_such_text_gives_nothing_and_says_so(home: Path) -> Non
     rng = random.Random(1)
     write_lines(home / "general" / "a.jsonl", [text(rng, OTHER) for _ in range(500)])
     report = select(home, precision=0.95)
-    assert report["selected"] == 0
-    assert "selection.precision lower" in report["cut"]["why"]
-    assert len(report["below"]) == 10
+    assert report.selected == 0
+    assert "selection.precision lower" in report.cut.why
+    assert len(report.below) == 10
     assert list(selection.read(home / "out")) == []
 
 
 @pytest.mark.parametrize("share", [0.02, 0.2, 0.6])
-def test_calibration_on_margins_of_known_origin(share: float) -> None:
+def test_precision_on_margins_of_known_origin(share: float) -> None:
     rng = np.random.default_rng(0)
     count = 50_000
     mine = rng.random(count) < share
     margins = np.where(mine, rng.normal(4, 1, count), rng.normal(0, 1, count))
-    counts = np.bincount(calibration.bins(margins), minlength=calibration.BINS)
-    found = calibration.calibrated(rng.normal(4, 1, 300), counts, counts)
+    counts = np.bincount(precisions.bins(margins), minlength=precisions.BINS)
+    found = precisions.estimate(rng.normal(4, 1, 300), counts, counts)
     assert found.share == pytest.approx(share, rel=0.25)
     for precision in (0.7, 0.9):
-        above = calibration.bins(margins) >= found.cut(precision, None)
+        above = precisions.bins(margins) >= found.cut(precision, None)
         assert mine[above].mean() == pytest.approx(precision, abs=0.08) or share > precision - 0.2
     assert (np.diff(found.scores) >= 0).all()
     some = found.cut(0, 1000)

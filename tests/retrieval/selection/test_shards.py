@@ -18,7 +18,7 @@ from retrieval.selection.shards import Counts, Shard
 
 
 def read(folder: Path, longest: int = 1 << 20, **source: str) -> tuple[list[str], Counts]:
-    found, refused = shards.found([SourceConfig(**source)], folder, "selection.general")
+    found, refused = shards.find([SourceConfig(**source)], folder, "selection.general")
     assert not refused
     counts, texts = Counts(), []
     for shard in found:
@@ -96,7 +96,9 @@ def test_broken_rows_are_counted_and_the_rest_is_read(tmp_path: Path) -> None:
         "broken JSON": 2, "empty": 3, "no text in the column": 1, "wrong columns": 1,
         "wrong encoding": 1,
     }  # fmt: skip
-    assert counts.examples["wrong encoding"] == ["a.jsonl, row 9: not UTF-8 (byte 14)"]
+    assert counts.examples["wrong encoding"] == [
+        "a.jsonl, row 9: it is not UTF-8 (byte 14 of the line)"
+    ]
     (tmp_path / "b.jsonl").write_bytes(rows[6])
     assert read(tmp_path, path="b.jsonl", encoding="latin-1")[0] == ["Straße"]
 
@@ -137,12 +139,21 @@ def test_files_that_cannot_be_read_are_told(tmp_path: Path) -> None:
     pq.write_table(pa.table({"body": ["x"]}), tmp_path / "b.parquet")
     (tmp_path / "c.pdf").write_bytes(b"%PDF")
     (tmp_path / "d").write_bytes(b"?")
-    found, refused = shards.found([SourceConfig(path=".")], tmp_path, "selection.general")
+    found, refused = shards.find([SourceConfig(path=".")], tmp_path, "selection.general")
     assert not found
     assert [r.source for r in refused] == ["a.parquet", "b.parquet", "c.pdf", "d"]
     assert "no column 'text' among body" in refused[1].reason
     assert refused[3].reason == "no reader for files without a suffix"
     with pytest.raises(UserError, match=r"selection.general: .* does not exist"):
-        shards.found([SourceConfig(path="none")], tmp_path, "selection.general")
+        shards.find([SourceConfig(path="none")], tmp_path, "selection.general")
     with pytest.raises(UserError, match="not the loader"):
-        shards.found([SourceConfig(loader="mbox")], tmp_path, "selection.general")
+        shards.find([SourceConfig(loader="mbox")], tmp_path, "selection.general")
+
+
+def test_columns_that_hold_no_text(tmp_path: Path) -> None:
+    columns = {"text": pa.array([b'{"text": "x"}', b"y"], "binary")}
+    pq.write_table(pa.table(columns), tmp_path / "a.parquet")
+    texts, counts = read(tmp_path, path="a.parquet")
+    assert not texts
+    assert counts.left_out == {"no text in the column": 2}
+    assert counts.examples["no text in the column"][0] == "a.parquet, row 1: bytes"
