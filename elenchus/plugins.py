@@ -44,7 +44,8 @@ class Registry(Generic[Part]):
             return cast(Part, pkgutil.resolve_name(self._built_in[name]))
         if name not in self._added:
             near = difflib.get_close_matches(name, self.names(), n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(self.names()) or 'none'}"
+            known = f"known: {', '.join(self.names()) or 'none'}"
+            hint = f"did you mean {near[0]!r}?" if near else known
             raise UserError(f"there is no {self.what} {name!r}; {hint}")
         point = self._added[name]
         try:
