@@ -1,8 +1,8 @@
-"""The author: writes text to learn.
+"""The author: writes texts to learn.
 
-`compare` closes a passage about several problems. The others make what the method is compared with:
+`compare` closes a passage about several problems. The others write the texts of the baselines:
 `paraphrase` rewrites passages; `entities` and `relate` are the two calls of EntiGraph (arXiv
-2409.07431, section 2): list a document's entities, then retell it for groups of them.
+2409.07431, section 2), which lists a document's entities and then retells it for groups of them.
 """
 
 from collections.abc import Sequence
@@ -30,19 +30,19 @@ class Entities(BaseModel):
 
 
 class Author:
-    """Writes from what its prompt holds alone. All methods raise CallFailed."""
+    """Writes texts from its prompts alone. All methods raise CallFailed."""
 
     def __init__(self, caller: Caller, subject: Subject) -> None:
         self._caller = caller
         self._settings = subject.settings
 
     async def paraphrase(self, passage: Passage, variation: int) -> Text:
-        """One passage in other words."""
+        """Write a passage in other words."""
         user = fence_passages([passage]) + "\n" + fence("variation", str(variation))
         return await self._written("paraphrase", user, [passage])
 
     async def entities(self, passages: Sequence[Passage]) -> Entities:
-        """The entities of a document, given as its passages, and its summary."""
+        """Return the entities of a document, given as its passages, and a summary."""
         prompt = render("author", "entities", fence_passages(list(passages)), **self._settings)
         reply, _ = await self._caller.parsed(prompt, Entities)
         return reply
@@ -50,16 +50,16 @@ class Author:
     async def relate(
         self, passages: Sequence[Passage], entities: Sequence[str], variation: int
     ) -> Text:
-        """A document retold for two or three of its entities, with how they interact."""
+        """Retell a document for two or three of its entities, with how they interact."""
         blocks = [fence("entity", entity) for entity in entities]
         blocks.append(fence("variation", str(variation)))
         user = "\n".join((fence_passages(list(passages)), *blocks))
         return await self._written("relate", user, passages)
 
     async def compare(self, explained: Sequence[tuple[str, str]]) -> Text:
-        """A paragraph on what questions share and what is unique to each.
+        """Write a paragraph on what questions share, and what is unique to each.
 
-        Each is given with the paragraph that explains it (arXiv 2406.16694, section 3).
+        Each comes with the paragraph that explains it (arXiv 2406.16694, section 3).
         """
         blocks = []
         for question, paragraph in explained:

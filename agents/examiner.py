@@ -4,7 +4,7 @@ from pydantic import BaseModel, ConfigDict, field_validator
 
 from agents.prompting import Subject, fence, fence_passages, flat, neutral, render
 from elenchus.records import Passage, Point, Question, QuestionKind, Seed, Style
-from models.calls import Caller, Prompt
+from models.calls import Caller
 
 
 class SurveyedPoint(BaseModel):
@@ -39,14 +39,14 @@ class Proposal(BaseModel):
 
 
 class Examiner:
-    """Writes questions about points. It never sees the student's prompt, only its mistakes."""
+    """Writes questions about points. It sees the student's mistakes, never its prompt."""
 
     def __init__(self, caller: Caller, subject: Subject) -> None:
         self._caller = caller
         self._settings = subject.settings
 
     async def survey(self, passage: Passage) -> list[Point]:
-        """The points of a passage; one whose quote does not occur in it is a recorded failure.
+        """Return the points of a passage; one whose quote is not in it is left out, and recorded.
 
         Raises:
             CallFailed: the reply could not be parsed.
@@ -54,53 +54,49 @@ class Examiner:
         prompt = render("examiner", "survey", fence_passages([passage]), **self._settings)
         reply, call = await self._caller.parsed(prompt, Survey)
         text = flat(neutral(passage.text))
-        found = [p for p in reply.points if p.quote.strip() and flat(p.quote) in text]
-        if len(found) < len(reply.points):
+        quoted = [p for p in reply.points if p.quote.strip() and flat(p.quote) in text]
+        if len(quoted) < len(reply.points):
             self._caller.failed(prompt, "false-quote", "", call)
         return [
             Point(passage_id=passage.id, quote=p.quote, topic=p.topic, kinds=tuple(p.kinds))
-            for p in found
+            for p in quoted
             if p.kinds
         ]
 
     async def propose(
         self, seed: Seed, point: Point, passages: list[Passage], style: Style
     ) -> Question:
-        """A first question on a point; CallFailed when the reply could not be parsed."""
-        prompt = self._prompt("propose", seed, point, passages, style, "")
-        return await self._question(prompt, seed, passages, style, None)
+        """Write a first question on a point; CallFailed where the reply could not be parsed."""
+        return await self._question("propose", seed, point, passages, style)
 
     async def revise(
         self, seed: Seed, point: Point, passages: list[Passage], question: Question, critique: str
     ) -> Question:
-        """A harder question on the same point, in the light of a critique."""
-        blocks = "\n" + fence("question", question.text) + "\n" + fence("critique", critique)
-        prompt = self._prompt("revise", seed, point, passages, question.style, blocks)
-        return await self._question(prompt, seed, passages, question.style, question.id)
-
-    def _prompt(
-        self, task: str, seed: Seed, point: Point, passages: list[Passage], style: Style, more: str
-    ) -> Prompt:
-        user = "\n".join(
-            (
-                fence_passages(passages),
-                fence("point", point.quote),
-                fence("kind", seed.kind),
-                fence("style", style),
-                fence("variation", str(seed.variation)),
-                fence("asked", "\n".join(seed.asked)),
-            )
-        )
-        return render("examiner", task, user + more, **self._settings)
+        """Write a harder question on the same point, in the light of a critique."""
+        more = (fence("question", question.text), fence("critique", critique))
+        style, parent_id = question.style, question.id
+        return await self._question("revise", seed, point, passages, style, more, parent_id)
 
     async def _question(
         self,
-        prompt: Prompt,
+        task: str,
         seed: Seed,
+        point: Point,
         passages: list[Passage],
         style: Style,
-        parent_id: str | None,
+        more: tuple[str, ...] = (),
+        parent_id: str | None = None,
     ) -> Question:
+        blocks = (
+            fence_passages(passages),
+            fence("point", point.quote),
+            fence("kind", seed.kind),
+            fence("style", style),
+            fence("variation", str(seed.variation)),
+            fence("asked", "\n".join(seed.asked)),
+            *more,
+        )
+        prompt = render("examiner", task, "\n".join(blocks), **self._settings)
         reply, call = await self._caller.parsed(prompt, Proposal)
         return Question(
             text=reply.question,

@@ -1,4 +1,4 @@
-"""The expert: answers from retrieved passages, cites them, and abstains when they do not decide."""
+"""The expert: answers from retrieved passages, cites them, or abstains if they do not decide."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -23,7 +23,11 @@ class Reply(BaseModel):
 
 
 class Expert:
-    """Answers questions from what a search finds for them, and for what it asks to look up."""
+    """Answers questions from the passages of a search, and of further ones that it asks for.
+
+    Args:
+        look_ups: further searches at most, for an answer.
+    """
 
     def __init__(self, caller: Caller, search: Search, subject: Subject, look_ups: int) -> None:
         self._caller = caller
@@ -32,19 +36,19 @@ class Expert:
         self._settings = subject.settings
 
     async def answer(self, question: str) -> tuple[list[Answer], list[Passage]]:
-        """`expert.samples` answers to one question, and all passages they were given.
+        """Give `expert.samples` answers to a question; return them with all passages shown.
 
         Raises:
             CallFailed: a reply could not be parsed.
         """
-        first = await self._search(question)
+        passages = await self._search(question)
         samples = range(self._caller.config.samples)
-        made = await asyncio.gather(*(self._answer(question, first, n) for n in samples))
-        passages = {p.id: p for _, given in made for p in given}
-        return [answer for answer, _ in made], list(passages.values())
+        pairs = await asyncio.gather(*(self._answer(question, passages, n) for n in samples))
+        by_id = {p.id: p for _, shown in pairs for p in shown}
+        return [answer for answer, _ in pairs], list(by_id.values())
 
     async def explain(self, question: str) -> tuple[Answer, list[Passage]]:
-        """A paragraph that teaches how one question is answered, and the passages it was given.
+        """Write a paragraph that teaches how to answer a question; return the passages with it.
 
         Raises:
             CallFailed: the reply could not be parsed.
@@ -54,15 +58,15 @@ class Expert:
     async def _answer(
         self, question: str, passages: list[Passage], sample: int, task: str = "answer"
     ) -> tuple[Answer, list[Passage]]:
-        """One answer; while the expert asks to look something up, it is searched for and added."""
+        """Give one answer; as long as the expert asks to look something up, passages are added."""
         for look_ups_left in range(self._look_ups, -1, -1):
             user = fence("question", question) + "\n" + fence_passages(passages)
             prompt = render("expert", task, user, **self._settings)
             reply, call = await self._caller.parsed(prompt, Reply, sample)
             if not reply.look_up or not look_ups_left:
                 break
-            found = await self._search(reply.look_up)
-            passages = list({p.id: p for p in (*passages, *found)}.values())
+            looked_up = await self._search(reply.look_up)
+            passages = list({p.id: p for p in (*passages, *looked_up)}.values())
         answer = Answer(
             text=reply.answer,
             citations=tuple(reply.citations),
@@ -75,7 +79,7 @@ class Expert:
 
 
 def false_citation(answer: Answer, passages: list[Passage]) -> str | None:
-    """Why an answer's citations do not hold, or None: each quote must occur where it says."""
+    """Say why an answer's citations do not hold; None where each quote occurs in its passage."""
     texts = {passage.id: flat(neutral(passage.text)) for passage in passages}
     if not answer.citations:
         return "the answer cites nothing"

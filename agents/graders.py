@@ -1,7 +1,7 @@
 """The seam of a grader: says how good answers are beside the gold one.
 
 `agents/judge.py` asks a model, `agents/matchers.py` needs none. A further one is a class, and a
-line here, or an entry point of an installed package in the group `elenchus.graders`.
+line here or an entry point of an installed package in the group `elenchus.graders`.
 """
 
 from collections.abc import Sequence
@@ -17,13 +17,13 @@ class Grader(Protocol):
     """Grades answers to a question."""
 
     def __init__(self, caller: Caller, subject: Subject) -> None:
-        """Take the caller of the grader's model, for graders that ask one, and the subject."""
+        """Take the caller of the grader's model, which not all graders ask, and the subject."""
 
     async def grade(self, question: str, gold: str, answers: Sequence[str]) -> Verdict:
         """Grade all answers beside the gold one.
 
         Raises:
-            CallFailed: a model was asked, and its reply could not be used.
+            CallFailed: a model's reply could not be used.
         """
 
 

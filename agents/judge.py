@@ -19,22 +19,23 @@ class Grading(BaseModel):
 
 
 class Judge:
-    """Grades by comparison only: it is shown no passages."""
+    """Grades by comparison alone: it is shown no passages."""
 
     def __init__(self, caller: Caller, subject: Subject) -> None:
-        self._caller, self._subject = caller, subject
+        self._caller = caller
+        self._settings = subject.settings
 
     async def grade(self, question: str, gold: str, answers: Sequence[str]) -> Verdict:
-        """Grade all answers beside the gold one; the gap is computed here, not asked for.
+        """Grade all answers beside the gold one; the gap is computed from the grades.
 
         Raises:
-            CallFailed: the reply could not be parsed, or has not one grade for each answer.
+            CallFailed: the reply could not be parsed, or lacks a grade for each answer.
         """
         blocks = [fence("question", question), fence("expert", gold)]
         blocks += [fence("student", text, n=str(n)) for n, text in enumerate(answers, 1)]
-        prompt = render("grader", "grade", "\n".join(blocks), **self._subject.settings)
+        prompt = render("grader", "grade", "\n".join(blocks), **self._settings)
         reply, call = await self._caller.parsed(prompt, Grading)
         if len(reply.grades) != len(answers):
-            counted = f"{len(reply.grades)} grades for {len(answers)} answers"
-            raise self._caller.failed(prompt, "unusable", counted, call)
+            detail = f"{len(reply.grades)} grades for {len(answers)} answers"
+            raise self._caller.failed(prompt, "unusable", detail, call)
         return verdict(reply.grades, reply.missed, reply.critique, call.id)

@@ -1,7 +1,7 @@
-"""Prompts: templates from the folder prompts/, and data fenced so that it stays data.
+"""Prompts: templates of the folder prompts/, and fences around data, so that it stays data.
 
-A template is the system message; the user message is fenced blocks made here. Nothing from a
-document or a model ever enters a template.
+A template is the system message, fenced blocks are the user message. Nothing that documents or
+models say ever enters a template.
 """
 
 import functools
@@ -16,8 +16,8 @@ from models.blocks import TAGS
 from models.calls import Prompt
 
 FOLDER = Path(__file__).resolve().parent.parent / "prompts"
-# Our own tags, and the marks by which chat templates usually divide turns: which ones a server's
-# model has is not known. One in this process has its own broken besides (`models/templates.py`).
+# Our tags, and the usual marks between turns in chat templates: those of a server's model are
+# unknown. Those of a local model are known, and broken as well (`models/templates.py`).
 _MARK = re.compile(
     rf"<(?=\s*/?\s*(?:{'|'.join(TAGS)})\b|[|｜][^<>|｜\s]+[|｜]>|/?s>|(?:start|end)_of_turn>)"
     r"|\[(?=/?INST\])",
@@ -27,42 +27,42 @@ _MARK = re.compile(
 
 @dataclass(frozen=True)
 class Subject:
-    """What a domain is about, and the language of questions and answers: part of every prompt."""
+    """The subject of a domain, and the language of questions and answers: in every prompt."""
 
     title: str
     language: str
 
     @property
     def settings(self) -> dict[str, str]:
-        """The settings of a template."""
+        """The settings of a template that come from the domain."""
         return {"title": self.title, "language": self.language}
 
 
 def render(role: str, task: str, user: str, **settings: str) -> Prompt:
-    """Fill prompts/ROLE/TASK.md with settings (never with documents) and add the user message."""
+    """Fill prompts/ROLE/TASK.md with settings, never with documents, and add the user message."""
     text, sha256 = _template(role, task)
     system = Message(role="system", content=Template(text).substitute(settings))
     return Prompt(role, task, sha256, (system, Message(role="user", content=user)))
 
 
 def fence(tag: str, text: str, **attributes: str) -> str:
-    """A block `<tag …>text</tag>` that its text cannot close or imitate."""
+    """Return a block `<tag …>text</tag>`, which the text can neither close nor imitate."""
     named = "".join(f' {name}="{_attribute(value)}"' for name, value in attributes.items())
     return f"<{tag}{named}>\n{neutral(text)}\n</{tag}>"
 
 
 def neutral(text: str) -> str:
-    """The text with the opening bracket of what looks like our tags or a model's marks replaced."""
+    """Return a text in which nothing looks like our tags or the marks of a chat template."""
     return _MARK.sub("‹", text)
 
 
 def flat(text: str) -> str:
-    """The text with each run of white space as one space: quotes are compared so."""
+    """Return a text with single spaces for white space: the form in which quotes are compared."""
     return " ".join(text.split())
 
 
 def fence_passages(passages: list[Passage]) -> str:
-    """One block for each passage, with its id and heading path."""
+    """Return a block for each passage, with its id and the path of its headings."""
     return "\n".join(
         fence("passage", p.text, id=p.id, heading=" > ".join(p.heading)) for p in passages
     )

@@ -1,11 +1,11 @@
-"""The expert as a judge of texts: how much somebody who learns a domain would learn from one."""
+"""The rater: the expert says how much somebody who learns a domain would learn from a text."""
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from agents.prompting import Subject, fence, render
 from models.calls import Caller
 
-SHOWN = 8000  # characters of a text; more of it would say little more
+SHOWN = 8000  # characters of a text: more would change little
 
 
 class Rating(BaseModel):
@@ -17,14 +17,14 @@ class Rating(BaseModel):
 
 
 class Rater:
-    """Rates the educational value of a text by the text alone."""
+    """Rates the educational value of a text, by the text alone."""
 
     def __init__(self, caller: Caller, subject: Subject) -> None:
         self._caller = caller
         self._settings = subject.settings
 
     async def rate(self, text: str) -> tuple[float, str]:
-        """The educational value of a text, of 0 to 5, and the reason.
+        """Return the educational value of a text, from 0 to 5, and the reason.
 
         Raises:
             CallFailed: the reply could not be parsed.

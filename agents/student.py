@@ -8,29 +8,29 @@ from models.calls import Caller, Prompt
 
 
 def prompted(subject: Subject, question: str) -> Prompt:
-    """Return the one prompt for asking, training and testing, so that they never differ."""
+    """Return the one prompt for asking, training and exams, so that they never differ."""
     return render("student", "answer", question, **subject.settings)
 
 
 class Student:
-    """Answers closed book, with the adapter that its model has on."""
+    """Answers closed book, with the adapter that its model has."""
 
     def __init__(self, caller: Caller, subject: Subject) -> None:
         self._caller = caller
         self._subject = subject
 
     def prompt(self, question: str) -> Prompt:
-        """What the student is asked."""
+        """Return the prompt of a question."""
         return prompted(self._subject, question)
 
     async def answer(self, question: str) -> list[Answer]:
-        """`student.samples` answers to one question."""
+        """Give `student.samples` answers to a question."""
         prompt = self.prompt(question)
         samples = range(self._caller.config.samples)
         return list(await asyncio.gather(*(self._ask(prompt, n) for n in samples)))
 
     async def take(self, messages: tuple[Message, ...]) -> Answer:
-        """One answer to an exam item's messages."""
+        """Give one answer to the messages of an exam item."""
         template = self.prompt("")
         return await self._ask(Prompt("student", "answer", template.sha256, messages), 0)
 

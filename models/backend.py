@@ -1,7 +1,7 @@
-"""Where models come from: "provider:model" names a backend, and what it calls the model.
+"""The seam of a backend: the models of one provider, which "provider:model" names.
 
 A backend says how its models are asked, where their weights lie, what training on them begins with,
-and what they are. Everything else in the program asks it, and knows no provider by name.
+and what kind of models they are. The rest of the program asks it, and knows no provider by name.
 """
 
 from abc import ABC, abstractmethod
@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from langchain_core.messages import AIMessage
     from langchain_core.runnables import Runnable
 
-Exchange = tuple[tuple[Message, ...], str]  # what a model is asked, and the answer
+Exchange = tuple[tuple[Message, ...], str]  # a prompt, and the answer to it
 
 
 @dataclass(frozen=True)
 class Model:
-    """A chat model with the identity that its calls are cached under.
+    """A chat model, with the identity under which its calls are cached.
 
-    `seeded` models take a `seed` with each call and answer the same to the same seed.
+    A `seeded` model takes a `seed` with each call, and answers the same to the same seed.
     """
 
     chat: "Runnable[Any, AIMessage]"
@@ -36,19 +36,19 @@ class Model:
     aclose: Callable[[], Awaitable[None]] | None = None
 
     async def close(self) -> None:
-        """Close the connections to a server, where there are some."""
+        """Close the connections to a server, if there are any."""
         if self.aclose is not None:
             await self.aclose()
 
 
 class General(Protocol):
-    """What a student can do before it is adapted: measured as the general exam, and replayed."""
+    """What a student can do before it is adapted, which the general exam measures."""
 
     def exam(self, count: int, seed: int) -> Sequence[Exchange]:
         """Return so many questions with their answers."""
 
     def replay(self, count: int, seed: str) -> Sequence[Exchange]:
-        """Return so many samples to mix into a training, none of them in the exam."""
+        """Return so many samples to mix into a training; none of them is in the exam."""
 
 
 class Backend(ABC):
@@ -57,10 +57,10 @@ class Backend(ABC):
     Attributes:
         local: they run in this process, so there is no server to look at.
         free: their calls cost nothing.
-        constant: a call without options is answered alike each time, and at once: there is nothing
-            to compare in two answers, and nothing is lost with a run that asked no other model.
-        reads_system: whether they read more than the last message of a prompt.
-        limits: how fast they may be asked, where the configuration does not say.
+        constant: they answer a call without options at once, and always alike. So two answers need
+            no comparison, and nothing is lost with a run that asked no other model.
+        reads_system: they read more than the last message of a prompt.
+        limits: their rate limits where the configuration has none.
     """
 
     local = False
@@ -71,58 +71,55 @@ class Backend(ABC):
 
     @abstractmethod
     def chat(self, config: ModelConfig, trained: Path | None = None) -> Model:
-        """Make the chat model, as trained where `trained` is given.
+        """Make a chat model.
 
-        That is the folder of a LoRA, which is put on, or of a whole model, which is taken instead.
+        Args:
+            trained: the folder of a LoRA to load with it, or of a whole model to load instead.
 
         Raises:
             UserError: its package, key or weights are missing, or it has no such option.
         """
 
     def look(self, config: ModelConfig) -> int | None:
-        """Ask a server, without paying, whether it serves the model; its context, if it tells.
+        """Look a model up on its server, which costs nothing; its context, if the server tells it.
 
         Raises:
-            UserError: no answer, a wrong address or key, or another model.
+            UserError: the address, the key or the name of the model is wrong, or nobody answers.
         """
         return None
 
     def weights(self, config: ModelConfig) -> Path:
-        """Return the folder of the weights to train.
-
-        Raises:
-            UserError: the model has none here.
-        """
+        """Return the folder of the weights to train; UserError where the model has none here."""
         raise UserError(
             f"student.model is {config.model}, which has no local weights to train; use hf:FOLDER, "
             "or training.enabled=false for a dataset to train it on elsewhere"
         )
 
     def training_defaults(self, config: ModelConfig) -> Mapping[str, Mapping[str, Any]]:
-        """Return settings, by section, that training on the model begins with."""
+        """Return the defaults of training on the model, by section of the configuration."""
         return {}
 
     def max_new_tokens(self, config: ModelConfig) -> int | None:
-        """Return the longest answer in tokens; None where that is the server's affair."""
+        """Return the longest answer in tokens; None where the server decides."""
         return None
 
     def general(self, config: ModelConfig) -> General | None:
-        """Return what the model can do already, where that is known."""
+        """Return what the model can do already; None where that is unknown."""
         return None
 
     def placed(self, model: str) -> str:
-        """Return the name of a model, with the whole path where it is a folder's."""
+        """Return the name of a model, with an absolute path where it names a folder."""
         return model
 
-    def release(self) -> None:  # noqa: B027  # most have nothing to let go of
-        """Let go of loaded models; they are loaded again when they are asked."""
+    def release(self) -> None:  # noqa: B027  # most have nothing to release
+        """Free the memory of loaded models; they are loaded again when they are asked."""
 
     def offline_models(self) -> Sequence[str]:
-        """Return the names of models that come with the program; `doctor` loads each."""
+        """Return the names of models that come with the program; `doctor` loads each of them."""
         return ()
 
 
-OTHERS = "langchain"  # what has no backend of its own
+OTHERS = "langchain"  # the backend of providers that have none of their own
 BACKENDS: Registry[type[Backend]] = Registry(
     "provider of models",
     "elenchus.models",
@@ -136,7 +133,7 @@ BACKENDS: Registry[type[Backend]] = Registry(
         OTHERS: "models.remote:LangChain",
     },
 )
-# The model of each role where the configuration leaves it open: what runs on any machine.
+# The models of roles for which the configuration names none: they run on any machine.
 DEFAULTS = {"student": "builtin:nano"}
 DEFAULT = "builtin:reader"
 
@@ -149,10 +146,10 @@ def backend(model: str) -> Backend:
 
 def make_model(config: ModelConfig, trained: Path | None = None) -> Model:
     """Make the model that a configuration names: see `Backend.chat`."""
-    own = backend(config.model)
-    if own.local and config.base_url is not None:
+    provider = backend(config.model)
+    if provider.local and config.base_url is not None:
         raise UserError(f"{config.model} runs in this process: leave base_url out")
-    return own.chat(config, trained)
+    return provider.chat(config, trained)
 
 
 def weights(config: ModelConfig) -> Path:
@@ -161,7 +158,7 @@ def weights(config: ModelConfig) -> Path:
 
 
 def checked_options(config: ModelConfig, known: Sequence[str]) -> dict[str, Any]:
-    """Return the options of a model in this process; UserError for one that it does not have."""
+    """Return the options of a local model; UserError for one that it does not have."""
     for key in config.options:
         if key not in known:
             raise UserError(f"{config.model} has no option {key!r}; it has: {', '.join(known)}")

@@ -1,7 +1,7 @@
-"""What a run may spend, and the orderly end when it has.
+"""The caps on what a run spends, and its orderly end when one is reached.
 
-A call is let in while nothing is used up. Once something is, no further call begins; those under
-way are seen to their end, so that nothing paid for is lost, and then the run stops.
+No call begins once a cap is reached. Those under way are seen to their end, so that nothing that is
+paid for is lost, and then the run stops.
 """
 
 import asyncio
@@ -20,7 +20,7 @@ Price = Callable[[str, int, int], float]
 
 @dataclass
 class Total:
-    """What was spent so far."""
+    """What has been spent."""
 
     calls: int = 0
     tokens: int = 0
@@ -36,8 +36,8 @@ class Budget:
     """The caps of a run and of its roles.
 
     Args:
-        spent: what the run has paid for before, when it is resumed.
-        price: USD of a model's tokens read and written.
+        spent: what a resumed run has spent before.
+        price: gives the USD of a model's tokens, read and written.
     """
 
     def __init__(
@@ -53,17 +53,17 @@ class Budget:
         self.total = Total()
         self._under_way = 0
         self._idle = asyncio.Event()
-        self._closed: tuple[str, str] | None = None  # the reason, and the cap that was used up
+        self._closed: tuple[str, str] | None = None  # the reason, and the cap that was reached
         for role, model, calls, read, written in spent:
             for total in (self.total, self._by_role[role]):
                 total.add(calls, read + written, price(model, read, written))
 
     @contextlib.asynccontextmanager
     async def spending(self, role: str) -> AsyncIterator[Callable[[Call], None]]:
-        """Let a call in; its answer is told to the function given, when it is in the ledger.
+        """Let a call begin; the value is a function that takes the call once it is in the ledger.
 
         Raises:
-            RunStopped: something is used up; all calls under way have ended.
+            RunStopped: a cap is reached, and all calls under way have ended.
         """
         if reason := self._closed or self._used_up(role):
             raise await self.stopped(*reason)
@@ -86,15 +86,15 @@ class Budget:
             yield spend
         finally:
             for total in both:
-                total.calls -= not answered  # what such a call cost, if anything, is not known
+                total.calls -= not answered  # what it cost, if anything, is unknown
             self._under_way -= 1
             if not self._under_way:
                 self._idle.set()
 
     async def stopped(self, reason: str, cap: str = "") -> RunStopped:
-        """Let no further call in, see those under way to their end; the exception to raise.
+        """See the calls under way to their end, and return the exception to raise.
 
-        Not for a call that is still under way itself.
+        No call begins any more. The caller must not be under way itself.
         """
         self._closed = self._closed or (reason, cap)
         if self._under_way:
@@ -102,7 +102,7 @@ class Budget:
         return RunStopped(*self._closed)
 
     def _used_up(self, role: str) -> tuple[str, str] | None:
-        """Return what is used up, in words, and the name of the cap; None when nothing is."""
+        """Return the cap that is reached, in words and by its name; None where none is."""
         minutes = (time.monotonic() - self._begun) / 60
         if self._caps.minutes is not None and minutes >= self._caps.minutes:
             return f"budget.minutes is used up ({self._caps.minutes:g})", "minutes"
@@ -113,12 +113,9 @@ class Budget:
 
 
 def _over(place: str, caps: CapsConfig, total: Total) -> tuple[str, str] | None:
-    if caps.calls is not None and total.calls >= caps.calls:
-        cap, amount = "calls", f"{total.calls} of {caps.calls}"
-    elif caps.tokens is not None and total.tokens >= caps.tokens:
-        cap, amount = "tokens", f"{total.tokens:,} of {caps.tokens:,}"
-    elif caps.usd is not None and total.usd >= caps.usd:
-        cap, amount = "usd", f"{total.usd:.2f} of {caps.usd:.2f}"
-    else:
-        return None
-    return f"budget.{place}{cap} is used up ({amount})", f"{place}{cap}"
+    for cap, form in (("calls", "d"), ("tokens", ",d"), ("usd", ".2f")):
+        spent, most = getattr(total, cap), getattr(caps, cap)
+        if most is not None and spent >= most:
+            amount = f"{spent:{form}} of {most:{form}}"
+            return f"budget.{place}{cap} is used up ({amount})", f"{place}{cap}"
+    return None

@@ -1,10 +1,11 @@
 """Servers of one's own that speak OpenAI's protocol (vLLM, llama.cpp, LM Studio), over aiohttp.
 
-At hundreds of calls a second, processor time bounds their rate (`benchmarks/orchestration.py`), and
-the openai package and the callbacks of LangChain's chat models take much of it. So such servers are
-spoken to directly; OpenAI itself is asked through its package.
+At hundreds of calls a second, processor time limits the rate (`benchmarks/orchestration.py`), and
+the openai package and the callbacks of LangChain's chat models take much of it. OpenAI itself is
+asked through its package.
 """
 
+import contextlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -38,7 +39,7 @@ ERRORS: dict[int, type[ModelError]] = {
     404: ModelNotFoundError,
     429: ModelRateLimitError,
 }
-# Of the request, beside what the configuration has keys for.
+# Fields of a request for which the configuration has no key of its own.
 OPTIONS = (
     "max_tokens", "max_completion_tokens", "top_p", "stop", "seed", "presence_penalty",
     "frequency_penalty", "logit_bias", "reasoning_effort", "extra_body",
@@ -47,10 +48,10 @@ OPTIONS = (
 
 @dataclass
 class CompatibleModel(Runnable[list[BaseMessage], AIMessage]):
-    """A model on such a server. Asked asynchronously, on one event loop.
+    """A model on such a server, to be asked on one event loop.
 
     Attributes:
-        options: further fields of each request; those in `extra_body` are fields too.
+        options: further fields of each request; those in `extra_body` are put beside them.
         timeout: seconds for a whole answer.
     """
 
@@ -79,13 +80,13 @@ class CompatibleModel(Runnable[list[BaseMessage], AIMessage]):
         return _reply(await self._post(body))
 
     async def _post(self, body: dict[str, Any]) -> str:
-        """The body of the answer.
+        """Return the body of the answer.
 
         Raises:
-            ModelError: the kind that LangChain has for what went wrong.
+            ModelError: of the class that LangChain has for what went wrong.
         """
         if self._session is None:
-            # How many are in flight is decided elsewhere (`models.rate_limits`).
+            # `models.rate_limits` limits the calls in flight.
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=0),
                 timeout=aiohttp.ClientTimeout(total=self.timeout),
@@ -112,31 +113,31 @@ class CompatibleModel(Runnable[list[BaseMessage], AIMessage]):
 
 
 def _proxy_to(url: str) -> str | None:
-    """The proxy that the environment names for an address, as it was when the server was looked at.
+    """Return the proxy that the environment names for an address; None where there is none.
 
-    aiohttp would ask for it at each call, and for passwords in a file besides (`trust_env`).
+    aiohttp (`trust_env`) would look for it at each call, and for passwords in a file as well.
     """
     address = urlsplit(url)
     if request.proxy_bypass(address.netloc.rpartition("@")[2]):
         return None
-    named = request.getproxies()
-    found = named.get(address.scheme) or named.get("all")
-    if not found:
+    proxies = request.getproxies()
+    proxy = proxies.get(address.scheme) or proxies.get("all")
+    if not proxy:
         return None
-    kind, _, _ = found.rpartition("://")
+    kind, _, _ = proxy.rpartition("://")
     if kind not in ("", "http", "https"):
         raise UserError(
             f"the environment names a proxy of kind {kind} for {address.hostname}: name an http:// "
             "one, or this host in NO_PROXY"
         )
-    return found if kind else f"http://{found}"
+    return proxy if kind else f"http://{proxy}"
 
 
 def _reply(text: str) -> AIMessage:
-    """What the body says, without thoughts; of a tool that was called, its arguments."""
+    """Return the content of a body without thoughts, or the arguments of a tool that was called."""
     try:
-        said = json.loads(text)
-        message, usage = said["choices"][0]["message"], said.get("usage") or {}
+        body = json.loads(text)
+        message, usage = body["choices"][0]["message"], body.get("usage") or {}
         calls: Sequence[Any] = message.get("tool_calls") or ()
         content = calls[0]["function"]["arguments"] if calls else message.get("content")
         if isinstance(content, list):
@@ -148,16 +149,14 @@ def _reply(text: str) -> AIMessage:
 
 
 def _refusal(answer: aiohttp.ClientResponse, text: str) -> ModelError:
-    """With `status_code`, `code` and `response`, as the openai package's errors have them."""
+    """Return an error with `status_code`, `code` and `response`, as the openai package has them."""
     usual = ModelAPIError if answer.status >= 500 else ModelInvalidRequestError
     code = None
-    try:
-        told = json.loads(text)["error"]
-        text, code = str(told["message"]), told.get("code")
-    except (ValueError, LookupError, TypeError, AttributeError):
-        pass  # not the protocol's form: the text as it is
-    error: Any = ERRORS.get(answer.status, usual)(f"{answer.status}: {text[:500]}")
-    error.status_code, error.code = answer.status, code
-    error.response = SimpleNamespace(headers=answer.headers)
-    found: ModelError = error
-    return found
+    # A text that has not the protocol's form is taken as it is.
+    with contextlib.suppress(ValueError, LookupError, TypeError, AttributeError):
+        refusal = json.loads(text)["error"]
+        text, code = str(refusal["message"]), refusal.get("code")
+    error = ERRORS.get(answer.status, usual)(f"{answer.status}: {text[:500]}")
+    response = SimpleNamespace(headers=answer.headers)
+    vars(error).update(status_code=answer.status, code=code, response=response)
+    return error

@@ -1,4 +1,4 @@
-"""What every chat model here does alike: messages by role, and a reply with its tokens."""
+"""Messages by role, and replies with their tokens, as every chat model here needs them."""
 
 from collections.abc import Iterable
 
@@ -15,16 +15,16 @@ ROLES = {"human": "user", "ai": "assistant", "system": "system"}
 
 
 def as_chat(messages: Iterable[BaseMessage]) -> list[dict[str, str]]:
-    """Messages as roles and contents; KeyError for one of another type."""
+    """Return messages as roles and contents; KeyError for one of another type."""
     return [{"role": ROLES[m.type], "content": str(m.text)} for m in messages]
 
 
 def as_reply(text: str, read: int, written: int) -> AIMessage:
-    """A reply, with the tokens that it took."""
+    """Return a reply with the numbers of tokens that were read and written."""
     usage = UsageMetadata(input_tokens=read, output_tokens=written, total_tokens=read + written)
     return AIMessage(content=text, usage_metadata=usage)
 
 
 def as_result(text: str, read: int, written: int) -> ChatResult:
-    """A reply as LangChain's chat models give it."""
+    """Return a reply in the form that LangChain's chat models give it."""
     return ChatResult(generations=[ChatGeneration(message=as_reply(text, read, written))])

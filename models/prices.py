@@ -1,4 +1,4 @@
-"""What models cost: the configuration's own prices, else a small table of published ones."""
+"""Prices of models: those of the configuration, else a small table of published ones."""
 
 from collections.abc import Mapping
 
@@ -6,8 +6,8 @@ from elenchus.config import LimitsConfig
 from elenchus.errors import UserError
 from models.backend import backend
 
-# USD a million tokens read and written, as they were reported in 2026. Prices change: look them up;
-# `models.NAME.usd_in` and `usd_out` in domain.yaml go before these.
+# USD for a million tokens read and written, as reported in 2026. Prices change: look them up, and
+# set `models.NAME.usd_in` and `usd_out` in domain.yaml, which take precedence.
 PUBLISHED: dict[str, tuple[float, float]] = {
     "openai:gpt-4.1": (2.0, 8.0),
     "openai:gpt-4.1-mini": (0.4, 1.6),
@@ -35,11 +35,11 @@ class Prices:
         self._models = models
 
     def known(self, model: str) -> bool:
-        """Whether the cost of a model's calls can be told."""
+        """Tell whether the price of a model is known."""
         return self._of(model) is not None
 
     def usd(self, model: str, read: int, written: int) -> float:
-        """The cost of so many tokens; 0 for a model without a price.
+        """Return the cost of so many tokens; 0 for a model without a price.
 
         `model` is "provider:model", and may be followed by "+" and an adapter's hash.
         """
@@ -47,7 +47,7 @@ class Prices:
         return (read * price[0] + written * price[1]) / 1e6 if price else 0.0
 
     def demand(self, model: str) -> None:
-        """UserError where a model has no price."""
+        """Raise a UserError where a model has no price."""
         if not self.known(model):
             raise UserError(
                 f"there is a cap in USD, but no price is known for {model}: give both under "
@@ -56,7 +56,7 @@ class Prices:
 
     def _of(self, model: str) -> tuple[float, float] | None:
         name = model.partition("+")[0]
-        own = self._models.get(name)
-        if own is not None and own.usd_in is not None and own.usd_out is not None:
-            return own.usd_in, own.usd_out
+        limits = self._models.get(name)
+        if limits is not None and limits.usd_in is not None and limits.usd_out is not None:
+            return limits.usd_in, limits.usd_out
         return (0.0, 0.0) if backend(name).free else PUBLISHED.get(name)

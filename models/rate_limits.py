@@ -1,8 +1,8 @@
-"""How fast one model is asked, over all roles and examinations that use it.
+"""The rate limits of one model, over all roles and examinations that use it.
 
-Calls in flight, and calls and tokens in any minute, stay below what is configured. A server that is
-busy (429) halves the calls in flight, as congestion control of networks does; successes in a row
-bring them back.
+Calls in flight, and calls and tokens in any minute, stay within what is configured. When a server
+is busy (429), half as many calls are in flight from then on, as in the congestion control of
+networks; successes in a row double them again.
 """
 
 import asyncio
@@ -16,23 +16,23 @@ from aiolimiter import AsyncLimiter
 
 from elenchus.config import LimitsConfig
 
-# A busy server keeps refusing, and few successes come in a row. One that refuses a call now and
-# then, at random, soon has all of its calls back.
+# Successes in a row that double the calls in flight. They are rare while a server is busy, and
+# frequent where it refuses a call at random now and then.
 ROW = 8
-BURST = 10  # of a minute's calls or tokens, one in so many may go at once
+BURST = 10  # one in so many of a minute's calls or tokens may go at once
 
 
 @dataclass
 class Outcome:
-    """How a call went, told by whoever makes it."""
+    """How a call went: whoever makes it says so."""
 
     answered: bool = False
-    busy: bool = False  # the server was too busy to answer
+    busy: bool = False  # the server asks for fewer calls
     written: int = 0  # tokens of the answer
 
 
 class Window:
-    """At most so many inside at once; the number halves and doubles."""
+    """Places for calls in flight, `most` of them; their number halves and doubles."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -40,11 +40,11 @@ class Window:
         self._inside = 0
         self._row = 0
         self._entered = 0
-        self._halved_at = 0  # those that entered before it say nothing about the new size
+        self._halved_at = 0  # calls that entered before say nothing about the new size
         self._waiting: deque[asyncio.Future[None]] = deque()
 
     async def enter(self) -> int:
-        """Wait for a place; the number of the entry, which `leave` takes back."""
+        """Wait for a place, and return the number of the entry, which `leave` takes."""
         if self._inside >= self.size or self._waiting:
             place = asyncio.get_running_loop().create_future()
             self._waiting.append(place)
@@ -61,7 +61,7 @@ class Window:
         return self._entered
 
     def leave(self, entry: int, outcome: Outcome) -> None:
-        """Give the place back, saying how the call went."""
+        """Give a place back, and say how the call went."""
         self._inside -= 1
         if outcome.answered:
             self._row += 1
@@ -89,12 +89,13 @@ class RateLimits:
         self._window = Window(limits.in_flight)
         self._requests = _a_minute(limits.requests_per_minute)
         self._tokens = _a_minute(limits.tokens_per_minute)
-        self._usual = 0.0  # tokens that an answer has had of late
+        self._usual = 0.0  # tokens of the last answers, on average
 
     @contextlib.asynccontextmanager
     async def slot(self, tokens: int) -> AsyncIterator[Outcome]:
-        """Wait until a call that sends about so many tokens may begin; its answer counts as long as
-        those before it were.
+        """Wait until a call that sends about so many tokens may begin.
+
+        Its answer is expected to be as long as the last ones were.
         """
         entry, outcome = await self._window.enter(), Outcome()
         try:
@@ -112,7 +113,7 @@ class RateLimits:
 
 
 def _a_minute(count: int | None) -> AsyncLimiter | None:
-    """No more than `count` in any minute: what goes at once, and what comes back in a minute."""
+    """Return a limiter that lets `count` pass in any minute: at once, and as it fills up again."""
     if count is None:
         return None
     if count == 1:
@@ -122,7 +123,7 @@ def _a_minute(count: int | None) -> AsyncLimiter | None:
 
 
 async def _in_parts(limiter: AsyncLimiter, amount: float) -> None:
-    """Take an amount that may be more than goes at once."""
+    """Acquire an amount, which may be more than passes at once."""
     while amount > 0:
         part = min(amount, limiter.max_rate)
         await limiter.acquire(part)

@@ -1,4 +1,4 @@
-"""Chat models behind an API: made through LangChain, and looked at before anything is paid for."""
+"""Chat models behind an API: made through LangChain, and looked up before anything is paid."""
 
 import difflib
 import os
@@ -14,8 +14,8 @@ from elenchus.sections import ModelConfig
 from models.backend import Backend, Model
 
 SECRET = ("key", "secret", "password", "token", "headers", "authorization")
-NO_KEY = "none"  # for a server of one's own that asks for none
-LOOK = 10.0  # seconds to wait for a server when it is looked at
+NO_KEY = "none"  # sent to a server of one's own, which may want none
+LOOK = 10.0  # seconds to wait for a server when a model is looked up
 REMEDIES = {
     401: "the key is not accepted; set the right one in the environment",
     403: "the key may not use this; set another one in the environment",
@@ -23,10 +23,10 @@ REMEDIES = {
 
 
 class LangChain(Backend):
-    """What LangChain's `init_chat_model` can make, without retries of its own.
+    """Models that LangChain's `init_chat_model` makes, without retries of its own.
 
     Attributes:
-        extra: our extra of packages for it; "" where it has none.
+        extra: the optional dependencies of this package for it; "" where there are none.
         key: the environment variable of its key; "" where it is not known.
     """
 
@@ -44,29 +44,32 @@ class LangChain(Backend):
         if config.temperature is not None:
             settings["temperature"] = config.temperature
         try:
-            made: Any = init_chat_model(name, model_provider=provider, **settings)
+            chat: Any = init_chat_model(name, model_provider=provider, **settings)
         except ImportError as error:
-            named = f"langchain-{provider.replace('_', '-')}"
-            package = f"-e '.[{self.extra}]'" if self.extra else named
+            package = f"langchain-{provider.replace('_', '-')}"
+            if self.extra:
+                package = f"-e '.[{self.extra}]'"
             raise UserError(f"{config.model} needs a package: pip install {package}") from error
         except ValueError as error:  # no such provider, or a setting out of range
             reason = str(error).partition("\n")[0]
             raise UserError(f"cannot use the model {config.model!r}: {reason}") from error
-        known = type(made).model_fields
-        names = {*known, *(field.alias for field in known.values() if field.alias)}
+        fields = type(chat).model_fields
+        names = {*fields, *(field.alias for field in fields.values() if field.alias)}
         _check_options(config, names, self.key)
-        return Model(made, config.model, seeded=False)
+        return Model(chat, config.model, seeded=False)
 
     def connection(self, config: ModelConfig) -> dict[str, Any]:
-        """Return how to reach the server, in the provider's own words."""
-        return {"base_url": config.base_url} if config.base_url else {}
+        """Return the arguments of the chat model that say how to reach the server.
 
-    def _with_key(self, config: ModelConfig) -> dict[str, Any]:
-        """Return how to reach a server that wants a key; UserError where there is none."""
-        if config.base_url is None and not os.environ.get(self.key):
+        Raises:
+            UserError: the server wants a key, and there is none.
+        """
+        address = {"base_url": config.base_url} if config.base_url else {}
+        if not self.key:
+            return address
+        if not address and not os.environ.get(self.key):
             raise UserError(f"{config.model} needs a key: set {self.key} in the environment")
         key = SecretStr(_key(self.key))
-        address = {"base_url": config.base_url} if config.base_url else {}
         return {**address, "api_key": key, "max_retries": 0, "timeout": config.timeout}
 
 
@@ -77,13 +80,13 @@ class OpenAI(LangChain):
     key = "OPENAI_API_KEY"
 
     def chat(self, config: ModelConfig, trained: Path | None = None) -> Model:
-        """See `Backend.chat`; servers of one's own are spoken to directly."""
+        """See `Backend.chat`; servers of one's own are asked without the package of OpenAI."""
         if config.base_url is None or trained is not None:
             return super().chat(config, trained)
         from models.compatible import OPTIONS, CompatibleModel
 
         _check_options(config, OPTIONS, self.key)
-        made = CompatibleModel(
+        chat = CompatibleModel(
             model=config.model.partition(":")[2],
             base_url=config.base_url,
             api_key=SecretStr(_key(self.key)),
@@ -91,11 +94,7 @@ class OpenAI(LangChain):
             timeout=config.timeout,
             options=config.options,
         )
-        return Model(made, config.model, seeded=False, aclose=made.aclose)
-
-    def connection(self, config: ModelConfig) -> dict[str, Any]:
-        """See `LangChain.connection`."""
-        return self._with_key(config)
+        return Model(chat, config.model, seeded=False, aclose=chat.aclose)
 
     def look(self, config: ModelConfig) -> int | None:
         """See `Backend.look`."""
@@ -103,7 +102,7 @@ class OpenAI(LangChain):
         url = f"{base.rstrip('/')}/models"
         headers = {"Authorization": f"Bearer {_key(self.key)}"}
         served = _served(config, url, headers, "data", "id", self.key)
-        return _found(config, config.model.partition(":")[2], served)
+        return _context(config, config.model.partition(":")[2], served)
 
 
 class Anthropic(LangChain):
@@ -111,10 +110,6 @@ class Anthropic(LangChain):
 
     extra = "anthropic"
     key = "ANTHROPIC_API_KEY"
-
-    def connection(self, config: ModelConfig) -> dict[str, Any]:
-        """See `LangChain.connection`."""
-        return self._with_key(config)
 
     def look(self, config: ModelConfig) -> int | None:
         """See `Backend.look`."""
@@ -142,11 +137,12 @@ class Ollama(LangChain):
         base = base if "://" in base else f"http://{base}"
         served = _served(config, f"{base.rstrip('/')}/api/tags", {}, "models", "name")
         name = config.model.partition(":")[2]
-        _found(config, name if ":" in name else f"{name}:latest", served)
+        _context(config, name if ":" in name else f"{name}:latest", served)
         return None
 
 
 def _check_options(config: ModelConfig, names: Collection[str], key: str) -> None:
+    """Raise a UserError for an option that is a secret, or that the model does not have."""
     for option in config.options:
         if secret := _secret({option: config.options[option]}):
             raise UserError(
@@ -160,26 +156,26 @@ def _check_options(config: ModelConfig, names: Collection[str], key: str) -> Non
 
 
 def _secret(options: Any) -> str:
-    """Return the name of an option, however deep, that sounds like a secret; "" where none does."""
+    """Return the path of an option that sounds like a secret; "" where none does."""
     if not isinstance(options, dict):
         return ""
     for name, value in options.items():
         if str(name).lower().endswith(SECRET):
             return str(name)
-        if found := _secret(value):
-            return f"{name}.{found}"
+        if path := _secret(value):
+            return f"{name}.{path}"
     return ""
 
 
 def _key(variable: str) -> str:
-    """Return the key in the environment; a line's end that was copied along is no part of it."""
+    """Return the key in the environment, without a line end that was copied along."""
     return os.environ.get(variable, "").strip() or NO_KEY
 
 
 def _served(
     config: ModelConfig, url: str, headers: dict[str, str], models: str, name: str, key: str = ""
 ) -> dict[str, int | None]:
-    """Return the models that a server lists, with their context where it tells."""
+    """Return the models that a server lists, each with its context where that is known."""
     answer = _answer(config, url, headers, key)
     try:
         listed = answer if isinstance(answer, list) else answer[models]
@@ -189,6 +185,7 @@ def _served(
 
 
 def _answer(config: ModelConfig, url: str, headers: dict[str, str], key: str = "") -> Any:
+    """Return what a server answers to a GET request; `key` is the name of its variable."""
     try:
         answer = httpx.get(url, headers=headers, timeout=LOOK)
         answer.raise_for_status()
@@ -197,7 +194,7 @@ def _answer(config: ModelConfig, url: str, headers: dict[str, str], key: str = "
         status = error.response.status_code
         remedy = REMEDIES.get(status, "is base_url right? It ends in /v1 for most servers")
         raise UserError(f"{config.model}: {url} answers {status}: {remedy}") from error
-    # Both may hold the key in their text; the second is of a key that is not ASCII.
+    # Both texts may hold the key, which so gets into no traceback.
     except (httpx.LocalProtocolError, UnicodeEncodeError):
         raise UserError(f"{config.model}: {key} cannot be sent: set it again") from None
     except (httpx.HTTPError, httpx.InvalidURL) as error:
@@ -209,7 +206,8 @@ def _answer(config: ModelConfig, url: str, headers: dict[str, str], key: str = "
         raise UserError(f"{config.model}: {url} answers no JSON: is base_url right?") from error
 
 
-def _found(config: ModelConfig, name: str, served: dict[str, int | None]) -> int | None:
+def _context(config: ModelConfig, name: str, served: dict[str, int | None]) -> int | None:
+    """Return the context of a model; UserError where the server does not have it."""
     if name not in served:
         near = difflib.get_close_matches(name, served, n=1) or sorted(served)[:5]
         raise UserError(

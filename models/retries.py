@@ -1,5 +1,6 @@
-"""Which errors of a model call pass by themselves, which end the run, and how long to wait."""
+"""Errors of model calls: which pass by themselves, which end the run, and how long to wait."""
 
+import contextlib
 import json
 import random
 import sys
@@ -16,7 +17,7 @@ from langchain_core.exceptions import (
     ModelRateLimitError,
 )
 
-# What LangChain's integrations raise.
+# Errors that LangChain's integrations raise.
 FAILED: tuple[type[Exception], ...] = (
     ModelError,
     httpx.HTTPError,
@@ -24,27 +25,31 @@ FAILED: tuple[type[Exception], ...] = (
     TimeoutError,
     json.JSONDecodeError,
 )
-# What comes through where one does not translate it: of packages, which may be absent.
-THROUGH = {"ollama": "ResponseError", "openai": "APIStatusError", "anthropic": "APIStatusError"}
+# Errors of the providers' packages that LangChain passes through. The packages may be absent.
+UNTRANSLATED = {
+    "ollama": "ResponseError",
+    "openai": "APIStatusError",
+    "anthropic": "APIStatusError",
+}
 REFUSED = frozenset((401, 402, 403, 404))  # key, payment, permission, model
 PASSING = frozenset((408, 409, 425, 429, 500, 502, 503, 504, 529))
 QUOTA = frozenset(("insufficient_quota", "billing_hard_limit_reached"))  # a 429 that stays
-# Anthropic's 400 for an account that is used up, which has no code of its own.
+# Anthropic's message for an account that is used up: a 400 without a code.
 USED_UP = "credit balance is too low"
 FIRST, LONGEST = 0.1, 30.0  # seconds
 
 
 def failed() -> tuple[type[Exception], ...]:
-    """The errors of a call that was not answered.
+    """Return the errors of a call that was not answered.
 
-    A package that nobody has loaded raises none, and to load all of them takes seconds.
+    Packages that nobody has loaded raise none; loading all of them would take seconds.
     """
-    loaded = ((sys.modules.get(package), name) for package, name in THROUGH.items())
+    loaded = ((sys.modules.get(package), name) for package, name in UNTRANSLATED.items())
     return (*FAILED, *(getattr(module, name) for module, name in loaded if module is not None))
 
 
 def is_final(error: Exception) -> bool:
-    """Whether no call to the model can succeed until someone has done something about it."""
+    """Tell whether no call to the model can succeed before somebody has seen to it."""
     classes = (ModelAuthenticationError, ModelPermissionDeniedError, ModelNotFoundError)
     spent = getattr(error, "code", None) in QUOTA
     spent = spent or (status(error) == 400 and USED_UP in str(error).lower())
@@ -52,53 +57,46 @@ def is_final(error: Exception) -> bool:
 
 
 def is_transient(error: Exception) -> bool:
-    """Whether the same call may succeed in a moment."""
+    """Tell whether the same call may succeed in a moment."""
     if is_final(error):
         return False
     if isinstance(error, ModelError) and error.is_retryable:
         return True
     code = status(error)
-    # Without a status it is a connection that failed or was cut: half a body is no JSON.
+    # An error without a status is a connection that failed, or was cut: half a body is no JSON.
     return code in PASSING if code is not None else not isinstance(error, ModelError)
 
 
 def is_busy(error: Exception) -> bool:
-    """Whether the server asks for fewer calls."""
+    """Tell whether the server asks for fewer calls."""
     return isinstance(error, ModelRateLimitError) or status(error) == 429
 
 
 def status(error: Exception) -> int | None:
-    """The HTTP status of an error, where it has one."""
-    found = getattr(error, "status_code", None)
-    return found if found is not None else getattr(_response(error), "status_code", None)
+    """Return the HTTP status of an error; None where it has none."""
+    code = getattr(error, "status_code", None)
+    return code if code is not None else getattr(_response(error), "status_code", None)
 
 
 def delay(error: Exception, tried: int) -> float:
-    """Seconds to wait after so many tries: twice as long each time, and what the server asks for.
+    """Return the seconds to wait after so many tries, no fewer than the server asks for.
 
-    The former is drawn from the whole interval, so that calls which failed together do not come
-    back together.
+    They are drawn at random from an interval that doubles with each try, so that calls which failed
+    together do not come back together.
     """
-    asked = _retry_after(error)
     most = min(FIRST * 2 ** min(tried, 16), LONGEST)
-    return max(random.uniform(0, most), asked or 0.0)
+    return max(random.uniform(0, most), _retry_after(error))
 
 
-def _retry_after(error: Exception) -> float | None:
-    """Seconds from now, as the header says them: a number or a date."""
+def _retry_after(error: Exception) -> float:
+    """Return the seconds in a `Retry-After` header, a number or a date; 0 without one."""
     response = _response(error)
-    text = response.headers.get("retry-after") if response is not None else None
-    if text is None:
-        return None
-    try:
-        return max(float(text), 0.0)
-    except ValueError:
-        pass
-    try:
-        until = parsedate_to_datetime(text)
-    except ValueError:
-        return None
-    return max((until.astimezone(UTC) - datetime.now(UTC)).total_seconds(), 0.0)
+    text = response.headers.get("retry-after", "") if response is not None else ""
+    with contextlib.suppress(ValueError):
+        return float(text)
+    with contextlib.suppress(ValueError):
+        return (parsedate_to_datetime(text).astimezone(UTC) - datetime.now(UTC)).total_seconds()
+    return 0.0
 
 
 def _response(error: Exception) -> Any:

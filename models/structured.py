@@ -1,4 +1,4 @@
-"""How a model is asked for JSON of a schema: the strictest way that its server takes."""
+"""Ways of asking a model for JSON of a schema: the strictest that its server accepts is taken."""
 
 import json
 from typing import Any
@@ -7,7 +7,7 @@ from langchain_core.messages import AIMessage
 
 from elenchus.sections import ModelConfig
 
-# Strictest first; "prompt" relies on the prompt, which always describes the JSON that is wanted.
+# The strictest first. "prompt" relies on the prompt, which always describes the JSON.
 WAYS: dict[str, tuple[str, ...]] = {
     "openai": ("json_schema", "tool", "json", "prompt"),
     "anthropic": ("tool", "prompt"),
@@ -16,7 +16,7 @@ WAYS: dict[str, tuple[str, ...]] = {
 
 
 class Structure:
-    """The way of one model; it steps down where a server does not take the stricter one."""
+    """The way in which one model is asked; a weaker one is taken where the server refuses it."""
 
     def __init__(self, config: ModelConfig) -> None:
         self._provider = config.model.partition(":")[0]
@@ -30,7 +30,7 @@ class Structure:
         return self._ways[self._at]
 
     def weaker(self, than: str) -> bool:
-        """Step below a way that was refused; False where there is nothing below it."""
+        """Take a weaker way than one that was refused; return False where there is none."""
         place = self._ways.index(than) + 1
         if place >= len(self._ways):
             return False
@@ -38,19 +38,19 @@ class Structure:
         return True
 
     def strictest(self) -> None:
-        """Back to the start: what was refused was not the way of asking."""
+        """Take the strictest way again: something else was refused than the way of asking."""
         self._at = 0
 
     def arguments(self, name: str, schema: dict[str, Any]) -> dict[str, Any]:
-        """What to pass with a call, so that it is answered with JSON of the schema."""
+        """Return what is passed with a call so that it is answered with JSON of the schema."""
         match self.way, self._provider:
             case "json_schema", "ollama":
                 return {"format": schema}
             case "json", "ollama":
                 return {"format": "json"}
             case "json_schema", _:
-                wanted = {"name": name, "schema": schema}
-                return self._format({"type": "json_schema", "json_schema": wanted})
+                named = {"name": name, "schema": schema}
+                return self._format({"type": "json_schema", "json_schema": named})
             case "json", _:
                 return self._format({"type": "json_object"})
             case "tool", "anthropic":
@@ -64,14 +64,14 @@ class Structure:
                 return {"tools": [{"type": "function", "function": tool}], "tool_choice": choice}
         return {}
 
-    def _format(self, wanted: dict[str, Any]) -> dict[str, Any]:
-        # Not as `response_format`, for which the openai package parses the answer itself, and
-        # throws one away that was cut off.
-        return {"extra_body": {**self._extra, "response_format": wanted}}
+    def _format(self, response_format: dict[str, Any]) -> dict[str, Any]:
+        # As an argument of its own, it makes the openai package parse the answer, and throw one
+        # away that was cut off.
+        return {"extra_body": {**self._extra, "response_format": response_format}}
 
 
 def text_of(reply: AIMessage) -> str:
-    """What the model said; where it called the tool that was asked for, with which arguments."""
+    """Return what a model said, or the arguments of the tool that it was made to call."""
     for call in reply.tool_calls:
         return json.dumps(call["args"], ensure_ascii=False)
     for broken in reply.invalid_tool_calls:

@@ -1,4 +1,4 @@
-"""Settings and fixtures for all tests: one thread, no network, no tracing."""
+"""Set up all tests: one thread, no network, no tracing; a small domain; mocks as models."""
 
 import os
 
@@ -17,9 +17,15 @@ from typing import Any
 
 import hypothesis
 import pytest
+from langchain_core.messages import BaseMessage
 
 from elenchus.cli import main as cli
 from elenchus.ledger import Ledger
+from elenchus.sections import ModelConfig
+from models.backend import make_model
+from models.calls import Caller
+from models.mock import MockChatModel
+from models.rate_limits import RateLimits
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -77,8 +83,24 @@ title: the byelaws of a small swimming pool
 retrieval: {index: %s}
 exam: {questions: 20, general: 8}
 adaptation: {examples: [11, 22], stop_failure_share: 0}
-student: {model: builtin:nano, temperature: 0.7, samples: 2}
+"""
+# The models that come with the program, whose student is trained.
+BUILT_IN = """student: {model: "builtin:nano", temperature: 0.7, samples: 2}
 training: {epochs: 2, least_steps: 1, rank: 4, save_steps: 2}
+"""
+# Mocks ask and grade the built-in student, which is trained.
+TRAINED = """expert: {model: "mock:plain"}
+examiner: {model: "mock:plain"}
+grader: {model: "mock:plain"}
+student: {model: "builtin:nano", temperature: 0.7, samples: 2}
+training: {epochs: 1, least_steps: 1, rank: 4, save_steps: 2}
+"""
+# Mocks in all roles; there is nothing to train.
+MOCKED = """expert: {model: "mock:plain"}
+examiner: {model: "mock:plain"}
+grader: {model: "mock:plain"}
+student: {model: "mock:plain", temperature: 0.7, samples: 2}
+training: {enabled: false}
 """
 
 
@@ -90,18 +112,38 @@ def ledger(tmp_path: Path) -> Iterator[Ledger]:
     opened.close()
 
 
-def write_pool(folder: Path) -> Path:
-    """The small domain, in a folder of its own; its index lies beside it."""
+def mock_caller(
+    ledger: Ledger,
+    *replies: str,
+    model: str = "mock:plain",
+    rates: RateLimits | None = None,
+    temperature: float = 0.0,
+) -> Caller:
+    """Return the caller of a mock, which says the replies one after the other if there are any."""
+    options = {"replies": list(replies)} if replies else {}
+    config = ModelConfig(model=model, options=options, temperature=temperature)
+    return Caller(make_model(config), config, ledger, rates)
+
+
+def asked(caller: Caller) -> list[list[BaseMessage]]:
+    """Return the messages of each call that reached a mock."""
+    assert isinstance(caller.model.chat, MockChatModel)
+    return caller.model.chat.asked
+
+
+def write_pool(folder: Path, models: str = BUILT_IN) -> Path:
+    """Write the small domain into a folder of its own; its index lies beside it."""
     home = folder / "pool"
     (home / "documents").mkdir(parents=True)
     (home / "documents" / "01-pool.md").write_text(BYELAWS, encoding="utf-8")
     (home / "documents" / "02-charges.md").write_text(CHARGES, encoding="utf-8")
-    (home / "domain.yaml").write_text(SMALL % (folder / "indexes").as_posix(), encoding="utf-8")
+    settings = SMALL % (folder / "indexes").as_posix() + models
+    (home / "domain.yaml").write_text(settings, encoding="utf-8")
     return home
 
 
 def launched(home: Path) -> dict[str, Any]:
-    """The result of a run of a domain's folder, in a process of its own that nothing interrupts."""
+    """Launch a domain in a process of its own that nothing interrupts; return its result."""
     command = [sys.executable, "-m", "elenchus", "launch", str(home), "--json", "--runs"]
     done = subprocess.run(
         [*command, str(home.parent / "runs")], capture_output=True, text=True, cwd=ROOT, check=False
@@ -111,7 +153,7 @@ def launched(home: Path) -> dict[str, Any]:
 
 
 def records(folder: Path) -> list[tuple]:
-    """All records of a run, by their ids."""
+    """Return all records of a run, in the order of their ids."""
     ledger = Ledger(folder / "ledger.sqlite", read_only=True)
     try:
         return ledger._query("SELECT * FROM records ORDER BY id")
@@ -121,12 +163,25 @@ def records(folder: Path) -> list[tuple]:
 
 @pytest.fixture
 def pool(tmp_path: Path) -> Path:
+    """The small domain, with the built-in models."""
     return write_pool(tmp_path)
+
+
+@pytest.fixture
+def trained_pool(tmp_path: Path) -> Path:
+    """The small domain, with the built-in student among mocks."""
+    return write_pool(tmp_path, TRAINED)
+
+
+@pytest.fixture
+def mock_pool(tmp_path: Path) -> Path:
+    """The small domain, with mocks."""
+    return write_pool(tmp_path, MOCKED)
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a command left: its exit code and both streams."""
+    """The exit code of a command, and both streams."""
 
     code: int
     out: str
@@ -141,7 +196,7 @@ class Outcome:
 def elenchus(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Callable[..., Outcome]:
-    """Runs the command line in this process."""
+    """Run the command line in this process."""
 
     def run(*arguments: object) -> Outcome:
         monkeypatch.setattr(sys, "argv", ["elenchus", *map(str, arguments)])

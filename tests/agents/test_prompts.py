@@ -2,24 +2,26 @@
 
 import asyncio
 import contextlib
+import json
 import re
 from collections.abc import Awaitable, Callable
 
 import pytest
 from conftest import asked, mock_caller
+from pydantic import BaseModel
 
-from agents.author import Author
-from agents.examiner import Examiner
-from agents.expert import Expert
-from agents.indicators import IndicatorExpert
-from agents.judge import Judge
-from agents.labeller import Labeller
-from agents.messenger import Messenger
+from agents.author import Author, Entities, Written
+from agents.examiner import Examiner, Proposal, Survey
+from agents.expert import Expert, Reply
+from agents.indicators import IndicatorExpert, Listed, Lost, Merged
+from agents.judge import Grading, Judge
+from agents.labeller import Labeller, Labelling
+from agents.messenger import Batch, Messenger
 from agents.prompting import FOLDER, Subject
-from agents.rater import Rater
+from agents.rater import Rater, Rating
 from agents.student import Student
 from elenchus.ledger import Ledger
-from elenchus.records import Passage, Point, Question, Seed
+from elenchus.records import Passage, Point, Question, Seed, digest
 from models.blocks import TAGS
 from models.calls import Caller, CallFailed
 
@@ -102,6 +104,28 @@ def sent(ask: Ask, ledger: Ledger) -> tuple[str, str]:
     asyncio.run(go())
     system, user = asked(caller)[0][:2]
     return system.text, user.text
+
+
+SCHEMAS: dict[type[BaseModel], str] = {
+    Survey: "a41fcd16ddd4d05d",
+    Proposal: "2a39153fbd5d953d",
+    Reply: "787be42e17b7a19a",
+    Grading: "5eb571cd0e82644f",
+    Labelling: "adcfaa4c2f32f19e",
+    Written: "3779333ba39bdc67",
+    Entities: "c4f3cfc5cb59ac06",
+    Batch: "30ab560f6298851a",
+    Rating: "e7585e10162c88e2",
+    Listed: "e75c94aa9931d63c",
+    Merged: "e70571faa76862c4",
+    Lost: "add10653685c9d81",
+}
+
+
+@pytest.mark.parametrize("schema", SCHEMAS, ids=lambda schema: schema.__name__)
+def test_a_schema_is_what_it_was(schema: type[BaseModel]) -> None:
+    """Call ids are hashed from schemas, docstrings included: another one makes all calls anew."""
+    assert digest(json.dumps(schema.model_json_schema(), sort_keys=True)) == SCHEMAS[schema]
 
 
 def test_these_are_all_prompts() -> None:

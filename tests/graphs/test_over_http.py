@@ -119,23 +119,24 @@ def test_where_every_survey_is_refused_the_reason_is_told_and_kept(
 
 def test_a_spent_budget_keeps_the_dataset_and_goes_on(pool: Path, elenchus, key: None) -> None:
     runs_option = ("--runs", pool.parent / "runs")
+    one_by_one = {"examination": {"concurrency": 1}}
     server = Server(key=KEY)
     with serving(server) as url:
-        behind(url, pool)
+        behind(url, pool, **one_by_one)
         whole = elenchus("launch", pool, *runs_option, "--json")
         run = only_run(pool)
         wanted = (run.dataset / "train.jsonl").read_bytes(), records(run.path)
         shutil.rmtree(run.path)
         calls = whole.json["calls"]
         server.completions = 0
-        behind(url, pool, budget={"calls": calls * 2 // 3})
+        behind(url, pool, budget={"calls": calls * 2 // 3}, **one_by_one)
         stopped = elenchus("launch", pool, *runs_option)
         run = only_run(pool)
         assert stopped.code == 3
         assert f"budget.calls is used up ({calls * 2 // 3} of {calls * 2 // 3})" in stopped.err
         assert f"elenchus resume {run.id} --budget calls=" in stopped.err
-        kept = (run.dataset / "train.jsonl").read_text("utf-8").splitlines()
-        assert kept and all(json.loads(line)["completion"] for line in kept)
+        lines = (run.dataset / "train.jsonl").read_text("utf-8").splitlines()
+        assert lines and all(json.loads(line)["completion"] for line in lines)
         again = elenchus("resume", run.id, *runs_option)
         assert again.code == 3, "it is still used up"
         ended = elenchus("resume", run.id, "--budget", f"calls={calls}", *runs_option, "--json")

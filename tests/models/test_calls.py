@@ -1,28 +1,25 @@
 """The one call path: cached once, parsed or asked again, failures recorded with the raw text."""
 
 import asyncio
-from typing import Any
+import time
+from collections.abc import Sequence
 
 import pytest
-from langchain_core.language_models import BaseChatModel
+from conftest import asked, mock_caller
 from langchain_core.messages import BaseMessage
-from langchain_core.outputs import ChatResult
-from pydantic import BaseModel, Field
-from scripted import Scripted
+from pydantic import BaseModel
 
 from agents.expert import Expert
-from agents.graders import Grader
-from agents.prompting import Prompt, fence, render
+from agents.judge import Judge
+from agents.prompting import Subject, fence, render
 from elenchus.config import LimitsConfig
 from elenchus.errors import UserError
 from elenchus.ledger import Call, Ledger
 from elenchus.records import Failure, Passage
 from elenchus.sections import ModelConfig
-from graphs.config import DomainConfig
-from models.backend import Model, make_model
-from models.budget import Budget
-from models.calls import RAW, Caller, CallFailed, Line
-from models.messages import as_result
+from models import mock
+from models.backend import make_model
+from models.calls import RAW, Caller, CallFailed, Prompt
 from models.rate_limits import RateLimits
 
 
@@ -30,88 +27,74 @@ class Number(BaseModel):
     n: int
 
 
-PROMPT = render("student", "answer", "How many?", title="tests", language="English")
+SUBJECT = Subject("tests", "English")
 
 
-def caller(ledger: Ledger, *lines: str, temperature: float = 0.0) -> Caller:
-    model = Model(Scripted(lines=list(lines), asked=[]), "scripted", seeded=False)
-    return Caller(model, ModelConfig(model="test:scripted", temperature=temperature), ledger)
+def question(text: str) -> Prompt:
+    return render("student", "answer", text, **SUBJECT.settings)
 
 
-def asked(made: Caller) -> list[list[BaseMessage]]:
-    assert isinstance(made.model.chat, Scripted)
-    return made.model.chat.asked
+PROMPT = question("How many?")
 
 
 def test_a_finished_call_is_never_made_again(ledger: Ledger) -> None:
-    made = caller(ledger, "one", "two")
-    first = asyncio.run(made.text(PROMPT))
-    assert asyncio.run(made.text(PROMPT)) == first
-    assert len(asked(made)) == 1
-    assert asyncio.run(made.text(PROMPT, sample=1)).response == "two"
+    caller = mock_caller(ledger, "one", "two")
+    first = asyncio.run(caller.text(PROMPT))
+    assert asyncio.run(caller.text(PROMPT)) == first
+    assert len(asked(caller)) == 1
+    assert asyncio.run(caller.text(PROMPT, sample=1)).response == "two"
     assert ledger.usage()[0] == 2
 
 
 def test_sampling_is_part_of_the_key(ledger: Ledger) -> None:
-    cold, warm = caller(ledger, "cold"), caller(ledger, "warm", temperature=0.7)
+    cold, warm = (mock_caller(ledger, "so", temperature=degrees) for degrees in (0.0, 0.7))
     assert asyncio.run(cold.text(PROMPT)).id != asyncio.run(warm.text(PROMPT)).id
 
 
-class Broken(BaseChatModel):
-    """Never answers a question with "never" in it, refuses one with "refused" before it is sent;
-    answers the others slowly, or after failing once."""
+def failing(
+    ledger: Ledger, limits: LimitsConfig, seconds: float = 0.0, fails_once: str = ""
+) -> Caller:
+    """Return the caller of a mock that answers what it is asked, slowly, but for some texts.
 
-    seconds: float = 0.0
-    fails: set[str] = Field(default_factory=set)
+    It never answers a text with "never" in it, refuses one with "refused", and answers
+    `fails_once` the second time.
+    """
+    failed = False
 
-    @property
-    def _llm_type(self) -> str:
-        return "broken"
-
-    def _generate(self, *_: Any, **__: Any) -> ChatResult:
-        raise NotImplementedError
-
-    async def _agenerate(self, messages: list[BaseMessage], *_: Any, **__: Any) -> ChatResult:
-        await asyncio.sleep(self.seconds)
+    def reply(messages: Sequence[BaseMessage]) -> str:
+        nonlocal failed
+        time.sleep(seconds)
         text = messages[-1].text
         if "refused" in text:
             raise ValueError("this model takes no temperature")
-        if "never" in text or text in self.fails:
-            self.fails.discard(text)
+        if "never" in text or (text == fails_once and not failed):
+            failed = failed or text == fails_once
             raise TimeoutError("no answer")
-        return as_result(f"answer to {text}", 1, 1)
+        return f"answer to {text}"
 
-
-def broken(ledger: Ledger, limits: LimitsConfig, **settings: Any) -> Caller:
-    model = Model(Broken(**settings), "broken", seeded=False)
-    return Caller(
-        model, ModelConfig(model="test:broken"), ledger, Line(RateLimits(limits), Budget())
-    )
-
-
-def question(text: str) -> Prompt:
-    return render("student", "answer", text, title="tests", language="English")
+    mock.register("failing", reply)
+    return mock_caller(ledger, model="mock:failing", rates=RateLimits(limits))
 
 
 def test_waiting_for_a_turn_is_not_failing(ledger: Ledger) -> None:
     """The last of them waits longer than a call may fail, fails once, and is answered."""
     limits = LimitsConfig(in_flight=1, retry_minutes=0.02)
-    made = broken(ledger, limits, seconds=0.05, fails={"q39"})
+    caller = failing(ledger, limits, seconds=0.05, fails_once="q39")
 
     async def go() -> list[Call]:
-        return await asyncio.gather(*(made.text(question(f"q{n}")) for n in range(40)))
+        return await asyncio.gather(*(caller.text(question(f"q{n}")) for n in range(40)))
 
     assert len(asyncio.run(go())) == 40
 
 
 def test_a_prompt_that_nobody_can_answer_is_a_failure_not_the_end(ledger: Ledger) -> None:
-    made = broken(ledger, LimitsConfig(retry_minutes=0.05))
+    caller = failing(ledger, LimitsConfig(retry_minutes=0.05))
 
     async def go() -> None:
-        hopeless = asyncio.create_task(made.text(question("never")))
+        hopeless = asyncio.create_task(caller.text(question("never")))
         n = 0
         while not hopeless.done():
-            await made.text(question(f"q{(n := n + 1)}"))
+            await caller.text(question(f"q{(n := n + 1)}"))
             await asyncio.sleep(0.01)
         await hopeless
 
@@ -123,33 +106,32 @@ def test_a_prompt_that_nobody_can_answer_is_a_failure_not_the_end(ledger: Ledger
 
 def test_what_a_package_refuses_to_send_is_a_recorded_failure(ledger: Ledger) -> None:
     with pytest.raises(CallFailed, match="takes no temperature"):
-        asyncio.run(broken(ledger, LimitsConfig()).text(question("refused")))
+        asyncio.run(failing(ledger, LimitsConfig()).text(question("refused")))
     assert len(ledger.all(Failure)) == 1
 
 
 def test_equal_calls_at_the_same_time_are_one(ledger: Ledger) -> None:
-    made = caller(ledger, "one", "two")
+    caller = mock_caller(ledger, "one", "two")
 
     async def go() -> list[Call]:
-        return await asyncio.gather(made.text(PROMPT), made.text(PROMPT))
+        return await asyncio.gather(caller.text(PROMPT), caller.text(PROMPT))
 
     first, second = asyncio.run(go())
     assert first == second
-    assert len(asked(made)) == 1
+    assert len(asked(caller)) == 1
 
 
 def test_half_a_character_is_no_end(ledger: Ledger) -> None:
-    call = asyncio.run(caller(ledger, "a \ud83d b").text(PROMPT))
+    call = asyncio.run(mock_caller(ledger, "a \ud83d b").text(PROMPT))
     assert ledger.call(call.id) == call
     assert call.response == "a ? b"
 
 
 def test_another_server_is_another_model(ledger: Ledger) -> None:
-    def on(url: str) -> Caller:
-        model = Model(Scripted(lines=["here"], asked=[]), "openai:m", seeded=False)
-        return Caller(model, ModelConfig(model="openai:m", base_url=url), ledger)
-
-    one, other = (asyncio.run(on(f"http://127.0.0.1:{n}").text(PROMPT)) for n in (1, 2))
+    model = mock_caller(ledger, "here").model
+    servers = (f"http://127.0.0.1:{port}" for port in (1, 2))
+    configs = [ModelConfig(model="openai:m", base_url=url) for url in servers]
+    one, other = (asyncio.run(Caller(model, c, ledger).text(PROMPT)) for c in configs)
     assert one.id != other.id
 
 
@@ -163,22 +145,22 @@ def test_another_server_is_another_model(ledger: Ledger) -> None:
     ],
 )
 def test_json_is_found_in_what_models_say(ledger: Ledger, raw: str) -> None:
-    parsed, call = asyncio.run(caller(ledger, raw).parsed(PROMPT, Number))
+    parsed, call = asyncio.run(mock_caller(ledger, raw).parsed(PROMPT, Number))
     assert parsed.n == 3
     assert "think>" not in call.response
 
 
 def test_an_unusable_answer_is_shown_its_error(ledger: Ledger) -> None:
-    made = caller(ledger, '{"n": "x"}', '{"n": 5}')
-    parsed, _ = asyncio.run(made.parsed(PROMPT, Number))
+    caller = mock_caller(ledger, '{"n": "x"}', '{"n": 5}')
+    parsed, _ = asyncio.run(caller.parsed(PROMPT, Number))
     assert parsed.n == 5
-    assert "n: Input should be a valid integer" in asked(made)[1][-1].text
+    assert "n: Input should be a valid integer" in asked(caller)[1][-1].text
 
 
 def test_after_three_unusable_answers_the_last_is_recorded(ledger: Ledger) -> None:
-    made = caller(ledger, "a", "b", '{"n": null}')
+    caller = mock_caller(ledger, "a", "b", '{"n": null}')
     with pytest.raises(CallFailed):
-        asyncio.run(made.parsed(PROMPT, Number))
+        asyncio.run(caller.parsed(PROMPT, Number))
     (failure,) = ledger.all(Failure)
     assert failure.raw == '{"n": null}'
     assert failure.role == "student"
@@ -188,20 +170,20 @@ def test_after_three_unusable_answers_the_last_is_recorded(ledger: Ledger) -> No
 def test_a_prompt_that_is_too_long_is_a_recorded_failure(ledger: Ledger) -> None:
     settings = ModelConfig(model="builtin:nano")
     nano = Caller(make_model(settings), settings, ledger)
-    long = render("student", "answer", "long " * 2000, title="tests", language="English")
+    prompts = (question("long " * 2000), PROMPT)
 
     async def both() -> list[object]:
-        return await asyncio.gather(nano.text(long), nano.text(PROMPT), return_exceptions=True)
+        return await asyncio.gather(*map(nano.text, prompts), return_exceptions=True)
 
     failed, answered = asyncio.run(both())
     assert isinstance(failed, CallFailed)
     assert isinstance(answered, Call)  # the other call of the batch is answered
     (failure,) = ledger.all(Failure)
-    assert "shorten" in failure.reason
+    assert failure.code == "refused" and "shorten" in failure.detail
 
 
 def test_every_call_names_its_template_by_hash(ledger: Ledger) -> None:
-    call = asyncio.run(caller(ledger, "x").text(PROMPT))
+    call = asyncio.run(mock_caller(ledger, "x").text(PROMPT))
     assert call.prompt_sha256 == PROMPT.sha256
     assert len(call.prompt_sha256) == 64
 
@@ -231,12 +213,11 @@ def test_models_that_do_not_exist(model: str) -> None:
 
 
 def test_too_few_grades_are_a_recorded_failure(ledger: Ledger) -> None:
-    made = caller(ledger, '{"grades": ["correct"], "missed": "", "critique": ""}')
-    grader = Grader(made, DomainConfig(domain="d", title="t"))
-    with pytest.raises(CallFailed):
-        asyncio.run(grader.grade("q", "So: a.", ["So: a.", "So: b."]))
+    caller = mock_caller(ledger, '{"grades": ["correct"], "missed": "", "critique": ""}')
+    with pytest.raises(CallFailed, match="does not fit what was asked: 1 grades for 2 answers"):
+        asyncio.run(Judge(caller, SUBJECT).grade("q", "So: a.", ["So: a.", "So: b."]))
     (failure,) = ledger.all(Failure)
-    assert failure.reason == "1 grades for 2 answers"
+    assert (failure.code, failure.detail) == ("unusable", "1 grades for 2 answers")
 
 
 class Words(BaseModel):
@@ -245,21 +226,21 @@ class Words(BaseModel):
 
 def test_a_long_answer_is_read_whole_and_a_useless_one_kept_in_part(ledger: Ledger) -> None:
     long = Words(words=["word"] * 20_000).model_dump_json()
-    found, call = asyncio.run(caller(ledger, long).parsed(PROMPT, Words))
-    assert len(found.words) == 20_000 and call.response == long
+    parsed, call = asyncio.run(mock_caller(ledger, long).parsed(PROMPT, Words))
+    assert len(parsed.words) == 20_000 and call.response == long
     with pytest.raises(CallFailed):
-        asyncio.run(caller(ledger, *[long] * 3).parsed(PROMPT, Number, sample=1))
+        asyncio.run(mock_caller(ledger, *[long] * 3).parsed(PROMPT, Number, sample=1))
     (failure,) = ledger.all(Failure)
     assert failure.raw == long[:RAW]
 
 
 def test_an_empty_answer_is_an_abstention(ledger: Ledger) -> None:
-    said = '{"answer": " ", "citations": [], "abstained": false, "look_up": "more"}'
-    config = DomainConfig(domain="d", title="t")
+    caller = mock_caller(
+        ledger, '{"answer": " ", "citations": [], "abstained": false, "look_up": "more"}'
+    )
 
     async def search(query: str) -> list[Passage]:
         return []
 
-    lines = [said] * (1 + config.retrieval.look_ups)
-    answers, _ = asyncio.run(Expert(caller(ledger, *lines), search, config).answer("May I?"))
+    answers, _ = asyncio.run(Expert(caller, search, SUBJECT, look_ups=2).answer("May I?"))
     assert [answer.abstained for answer in answers] == [True]

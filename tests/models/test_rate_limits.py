@@ -1,4 +1,4 @@
-"""How fast a model is asked, what is spent, and which errors pass."""
+"""Rate limits, which errors pass, prices, and how JSON is asked for."""
 
 import asyncio
 import json
@@ -18,14 +18,14 @@ from elenchus.errors import UserError
 from elenchus.sections import ModelConfig
 from models import retries
 from models.prices import Prices
-from models.rate_limits import BURST, ROW, RateLimits, Try, Window, _a_minute
+from models.rate_limits import BURST, ROW, Outcome, RateLimits, Window, _a_minute
 from models.structured import WAYS, Structure
 
-ANSWERED, BUSY, BROKEN = Try(answered=True), Try(busy=True), Try()
+ANSWERED, BUSY, BROKEN = Outcome(answered=True), Outcome(busy=True), Outcome()
 
 
 def run(most: int, busy: list[bool]) -> Window:
-    """One call after another, each answered or refused."""
+    """Make one call after another, each answered or refused."""
     window = Window(most)
 
     async def all_() -> None:
@@ -61,7 +61,7 @@ def test_refusals_of_one_burst_count_once() -> None:
     assert window.size == 4
 
 
-def test_who_waits_and_is_called_off_leaves_no_gap() -> None:
+def test_a_call_that_is_cancelled_while_it_waits_leaves_no_gap() -> None:
     window = Window(1)
 
     async def go() -> None:
@@ -83,15 +83,15 @@ def test_a_broken_connection_is_no_success() -> None:
     window = Window(64)
 
     async def go() -> None:
-        for turn in [BUSY] + [BROKEN] * 3 * ROW:
-            window.leave(await window.enter(), turn)
+        for outcome in [BUSY] + [BROKEN] * 3 * ROW:
+            window.leave(await window.enter(), outcome)
 
     asyncio.run(go())
     assert window.size == 32
 
 
-async def taken(rates: RateLimits, tokens: int, written: int = 0, within: float = 5.0) -> None:
-    """One call that is answered; TimeoutError where its turn does not come."""
+async def answered(rates: RateLimits, tokens: int, written: int = 0, within: float = 5.0) -> None:
+    """Make one call, which is answered; TimeoutError where it may not begin in time."""
     async with asyncio.timeout(within), rates.slot(tokens) as outcome:
         outcome.answered, outcome.written = True, written
 
@@ -100,12 +100,12 @@ def test_tokens_a_minute_hold_calls_back() -> None:
     rates = RateLimits(LimitsConfig(tokens_per_minute=100))
 
     async def go() -> None:
-        await taken(rates, 9)
+        await answered(rates, 9)
         with pytest.raises(TimeoutError):
-            await taken(rates, 5, within=0.05)
+            await answered(rates, 5, within=0.05)
         assert not rates._window._inside
         # The place of the one that gave up is free again.
-        await taken(rates, 0)
+        await answered(rates, 0)
 
     asyncio.run(go())
 
@@ -114,9 +114,9 @@ def test_answers_count_as_tokens_too() -> None:
     rates = RateLimits(LimitsConfig(tokens_per_minute=100))
 
     async def go() -> None:
-        await taken(rates, 1, written=720)
+        await answered(rates, 1, written=720)
         with pytest.raises(TimeoutError):
-            await taken(rates, 1, within=0.05)
+            await answered(rates, 1, within=0.05)
 
     asyncio.run(go())
 
@@ -172,9 +172,9 @@ def test_statuses_that_langchain_does_not_translate(package, status: int, final)
 
 
 def test_an_account_that_is_used_up_does_not_pass() -> None:
-    said = "Your credit balance is too low to access the Anthropic API."
+    message = "Your credit balance is too low to access the Anthropic API."
     response = answer(400).response
-    error = anthropic.BadRequestError(said, response=response, body=None)
+    error = anthropic.BadRequestError(message, response=response, body=None)
     assert retries.is_final(error)
     assert not retries.is_transient(error)
     assert not retries.is_final(anthropic.BadRequestError("no", response=response, body=None))
@@ -194,11 +194,10 @@ def test_pauses_grow_to_a_bound(tried: int) -> None:
     assert 0 <= retries.delay(ConnectionError(), tried) <= retries.LONGEST
 
 
-def test_own_prices_go_before_published_ones() -> None:
-    own = {"openai:gpt-5": LimitsConfig(usd_in=1, usd_out=2), "openai:x": LimitsConfig()}
-    prices = Prices(own)
+def test_configured_prices_go_before_published_ones() -> None:
+    prices = Prices({"openai:gpt-5": LimitsConfig(usd_in=1, usd_out=2), "openai:x": LimitsConfig()})
     assert prices.usd("openai:gpt-5", 1_000_000, 1_000_000) == 3
-    assert prices.usd("builtin:nano+abc", 10, 10) == 0
+    assert prices.usd("mock:plain+abc", 10, 10) == 0
     with pytest.raises(UserError, match="openai:x"):
         prices.demand("openai:x")
 

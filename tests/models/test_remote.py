@@ -5,34 +5,33 @@ from pathlib import Path
 
 import pytest
 
-from agents.graders import Grader
+from agents.judge import Judge
+from agents.prompting import Subject
 from elenchus.config import BudgetConfig, LimitsConfig
 from elenchus.errors import RunStopped, UserError
 from elenchus.ledger import Ledger
 from elenchus.records import Failure
 from elenchus.sections import ModelConfig
-from graphs.config import DomainConfig
-from models.backend import make_model
+from models.backend import backend, make_model
 from models.budget import Budget
-from models.calls import Caller, CallFailed, Line
+from models.calls import Caller, CallFailed
 from models.rate_limits import RateLimits
-from models.remote import look
 from tests.server.app import MODEL, Server, serving
 from tests.server.faults import KEPT_BACK, UNREADABLE, Fault, Plan, evenly
 
-DOMAIN = DomainConfig(domain="d", title="t")
+SUBJECT = Subject("t", "English")
 
 
-def grader(
+def judge_at(
     url: str, ledger: Ledger, budget: Budget | None = None, timeout: float = 10, **limits: float
-) -> Grader:
+) -> Judge:
     config = ModelConfig(model=f"openai:{MODEL}", base_url=url, timeout=timeout)
-    line = Line(RateLimits(LimitsConfig(**limits)), budget or Budget())
-    return Grader(Caller(make_model(config), config, ledger, line), DOMAIN)
+    rates = RateLimits(LimitsConfig(**limits))
+    return Judge(Caller(make_model(config), config, ledger, rates, budget), SUBJECT)
 
 
-async def grade(judge: Grader, count: int) -> list[object]:
-    """Grades of so many answers, all different."""
+async def grade(judge: Judge, count: int) -> list[object]:
+    """Grade so many answers, all different."""
     tasks = (judge.grade(f"q{n}", f"So: {n}.", [f"So: {n}."]) for n in range(count))
     async with asyncio.timeout(60):
         try:
@@ -41,12 +40,16 @@ async def grade(judge: Grader, count: int) -> list[object]:
             await judge._caller.model.close()
 
 
+def look(config: ModelConfig) -> int | None:
+    return backend(config.model).look(config)
+
+
 @pytest.mark.parametrize("fault", Fault)
 def test_a_fault_now_and_then_loses_nothing(fault: Fault, ledger: Ledger) -> None:
     server = Server(Plan(evenly(0.3, fault), seed=1), retry_after=0, silence=4)
     patience = 1.5 if fault is Fault.TIMEOUT else 20
     with serving(server) as url:
-        verdicts = asyncio.run(grade(grader(url, ledger, timeout=patience), 12))
+        verdicts = asyncio.run(grade(judge_at(url, ledger, timeout=patience), 12))
     assert [v.grades for v in verdicts] == [("correct",)] * 12
     assert server.plan.drawn[fault] > 0
     assert ledger.all(Failure) == []
@@ -58,25 +61,25 @@ def test_whatever_goes_wrong_the_answers_are_the_same(ledger: Ledger, tmp_path: 
     calm = Ledger(tmp_path / "calm.sqlite")
     server = Server(retry_after=0, silence=3)
     with serving(server) as url:
-        wanted = asyncio.run(grade(grader(url, calm), 30))
+        wanted = asyncio.run(grade(judge_at(url, calm), 30))
         calm.close()
         server.plan = Plan(evenly(0.3), seed=5)
-        assert asyncio.run(grade(grader(url, ledger, timeout=2), 30)) == wanted
+        assert asyncio.run(grade(judge_at(url, ledger, timeout=2), 30)) == wanted
 
 
 def test_the_pause_that_a_server_asks_for_is_kept(ledger: Ledger) -> None:
     server = Server(Plan({Fault.BUSY_UNTIL: 0.5}, seed=3), retry_after=1)
     with serving(server) as url:
-        asyncio.run(grade(grader(url, ledger), 4))
+        asyncio.run(grade(judge_at(url, ledger), 4))
     assert server.plan.drawn[Fault.BUSY_UNTIL]
     assert server.last - server.first >= 1
 
 
 def test_a_server_that_stays_down_stops_the_run(ledger: Ledger) -> None:
     with serving(Server(Plan({Fault.DOWN: 1.0}))) as url:
-        found = asyncio.run(grade(grader(url, ledger, retry_minutes=0.002), 5))
-    assert all(isinstance(f, RunStopped) for f in found)
-    assert "failed for 0.002 minutes" in str(found[0])
+        outcomes = asyncio.run(grade(judge_at(url, ledger, retry_minutes=0.002), 5))
+    assert all(isinstance(one, RunStopped) for one in outcomes)
+    assert "failed for 0.002 minutes" in str(outcomes[0])
     assert ledger.all(Failure) == [], "the questions are not to blame"
 
 
@@ -86,8 +89,8 @@ def test_a_key_that_is_refused_stops_the_run_at_once(
     monkeypatch.setenv("OPENAI_API_KEY", "wrong")
     server = Server(key="right")
     with serving(server) as url:
-        found = asyncio.run(grade(grader(url, ledger), 3))
-    assert all(isinstance(f, RunStopped) and "Incorrect API key" in str(f) for f in found)
+        outcomes = asyncio.run(grade(judge_at(url, ledger), 3))
+    assert all(isinstance(one, RunStopped) and "Incorrect API key" in str(one) for one in outcomes)
 
 
 @pytest.mark.parametrize(
@@ -112,17 +115,17 @@ def test_what_no_package_translates(
         base = {"openai": url, "anthropic": url.removesuffix("/v1")}[provider]
         monkeypatch.setenv(f"{provider.upper()}_BASE_URL", base)
         config = ModelConfig(model=f"{provider}:{MODEL}")
-        judge = Grader(Caller(make_model(config), config, ledger), DOMAIN)
-        (found,) = asyncio.run(grade(judge, 1))
-    assert isinstance(found, RunStopped if stops else CallFailed)
-    assert ends[1] in str(found)
+        judge = Judge(Caller(make_model(config), config, ledger), SUBJECT)
+        (outcome,) = asyncio.run(grade(judge, 1))
+    assert isinstance(outcome, RunStopped if stops else CallFailed)
+    assert ends[1] in str(outcome)
     assert len(ledger.all(Failure)) == (not stops)
 
 
 def test_never_more_calls_in_flight_than_allowed(ledger: Ledger) -> None:
     server = Server(latency=0.01)
     with serving(server) as url:
-        asyncio.run(grade(grader(url, ledger, in_flight=3), 20))
+        asyncio.run(grade(judge_at(url, ledger, in_flight=3), 20))
     assert server.most_in_flight == 3
 
 
@@ -130,8 +133,8 @@ def test_a_cap_overshoots_by_the_calls_in_flight_at_most(ledger: Ledger) -> None
     budget = Budget(BudgetConfig(tokens=1000))
     server = Server(latency=0.01)
     with serving(server) as url:
-        found = asyncio.run(grade(grader(url, ledger, budget, in_flight=4), 40))
-    stopped = [f for f in found if isinstance(f, RunStopped)]
+        outcomes = asyncio.run(grade(judge_at(url, ledger, budget, in_flight=4), 40))
+    stopped = [one for one in outcomes if isinstance(one, RunStopped)]
     assert stopped and "budget.tokens is used up" in str(stopped[0])
     calls, tokens = ledger.usage()
     assert calls + len(stopped) == 40
@@ -143,9 +146,9 @@ def test_calls_are_capped_exactly_and_by_role(ledger: Ledger) -> None:
     caps = BudgetConfig.model_validate({"roles": {"grader": {"calls": 7}}})
     server = Server()
     with serving(server) as url:
-        found = asyncio.run(grade(grader(url, ledger, Budget(caps)), 20))
+        outcomes = asyncio.run(grade(judge_at(url, ledger, Budget(caps)), 20))
     assert server.completions == 7
-    assert sum(isinstance(f, RunStopped) for f in found) == 13
+    assert sum(isinstance(one, RunStopped) for one in outcomes) == 13
 
 
 def test_what_was_spent_before_counts(ledger: Ledger) -> None:
@@ -155,12 +158,12 @@ def test_what_was_spent_before_counts(ledger: Ledger) -> None:
         return 0.4 * bool(read)
 
     with serving(Server()) as url:
-        first = asyncio.run(grade(grader(url, ledger, Budget(caps, price=price), in_flight=1), 2))
-        assert not any(isinstance(f, RunStopped) for f in first)
+        first = asyncio.run(grade(judge_at(url, ledger, Budget(caps, price=price), in_flight=1), 2))
+        assert not any(isinstance(one, RunStopped) for one in first)
         again = Budget(caps, ledger.spent(), lambda *_: 1.0)
-        found = asyncio.run(grade(grader(url, ledger, again), 3))
-    assert "budget.usd is used up (1.00 of 1.00)" in str(found[2])
-    assert not isinstance(found[0], RunStopped), "an answer that is known costs nothing"
+        outcomes = asyncio.run(grade(judge_at(url, ledger, again), 3))
+    assert "budget.usd is used up (1.00 of 1.00)" in str(outcomes[2])
+    assert not isinstance(outcomes[0], RunStopped), "an answer that is known costs nothing"
 
 
 @pytest.mark.parametrize("way", ["json_schema", "tool", "json", "prompt"])
@@ -168,14 +171,14 @@ def test_every_way_of_asking_for_json(way: str, ledger: Ledger) -> None:
     server = Server()
     with serving(server) as url:
         config = ModelConfig(model=f"openai:{MODEL}", base_url=url, structured=way)
-        judge = Grader(Caller(make_model(config), config, ledger), DOMAIN)
+        judge = Judge(Caller(make_model(config), config, ledger), SUBJECT)
         asyncio.run(judge.grade("q", "So: a.", ["So: a."]))
     assert server.ways == {way: 1}
 
 
 def test_an_answer_in_parts_is_their_text(ledger: Ledger) -> None:
     with serving(Server(parts=True)) as url:
-        (verdict,) = asyncio.run(grade(grader(url, ledger), 1))
+        (verdict,) = asyncio.run(grade(judge_at(url, ledger), 1))
     assert verdict.grades == ("correct",)
 
 
@@ -189,14 +192,14 @@ def test_the_proxy_of_the_environment_is_used(
     with serving(Server()) as url:
         monkeypatch.setenv("http_proxy", url.removeprefix("http://").removesuffix("/v1"))
         assert look(ModelConfig(model=f"openai:{MODEL}", base_url=away))
-        (verdict,) = asyncio.run(grade(grader(away, ledger), 1))
+        (verdict,) = asyncio.run(grade(judge_at(away, ledger), 1))
         assert verdict.grades == ("correct",)
         monkeypatch.setenv("http_proxy", "http://127.0.0.1:9")  # where nobody answers
         monkeypatch.setenv("no_proxy", "127.0.0.1")
-        (verdict,) = asyncio.run(grade(grader(url, ledger), 1))
+        (verdict,) = asyncio.run(grade(judge_at(url, ledger), 1))
         assert verdict.grades == ("correct",)
     monkeypatch.setenv("http_proxy", "socks5://127.0.0.1:9")
-    (refused,) = asyncio.run(grade(grader("http://models.invalid/v2", ledger), 1))
+    (refused,) = asyncio.run(grade(judge_at("http://models.invalid/v2", ledger), 1))
     assert isinstance(refused, UserError) and "kind socks5 for models.invalid" in str(refused)
 
 
@@ -209,9 +212,9 @@ def test_the_packages_of_providers_go_the_same_way(
         monkeypatch.setenv("OPENAI_BASE_URL", url)
         monkeypatch.setenv("OPENAI_API_KEY", "any")
         config = ModelConfig(model=f"openai:{MODEL}", timeout=2)
-        made = make_model(config)
-        assert type(made.chat).__name__ == "ChatOpenAI"
-        judge = Grader(Caller(made, config, ledger), DOMAIN)
+        model = make_model(config)
+        assert type(model.chat).__name__ == "ChatOpenAI"
+        judge = Judge(Caller(model, config, ledger), SUBJECT)
         verdicts = asyncio.run(grade(judge, 15))
     assert [v.grades for v in verdicts] == [("correct",)] * 15
     assert len(server.plan.drawn) > 4
@@ -220,13 +223,13 @@ def test_the_packages_of_providers_go_the_same_way(
 def test_a_server_that_takes_no_schema_is_asked_in_another_way(ledger: Ledger) -> None:
     server = Server(refuses=("json_schema", "tool"))
     with serving(server) as url:
-        asyncio.run(grade(grader(url, ledger), 3))
+        asyncio.run(grade(judge_at(url, ledger), 3))
     assert server.ways == {"json": 3}
 
 
 def test_a_prompt_that_the_server_refuses_is_a_recorded_failure(ledger: Ledger) -> None:
     with serving(Server(longest=2000)) as url:
-        judge = grader(url, ledger)
+        judge = judge_at(url, ledger)
 
         async def both() -> list[object]:
             asked = (judge.grade(text, "So: a.", ["So: a."]) for text in ("q" * 3000, "short"))
@@ -236,7 +239,7 @@ def test_a_prompt_that_the_server_refuses_is_a_recorded_failure(ledger: Ledger) 
     assert isinstance(failed, CallFailed)
     assert graded.grades == ("correct",)
     (failure,) = ledger.all(Failure)
-    assert "context length" in failure.reason
+    assert failure.code == "refused" and "context length" in failure.detail
 
 
 @pytest.mark.parametrize(

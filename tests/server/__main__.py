@@ -1,4 +1,4 @@
-"""Runs the server until Ctrl-C, then says what it did."""
+"""Run the server until Ctrl-C, then print its counts."""
 
 import argparse
 import contextlib
@@ -12,9 +12,10 @@ from tests.server.faults import Fault, Plan, evenly
 
 def main() -> None:
     """Serve on loopback."""
-    about = "builtin:reader over the OpenAI protocol, with faults from a seed."
+    about = "A model over the OpenAI protocol, with faults from a seed."
     parser = argparse.ArgumentParser("python -m tests.server", description=about)
     parser.add_argument("--port", type=int, default=8099)
+    parser.add_argument("--answers", default="builtin:reader", help="the model that answers")
     parser.add_argument("--latency", type=float, default=0.0, help="seconds until an answer begins")
     parser.add_argument("--faults", type=float, default=0.0, help="share of faulty responses")
     parser.add_argument(
@@ -24,7 +25,7 @@ def main() -> None:
     parser.add_argument("--key", default="", help="API key that requests must carry")
     given = parser.parse_args()
     shares = evenly(given.faults, *(given.only or ())) if given.faults else {}
-    server = Server(Plan(shares, given.seed), latency=given.latency, key=given.key)
+    server = Server(Plan(shares, given.seed), given.answers, given.latency, key=given.key)
     with serving(server, given.port) as url:
         print(f"model {MODEL} at {url}; Ctrl-C ends", flush=True)
         with contextlib.suppress(KeyboardInterrupt):

@@ -1,4 +1,4 @@
-"""The server itself: `/v1/models`, `/v1/chat/completions`, and `/counts` of what it did."""
+"""The server itself: `/v1/models`, `/v1/chat/completions`, and `/counts` of what it has done."""
 
 import asyncio
 import contextlib
@@ -11,19 +11,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import web
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
+from langchain_core.messages import AIMessage
 from langchain_core.messages.ai import UsageMetadata
 
-from offline.reader.chat import ReaderChatModel
+from elenchus.sections import ModelConfig
+from models.backend import make_model
 from tests.server.faults import KEPT_BACK, Fault, Plan, spoilt
 
 MODEL = "reader"
-STUDENT = "# Student"  # what the prompts of a role begin with that never knows
-ROLES: dict[str, type[BaseMessage]] = {
-    "system": SystemMessage,
-    "user": HumanMessage,
-    "assistant": AIMessage,
-}
+STUDENT = "# Student"  # beginning of the prompts of a role that never knows an answer
 STATUS = {Fault.BUSY: 429, Fault.BUSY_UNTIL: 429, Fault.ERROR: 500, Fault.DOWN: 503}
 DRIP_PIECES = 20
 PROMPT = 2  # messages; asking again adds two more, the unusable answer and what is wrong with it
@@ -34,21 +30,23 @@ class Server:
     """One server's settings and counts.
 
     Args:
+        answers: the model that answers everybody but the student.
         latency: seconds until an answer begins.
         retry_after: seconds that `Retry-After` asks for.
-        silence: seconds that a read timeout keeps silent; more than the client waits, by default
-            120 seconds.
+        silence: seconds without an answer that a read timeout is; more than the 120 that a client
+            waits by default.
         key: the API key that requests must carry; "" for none.
         refuses: ways of asking for JSON that it does not know.
         context: tokens that it says it can read.
         longest: characters of a message that it can read.
-        filtered: text of a message that it answers nothing to; "" for none.
+        filtered: a text; prompts with it are refused; "" for none.
         ends: status and message that every completion ends with; also Anthropic's.
         bare: whether it lists its models without anything around them.
-        parts: whether it says its answers in parts.
+        parts: whether the content of its answers is a list of parts.
     """
 
     plan: Plan = field(default_factory=Plan)
+    answers: str = "mock:plain"
     latency: float = 0.0
     retry_after: int = 1
     silence: float = 150.0
@@ -65,19 +63,19 @@ class Server:
     completions: int = 0
     in_flight: int = 0
     most_in_flight: int = 0
-    known: dict[str, AIMessage] = field(default_factory=dict)  # replies by prompt
+    replies: dict[str, AIMessage] = field(default_factory=dict)  # by prompt
     prompts: Counter[str] = field(default_factory=Counter)  # completions by whole prompt
     first: float | None = None
     last: float = 0.0
 
     def app(self) -> web.Application:
-        made = web.Application(client_max_size=64 * 1024**2)
-        made.router.add_get("/v1/models", self.models)
-        made.router.add_post("/v1/chat/completions", self.complete)
-        made.router.add_post("/v1/messages", self.complete)
-        made.router.add_get("/counts", self.counts)
-        made.router.add_post("/counts", self.begin)
-        return made
+        app = web.Application(client_max_size=64 * 1024**2)
+        app.router.add_get("/v1/models", self.models)
+        app.router.add_post("/v1/chat/completions", self.complete)
+        app.router.add_post("/v1/messages", self.complete)
+        app.router.add_get("/counts", self.counts)
+        app.router.add_post("/counts", self.begin)
+        return app
 
     async def models(self, request: web.Request) -> web.Response:
         self._check(request)
@@ -98,7 +96,7 @@ class Server:
         )
 
     async def begin(self, request: web.Request) -> web.Response:
-        """Count from nought, with the latency and the faults given; known replies stay known."""
+        """Count from zero, with the latency and the faults given; replies are remembered."""
         given = await request.json()
         self.latency = given["latency"]
         self.plan = Plan({Fault(name): share for name, share in given["shares"].items()})
@@ -157,15 +155,16 @@ class Server:
         reply = await self._reply(asked["messages"][:PROMPT])
         usage = reply.usage_metadata
         assert usage is not None
-        said: dict[str, Any] = {"role": "assistant", "content": spoilt(reply.text, fault)}
+        text = spoilt(reply.text, fault)
+        message: dict[str, Any] = {"role": "assistant", "content": text}
         if way == "tool":
-            call = {"name": "reply", "arguments": said["content"]}
-            said |= {"tool_calls": [{"id": "1", "type": "function", "function": call}]}
-            said["content"] = None
+            call = {"name": "reply", "arguments": text}
+            message["tool_calls"] = [{"id": "1", "type": "function", "function": call}]
+            message["content"] = None
         elif self.parts:
-            text, half = said["content"], len(said["content"]) // 2
+            half = len(text) // 2
             texts = [{"type": "text", "text": part} for part in (text[:half], text[half:])]
-            said["content"] = [{"type": "thinking", "thinking": [{"text": "So."}]}, *texts]
+            message["content"] = [{"type": "thinking", "thinking": [{"text": "So."}]}, *texts]
         return {
             "id": "chatcmpl-0",
             "object": "chat.completion",
@@ -175,7 +174,7 @@ class Server:
                 {
                     "index": 0,
                     "finish_reason": "length" if fault is Fault.TRUNCATED else "stop",
-                    "message": said,
+                    "message": message,
                 }
             ],
             "usage": {
@@ -186,24 +185,24 @@ class Server:
         }
 
     async def _reply(self, prompt: list[dict[str, str]]) -> AIMessage:
-        """The same to the same prompt; what comes after it is the client asking again."""
+        """Return the same reply to the same prompt, so that an answer asked for again is alike."""
         if prompt[0]["content"].startswith(STUDENT):
             usage = UsageMetadata(input_tokens=40, output_tokens=8, total_tokens=48)
             return AIMessage("I cannot tell. So: unknown.", usage_metadata=usage)
         key = json.dumps(prompt)
-        if key not in self.known:
-            sent = [ROLES[m["role"]](content=m["content"]) for m in prompt]
-            self.known[key] = await ReaderChatModel().ainvoke(sent)
-        return self.known[key]
+        if key not in self.replies:
+            model = make_model(ModelConfig(model=self.answers))
+            self.replies[key] = await model.chat.ainvoke(prompt)
+        return self.replies[key]
 
     def _check(self, request: web.Request) -> None:
         if self.key and request.headers.get("Authorization") != f"Bearer {self.key}":
-            said = json.dumps({"error": {"message": "Incorrect API key provided."}})
-            raise web.HTTPUnauthorized(text=said, content_type="application/json")
+            body = json.dumps({"error": {"message": "Incorrect API key provided."}})
+            raise web.HTTPUnauthorized(text=body, content_type="application/json")
 
 
 def _way(asked: dict[str, Any]) -> str:
-    """How the request asks for JSON."""
+    """Return the way in which a request asks for JSON."""
     if "tools" in asked:
         return "tool"
     kind = asked.get("response_format", {}).get("type", "")
@@ -217,7 +216,7 @@ def _error(status: int, message: str, headers: dict[str, str] | None = None) -> 
 async def _in_pieces(
     request: web.Request, body: bytes, pieces: int, sent: int
 ) -> web.StreamResponse:
-    """The body piece by piece; the connection is cut where not all are to be sent."""
+    """Send the body in pieces, `sent` of them; the connection is cut where that is not all."""
     response = web.StreamResponse(headers={"Content-Type": "application/json"})
     response.content_length = len(body)
     await response.prepare(request)
@@ -232,7 +231,7 @@ async def _in_pieces(
 
 @contextlib.contextmanager
 def serving(server: Server, port: int = 0) -> Iterator[str]:
-    """The server on loopback, in a thread of its own; its base_url."""
+    """Run a server on loopback, in a thread; the value is its base_url."""
     loop = asyncio.new_event_loop()
     runner = web.AppRunner(server.app(), shutdown_timeout=0.1)
 
@@ -241,13 +240,20 @@ def serving(server: Server, port: int = 0) -> Iterator[str]:
         await web.TCPSite(runner, "127.0.0.1", port).start()
         return int(runner.addresses[0][1])
 
+    async def stop() -> None:
+        await runner.cleanup()
+        silent = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in silent:
+            task.cancel()
+        await asyncio.gather(*silent, return_exceptions=True)
+
     bound = loop.run_until_complete(start())
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
     try:
         yield f"http://127.0.0.1:{bound}/v1"
     finally:
-        asyncio.run_coroutine_threadsafe(runner.cleanup(), loop).result()
+        asyncio.run_coroutine_threadsafe(stop(), loop).result()
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()

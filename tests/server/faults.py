@@ -1,8 +1,8 @@
-"""What can go wrong between a model and whoever asks it, drawn from a seed.
+"""Faults between a model and whoever asks it, drawn from a seed.
 
 A fault either keeps the answer back (`KEPT_BACK`: nothing was paid for) or hands over a completion
-in a bad shape. One that nobody could read (`UNREADABLE`) is never the answer to a prompt that was
-asked again twice already, so that whoever asks so often loses nothing.
+in a bad shape. A prompt that was asked again twice already gets no unreadable one (`UNREADABLE`),
+so that a client which asks that often loses nothing.
 """
 
 import random
@@ -41,7 +41,7 @@ HUGE_BYTES = 5_000_000
 
 @dataclass
 class Plan:
-    """Which requests fail, and how.
+    """Decides which requests fail, and how.
 
     Args:
         shares: of all requests, by fault; they add up to 1 at most.
@@ -56,7 +56,7 @@ class Plan:
         self._rng = random.Random(self.seed)
 
     def draw(self, asked_again: int) -> Fault | None:
-        """The fault of the next request, for a prompt that was asked again so many times."""
+        """Draw the fault of the next request, whose prompt was asked again so many times."""
         faults = [*self.shares, None]
         left = 1 - sum(self.shares.values())
         (fault,) = self._rng.choices(faults, [*self.shares.values(), left])
@@ -67,13 +67,13 @@ class Plan:
 
 
 def evenly(share: float, *among: Fault) -> dict[Fault, float]:
-    """A share of faults, all kinds (or those named) alike."""
+    """Return shares that add up to one, the same for all kinds of faults or those named."""
     kinds = among or tuple(Fault)
     return {kind: share / len(kinds) for kind in kinds}
 
 
 def spoilt(text: str, fault: Fault | None) -> str:
-    """A completion as a fault leaves it."""
+    """Return a completion as a fault leaves it."""
     match fault:
         case Fault.EMPTY:
             return ""

@@ -139,10 +139,10 @@ def test_the_run_folder_is_complete(whole: tuple[Path, dict]) -> None:
     _, result = whole
     folder = Path(result["path"])
     train = [json.loads(x) for x in (folder / "dataset" / "train.jsonl").open(encoding="utf-8")]
-    held = [json.loads(x) for x in (folder / "dataset" / "held-out.jsonl").open(encoding="utf-8")]
+    exam = [json.loads(x) for x in (folder / "dataset" / "held-out.jsonl").open(encoding="utf-8")]
     assert len(train) == result["examples"]
     assert {r["prompt"][-1]["content"] for r in train}.isdisjoint(
-        r["prompt"][-1]["content"] for r in held
+        r["prompt"][-1]["content"] for r in exam
     )
     assert "Why examinations gave nothing" in (folder / "dataset" / "card.md").read_text("utf-8")
     adapter = folder / result["adapter"]
@@ -274,7 +274,7 @@ def test_an_examination_that_is_recorded_is_not_made_again(mocked: tuple[Path, d
 def test_ctrl_c_says_how_to_go_on(mock_pool: Path, tmp_path: Path) -> None:
     home = mock_pool
     with (home / "domain.yaml").open("a") as settings:
-        settings.write("examination: {concurrency: 1}\n")  # so that there are some left
+        settings.write("examination: {concurrency: 1}\n")  # so that many are left
     process = launch(home)
     run_id = kill_when(process, home, lambda f: examinations(f) >= 1, signal.SIGINT)
     assert process.returncode == 130
@@ -325,9 +325,9 @@ def test_a_finished_run_is_not_resumed(mocked: tuple[Path, dict], elenchus) -> N
 def test_runs_lists_its_figures(whole: tuple[Path, dict], elenchus) -> None:
     home, result = whole
     (row,) = elenchus("runs", "--json", "--runs", home.parent / "runs").json
-    held = result["exams"]["held-out"]
+    exam = result["exams"]["held-out"]
     assert row["state"] == "finished"
-    assert (row["before"], row["after"]) == (held["before"]["value"], held["after"]["value"])
+    assert (row["before"], row["after"]) == (exam["before"]["value"], exam["after"]["value"])
     for key in ("questions", "interval", "examples", "seconds", "calls", "tokens"):
         assert row[key] is not None
     assert result["run"] in elenchus("runs", "--runs", home.parent / "runs").out

@@ -1,4 +1,4 @@
-"""Rounds with other settings and students: those that give little, or nothing, and what is said."""
+"""Rounds that give little or nothing, with other settings and students, and their messages."""
 
 import json
 import re
@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from conftest import MOCKED, write_pool
 from langchain_core.messages import BaseMessage
 
 from elenchus import runs
@@ -19,25 +18,11 @@ from models import mock
 from models.messages import PromptTooLong
 from offline.nano.chat import WEIGHTS
 
-# The built-in student, trained on what mocks say.
-TRAINED = (
-    MOCKED.partition("student:")[0]
-    + """
-student: {model: "builtin:nano", samples: 2}
-training: {epochs: 1, least_steps: 1, rank: 4}
-"""
-)
-
 
 def add(home: Path, *settings: str) -> None:
     """Add sections to the domain's settings."""
     with (home / "domain.yaml").open("a") as file:
         file.write("\n".join((*settings, "")))
-
-
-@pytest.fixture
-def trained_pool(tmp_path: Path) -> Path:
-    return write_pool(tmp_path, TRAINED)
 
 
 def test_a_round_that_accepts_nothing_ends_the_run_with_a_result(
@@ -154,8 +139,8 @@ def test_an_exam_without_a_grade_is_told_and_ends_nothing(
     sets = ("--set", "exam.hand=exam.jsonl", "--set", "adaptation.examples=[11]")
     ended = elenchus("launch", trained_pool, *sets, "--runs", tmp_path / "runs")
     assert ended.code == 0, ended.err
-    said = "hand exam: none of 1 answers has a grade; most: the student's: the prompt was refused"
-    assert said in " ".join(ended.err.split())
+    reason = "none of 1 answers has a grade; most: the student's: the prompt was refused"
+    assert f"hand exam: {reason}" in " ".join(ended.err.split())
     (run,) = runs.listed(tmp_path / "runs")
     exams = json.loads(run.result.read_text("utf-8"))["exams"]
     assert exams["hand"] == {

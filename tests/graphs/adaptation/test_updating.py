@@ -27,6 +27,12 @@ def finished(elenchus, pool: Path) -> runs.RunFolder:
 
 
 @pytest.fixture
+def trained(elenchus, trained_pool: Path) -> runs.RunFolder:
+    """A run with the built-in student among mocks."""
+    return launch(elenchus, trained_pool)
+
+
+@pytest.fixture
 def mocked(elenchus, mock_pool: Path) -> runs.RunFolder:
     """A run with mocks."""
     return launch(elenchus, mock_pool)
@@ -86,14 +92,14 @@ def test_what_changed_is_examined_anew_and_the_rest_is_kept(
 
 
 def test_an_update_goes_on_where_it_stopped(
-    elenchus, finished: runs.RunFolder, pool: Path, tmp_path: Path, monkeypatch
+    elenchus, trained: runs.RunFolder, trained_pool: Path, tmp_path: Path, monkeypatch
 ) -> None:
-    change(pool)
+    change(trained_pool)
     root = tmp_path / "runs"
-    whole = elenchus("update", finished.id, "--runs", root, "--json").json
+    whole = elenchus("update", trained.id, "--runs", root, "--json").json
     with monkeypatch.context() as patch:
         patch.setattr("training.lora.train", refuse)
-        assert elenchus("update", finished.id, "--runs", root).code == 2
+        assert elenchus("update", trained.id, "--runs", root).code == 2
     last = runs.listed(root)[-1]
     again = elenchus("resume", last.id, "--runs", root, "--json").json
     assert records(runs.find(root, last.id)) == records(runs.find(root, whole["run"]))
@@ -126,23 +132,23 @@ def test_a_profile_has_sources_of_its_own(elenchus, mock_pool: Path, tmp_path: P
 
 
 def test_an_update_whose_news_cannot_be_asked_about(
-    elenchus, mocked: runs.RunFolder, mock_pool: Path, tmp_path: Path
+    elenchus, trained: runs.RunFolder, trained_pool: Path, tmp_path: Path
 ) -> None:
-    for file in (mock_pool / "documents").iterdir():
-        file.write_text("# Poems\n\nThe sea is wide and grey.\n" * (1 + len(file.name)), "utf-8")
-    end = elenchus("update", mocked.id, "--runs", tmp_path / "runs")
+    for file in (trained_pool / "documents").iterdir():
+        file.write_text("# Poems\n\nGrey sea.\n" * (1 + len(file.name)), "utf-8")
+    end = elenchus("update", trained.id, "--runs", tmp_path / "runs")
     assert end.code == 0, end.err
     assert "Stopped: no example is left." in end.out
     assert elenchus("runs", "--runs", tmp_path / "runs").code == 0
 
 
 def test_what_only_went_is_retired(
-    elenchus, finished: runs.RunFolder, pool: Path, tmp_path: Path
+    elenchus, trained: runs.RunFolder, trained_pool: Path, tmp_path: Path
 ) -> None:
-    file = pool / "documents" / "01-pool.md"
+    file = trained_pool / "documents" / "01-pool.md"
     head, _, rest = file.read_text("utf-8").partition("## 1.1 Swimming")
     file.write_text(head + "## 1.2 Lanes" + rest.partition("## 1.2 Lanes")[2], "utf-8")
-    result = elenchus("update", finished.id, "--runs", tmp_path / "runs", "--json").json
+    result = elenchus("update", trained.id, "--runs", tmp_path / "runs", "--json").json
     moved = result["update"]
     assert (moved["passages_gone"], moved["passages_new"], moved["new_passages"]) == (1, 0, None)
     assert moved["examples_retired"] > 0
