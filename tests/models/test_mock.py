@@ -154,7 +154,7 @@ def test_a_plain_reply_is_what_its_task_asks_for(task: str) -> None:
     }  # fmt: skip
     user = TEA + "".join(block(tag, text) for tag, text in blocks.items())
     user += block("class", "").replace("<class>", '<class name="drinks">')
-    SCHEMAS[task].model_validate(reply(task, user))
+    assert SCHEMAS[task].model_validate(reply(task, user))
 
 
 def test_every_prompt_has_a_plain_reply() -> None:
