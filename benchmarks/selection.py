@@ -1,6 +1,6 @@
 """Selection of text beside its rivals, on a mixture of known origin.
 
-    elenchus bench selection --data FOLDER      # or python -m benchmarks.selection; 15 minutes
+    elenchus bench selection --data FOLDER      # or python -m benchmarks.selection; 6 minutes
     elenchus bench selection --data FOLDER --quick
 
 FOLDER holds public data: cuad/, banking77/, policyqa/, cyberattacks/, sara/. Contract clauses are
