@@ -297,9 +297,7 @@ def _without_exam(config: DomainConfig) -> DomainConfig:
 
 
 def _has_read(run: RunFolder, method: Method) -> bool:
-    if not run.ledger.exists():
-        return False
-    ledger = Ledger(run.ledger, read_only=True)
+    ledger = Ledger(run.ledger)  # makes its tables where a kill came before them
     try:
         return ledger.count(method.read) > 0
     finally:

@@ -134,8 +134,10 @@ async def curate(state: AdaptationState, runtime: Runtime[RunRef]) -> Changes:
     run.progress.say(
         f"dataset of {len(dataset.example_ids)}: {kept} kept, {len(dataset.example_ids) - kept} new"
     )
-    stopped = "" if dataset.example_ids else "no example is left"
-    if not run.config.training.enabled:
+    stopped = ""
+    if not dataset.example_ids:
+        stopped = "no example is left"
+    elif not run.config.training.enabled:
         stopped = "the dataset is made, and training.enabled is off"
     return {"dataset_id": dataset.id, "stopped": stopped}
 

@@ -8,10 +8,11 @@ import pytest
 from langgraph.graph import START, StateGraph
 
 from elenchus.ledger import Ledger
+from elenchus.progress import Unseen
 from elenchus.records import Seed
 from graphs import runner
 from graphs.checkpoints import checkpoints
-from graphs.config import DomainConfig
+from graphs.config import DomainConfig, load
 
 
 def test_folders_of_weights_are_named_as_they_are_found_from_anywhere(
@@ -62,3 +63,12 @@ def test_a_checkpoint_waits_for_the_ledger_to_be_safe(
     asyncio.run(checkpoint())
     written = seen.index("written")
     assert seen[written + 1 : written + 3] == ["safe", "checkpoint"]
+
+
+def test_a_run_killed_before_its_ledger_had_tables_can_be_resumed(
+    mock_pool: Path, tmp_path: Path
+) -> None:
+    path, root = mock_pool / "domain.yaml", tmp_path / "begun"
+    run = runner.create(load(path), mock_pool, root, None, Unseen())
+    run.ledger.touch()
+    assert runner.resume(run, Unseen()).examples > 0
