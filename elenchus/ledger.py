@@ -84,7 +84,7 @@ class Ledger:
         read_only: the file must exist; its folder may be another user's.
 
     Raises:
-        UserError: another version of Elenchus wrote the file.
+        UserError: another version of Elenchus wrote the file, or it is only read and has no tables.
     """
 
     def __init__(self, path: Path, read_only: bool = False) -> None:
@@ -93,7 +93,9 @@ class Ledger:
         self._unsafe = False  # whether anything was written since `make_safe`
         if read_only:
             self._db = sqlite3.connect(_to_read(path), uri=True, check_same_thread=False)
-            self._check_format()
+            if self._check_format() == 0:  # set once all tables are there
+                self.close()
+                raise UserError(f"{path} holds nothing: its run stopped before it asked anything")
             return
         self._db = sqlite3.connect(
             path.absolute().as_uri(),
@@ -113,7 +115,7 @@ class Ledger:
         with self._lock:
             self._db.close()
 
-    def _check_format(self) -> None:
+    def _check_format(self) -> int:
         ((version,),) = self._query("PRAGMA user_version")
         if version not in (0, SCHEMA_VERSION):
             self.close()
@@ -121,6 +123,7 @@ class Ledger:
                 f"{self.path} was written by another version of Elenchus (its format is {version}, "
                 f"this one's {SCHEMA_VERSION}): use that version for it, or launch a new run"
             )
+        return int(version)
 
     def write(self, *records: Record) -> None:
         """Write records, all or none; records that are there already stay as they are."""

@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -334,11 +335,9 @@ def _worth_keeping(run: RunFolder) -> bool:
     if not run.ledger.exists():
         return False
     method = method_of(run.manifest()["config"]["method"])
-    ledger = Ledger(run.ledger, read_only=True)
     try:
-        paid = any(not backend(spent.model).constant for spent in ledger.spent())
-        return paid or any(ledger.count(kind) for kind in (method.found, Failure))
-    except sqlite3.DatabaseError:  # not even its tables could be made
+        with closing(Ledger(run.ledger, read_only=True)) as ledger:
+            paid = any(not backend(spent.model).constant for spent in ledger.spent())
+            return paid or any(ledger.count(kind) for kind in (method.found, Failure))
+    except (sqlite3.DatabaseError, UserError):  # not even its tables could be made
         return False
-    finally:
-        ledger.close()

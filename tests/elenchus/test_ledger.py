@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from elenchus.errors import UserError
 from elenchus.ledger import Call, Ledger
 from elenchus.records import Passage, Point, Retrieval, Seed
 
@@ -110,3 +111,10 @@ def test_a_closed_ledger_is_read_where_nothing_can_be_written(
     reader.close()
     ledger.adopt(other.path, searches=False)
     assert ledger.call("c") == call
+
+
+def test_a_ledger_without_tables_says_so_where_it_is_only_read(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.sqlite"
+    path.touch()
+    with pytest.raises(UserError, match="holds nothing: its run stopped before it asked anything"):
+        Ledger(path, read_only=True)
