@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from agents.prompting import Subject, fence, fence_passages, render
+from agents.prompting import Subject, fence, fence_passages
 from elenchus.records import Passage, Text
 from models.calls import Caller
 
@@ -34,7 +34,7 @@ class Author:
 
     def __init__(self, caller: Caller, subject: Subject) -> None:
         self._caller = caller
-        self._settings = subject.settings
+        self._subject = subject
 
     async def paraphrase(self, passage: Passage, variation: int) -> Text:
         """Write a passage in other words."""
@@ -43,7 +43,7 @@ class Author:
 
     async def entities(self, passages: Sequence[Passage]) -> Entities:
         """Return the entities of a document, given as its passages, and a summary."""
-        prompt = render("author", "entities", fence_passages(list(passages)), **self._settings)
+        prompt = self._subject.render("author", "entities", fence_passages(list(passages)))
         reply, _ = await self._caller.parsed(prompt, Entities)
         return reply
 
@@ -67,7 +67,7 @@ class Author:
         return await self._written("compare", "\n".join(blocks), ())
 
     async def _written(self, task: str, user: str, passages: Sequence[Passage]) -> Text:
-        prompt = render("author", task, user, **self._settings)
+        prompt = self._subject.render("author", task, user)
         reply, call = await self._caller.parsed(prompt, Written)
         ids = tuple(passage.id for passage in passages)
         return Text(task=task, text=reply.text, passage_ids=ids, call_id=call.id)

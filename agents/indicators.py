@@ -9,7 +9,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, StringConstraints
 
-from agents.prompting import Subject, fence, render
+from agents.prompting import Subject, fence
 from elenchus.ledger import Call
 from models.calls import Caller
 
@@ -49,7 +49,7 @@ class IndicatorExpert:
         stakeholders: str = "",
     ) -> None:
         self._caller, self._classes, self._events = caller, classes, events
-        self._settings = subject.settings
+        self._subject = subject
         self._stakeholders = stakeholders or "those who have to act on such messages"
 
     @property
@@ -68,8 +68,8 @@ class IndicatorExpert:
         blocks = [self._class(label)]
         blocks += [fence("event", event) for event in self._events]
         blocks += [fence("message", text, **{"class": name}) for text, name in messages]
-        settings = self._settings | {"stakeholders": self._stakeholders}
-        prompt = render("expert", "indicators", "\n".join(blocks), **settings)
+        user, asking = "\n".join(blocks), self._stakeholders
+        prompt = self._subject.render("expert", "indicators", user, stakeholders=asking)
         reply, call = await self._caller.parsed(prompt, Listed)
         ideas = tuple(idea.strip() for idea in reply.indicators if idea.strip())
         if not ideas:
@@ -92,7 +92,7 @@ class IndicatorExpert:
         """Return the ideas that a paragraph lacks."""
         blocks = [fence("indicators", text)]
         blocks += [fence("idea", idea, n=str(n)) for n, idea in enumerate(ideas, 1)]
-        prompt = render("expert", "lost", "\n".join(blocks), **self._settings)
+        prompt = self._subject.render("expert", "lost", "\n".join(blocks))
         reply, call = await self._caller.parsed(prompt, Lost)
         numbers = sorted(set(reply.lost))
         if any(not 1 <= n <= len(ideas) for n in numbers):
@@ -109,7 +109,7 @@ class IndicatorExpert:
             blocks.append(fence("idea", idea, n=str(n), **marks))
         if former:
             blocks.append(fence("indicators", former))
-        prompt = render("expert", "merge", "\n".join(blocks), **self._settings)
+        prompt = self._subject.render("expert", "merge", "\n".join(blocks))
         reply, _ = await self._caller.parsed(prompt, Merged)
         return reply.text
 

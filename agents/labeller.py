@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from pydantic import BaseModel, ConfigDict
 
-from agents.prompting import Subject, fence, flat, neutral, render
+from agents.prompting import Subject, fence, flat, neutral
 from models.calls import Caller
 
 
@@ -21,7 +21,7 @@ class Labeller:
 
     def __init__(self, caller: Caller, subject: Subject, classes: Mapping[str, str]) -> None:
         self._caller, self._classes = caller, classes
-        self._settings = subject.settings
+        self._subject = subject
 
     async def classify(
         self, message: str, classes: Sequence[str], indicators: Mapping[str, str]
@@ -41,7 +41,7 @@ class Labeller:
             if text := indicators.get(label):
                 blocks.append(fence("indicators", text, **{"class": label}))
         blocks.append(fence("message", message))
-        prompt = render("grader", "label", "\n".join(blocks), **self._settings)
+        prompt = self._subject.render("grader", "label", "\n".join(blocks))
         reply, call = await self._caller.parsed(prompt, Labelling)
         named = {_shown(label): label for label in classes} | {"": ""}
         if _shown(reply.label) not in named:

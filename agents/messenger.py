@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from pydantic import BaseModel, ConfigDict
 
-from agents.prompting import Subject, fence, flat, neutral, render
+from agents.prompting import Subject, fence, flat, neutral
 from elenchus.ledger import Call
 from models.calls import Caller
 
@@ -27,7 +27,7 @@ class Messenger:
         self, caller: Caller, subject: Subject, classes: Mapping[str, str], purpose: str
     ) -> None:
         self._caller, self._classes = caller, classes
-        self._settings = subject.settings | {"purpose": purpose}
+        self._subject, self._purpose = subject, purpose
 
     async def write(
         self, label: str, indicators: str, examples: Sequence[str], count: int, variation: int = 1
@@ -50,7 +50,8 @@ class Messenger:
             blocks.append(fence("indicators", indicators))
         blocks += [fence("message", example) for example in examples]
         blocks += [fence("count", str(count)), fence("variation", str(variation))]
-        prompt = render("author", "messages", "\n".join(blocks), **self._settings)
+        user = "\n".join(blocks)
+        prompt = self._subject.render("author", "messages", user, purpose=self._purpose)
         reply, call = await self._caller.parsed(prompt, Batch)
         left_out = {"", *map(_comparable, examples)}
         messages = enumerate(reply.messages, 1)

@@ -1,21 +1,24 @@
-"""Prompts: templates of the folder prompts/, and fences around data, so that it stays data.
+"""Prompts: filled templates, and fences around data, so that it stays data.
 
-A template is the system message, fenced blocks are the user message. Nothing that documents or
-models say ever enters a template.
+A template (`elenchus/templates.py`) is the system message, fenced blocks are the user message.
+Nothing that documents or models say ever enters a template.
 """
 
 import functools
-import hashlib
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from string import Template
 
+from elenchus import templates as files
+from elenchus.config import CommonConfig
+from elenchus.questions import KINDS, UNSTATED, AnswerForm, kinds_of
 from elenchus.records import Message, Passage
+from elenchus.templates import Template
 from models.blocks import TAGS
 from models.calls import Prompt
 
-FOLDER = Path(__file__).resolve().parent.parent / "prompts"
+FOLDER = files.FOLDER
 # Our tags, and the usual marks between turns in chat templates: those of a server's model are
 # unknown. Those of a local model are known, and broken as well (`models/templates.py`).
 _MARK = re.compile(
@@ -27,22 +30,59 @@ _MARK = re.compile(
 
 @dataclass(frozen=True)
 class Subject:
-    """The subject of a domain, and the language of questions and answers: in every prompt."""
+    """The subject of a domain, and the language of questions and answers: in every prompt.
+
+    Args:
+        prompts: the domain's folder of templates in place of the program's, which need not exist.
+        kinds: of question, each with its meaning.
+        form: how answers are written.
+    """
 
     title: str
     language: str
+    prompts: Path | None = None
+    kinds: Mapping[str, str] = field(default_factory=lambda: KINDS, hash=False)
+    form: AnswerForm = AnswerForm()
+
+    @classmethod
+    def of(cls, config: CommonConfig, folder: Path) -> "Subject":
+        """Return the subject of the domain that has this configuration and lies in `folder`."""
+        return cls(config.title, config.language, prompts=files.of_domain(folder))
 
     @property
     def settings(self) -> dict[str, str]:
         """The settings of a template that come from the domain."""
         return {"title": self.title, "language": self.language}
 
+    @property
+    def surveyed(self) -> dict[str, str]:
+        """The kinds that a point can carry: all but the one that asks for what is not there."""
+        return {kind: text for kind, text in self.kinds.items() if kind != UNSTATED}
+
+    @functools.cached_property
+    def templates(self) -> dict[str, Template]:
+        """The templates by "role/task", read once, so that no run mixes two states of a file.
+
+        Raises:
+            UserError: the domain's folder holds something that cannot be used.
+        """
+        return files.read(self.prompts, self.settings)
+
+    def check(self) -> None:
+        """Read the templates now; UserError where the domain has some that cannot be used."""
+        _ = self.templates
+
+    def render(self, role: str, task: str, user: str, **more: str) -> Prompt:
+        """Fill a template with the subject's settings and more, and add the user message.
+
+        Settings are never documents: these belong into the user message, fenced.
+        """
+        return _prompt(self.templates, role, task, user, self.settings | more)
+
 
 def render(role: str, task: str, user: str, **settings: str) -> Prompt:
-    """Fill prompts/ROLE/TASK.md with settings, never with documents, and add the user message."""
-    text, sha256 = _template(role, task)
-    system = Message(role="system", content=Template(text).substitute(settings))
-    return Prompt(role, task, sha256, (system, Message(role="user", content=user)))
+    """Fill the program's own template; what a run sends is rendered by its subject."""
+    return _prompt(files.program(), role, task, user, settings)
 
 
 def fence(tag: str, text: str, **attributes: str) -> str:
@@ -62,9 +102,17 @@ def flat(text: str) -> str:
 
 
 def fence_passages(passages: list[Passage]) -> str:
-    """Return a block for each passage, with its id and the path of its headings."""
+    """Return a block for each passage, with its id, its document, the date and its headings."""
     return "\n".join(
-        fence("passage", p.text, id=p.id, heading=" > ".join(p.heading)) for p in passages
+        fence(
+            "passage",
+            p.text,
+            id=p.id,
+            document=p.title,
+            date=p.date,
+            heading=" > ".join(p.heading),
+        )
+        for p in passages
     )
 
 
@@ -72,7 +120,13 @@ def _attribute(value: str) -> str:
     return neutral(value).replace('"', "'").replace("\n", " ")
 
 
-@functools.cache
-def _template(role: str, task: str) -> tuple[str, str]:
-    raw = (FOLDER / role / f"{task}.md").read_bytes()
-    return raw.decode("utf-8").strip(), hashlib.sha256(raw).hexdigest()
+def _prompt(
+    among: Mapping[str, Template],
+    role: str,
+    task: str,
+    user: str,
+    settings: Mapping[str, str],
+) -> Prompt:
+    template = among[f"{role}/{task}"]
+    system = Message(role="system", content=template.filled(settings))
+    return Prompt(role, task, template.sha256, (system, Message(role="user", content=user)))

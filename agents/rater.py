@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from agents.prompting import Subject, fence, render
+from agents.prompting import Subject, fence
 from models.calls import Caller
 
 SHOWN = 8000  # characters of a text: more would change little
@@ -21,7 +21,7 @@ class Rater:
 
     def __init__(self, caller: Caller, subject: Subject) -> None:
         self._caller = caller
-        self._settings = subject.settings
+        self._subject = subject
 
     async def rate(self, text: str) -> tuple[float, str]:
         """Return the educational value of a text, from 0 to 5, and the reason.
@@ -29,6 +29,6 @@ class Rater:
         Raises:
             CallFailed: the reply could not be parsed.
         """
-        prompt = render("expert", "rate", fence("passage", text[:SHOWN]), **self._settings)
+        prompt = self._subject.render("expert", "rate", fence("passage", text[:SHOWN]))
         reply, _ = await self._caller.parsed(prompt, Rating)
         return reply.value, reply.reason

@@ -7,7 +7,6 @@ written last when the run is finished. A lock file keeps two processes off one r
 import contextlib
 import datetime
 import errno
-import hashlib
 import json
 import os
 import secrets
@@ -23,6 +22,7 @@ from typing import Any, Literal
 import yaml
 from filelock import FileLock, Timeout
 
+from elenchus import templates
 from elenchus.config import CommonConfig
 from elenchus.errors import UserError
 from elenchus.loading import merged
@@ -101,7 +101,8 @@ class RunFolder:
 
     def changed(self) -> list[str]:
         """Name the packages and prompts that are not what they were at the launch."""
-        then, now = self.manifest(), {"versions": versions(), "prompts": prompt_hashes()}
+        then = self.manifest()
+        now = {"versions": versions(), "prompts": prompt_hashes(self.domain_folder())}
         return [
             name
             for part, values in now.items()
@@ -179,7 +180,7 @@ def create(
             "reuses": None if reuses is None else str(reuses),
             "python": sys.version.split()[0],
             "versions": versions(),
-            "prompts": prompt_hashes(),
+            "prompts": prompt_hashes(domain_folder),
             "config": config.model_dump(mode="json", exclude={"profiles"}),
         }
         RunFolder(path)._write_manifest(manifest)
@@ -281,10 +282,6 @@ def versions() -> dict[str, str]:
     return installed
 
 
-def prompt_hashes() -> dict[str, str]:
-    """Return the SHA-256 of every prompt template, by its path."""
-    folder = Path(__file__).resolve().parent.parent / "prompts"
-    return {
-        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(folder.glob("*/*.md"))
-    }
+def prompt_hashes(domain_folder: Path) -> dict[str, str]:
+    """Return the SHA-256 of every template that runs of a domain use, by its path."""
+    return templates.hashes(templates.of_domain(domain_folder))

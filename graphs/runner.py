@@ -10,6 +10,7 @@ from typing import Any
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import Command
 
+from agents.prompting import Subject
 from elenchus import runs
 from elenchus.domains import DOMAIN_FILE
 from elenchus.errors import Interrupted, RunStopped, UserError
@@ -127,8 +128,9 @@ def check(config: DomainConfig, folder: Path, progress: Progress, strict: bool =
     Not strict, hand-written questions may quote what no document says any more.
 
     Raises:
-        UserError: documents, models, weights or the hand-written exam cannot be used.
+        UserError: prompts, documents, models, weights or the hand-written exam cannot be used.
     """
+    Subject.of(config, folder).check()
     method = method_of(config.method)
     corpus = method.fingerprint(config, folder, progress, strict)
     method.check(config, folder, progress)
@@ -139,9 +141,10 @@ def check(config: DomainConfig, folder: Path, progress: Progress, strict: bool =
 def is_same(run: RunFolder, config: DomainConfig, folder: Path) -> bool:
     """Tell whether a run has exactly these settings, and what it reads is as it was."""
     present = method_of(config.method).fingerprint(_without_exam(config), folder, Unseen())
-    wanted = (_from_anywhere(config).model_dump(mode="json", exclude={"profiles"}), present)
+    settings = _from_anywhere(config).model_dump(mode="json", exclude={"profiles"})
+    wanted = {"config": settings, "corpus": present, "prompts": runs.prompt_hashes(folder)}
     manifest = run.manifest()
-    return wanted == (manifest["config"], manifest["corpus"])
+    return all(manifest[part] == value for part, value in wanted.items())
 
 
 def read_result(run: RunFolder) -> Result:
@@ -192,6 +195,7 @@ async def work(run: RunFolder, graph: Graph, progress: Progress) -> None:
     config = of_run(run)
     services = Services(run, config, run.domain_folder(), Ledger(run.ledger), progress)
     try:
+        services.subject.check()  # all templates are read now: none changes under way
         _adopt(services)
         await _go(services, graph)
     except RunStopped as stopped:

@@ -154,7 +154,7 @@ class Services:
 
     @functools.cached_property
     def subject(self) -> Subject:
-        return Subject(self.config.title, self.config.language)
+        return Subject.of(self.config, self.domain_folder)
 
     @functools.cached_property
     def expert(self) -> Expert:
