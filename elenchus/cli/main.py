@@ -10,7 +10,19 @@ from pathlib import Path
 
 import typer
 
-from elenchus.cli import bench, corpus, doctor, launch, new, resume, runs, select, trace, update
+from elenchus.cli import (
+    bench,
+    corpus,
+    doctor,
+    launch,
+    new,
+    prompts,
+    resume,
+    runs,
+    select,
+    trace,
+    update,
+)
 from elenchus.cli.options import Version
 from elenchus.errors import Interrupted, RunStopped, UserError
 from elenchus.printing import printable
@@ -26,6 +38,7 @@ app = typer.Typer(
 for command in (launch.launch, resume.resume, update.update, runs.runs, trace.trace, new.new):
     app.command()(command)
 app.add_typer(corpus.app, name="corpus")
+app.add_typer(prompts.app, name="prompts")
 app.command()(select.select)
 app.command()(doctor.doctor)
 app.command(context_settings=bench.SETTINGS)(bench.bench)

@@ -56,5 +56,5 @@ class Passages(Method):
 
         super().check(config, folder, progress)
         collected = self._collected or tasks.collect(config.tasks, folder, config.seed)
-        stages.check_training(config, collected)
+        stages.check_training(config, folder, collected)
         select.check(config, folder, progress)

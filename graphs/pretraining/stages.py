@@ -26,17 +26,18 @@ LEAST = 32  # tokens of a general sample
 COPIED: Code = "source-copies-test"
 
 
-def check_training(config: PretrainingTree, collected: Collected) -> None:
+def check_training(config: PretrainingTree, folder: Path, collected: Collected) -> None:
     """Find what would end a pre-training late.
 
     Args:
+        folder: the domain's.
         collected: the problems of the domain's tasks.
 
     Raises:
         UserError: the student cannot be trained so, or cannot read the exam's prompts.
     """
     _, shots = problems.split_shots(collected, config.pretraining.shots)
-    subject = Subject(config.title, config.language)
+    subject = Subject.of(config, folder)
     exam = problems.exam(collected.test, shots, partial(prompted, subject))
     prompts = [item.prompt for item in exam]
     longest = max(prompts, key=lambda p: sum(len(m.content) for m in p), default=())
