@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from pydantic import BaseModel, ConfigDict, Field
 
 from agents.prompting import Subject, fence, fence_passages
-from elenchus.records import Passage, Text
+from elenchus.outcomes import Text
+from elenchus.records import Passage
 from models.calls import Caller
 
 

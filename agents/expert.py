@@ -1,12 +1,12 @@
 """The expert: answers from retrieved passages, cites them, or abstains if they do not decide."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from pydantic import BaseModel, ConfigDict
 
-from agents.prompting import Subject, fence, fence_passages, flat, neutral, render
-from elenchus.records import Answer, Citation, Passage
+from agents.prompting import Subject, fence, fence_passages, flat, neutral
+from elenchus.records import Answer, Citation, Form, Gold, Passage
 from models.calls import Caller
 
 Search = Callable[[str], Awaitable[list[Passage]]]
@@ -16,7 +16,10 @@ class Reply(BaseModel):
     """What the expert must return. `look_up` is a query for what the passages lack, or empty."""
 
     model_config = ConfigDict(extra="forbid")
-    answer: str
+    explanation: str
+    result: str
+    form: Form = ""
+    rubric: list[str] = []
     citations: list[Citation]
     abstained: bool
     look_up: str = ""
@@ -33,16 +36,20 @@ class Expert:
         self._caller = caller
         self._search = search
         self._look_ups = look_ups
-        self._settings = subject.settings
+        self._subject = subject
 
-    async def answer(self, question: str) -> tuple[list[Answer], list[Passage]]:
-        """Give `expert.samples` answers to a question; return them with all passages shown.
+    @property
+    def samples(self) -> int:
+        """How many answers to a question have to agree."""
+        return self._caller.config.samples
+
+    async def answer(self, question: str, samples: Sequence[int] = (0,)) -> "Answered":
+        """Give answers to a question, by the numbers of the samples, with all passages shown.
 
         Raises:
             CallFailed: a reply could not be parsed.
         """
         passages = await self._search(question)
-        samples = range(self._caller.config.samples)
         pairs = await asyncio.gather(*(self._answer(question, passages, n) for n in samples))
         by_id = {p.id: p for _, shown in pairs for p in shown}
         return [answer for answer, _ in pairs], list(by_id.values())
@@ -61,16 +68,22 @@ class Expert:
         """Give one answer; as long as the expert asks to look something up, passages are added."""
         for look_ups_left in range(self._look_ups, -1, -1):
             user = fence("question", question) + "\n" + fence_passages(passages)
-            prompt = render("expert", task, user, **self._settings)
+            prompt = self._subject.render("expert", task, user)
             reply, call = await self._caller.parsed(prompt, Reply, sample)
             if not reply.look_up or not look_ups_left:
                 break
             looked_up = await self._search(reply.look_up)
             passages = list({p.id: p for p in (*passages, *looked_up)}.values())
+        abstained = reply.abstained or not reply.result.strip()
+        result = self._subject.form.unstated if abstained else reply.result.strip()
         answer = Answer(
-            text=reply.answer,
+            text=self._subject.form.text(reply.explanation, result),
+            explanation=reply.explanation.strip(),
+            result=result,
+            form="phrase" if abstained else reply.form,
+            rubric=tuple(reply.rubric) if reply.form == "judgement" and not abstained else (),
             citations=tuple(reply.citations),
-            abstained=reply.abstained or not reply.answer.strip(),
+            abstained=abstained,
             sample=sample,
             call_id=call.id,
             tokens=call.output_tokens,
@@ -78,10 +91,25 @@ class Expert:
         return answer, passages
 
 
-def false_citation(answer: Answer, passages: list[Passage]) -> str | None:
+Answered = tuple[list[Answer], list[Passage]]
+
+
+def gold_of(answer: Answer) -> Gold:
+    """Return an expert's answer as what graders compare others with."""
+    quotes = tuple(c.quote for c in answer.citations)
+    return Gold(
+        text=answer.text,
+        result=answer.result,
+        form=answer.form,
+        rubric=answer.rubric,
+        quotes=quotes,
+    )
+
+
+def false_citation(answer: Answer, passages: Sequence[Passage]) -> str | None:
     """Say why an answer's citations do not hold; None where each quote occurs in its passage."""
     texts = {passage.id: flat(neutral(passage.text)) for passage in passages}
-    if not answer.citations:
+    if not answer.citations and not answer.abstained:
         return "the answer cites nothing"
     for citation in answer.citations:
         if citation.passage_id not in texts:

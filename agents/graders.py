@@ -9,7 +9,7 @@ from typing import Protocol
 
 from agents.prompting import Subject
 from elenchus.plugins import Registry
-from elenchus.records import Verdict
+from elenchus.records import Gold, Verdict
 from models.calls import Caller
 
 
@@ -19,7 +19,7 @@ class Grader(Protocol):
     def __init__(self, caller: Caller, subject: Subject) -> None:
         """Take the caller of the grader's model, which not all graders ask, and the subject."""
 
-    async def grade(self, question: str, gold: str, answers: Sequence[str]) -> Verdict:
+    async def grade(self, question: str, gold: Gold, answers: Sequence[str]) -> Verdict:
         """Grade all answers beside the gold one.
 
         Raises:

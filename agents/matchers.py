@@ -5,7 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 from agents.prompting import Subject
-from elenchus.records import Grade, Verdict, verdict
+from elenchus.records import Gold, Grade, Verdict, verdict
 from models.calls import Caller
 
 _NUMBER = re.compile(r"(?<![\w.])[-−]?(?:\d[\d,]*(?:\.\d+)?|\.\d+)(?:/\d+)?")
@@ -14,69 +14,71 @@ _LETTER = re.compile(r"\b([A-Z])\b(?!')")
 
 
 class Matcher(ABC):
-    """Grades answers by a comparison of texts; what follows the last "So:" of one counts.
+    """Grades answers by a comparison of texts: of the result, where the form has a place for it.
 
     An empty answer abstains. No model is asked, so there is no call and no critique.
     """
 
-    def __init__(self, caller: Caller, subject: Subject) -> None:  # noqa: B027  # nothing to keep
-        """Take what every grader is given; a matcher needs nothing of it."""
+    def __init__(self, caller: Caller, subject: Subject) -> None:
+        """Take what every grader is given; a matcher needs the form of answers alone."""
+        self._form = subject.form
 
-    async def grade(self, question: str, gold: str, answers: Sequence[str]) -> Verdict:
+    async def grade(self, question: str, gold: Gold, answers: Sequence[str]) -> Verdict:
         """Grade all answers beside the gold one."""
-        grades: list[Grade] = [self._grade(answer, gold) for answer in answers]
-        return verdict(grades, "", "", "")
+        grades: list[Grade] = [self._grade(answer, gold.result) for answer in answers]
+        return verdict(grades)
 
     @staticmethod
     @abstractmethod
-    def matches(answer: str, gold: str) -> bool:
-        """Tell whether an answer gives the gold result; a gold answer that can be used does."""
+    def matches(result: str, gold: str, marked: bool) -> bool:
+        """Tell whether a result is the gold one; a gold one that can be used is.
+
+        Args:
+            marked: the answer gives it in its place; else it is the whole answer.
+        """
 
     def _grade(self, answer: str, gold: str) -> Grade:
         if not answer:
             return "abstained"
-        return "correct" if self.matches(answer, gold) else "incorrect"
+        result = self._form.result(answer)
+        marked = self._form.has_result(answer)
+        return "correct" if self.matches(result, gold, marked) else "incorrect"
 
 
 class Exact(Matcher):
     """Right is the same text, whatever its case, white space and punctuation at its ends."""
 
     @staticmethod
-    def matches(answer: str, gold: str) -> bool:
+    def matches(result: str, gold: str, marked: bool) -> bool:
         """See `Matcher.matches`."""
-        return bool(_plain(gold)) and _plain(_result(answer)) == _plain(_result(gold))
+        return bool(_plain(gold)) and _plain(result) == _plain(gold)
 
 
 class Number(Matcher):
-    """Right is the same number: the first one after "So:", else the last one."""
+    """Right is the same number: a result's first one, else the answer's last one."""
 
     @staticmethod
-    def matches(answer: str, gold: str) -> bool:
+    def matches(result: str, gold: str, marked: bool) -> bool:
         """See `Matcher.matches`."""
-        return (number := _number(answer)) is not None and number == _number(gold)
+        return (number := _number(result, marked)) is not None and number == _number(gold, True)
 
 
 class Choice(Matcher):
     """Right is the same letter: the result's first ("B", "B. the tide"), else the last alone."""
 
     @staticmethod
-    def matches(answer: str, gold: str) -> bool:
+    def matches(result: str, gold: str, marked: bool) -> bool:
         """See `Matcher.matches`."""
-        result = _result(answer)
         leading = _LEADING.match(result)
         letters = [leading[1]] if leading else _LETTER.findall(result)
         return letters[-1:] == [gold]
 
 
-def _result(text: str) -> str:
-    return text.rpartition("So:")[2]
-
-
-def _number(text: str) -> float | None:
-    numbers = _NUMBER.findall(_result(text))
+def _number(text: str, first: bool) -> float | None:
+    numbers = _NUMBER.findall(text)
     if not numbers:
         return None
-    number = numbers[0] if "So:" in text else numbers[-1]
+    number = numbers[0 if first else -1]
     whole, _, part = number.replace(",", "").replace("−", "-").partition("/")
     return float(whole) / float(part) if part and float(part) else float(whole)
 

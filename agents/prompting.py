@@ -42,12 +42,13 @@ class Subject:
     language: str
     prompts: Path | None = None
     kinds: Mapping[str, str] = field(default_factory=lambda: KINDS, hash=False)
-    form: AnswerForm = AnswerForm()
+    form: AnswerForm = field(default_factory=AnswerForm)
 
     @classmethod
     def of(cls, config: CommonConfig, folder: Path) -> "Subject":
         """Return the subject of the domain that has this configuration and lies in `folder`."""
-        return cls(config.title, config.language, prompts=files.of_domain(folder))
+        own, kinds = files.of_domain(folder), kinds_of(config.questions.kinds)
+        return cls(config.title, config.language, own, kinds, config.answer_form)
 
     @property
     def settings(self) -> dict[str, str]:

@@ -2,14 +2,15 @@
 
 import asyncio
 
-from agents.prompting import Subject, render
+from agents.prompting import Subject
 from elenchus.records import Answer, Message
 from models.calls import Caller, Prompt
 
 
 def prompted(subject: Subject, question: str) -> Prompt:
     """Return the one prompt for asking, training and exams, so that they never differ."""
-    return render("student", "answer", question, **subject.settings)
+    form = subject.form
+    return subject.render("student", "answer", question, form=form.shown, unstated=form.unstated)
 
 
 class Student:

@@ -18,18 +18,9 @@ from elenchus import runs
 from elenchus.errors import UserError
 from elenchus.ledger import Ledger
 from elenchus.loading import merged
+from elenchus.outcomes import Adapter, Dataset, ExamItem, Example, Score, Text
 from elenchus.progress import Unseen
-from elenchus.records import (
-    Adapter,
-    Dataset,
-    Examination,
-    ExamItem,
-    Example,
-    Message,
-    Score,
-    Text,
-    Turn,
-)
+from elenchus.records import Examination, Message, Turn
 from elenchus.results import Result
 from graphs.config import DomainConfig, of_run, validate
 from models.backend import weights

@@ -44,7 +44,8 @@ from elenchus import runs
 from elenchus.errors import UserError
 from elenchus.ledger import Ledger
 from elenchus.loading import merged
-from elenchus.records import ExamItem, Score, digest
+from elenchus.outcomes import ExamItem, Score
+from elenchus.records import digest
 from elenchus.sections import ModelConfig
 from graphs.config import validate
 from models.backend import DEFAULT, DEFAULTS, weights
@@ -169,12 +170,12 @@ def _answers(run: runs.RunFolder) -> dict[str, list[bool]]:
     tasks = [item.prompt[-1].content.partition(CLAUSE)[0] for item in items]
     golds: dict[str, Counter[str]] = {task: Counter() for task in tasks}
     for task, item in zip(tasks, items, strict=True):
-        golds[task][item.gold] += 1
+        golds[task][item.gold.result] += 1
     before = {s.item_id: s.grade in RIGHT for s in reversed(scores)}
     after = {s.item_id: s.grade in RIGHT for s in scores}
     return {
         "commonest": [
-            item.gold == golds[task].most_common(1)[0][0]
+            item.gold.result == golds[task].most_common(1)[0][0]
             for task, item in zip(tasks, items, strict=True)
         ],
         "before": [before[item.id] for item in items],

@@ -41,11 +41,12 @@ from elenchus.config import LimitsConfig
 from elenchus.errors import UserError
 from elenchus.ledger import Ledger
 from elenchus.progress import Unseen
-from elenchus.records import Passage, Point, Retrieval, Verdict
+from elenchus.records import Gold, Passage, Point, Retrieval, Verdict
 from elenchus.sections import ModelConfig
 from graphs import nodes
 from graphs.adaptation.graph import add_examinations, after_draw
-from graphs.adaptation.seeds import History, draw_seeds
+from graphs.adaptation.history import History
+from graphs.adaptation.seeds import draw_seeds
 from graphs.adaptation.state import AdaptationState
 from graphs.checkpoints import checkpoints
 from graphs.config import validate
@@ -175,7 +176,7 @@ def _graph(services: Services, count: int, warm: bool) -> Any:
 
     async def draw(state: AdaptationState) -> nodes.Changes:
         points, config = services.ledger.all(Point), services.config
-        seeds = draw_seeds(points, History(), 1, count, config.adaptation, config.seed)
+        seeds = draw_seeds(points, History(), 1, count, services.asking, config.adaptation)
         services.ledger.write(*seeds)
         return {"seed_ids": [seed.id for seed in seeds], "adapter": ""}
 
@@ -231,10 +232,14 @@ async def _gradings(url: str, folder: Path, tasks: int) -> int:
     model, rates = make_model(settings), RateLimits(LimitsConfig(in_flight=64))
     with closing(Ledger(folder / "ledger.sqlite")) as ledger:
         judge = Judge(Caller(model, settings, ledger, rates), Subject("t", "English"))
-        asked = (judge.grade(f"question {n}", f"So: {n}.", [f"So: {n}."]) for n in range(tasks))
+        asked = (judge.grade(f"question {n}", _gold(n), [f"So: {n}."]) for n in range(tasks))
         outcomes = await asyncio.gather(*asked, return_exceptions=True)
         await model.close()
     return sum(not isinstance(outcome, Verdict) for outcome in outcomes)
+
+
+def _gold(number: int) -> Gold:
+    return Gold(text=f"So: {number}.", result=str(number))
 
 
 def _kills(domain: Path, folder: Path, url: str, kills: int) -> Figures:

@@ -24,7 +24,8 @@ from elenchus import runs
 from elenchus.cli.main import settle_environment
 from elenchus.cli.screen import Screen
 from elenchus.ledger import Ledger
-from elenchus.records import ExamItem, Passage, Score, Update
+from elenchus.outcomes import ExamItem, Score, Update
+from elenchus.records import Passage
 from elenchus.results import ExamResult
 from graphs import runner
 from graphs.adaptation.result import AdaptationResult
@@ -100,7 +101,7 @@ def _figures(run: runs.RunFolder, changed: list[tuple[str, str, str]]) -> dict[s
         for item in ledger.all(ExamItem, exam="held-out"):
             for name, old, new in changed:
                 about = any(sources[i].endswith(name) for i in item.passage_ids)
-                if about and _names(item.gold, new):
+                if about and _names(item.gold.text, new):
                     figures[item.id] = {"old": old, "new": new}
         scores = [s for s in ledger.all(Score, exam="held-out") if s.item_id in figures]
     shares: dict[str, Any] = {"questions": len(figures)}

@@ -8,6 +8,15 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
+from elenchus.questions import (
+    FORMATS,
+    PERSONAS,
+    UNSTATED,
+    AnswerForm,
+    kinds_of,
+    label_in,
+    unstated_in,
+)
 from elenchus.sections import ModelConfig, Section, SourceConfig, provider_and_model
 
 NAME = r"^[a-z0-9][a-z0-9-]*$"  # of a domain
@@ -76,6 +85,62 @@ class StudentConfig(ModelConfig):
     samples: int = Field(3, ge=1, description="answers asked for, a question")
 
 
+class QuestionsConfig(Section):
+    kinds: dict[str, str | None] = Field(
+        default_factory=dict,
+        description="kinds of question of your own, each with its meaning; null takes one out",
+    )
+    unstated: float = Field(
+        0.08, ge=0, lt=1, description="share that asks for what the documents do not say"
+    )
+    partners: int = Field(
+        2, ge=0, description="further points at most that a question may join to its own"
+    )
+    untaught: float = Field(
+        0.1, ge=0, lt=1, description="share of points that the exam alone asks about"
+    )
+    personas: tuple[str, ...] = Field(PERSONAS, description="who may ask; drawn at random")
+    formats: tuple[str, ...] = Field(FORMATS, description="in what form; drawn at random")
+
+    @field_validator("kinds")
+    @classmethod
+    def _some_left(cls, kinds: dict[str, str | None]) -> dict[str, str | None]:
+        if not set(kinds_of(kinds)) - {UNSTATED}:
+            raise ValueError("no kind is left that asks about the documents")
+        return kinds
+
+
+class AnswersConfig(Section):
+    template: str = Field(
+        AnswerForm.template, description="text that is learnt: {explanation}, {label}, {result}"
+    )
+    label: str | None = Field(None, description="before the result; by the language if null")
+    unstated: str | None = Field(
+        None, description="result where the documents do not say; by the language if null"
+    )
+
+    @field_validator("template")
+    @classmethod
+    def _has_both(cls, template: str) -> str:
+        for part in ("{explanation}", "{result}"):
+            if template.count(part) != 1:
+                raise ValueError(f"it must have {part} once")
+        if template.index("{result}") < template.index("{explanation}"):
+            raise ValueError("the explanation must come first: a result is learnt from its reason")
+        return template
+
+
+class ChecksConfig(Section):
+    agree: bool = Field(True, description="a second answer of the expert must agree, asked twice")
+    support: bool = Field(True, description="the grader must find the answer in what it cites")
+    guess: bool = Field(True, description="the grader must not tell the answer from the wording")
+    consistent: bool = Field(True, description="answers about one point must not contradict")
+    language: bool = Field(True, description="questions and answers must be in the language")
+    novelty: float = Field(
+        0.5, gt=0, le=1, description="share of word trigrams that one of another exam may repeat"
+    )
+
+
 class ExamConfig(Section):
     questions: int = Field(420, ge=1, description="size of the held-out exam, in questions")
     general: int = Field(300, ge=0, description="size of the general exam, in questions")
@@ -96,6 +161,10 @@ class DatasetConfig(Section):
     )
     near_exam: float = Field(
         0.985, ge=0, le=1, description="cosine to a held-out question from which one is removed"
+    )
+    per_point: int = Field(10, ge=1, description="examples about one point at most")
+    one_result: float = Field(
+        0.6, gt=0, le=1, description="share at most of one result among those of yes or no"
     )
     coverage: float = Field(
         0.999, gt=0, le=1, description="share of what all candidates cover at which to stop"
@@ -118,6 +187,27 @@ class TrainingConfig(Section):
         1.5, ge=0, description="general samples mixed in for each example, against forgetting"
     )
     save_steps: int = Field(200, ge=1, description="steps between checkpoints that resume goes to")
+
+
+class VerdictConfig(Section):
+    least_passages: float = Field(
+        0.2, ge=0, le=1, description="share of passages that must have given a point"
+    )
+    most_of_point: float = Field(
+        0.1, gt=0, le=1, description="share of dataset or exam that one point may make at most"
+    )
+    most_rejected: float = Field(
+        0.9, gt=0, le=1, description="share of what was made that checks may refuse at most"
+    )
+    least_questions: int = Field(
+        20, ge=1, description="graded questions below which an exam decides nothing"
+    )
+    most_ungraded: float = Field(
+        0.1, ge=0, le=1, description="share of the held-out exam without a grade at most"
+    )
+    most_forgotten: float = Field(
+        0.05, ge=0, le=1, description="loss on the general exam up to which it counts for nothing"
+    )
 
 
 class LimitsConfig(Section):
@@ -165,6 +255,9 @@ class CommonConfig(Section):
     )
     corpus: CorpusConfig = CorpusConfig()
     retrieval: RetrievalConfig = RetrievalConfig()
+    questions: QuestionsConfig = QuestionsConfig()
+    answers: AnswersConfig = AnswersConfig()
+    checks: ChecksConfig = ChecksConfig()
     expert: ExpertConfig = ExpertConfig()
     examiner: ModelConfig = ModelConfig()
     grader: ModelConfig = ModelConfig()
@@ -176,6 +269,7 @@ class CommonConfig(Section):
     exam: ExamConfig = ExamConfig()
     dataset: DatasetConfig = DatasetConfig()
     training: TrainingConfig = TrainingConfig()
+    verdict: VerdictConfig = VerdictConfig()
     profiles: dict[str, dict[str, Any]] = Field(
         default_factory=dict, description="named sets of changes to this tree, for --profile"
     )
@@ -186,3 +280,13 @@ class CommonConfig(Section):
         for name in models:
             provider_and_model(name)
         return models
+
+    @property
+    def answer_form(self) -> AnswerForm:
+        """How answers are written in this domain."""
+        own = self.answers
+        return AnswerForm(
+            own.template,
+            label_in(self.language) if own.label is None else own.label,
+            unstated_in(self.language) if own.unstated is None else own.unstated,
+        )

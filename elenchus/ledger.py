@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict
 from elenchus.errors import UserError
 from elenchus.records import Record
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 LOCK_SECONDS = 60  # to wait for another writer; SQLite's five are too few on a slow disk
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS records (id TEXT PRIMARY KEY, kind TEXT NOT NULL, body TEXT NOT NULL);

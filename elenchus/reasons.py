@@ -9,9 +9,10 @@ from typing import Literal, Protocol
 
 Code = Literal[
     # A question is put to nobody.
-    "repeats", "not-alone",
+    "repeats", "not-alone", "likely-known",
     # An expert's answer cannot be trained on.
-    "undecided", "false-citation", "disagreement", "gives-answer", "other-result",
+    "undecided", "decided", "false-citation", "one-sided", "unsupported", "disagreement",
+    "gives-answer", "guessable", "other-language", "contradicts", "other-result",
     # Nothing is to be gained.
     "known", "written-before", "near-exam", "copies-test", "source-copies-test", "unusable-row",
     # A model's reply could not be used.
@@ -21,10 +22,17 @@ Code = Literal[
 SENTENCES: dict[Code, str] = {
     "repeats": "the question repeats an earlier one",
     "not-alone": "the question does not stand on its own",
+    "likely-known": "the student is predicted to know it",
     "undecided": "the documents do not decide it",
+    "decided": "the documents decide it, though it was to be a question that they do not",
     "false-citation": "a citation does not hold",
+    "one-sided": "the answer rests on one point where it should join two",
+    "unsupported": "what the answer cites does not support it",
     "disagreement": "the expert's answers disagree with one another",
     "gives-answer": "the question contains its answer",
+    "guessable": "the wording of the question gives the answer away",
+    "other-language": "it is in another language",
+    "contradicts": "its answer contradicts another one about the same point",
     "other-result": "it comes to another result than the gold answer",
     "known": "the student knows it",
     "written-before": "it was written before",

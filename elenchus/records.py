@@ -8,18 +8,21 @@ import hashlib
 import json
 from collections.abc import Sequence
 from functools import cached_property
-from statistics import fmean
+from statistics import fmean, pvariance
 from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from elenchus.reasons import Code
 
-QuestionKind = Literal["recall", "apply", "except", "multi", "counter"]
 CHARS_A_TOKEN = 4  # about, of English; used where there is no tokenizer
 PAGE_BREAK = "\f"  # stands between the pages of a document's text
-KINDS: tuple[QuestionKind, ...] = ("recall", "apply", "except", "multi", "counter")
-Style = Literal["training", "exam"]
+Sort = Literal[
+    "rule", "definition", "mechanism", "cause", "procedure", "figure", "exception", "comparison",
+    "precedent",
+]  # fmt: skip
+Form = Literal["", "yes-no", "choice", "number", "list", "phrase", "judgement"]
+GUESSABLE: tuple[Form, ...] = ("yes-no", "choice")  # a right result may be luck
 Grade = Literal["correct", "partial", "incorrect", "abstained"]
 # A right result from a wrong rule ("partial") is mostly luck, so it scores little.
 SCORES: dict[Grade, float] = {"correct": 1.0, "partial": 0.25, "incorrect": 0.0, "abstained": 0.0}
@@ -58,6 +61,8 @@ class Document(Record):
 class Passage(Record):
     """A piece of a document: `document.text[start:end] == text`, in characters.
 
+    `title` and `date` are those of the document, "" where they are unknown.
+
     Where a document changes, its other passages keep their ids, and so does all that was made from
     them.
     """
@@ -69,51 +74,13 @@ class Passage(Record):
     end: int
     heading: tuple[str, ...]
     text: str
+    title: str = ""
+    date: str = ""
 
     @cached_property
     def id(self) -> str:
         """Return the id, which is computed from source, headings and text alone."""
         return f"{self.prefix}-{digest(json.dumps((self.source, self.heading, self.text)))}"
-
-
-class Point(Record):
-    """One norm that a passage states and that can be asked about; coverage counts points."""
-
-    prefix = "o"
-    passage_id: str
-    quote: str
-    topic: str
-    kinds: tuple[QuestionKind, ...]
-
-
-class Seed(Record):
-    """The start of one examination: a point, a kind of question, a draw of the examiner.
-
-    `asked` holds the questions already put on this point, which the examiner must not repeat;
-    `fresh` says that neither an earlier round nor an earlier seed asks about the point.
-    """
-
-    prefix = "s"
-    point_id: str
-    kind: QuestionKind
-    round: int
-    variation: int
-    asked: tuple[str, ...] = ()
-    fresh: bool = False
-
-
-class Question(Record):
-    """A question and its origin; `parent_id` is the question that it revises."""
-
-    prefix = "q"
-    text: str
-    kind: QuestionKind
-    style: Style
-    point_id: str
-    passage_ids: tuple[str, ...]
-    round: int
-    call_id: str
-    parent_id: str | None = None
 
 
 class Citation(BaseModel):
@@ -125,33 +92,163 @@ class Citation(BaseModel):
     quote: str
 
 
+class Point(Record):
+    """Something that the documents say and that can be asked about; coverage counts points.
+
+    Attributes:
+        sort: whether it is a rule, a mechanism, a figure, and so on.
+        statement: what it says, in a sentence.
+        grounds: quotes that state it, in one passage or several.
+        kinds: of question that it can carry.
+    """
+
+    prefix = "o"
+    sort: Sort
+    statement: str
+    topic: str
+    grounds: tuple[Citation, ...]
+    kinds: tuple[str, ...]
+
+    @property
+    def passage_ids(self) -> tuple[str, ...]:
+        """The passages that state it, each once, in order."""
+        return tuple(dict.fromkeys(ground.passage_id for ground in self.grounds))
+
+
+class Seed(Record):
+    """The start of one examination: a point, a kind of question, a draw of the examiner.
+
+    Attributes:
+        partner_ids: further points that the question may join to the first.
+        asked: the questions already put on this point, in exam and training alike, which the
+            examiner must not repeat.
+        failed, passed: questions of the topic that the student could not and could answer.
+        fresh: whether neither an earlier round nor an earlier seed asks about the point.
+        persona, format: who asks, and in what form.
+        wanted: the answer that a question of yes or no should have, so that they are balanced.
+        predictor_id: what says before the expert is asked whether the student will fail; "" for
+            none, so that the expert is asked always.
+    """
+
+    prefix = "s"
+    point_id: str
+    kind: str
+    round: int
+    variation: int
+    partner_ids: tuple[str, ...] = ()
+    asked: tuple[str, ...] = ()
+    failed: tuple[str, ...] = ()
+    passed: tuple[str, ...] = ()
+    fresh: bool = False
+    persona: str = ""
+    format: str = ""
+    wanted: Literal["", "yes", "no"] = ""
+    predictor_id: str = ""
+
+
+class Question(Record):
+    """A question and its origin; `parent_id` is the question that it revises.
+
+    `difference` and `guidance` are what the examiner said of the answers to that one, and of how
+    to ask on (the paper's feedback and guidance).
+    """
+
+    prefix = "q"
+    text: str
+    kind: str
+    exam: bool
+    point_id: str
+    passage_ids: tuple[str, ...]
+    round: int
+    call_id: str
+    parent_id: str | None = None
+    difference: str = ""
+    guidance: str = ""
+
+
 class Answer(BaseModel):
-    """An expert's or a student's answer to a question; `sample` numbers repeated answers."""
+    """An expert's or a student's answer to a question; `sample` numbers repeated answers.
+
+    Attributes:
+        text: as a student is to give it; explanation and result in the domain's form.
+        explanation, result, form: an expert's, apart; a student's are in the text.
+        rubric: checks that decide whether another answer is as good, where it is a judgement.
+        likelihood: mean log-likelihood of a token, where the model tells it.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     text: str
+    explanation: str = ""
+    result: str = ""
+    form: Form = ""
+    rubric: tuple[str, ...] = ()
     citations: tuple[Citation, ...] = ()
     abstained: bool = False
     sample: int = 0
     call_id: str
     tokens: int
+    likelihood: float | None = None
+
+
+class Gold(BaseModel):
+    """The right answer to a question, as a grader compares others with it.
+
+    Attributes:
+        text: explanation and result in the domain's form; the result alone where people wrote it.
+        quotes: what the documents say, where the answer cites them.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    text: str
+    result: str
+    form: Form = ""
+    rubric: tuple[str, ...] = ()
+    quotes: tuple[str, ...] = ()
 
 
 class Verdict(BaseModel):
-    """A grader's comparison. `gap` is 1 minus the student's mean score, in [0, 1]."""
+    """A grader's comparison of a student's answers with the right one.
+
+    Attributes:
+        grades: of each answer; result and reason decide.
+        results: whether its result alone is right.
+        gap: 1 minus the mean score, in [0, 1].
+        spread: variance of the scores: highest where the student is right by turns.
+        critiques: what each answer shows of what the student believes.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     grades: tuple[Grade, ...]
+    results: tuple[bool, ...]
     gap: float
+    spread: float
     missed: str
-    critique: str
+    critiques: tuple[str, ...] = ()
     call_id: str
 
 
-def verdict(grades: Sequence[Grade], missed: str, critique: str, call_id: str) -> Verdict:
-    """Return the verdict on answers with these grades, with the gap computed."""
-    gap = 1 - fmean(SCORES[grade] for grade in grades)
-    return Verdict(grades=tuple(grades), gap=gap, missed=missed, critique=critique, call_id=call_id)
+def verdict(
+    grades: Sequence[Grade],
+    missed: str = "",
+    call_id: str = "",
+    results: Sequence[bool] | None = None,
+    critiques: Sequence[str] = (),
+) -> Verdict:
+    """Return the verdict on answers with these grades, with gap and spread computed.
+
+    Without `results`, those of correct answers alone are right.
+    """
+    scores = [SCORES[grade] for grade in grades]
+    right = [grade == "correct" for grade in grades] if results is None else results
+    return Verdict(
+        grades=tuple(grades),
+        results=tuple(right),
+        gap=1 - fmean(scores),
+        spread=pvariance(scores),
+        missed=missed,
+        critiques=tuple(critiques),
+        call_id=call_id,
+    )
 
 
 class Turn(Record):
@@ -175,7 +272,8 @@ class Turn(Record):
 class Rejection(BaseModel):
     """The reason why an examination gave no example, with the raw text that decided it.
 
-    `question_id` is the question that was being asked, if any.
+    `question_id` is the question that was being asked, if any, `passage_ids` those that its expert
+    was shown, or that it was written from.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -183,6 +281,7 @@ class Rejection(BaseModel):
     detail: str = ""
     raw: str
     question_id: str | None = None
+    passage_ids: tuple[str, ...] = ()
 
 
 class Examination(Record):
@@ -202,115 +301,6 @@ class Message(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     role: Literal["system", "user", "assistant"]
     content: str
-
-
-class Example(Record):
-    """A training sample in chat form.
-
-    `weight` is the gap with which it was accepted, or 1 where the student was not asked.
-    """
-
-    prefix = "x"
-    prompt: tuple[Message, ...]
-    completion: str
-    question_id: str
-    turn_id: str
-    examination_id: str
-    point_id: str
-    passage_ids: tuple[str, ...]
-    kind: QuestionKind
-    round: int
-    weight: float
-
-
-class Text(Record):
-    """A text written from passages, to be learnt as it stands; `task` is the author's."""
-
-    prefix = "w"
-    task: str
-    text: str
-    passage_ids: tuple[str, ...]
-    call_id: str
-
-
-class Dataset(Record):
-    """The compact set chosen after a round: ids of its examples, and counts of what it omits."""
-
-    prefix = "c"
-    round: int
-    example_ids: tuple[str, ...]
-    candidates: int
-    near_duplicates: int
-    near_exam: int
-    too_long: int
-    nearest_exam_similarity: float
-
-
-class ExamItem(Record):
-    """One question of an exam with its gold answer.
-
-    `exam` is "held-out" (written by the examiner, answered by the expert), "general" (abilities
-    that the model had before) or "hand" (written by people, with the passage that decides it).
-    """
-
-    prefix = "i"
-    exam: Literal["held-out", "general", "hand"]
-    kind: str
-    prompt: tuple[Message, ...]
-    gold: str
-    point_id: str | None = None
-    passage_ids: tuple[str, ...] = ()
-    call_ids: tuple[str, ...] = ()
-
-
-class Score(Record):
-    """The student's grade on one exam item after a round (0: the untouched student)."""
-
-    prefix = "g"
-    item_id: str
-    exam: str
-    round: int
-    answer: str
-    grade: Grade
-    call_id: str
-
-
-class Adapter(Record):
-    """A trained LoRA: its path in the run folder, and its training.
-
-    `previous` is the path of the adapter that the training began with, "" for the untouched
-    student; `dataset_id` is "" where texts were learnt; `tokens` counts every token as often as it
-    was seen, replay included.
-    """
-
-    prefix = "a"
-    round: int
-    path: str
-    sha256: str
-    previous: str
-    dataset_id: str
-    steps: int
-    tokens: int
-
-
-class Update(Record):
-    """The link from a run to the finished one that it goes on from, after documents changed.
-
-    `round` is the last one of the earlier run, `adapter` the path of its last adapter. `kept` and
-    `retired` are ids of its examples: those that cite only passages that are still there, in order,
-    and the others. `examples_a_point` is its ratio, which the new passages should reach.
-    """
-
-    prefix = "u"
-    run: str
-    round: int
-    adapter: str
-    passages_gone: tuple[str, ...]
-    passages_new: tuple[str, ...]
-    kept: tuple[str, ...]
-    retired: tuple[str, ...]
-    items_retired: int
-    examples_a_point: float
 
 
 class Retrieval(Record):

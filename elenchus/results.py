@@ -8,6 +8,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+Word = Literal["better", "no difference", "worse", "not to be trusted"]
+
 
 class Value(BaseModel):
     """Base of all parts of a result: frozen; fields of later versions are passed over."""
@@ -35,8 +37,13 @@ class Estimate(Value):
 class ExamResult(Value):
     """One exam before and after; `after` and `gain` are None where nothing was trained.
 
-    All three are None where no question has a grade both before and after. `kinds` holds, by kind
-    of question, the share of right answers before and, where something was trained, after.
+    All three are None where no question has a grade both before and after.
+
+    Attributes:
+        kinds: by kind of question, the share of right answers before and, where something was
+            trained, after.
+        results_before, results_after: shares of right results alone, whatever the reason given.
+        constant: the share that always giving the commonest answer would score.
     """
 
     questions: int
@@ -45,13 +52,64 @@ class ExamResult(Value):
     after: Estimate | None
     gain: Estimate | None
     kinds: dict[str, list[float]]
+    results_before: Estimate | None = None
+    results_after: Estimate | None = None
+    constant: float | None = None
+
+
+class Spread(Value):
+    """How many points a dataset or an exam is about.
+
+    `effective` is the inverse Simpson index: as many points, all alike, would be spread as widely.
+    `largest` counts the examples or questions about the point that has most of them.
+    """
+
+    count: int
+    points: int
+    effective: float
+    largest: int
+
+
+class Basis(Value):
+    """What a run stands on; None where it has no such thing.
+
+    Attributes:
+        passages_with_points: the share of passages that gave a point.
+        dataset, exam: how the examples, and the questions of the held-out exam, spread over points.
+        rejected: the share of what was made that checks refused for a fault; to be known to the
+            student, or to repeat another, is none.
+    """
+
+    passages_with_points: float | None = None
+    dataset: Spread | None = None
+    exam: Spread | None = None
+    rejected: float | None = None
+
+
+class RunVerdict(Value):
+    """What a run came to in a word, the reasons in sentences, and the figures that they rest on.
+
+    Attributes:
+        reasons: what decided stands first.
+        gain: on the held-out exam; of a classifier, that of the best mix with synthetic messages
+            over what it is compared with.
+        hand, general: the changes on the hand-written and the general exam (forgetting).
+    """
+
+    word: Word
+    reasons: list[str]
+    gain: Estimate | None = None
+    hand: Estimate | None = None
+    general: Estimate | None = None
+    basis: Basis = Basis()
 
 
 class Result(Value):
     """The result of any run.
 
     `seconds` are those of the process that finished it; where it was `resumed`, nobody knows how
-    long earlier ones took.
+    long earlier ones took. `verdict` is None where there was nothing to judge, and in results of
+    earlier versions.
     """
 
     version: Literal[1] = 1
@@ -66,6 +124,7 @@ class Result(Value):
     tokens: int
     resumed: bool
     seconds: float
+    verdict: RunVerdict | None = None
 
 
 class RunRow(Value):
@@ -78,6 +137,7 @@ class RunRow(Value):
     id: str
     domain: str
     state: str
+    verdict: Word | None = None
     questions: int | None = None
     before: float | None = None
     after: float | None = None
@@ -98,6 +158,7 @@ def run_row(run: str, domain: str, state: str, result: Result | None) -> RunRow:
         id=run,
         domain=domain,
         state=state,
+        verdict=result.verdict.word if result.verdict else None,
         questions=exam.questions if exam else None,
         before=exam.before.value if exam and exam.before else None,
         after=exam.after.value if exam and exam.after else None,

@@ -5,54 +5,65 @@ import math
 import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
+from agents.expert import gold_of
 from agents.graders import Grader
 from agents.student import Student
 from elenchus.errors import UserError
+from elenchus.outcomes import ExamItem, Score
 from elenchus.progress import Advance
+from elenchus.questions import kinds_of
 from elenchus.reasons import by_code, counted, sentence
 from elenchus.records import (
-    KINDS,
     Answer,
     Document,
-    ExamItem,
     Failure,
+    Form,
+    Gold,
     Passage,
     Point,
     Question,
-    QuestionKind,
     Rejection,
-    Score,
     Seed,
-    Style,
 )
 from elenchus.results import ExamResult
-from graphs.checks import failed_call, unfit, unsound
+from graphs.asking import Asking, task_of, voiced
+from graphs.checks import failed_call, unconfirmed, unfit, ungrounded
 from graphs.concurrency import each
 from graphs.hand_exam import read_hand_exam
+from graphs.points import merged
 from graphs.services import Services
 from graphs.state import MeasuredState, is_trained, trained_rounds
 from models.backend import backend
 from models.calls import CallFailed
 from training import evaluation
+from training.balance import balanced, commonest
 from training.dataset import without_duplicates
 
 SPARE = 1.15  # more questions are written than wanted, since some are refused
-EXAMS = ("held-out", "general", "hand")
+EXAMS = ("held-out", "untaught", "general", "hand")
+Written = Literal["held-out", "untaught"]  # exams that the examiner writes
 CHUNK = 256  # questions under way at once
 
 
 async def survey(services: Services, passages: Sequence[Passage], advance: Advance) -> list[Point]:
-    """Find the points of all passages; one whose survey fails has none, and the failure is kept."""
+    """Find the points of all passages, those that say one thing merged.
 
-    async def points_of(passage: Passage) -> list[Point]:
+    A passage whose survey fails has none, and the failure is kept.
+    """
+
+    async def points_of_passage(passage: Passage) -> list[Point]:
         try:
             return await services.examiner.survey(passage)
         except CallFailed:
             return []
 
-    surveyed = await each(services.turnstile, passages, points_of, advance)
-    return sorted({p.id: p for points in surveyed for p in points}.values(), key=lambda p: p.id)
+    surveyed = await each(services.turnstile, passages, points_of_passage, advance)
+    points = sorted({p.id: p for found in surveyed for p in found}.values(), key=lambda p: p.id)
+    statements = [point.statement for point in points]
+    vectors = await asyncio.to_thread(services.embedder.encode, statements)
+    return merged(points, vectors)
 
 
 async def held_out(
@@ -60,17 +71,20 @@ async def held_out(
     points: Sequence[Point],
     advance: Advance,
     wanted: int,
+    exam: Written = "held-out",
     needed: bool = True,
 ) -> list[ExamItem]:
-    """Write so many questions in the exam style, all kinds alike, answered by the expert.
+    """Write so many questions for an exam, all kinds alike, answered by the expert.
+
+    Questions on one point are written one after the other, so that each asks for another use of it.
 
     Raises:
         UserError: there is none, and one is needed.
     """
-    rng = random.Random(f"exam/{services.config.seed}")
-    seeds = even_seeds(points, int(wanted * SPARE), rng, exam=True)
-    services.ledger.write(*seeds)
-    made = await each(services.turnstile, seeds, lambda seed: _item(services, seed), advance)
+    stream = "exam" if exam == "held-out" else exam
+    rng = random.Random(f"{stream}/{services.config.seed}")
+    seeds = even_seeds(points, int(wanted * SPARE), rng, True, services.asking)
+    made = await _written(services, seeds, exam, advance)
     items = list({i.prompt[-1].content: i for i in made if isinstance(i, ExamItem)}.values())
     refused = [one for one in made if isinstance(one, Rejection)]
     why = counted(by_code(refused))
@@ -84,15 +98,18 @@ async def held_out(
         services.embedder.encode, [i.prompt[-1].content for i in items]
     )
     most = services.config.dataset.near_duplicate
-    distinct = without_duplicates(vectors, range(len(items)), most)
-    if len(distinct) < wanted:
+    distinct = [items[i] for i in without_duplicates(vectors, range(len(items)), most)]
+    kept = balanced(distinct, services.config.dataset.one_result, _answer)[:wanted]
+    if len(kept) < wanted:
         alike = len(made) - len(refused) - len(distinct)
         reasons = [f"{alike} × too alike"] if alike else []
+        uneven = len(distinct) - len(kept)
+        reasons += [f"{uneven} × the answer that is too common"] if uneven else []
         reasons += [why] if why else []
         services.progress.say(
-            f"{len(distinct)} of {wanted} exam questions; left out: {'; '.join(reasons) or 'none'}"
+            f"{len(kept)} of {wanted} exam questions; left out: {'; '.join(reasons) or 'none'}"
         )
-    return [items[i] for i in distinct][:wanted]
+    return kept
 
 
 def given(services: Services, strict: bool = True) -> list[ExamItem]:
@@ -166,6 +183,9 @@ def exam_result(
         after=evaluation.accuracy(items, after) if trained else None,
         gain=evaluation.gain(items, before, after) if trained else None,
         kinds=_by_kind(items, *sittings),
+        constant=commonest([item.gold for item in items]),
+        results_before=evaluation.accuracy(items, before, result=True) if items else None,
+        results_after=evaluation.accuracy(items, after, result=True) if trained else None,
     )
 
 
@@ -174,57 +194,101 @@ def shown(share: float) -> str:
     return "no grades" if math.isnan(share) else f"{share:.1%} right"
 
 
-def even_seeds(points: Sequence[Point], wanted: int, rng: random.Random, exam: bool) -> list[Seed]:
+def even_seeds(
+    points: Sequence[Point], wanted: int, rng: random.Random, exam: bool, asking: Asking
+) -> list[Seed]:
     """Return so many seeds, all kinds alike, and each point once before any comes again."""
-    kinds = [kind for kind in KINDS if any(kind in p.kinds for p in points)]
-    queues: dict[QuestionKind, list[Point]] = {kind: [] for kind in kinds}
+    carried = {point.id: asking.kinds(point) for point in points}
+    every = kinds_of(asking.questions.kinds)
+    kinds = [kind for kind in every if any(kind in carried[p.id] for p in points)]
+    queues: dict[str, list[Point]] = {kind: [] for kind in kinds}
+    voice = random.Random(f"voice/{asking.seed}/{exam}")
     seeds = []
     for n in range(wanted if kinds else 0):
         kind = kinds[n % len(kinds)]
         if not queues[kind]:
-            queues[kind] = [p for p in points if kind in p.kinds]
+            queues[kind] = [p for p in points if kind in carried[p.id]]
             rng.shuffle(queues[kind])
         point = queues[kind].pop()
         # Those of an exam are far from the variations of any round: see `graphs.adaptation.seeds`.
         round_, variation = (0, -1 - n) if exam else (1, n)
-        seeds.append(Seed(point_id=point.id, kind=kind, round=round_, variation=variation))
+        seed = Seed(point_id=point.id, kind=kind, round=round_, variation=variation)
+        seeds.append(voiced(seed, asking, voice))
     return seeds
 
 
 async def answered(
-    services: Services, seed: Seed, style: Style
+    services: Services, seed: Seed, exam: bool
 ) -> tuple[Question, list[Answer]] | Rejection:
     """Write a question that the expert answers soundly, or say why there is none."""
-    point = services.ledger.get(Point, seed.point_id)
-    passage = services.ledger.get(Passage, point.passage_id)
+    task = task_of(seed, services, exam)
     try:
-        question = await services.examiner.propose(seed, point, [passage], style)
-        if refused := unfit(question, ()):
+        question = await services.examiner.propose(task)
+        if refused := unfit(question, seed.asked, (), services.config.checks.novelty):
             return refused
-        answers, passages = await services.expert.answer(question.text)
-        if refused := await unsound(answers, passages, question, services):
+        (answer, *_), passages = await services.expert.answer(question.text)
+        refused = ungrounded(answer, passages, question, task.points)
+        more: list[Answer] = []
+        if refused is None:
+            refused, more = await unconfirmed(answer, passages, question, task.points, services)
+        if refused is not None:
             return refused.model_copy(update={"raw": question.text})  # which is in no record yet
     except CallFailed as failed:
         return failed_call(failed)
-    return question, answers
+    return question, [answer, *more]
 
 
-async def _item(services: Services, seed: Seed) -> ExamItem | Rejection:
+async def _written(
+    services: Services, seeds: Sequence[Seed], exam: Written, advance: Advance
+) -> list[ExamItem | Rejection]:  # fmt: skip
+    """Write the items of an exam: first one on each point, then another one on it, and so on."""
+    waves: list[list[Seed]] = []
+    turns: Counter[str] = Counter()
+    for seed in seeds:
+        turns[seed.point_id] += 1
+        if turns[seed.point_id] > len(waves):
+            waves.append([])
+        waves[turns[seed.point_id] - 1].append(seed)
+    asked: dict[str, tuple[str, ...]] = {}
+    made: list[ExamItem | Rejection] = []
+    for wave in waves:
+        informed = [s.model_copy(update={"asked": asked.get(s.point_id, ())}) for s in wave]
+        services.ledger.write(*informed)
+        before = len(made)
+        outcomes = await each(
+            services.turnstile,
+            informed,
+            lambda seed: _item(services, seed, exam),
+            lambda done, _, before=before: advance(before + done, len(seeds)),  # type: ignore[misc]
+        )
+        made += outcomes
+        for seed, outcome in zip(informed, outcomes, strict=True):
+            if isinstance(outcome, ExamItem):
+                text = outcome.prompt[-1].content
+                asked[seed.point_id] = (*asked.get(seed.point_id, ()), text)
+    return made
+
+
+async def _item(services: Services, seed: Seed, exam: Written) -> ExamItem | Rejection:
     """Write an exam item, or say why there is none."""
-    outcome = await answered(services, seed, "exam")
+    outcome = await answered(services, seed, exam=True)
     if isinstance(outcome, Rejection):
         return outcome
     question, answers = outcome
     cited = (c.passage_id for a in answers for c in a.citations)
     return ExamItem(
-        exam="held-out",
+        exam=exam,
         kind=question.kind,
         prompt=services.examinee("").prompt(question.text).messages,
-        gold=answers[0].text,
+        gold=gold_of(answers[0]),
         point_id=seed.point_id,
         passage_ids=tuple(dict.fromkeys((*question.passage_ids, *cited))),
         call_ids=(question.call_id, *(a.call_id for a in answers)),
     )
+
+
+def _answer(item: ExamItem) -> tuple[Form, str]:
+    return item.gold.form, item.gold.result
 
 
 def _by_kind(items: list[ExamItem], *sittings: list[Score]) -> dict[str, list[float]]:
@@ -242,7 +306,7 @@ def _general(services: Services) -> list[ExamItem]:
     general = backend(student.model).general(student)
     exchanges = general.exam(services.config.exam.general, seed) if general else ()
     return [
-        ExamItem(exam="general", kind="general", prompt=prompt, gold=gold)
+        ExamItem(exam="general", kind="general", prompt=prompt, gold=_given(services, gold))
         for prompt, gold in exchanges
     ]
 
@@ -251,18 +315,23 @@ def _hand_written(services: Services, strict: bool) -> list[ExamItem]:
     """Return the user's own exam; UserError when a line is not what it should be."""
     if services.config.exam.hand is None:
         return []
-    path = services.domain_folder / services.config.exam.hand
+    path, form = services.domain_folder / services.config.exam.hand, services.subject.form
     passages = services.ledger.all(Passage)
     return [
         ExamItem(
             exam="hand",
             kind=row.kind,
             prompt=services.examinee("").prompt(row.question).messages,
-            gold=f"So: {row.answer}.",
+            gold=Gold(text=form.text("", row.answer), result=row.answer),
             passage_ids=tuple(p.id for p in passages if row.quote and row.quote in p.text),
         )
         for row in read_hand_exam(path, services.ledger.all(Document), strict)
     ]
+
+
+def _given(services: Services, text: str) -> Gold:
+    """Return an answer that a backend gives, as graders compare with it."""
+    return Gold(text=text, result=services.subject.form.result(text))
 
 
 async def _scored(
@@ -301,5 +370,6 @@ async def _score(student: Student, grader: Grader, item: ExamItem, round_: int) 
         round=round_,
         answer=answer.text,
         grade=verdict.grades[0],
+        result=verdict.results[0],
         call_id=verdict.call_id or answer.call_id,
     )

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import math
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -18,6 +19,7 @@ from graphs.concurrency import thread_stage
 from graphs.services import RunRef, Services, services
 from graphs.state import MeasuredState
 from models.backend import backend
+from retrieval.dates import with_titles
 
 Changes = dict[str, Any]
 # Only what passes by itself is tried again; a bug or bad input never is.
@@ -37,7 +39,7 @@ async def index(state: MeasuredState, runtime: Runtime[RunRef]) -> Changes:
         documents, passages, refused = await asyncio.to_thread(run.index.take, step)
     with thread_stage(run.progress, "Embed passages") as step:
         await asyncio.to_thread(run.index.embed, run.store, step)
-    run.ledger.write(*documents, *passages)
+    run.ledger.write(*documents, *with_titles(passages, documents))
     run.progress.say(
         f"{len(documents)} documents, {len(passages)} passages"
         + (f"; {refused} refused: `elenchus corpus stats` says why" if refused else "")
@@ -52,26 +54,35 @@ async def survey(state: MeasuredState, runtime: Runtime[RunRef]) -> Changes:
     with run.progress.stage("Survey points") as advance:
         points = await exams.survey(run, passages, advance)
     run.ledger.write(*points)
-    readable = len({point.passage_id for point in points})
+    readable = len({place for point in points for place in point.passage_ids})
     failures = run.ledger.all(Failure, role="examiner", task="survey")
     reasons = Counter(map(sentence, failures)).most_common(1)
     failed = "".join(f"; {len(failures)} failures, most: {reason}" for reason, _ in reasons)
     if not points:
         raise UserError(
-            f"{run.config.examiner.model} found no rule, limit or definition in any of the "
-            f"{len(passages)} passages{failed}. Use documents that lay something down, or another "
-            "examiner"
+            f"{run.config.examiner.model} found nothing to ask about in any of the "
+            f"{len(passages)} passages{failed}. Use documents that say something of their subject, "
+            "or another examiner"
         )
     run.progress.say(f"{len(points)} points in {readable} of {len(passages)} passages{failed}")
     return {}
 
 
 async def write_exam(state: MeasuredState, runtime: Runtime[RunRef]) -> Changes:
-    """Write the held-out exam, and collect the general one and the one written by hand."""
+    """Write the held-out exam, and collect the general one and the one written by hand.
+
+    Points that are kept from training have an exam of their own.
+    """
     run = services(runtime)
-    points = run.ledger.all(Point)
+    points, most = run.ledger.all(Point), run.config.exam.questions
+    kept = [point for point in points if run.is_untaught(point)]
+    taught = [point for point in points if not run.is_untaught(point)]
     with run.progress.stage("Write the held-out exam") as advance:
-        items = await exams.held_out(run, points, advance, run.config.exam.questions)
+        items = await exams.held_out(run, taught, advance, most)
+    if kept:
+        share = math.ceil(most * run.config.questions.untaught)
+        with run.progress.stage("Write the exam on points that are not taught") as advance:
+            items += await exams.held_out(run, kept, advance, share, "untaught", needed=False)
     run.ledger.write(*items, *exams.given(run))
     return {}
 

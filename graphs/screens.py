@@ -1,15 +1,60 @@
-"""What the final screens of all methods share."""
+"""What the final screens and the cards of all methods share."""
+
+from collections.abc import Mapping
 
 from rich.console import Console
 
-from elenchus.results import Result
+from elenchus.printing import plain, printable
+from elenchus.results import Estimate, ExamResult, Result, RunVerdict
 from elenchus.runs import RunFolder
 
 EXAM_NAMES = {
-    "held-out": "held-out exam, closed book",
-    "general": "general exam (forgetting)",
-    "hand": "hand-written exam, closed book",
+    "held-out": "held-out exam",
+    "untaught": "points not taught",
+    "general": "general (forgetting)",
+    "hand": "hand-written exam",
 }
+COMMONEST = "always the commonest"  # answer: what that would score
+STYLES = {"better": "green", "worse": "red", "not to be trusted": "red"}
+
+
+def say_verdict(console: Console, verdict: RunVerdict | None) -> None:
+    """Print the verdict with its reasons, which lead a screen."""
+    console.print()
+    if verdict is None:
+        return
+    console.print(f"Verdict: {verdict.word}", style=f"bold {STYLES.get(verdict.word, '')}".strip())
+    for reason in verdict.reasons:
+        console.print(f"  {printable(reason)}", markup=False)
+    console.print()
+
+
+def verdict_in_markdown(verdict: RunVerdict | None) -> str:
+    """Return the verdict with its reasons, which lead a card."""
+    if verdict is None:
+        return "No verdict: nothing was trained."
+    reasons = "\n".join(f"- {plain(reason)}" for reason in verdict.reasons)
+    return f"**Verdict: {verdict.word}**\n\n{reasons}"
+
+
+def say_results(console: Console, exams: Mapping[str, ExamResult | None]) -> None:
+    """Print, in a smaller line, the shares of right results whatever the reason that was given."""
+    parts = []
+    for exam, name in EXAM_NAMES.items():
+        taken = exams.get(exam)
+        if taken is not None and taken.results_before is not None:
+            after = f" -> {share(taken.results_after)}" if taken.results_after else ""
+            parts.append(f"{name} {share(taken.results_before)}{after}")
+    if parts:
+        said = f"Right results, whatever the reason: {'; '.join(parts)}."
+        console.print(said, style="dim", markup=False)
+
+
+def share(estimate: Estimate | float | None) -> str:
+    """Return a share as a percentage; a dash where it is not known."""
+    if estimate is None:
+        return "–"
+    return f"{estimate:.1%}" if isinstance(estimate, float) else estimate.as_share()
 
 
 def usage(result: Result) -> str:

@@ -20,6 +20,7 @@ from agents.examiner import Examiner
 from agents.expert import Expert
 from agents.graders import GRADERS, Grader
 from agents.indicators import IndicatorExpert
+from agents.judge import Judge
 from agents.labeller import Labeller
 from agents.messenger import Messenger
 from agents.prompting import Subject
@@ -27,12 +28,15 @@ from agents.rater import Rater
 from agents.student import Student
 from elenchus.config import LimitsConfig
 from elenchus.ledger import Ledger
+from elenchus.outcomes import ExamItem
 from elenchus.progress import Progress, Unseen, unseen
-from elenchus.records import Passage
+from elenchus.records import Passage, Point
 from elenchus.runs import RunFolder
 from elenchus.sections import ModelConfig
 from graphs.adaptation.fan_out import FanOut
+from graphs.asking import Asking
 from graphs.config import DomainConfig, of_run
+from graphs.points import is_reserved, partners
 from models.backend import Model, backend, make_model
 from models.budget import Budget
 from models.calls import Caller
@@ -148,6 +152,33 @@ class Services:
         return RecordedSearch(search, self.ledger)
 
     @functools.cached_property
+    def asking(self) -> Asking:
+        """How points are asked about; first used once all of them are there."""
+        points = self.ledger.all(Point)
+        passages = {passage.id: passage for passage in self.ledger.all(Passage)}
+        most = self.config.questions.partners
+        vectors = self.embedder.encode([p.statement for p in points] if most else [])
+        joined = partners(points, vectors, passages, most)
+        return Asking(self.config.questions, joined, self.config.seed)
+
+    def is_untaught(self, point: Point) -> bool:
+        """Tell whether a point is asked about in the exam alone."""
+        return is_reserved(point.id, self.config.seed, self.config.questions.untaught)
+
+    @functools.cached_property
+    def _examined(self) -> dict[str, tuple[str, ...]]:
+        by_point: dict[str, tuple[str, ...]] = {}
+        for exam in ("held-out", "untaught"):
+            for item in self.ledger.all(ExamItem, exam=exam):
+                point = item.point_id or ""
+                by_point[point] = (*by_point.get(point, ()), item.prompt[-1].content)
+        return by_point
+
+    def examined(self, point_id: str) -> tuple[str, ...]:
+        """Return the exam questions on a point; the exam is written before anything is taught."""
+        return self._examined.get(point_id, ())
+
+    @functools.cached_property
     def budget(self) -> Budget:
         prices = Prices(self.config.models)
         return Budget(self.config.budget, self.ledger.spent(), prices.usd)
@@ -163,16 +194,17 @@ class Services:
 
     @functools.cached_property
     def examiner(self) -> Examiner:
-        return Examiner(self._caller(self.config.examiner), self.subject)
+        steps = 3 if self.config.examination.revision == "three calls" else 1
+        return Examiner(self._caller(self.config.examiner), self.subject, steps)
 
     @functools.cached_property
     def author(self) -> Author:
         return Author(self._caller(self.config.expert), self.subject)
 
     @functools.cached_property
-    def grader(self) -> Grader:
-        """The grader of free answers."""
-        return self.grader_of("grader")
+    def grader(self) -> Judge:
+        """The grader of free answers, which also checks the expert's."""
+        return Judge(self._grader_caller, self.subject)
 
     def grader_of(self, name: str) -> Grader:
         """Return the grader that a configuration names; UserError where there is none."""

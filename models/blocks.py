@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from langchain_core.messages import BaseMessage
 
 TAGS = (
-    "passage", "point", "kind", "style", "variation", "asked",
-    "question", "critique", "expert", "student", "entity",
+    "passage", "point", "partner", "kind", "purpose", "persona", "format", "wanted", "variation",
+    "asked", "failed", "passed", "question", "expert", "student", "standing", "feedback",
+    "guidance", "check", "first", "second", "answer", "entity",
     "class", "message", "indicators", "idea", "event", "count", "paragraph",
 )  # fmt: skip
 _OPEN = re.compile(rf"<({'|'.join(TAGS)})((?:\s+\w+=\"[^\"]*\")*)\s*>")
@@ -79,6 +80,15 @@ class Request:
         if not texts:
             raise ValueError(f"malformed prompt for {self.task!r}: no <{tag}> block")
         return texts[0]
+
+    def attribute(self, tag: str, name: str) -> str:
+        """Return an attribute of the first block of a tag; "" where it is not given.
+
+        Raises:
+            ValueError: there is no such block.
+        """
+        self.text(tag)
+        return next(b.attributes.get(name, "") for b in self.blocks if b.tag == tag)
 
     def passages(self) -> list[Extract]:
         """Return the passages, at least one.

@@ -2,8 +2,8 @@
 
 `mock:plain` answers every prompt of this program with the least that it asks for. The examiner asks
 about the first sentence of each passage, the expert quotes the sentence that shares most words with
-the question, the grader calls equal texts correct, the student knows nothing. A run of plain
-documents ends with a dataset:
+the question, the grader calls equal texts right and objects to nothing else, the student knows
+nothing. A run of plain documents ends with a dataset:
 
     elenchus launch DOMAIN --set expert.model=mock:plain --set examiner.model=mock:plain \\
         --set grader.model=mock:plain --set student.model=mock:plain --set training.enabled=false
@@ -41,6 +41,7 @@ from models.blocks import Request, read_request
 from models.messages import as_result
 
 Reply = Callable[[Sequence[BaseMessage]], str]
+RESULT_WORDS = 4  # of a sentence that is quoted, for the result
 _SENTENCES = re.compile(r"(?<=[.!?])\s+|\n\s*\n")
 
 
@@ -124,39 +125,88 @@ class Mock(Backend):
 
 
 def _survey(request: Request) -> dict[str, Any]:
-    quotes = [sentence for p in request.passages() for sentence in _sentences(p.text)[:1]]
-    return {"points": [{"quote": q, "topic": q[:40], "kinds": ["recall", "apply"]} for q in quotes]}
+    points = [
+        {
+            "sort": "rule",
+            "statement": quote,
+            "topic": quote[:40],
+            "quotes": [quote],
+            "kinds": ["recall", "apply"],
+        }
+        for passage in request.passages()
+        for quote in _sentences(passage.text)[:1]
+    ]
+    return {"points": points}
 
 
 def _question(request: Request) -> dict[str, Any]:
     """Ask about half of the point's words, other ones each time: all would give the answer away."""
     words, variation = request.text("point").split(), int(request.text("variation"))
+    if len(words) > 2 * RESULT_WORDS:
+        words = words[RESULT_WORDS:]  # the others are the result
     earlier = len(request.text("asked").splitlines()) + len(request.texts("question"))
     start = (variation + earlier) % len(words)
     part = " ".join((words * 2)[start : start + (len(words) + 1) // 2])
     question = f"In case {variation}.{earlier}: what holds of {part}?"
-    return {"question": question, "kind": request.text("kind")}
+    return {"question": question, "kind": request.attribute("kind", "name")}
 
 
-def _answer(request: Request) -> dict[str, Any]:
-    """Quote the sentence that shares most words with the question."""
+def _feedback(request: Request) -> dict[str, Any]:
+    """Say that the answers are not the expert's, or that they are."""
+    gold = request.text("expert").strip()
+    same = all(text.strip() == gold for text in request.texts("student"))
+    return {"difference": "They are the same." if same else "They are other texts."}
+
+
+def _guide(request: Request) -> dict[str, Any]:
+    return {"guidance": "Ask about another case."}
+
+
+def _revise(request: Request) -> dict[str, Any]:
+    return _feedback(request) | _guide(request) | _question(request)
+
+
+def _explain(request: Request) -> dict[str, Any]:
+    """Quote the sentence with most words of the question; its own first words are the result."""
     asked = set(request.text("question").lower().split())
     passages = request.passages() if request.texts("passage") else []
     sentences = [(p.id, text) for p in passages for text in _sentences(p.text)]
     if not sentences:
-        return {"answer": "", "citations": [], "abstained": True}
+        lacking = {"explanation": "There are no passages.", "result": "", "form": "phrase"}
+        return lacking | {"citations": [], "abstained": True, "look_up": ""}
     place, quote = max(sentences, key=lambda pair: len(asked & set(pair[1].lower().split())))
-    citations = [{"passage_id": place, "quote": quote}]
-    return {"answer": quote, "citations": citations, "abstained": False}
+    return {
+        "explanation": quote,
+        "result": " ".join(quote.split()[:RESULT_WORDS]),
+        "form": "phrase",
+        "citations": [{"passage_id": place, "quote": quote}],
+        "abstained": False,
+        "look_up": "",
+    }
+
+
+def _answer(request: Request) -> dict[str, Any]:
+    return _explain(request) | {"rubric": []}
 
 
 def _grade(request: Request) -> dict[str, Any]:
-    """Call equal texts correct and all others incorrect."""
-    gold = request.text("expert").strip()
-    right = [text.strip() == gold for text in request.texts("student")]
-    grades = ["correct" if same else "incorrect" for same in right]
-    missed = "" if all(right) else gold
-    return {"grades": grades, "missed": missed, "critique": missed and "Ask about another case."}
+    """Call equal texts right and all others wrong; an empty one is no answer."""
+    gold, checks = request.text("expert").strip(), request.texts("check")
+    answers = []
+    for text in request.texts("student"):
+        right = text.strip() == gold
+        judged = "right" if right else "wrong" if text.strip() else "none"
+        critique = "" if right else "It is another text."
+        answers.append(
+            {
+                "result": judged,
+                "reason": judged,
+                "checks": [right for _ in checks],
+                "critique": critique,
+            }
+        )
+    missed = "" if all(answer["result"] == "right" for answer in answers) else gold
+    return {"answers": answers, "missed": missed}
 
 
 def _messages(request: Request) -> dict[str, Any]:
@@ -186,14 +236,20 @@ def _sentences(text: str) -> list[str]:
 _PLAIN: dict[str, Callable[[Request], dict[str, Any]]] = {
     "examiner: survey": _survey,
     "examiner: propose": _question,
-    "examiner: revise": _question,
+    "examiner: revise": _revise,
+    "examiner: feedback": _feedback,
+    "examiner: guide": _guide,
     "expert: answer": _answer,
-    "expert: explain": _answer,
+    "expert: explain": _explain,
     "expert: rate": lambda request: {"reason": "It is a text.", "value": 3},
     "expert: indicators": lambda request: {"indicators": request.texts("message")[:3]},
     "expert: merge": _joined("idea"),
     "expert: lost": lambda request: {"lost": []},
     "grader: grade": _grade,
+    "grader: agree": lambda request: {"agree": True, "difference": ""},
+    "grader: support": lambda request: {"supported": True, "missing": ""},
+    "grader: guess": lambda request: {"result": ""},
+    "grader: consistent": lambda request: {"conflicts": []},
     "grader: label": _label,
     "author: messages": _messages,
     "author: paraphrase": _joined("passage"),

@@ -76,7 +76,7 @@ def _reader(config: ModelConfig) -> Model:
     from offline.reader.chat import ReaderChatModel
 
     try:
-        chat = ReaderChatModel(**checked_options(config, ("wrong",)))
+        chat = ReaderChatModel(**checked_options(config, ("wrong", "unsupported")))
     except ValueError as error:
         raise UserError(f"{config.model}: {error}") from error
     return Model(chat, config.model, seeded=bool(config.options))

@@ -61,7 +61,7 @@ class Search:
         self._numbered: dict[str, list[Passage]] = defaultdict(list)
         self._citing: dict[str, list[Passage]] = defaultdict(list)
         for passage in passages:
-            if number := _section_number(passage):
+            if number := section_number(passage):
                 self._numbered[number].append(passage)
             for number in references(passage.text):
                 self._citing[number].append(passage)
@@ -171,7 +171,7 @@ class Search:
         for passage in best:
             for number in references(passage.text):
                 related.update((p.id, p) for p in self._numbered.get(number, ()))
-            related.update((p.id, p) for p in self._citing.get(_section_number(passage), ()))
+            related.update((p.id, p) for p in self._citing.get(section_number(passage), ()))
         for passage in best:
             related.pop(passage.id, None)
         return list(related.values())[: self._config.references]
@@ -225,7 +225,7 @@ def references(text: str) -> list[str]:
     return list(dict.fromkeys(numbers))
 
 
-def _section_number(passage: Passage) -> str:
+def section_number(passage: Passage) -> str:
     """Return the number in a passage's innermost heading ("3.2 Mooring lines", "Part 9"), or ""."""
     sections = [heading for heading in passage.heading if CELLS not in heading]
     number = _NUMBER.search(sections[-1]) if sections else None

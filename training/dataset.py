@@ -5,15 +5,18 @@ that cover what the student failed on.
 """
 
 import json
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from elenchus.config import DatasetConfig
-from elenchus.records import Dataset, Examination, ExamItem, Example, Message, Text
+from elenchus.outcomes import Dataset, ExamItem, Example, Text
+from elenchus.records import Message
 from elenchus.runs import write_atomic
+from training.balance import balanced
 from training.deduplication import deduplicate
 
 Vectors = NDArray[np.float32]
@@ -22,33 +25,85 @@ Vectors = NDArray[np.float32]
 def curate(
     examples: Sequence[Example],
     vectors: Vectors,
-    exam_vectors: Vectors,
+    nearness: NDArray[np.float32],
     config: DatasetConfig,
     round_: int,
     most: int,
     too_long: int = 0,
+    contradicted: int = 0,
 ) -> Dataset:
     """Choose the dataset of a round, of `most` examples.
 
-    `vectors` has a unit row for each example's question, `exam_vectors` one for each held-out
-    question. Examples too near a held-out question go first, then near-duplicates (the later of
-    two), then what `dataset.selection` does not need. `too_long` more were left out before.
+    Examples too near an exam question go first, then near-duplicates (the later of two), those of
+    points that have enough, and those whose yes, no or choice is too common; then what
+    `dataset.selection` does not need.
+
+    Args:
+        vectors: of shape (examples, dimensions), a unit row for each question.
+        nearness: of shape (examples,): the cosine to the nearest exam question.
+        too_long, contradicted: how many more were left out before.
     """
-    if not examples:
-        vectors = np.zeros((0, exam_vectors.shape[1]), dtype=np.float32)
-    nearness = (vectors @ exam_vectors.T).max(axis=1, initial=-1.0)
     apart = [i for i in range(len(examples)) if nearness[i] < config.near_exam]
     distinct = without_duplicates(vectors, apart, config.near_duplicate)
-    selected = _selected(examples, vectors, distinct, config, most)
+    few = _few_a_point(examples, distinct, config.per_point)
+    even = balanced(few, config.one_result, lambda i: (examples[i].form, examples[i].result))
+    selected = _selected(examples, vectors, even, config, most)
     return Dataset(
         round=round_,
         example_ids=tuple(examples[i].id for i in selected),
-        candidates=len(examples) + too_long,
+        candidates=len(examples) + too_long + contradicted,
         near_duplicates=len(apart) - len(distinct),
         near_exam=len(examples) - len(apart),
         too_long=too_long,
+        of_full_points=len(distinct) - len(few),
+        unbalanced=len(few) - len(even),
+        contradicted=contradicted,
         nearest_exam_similarity=round(float(nearness[selected].max(initial=-1.0)), 4),
     )
+
+
+def left_out(dataset: Dataset) -> int:
+    """Return how many candidates could not be chosen."""
+    near = dataset.near_duplicates + dataset.near_exam
+    many = dataset.of_full_points + dataset.unbalanced
+    return near + many + dataset.too_long + dataset.contradicted
+
+
+def nearness(
+    examples: Sequence[Example],
+    items: Sequence[ExamItem],
+    encode: Callable[[Sequence[str]], Vectors],
+) -> NDArray[np.float32]:
+    """Return for each example the cosine to the nearest exam question, or -1 without an exam.
+
+    About its own point, question and result are compared together, too: the same case asked for in
+    other words is near in its result.
+    """
+    if not examples or not items:
+        return np.full(len(examples), -1.0, dtype=np.float32)
+    questions = encode([e.prompt[-1].content for e in examples])
+    asked = encode([i.prompt[-1].content for i in items])
+    near: NDArray[np.float32] = (questions @ asked.T).max(axis=1)
+    whole = encode([f"{e.prompt[-1].content}\n{e.result}" for e in examples])
+    known = encode([f"{i.prompt[-1].content}\n{i.gold.result}" for i in items])
+    by_point: dict[str, list[int]] = defaultdict(list)
+    for n, item in enumerate(items):
+        by_point[item.point_id or ""].append(n)
+    for n, example in enumerate(examples):
+        if rows := by_point.get(example.point_id):
+            near[n] = max(near[n], float((known[rows] @ whole[n]).max()))
+    return near
+
+
+def _few_a_point(examples: Sequence[Example], order: Sequence[int], most: int) -> list[int]:
+    """Return the first `most` of each point, in order."""
+    counts: Counter[str] = Counter()
+    few = []
+    for i in order:
+        counts[examples[i].point_id] += 1
+        if counts[examples[i].point_id] <= most:
+            few.append(i)
+    return few
 
 
 def _selected(
@@ -121,11 +176,6 @@ def write_texts(path: Path, texts: Sequence[Text]) -> None:
 def write_exam(path: Path, items: Sequence[ExamItem]) -> None:
     """Write JSONL of exam items: never to be trained on."""
     write_rows(path, [item.model_dump(mode="json") | {"id": item.id} for item in items])
-
-
-def write_rejected(path: Path, examinations: Sequence[Examination]) -> None:
-    """Write JSONL of the examinations without an example, each with its reason and raw text."""
-    write_rows(path, [e.model_dump(mode="json") | {"id": e.id} for e in examinations])
 
 
 def _chat(messages: Sequence[Message]) -> list[dict[str, str]]:

@@ -6,10 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from elenchus.records import ExamItem, Grade, Score
+from elenchus.outcomes import ExamItem, Score
+from elenchus.records import Grade
 from elenchus.results import Estimate
 
-RIGHT: frozenset[Grade] = frozenset({"correct", "partial"})
+RIGHT: frozenset[Grade] = frozenset({"correct"})
 RESAMPLES = 2000
 
 
@@ -19,24 +20,26 @@ def graded(items: Sequence[ExamItem], *scores: Sequence[Score]) -> list[ExamItem
     return [item for item in items if all(item.id in ids for ids in scored)]
 
 
-def accuracy(items: Sequence[ExamItem], scores: Sequence[Score]) -> Estimate:
-    """Estimate the share of right results; a right one from a wrong rule ("partial") counts."""
-    return _bootstrap(items, _right(items, scores))
+def accuracy(items: Sequence[ExamItem], scores: Sequence[Score], result: bool = False) -> Estimate:
+    """Estimate the share of right answers, with their reasons, or of right results alone."""
+    return _bootstrap(items, _right(items, scores, result))
 
 
 def share(items: Sequence[ExamItem], scores: Sequence[Score]) -> float:
-    """Return the share of right results, without an interval."""
+    """Return the share of right answers, without an interval."""
     return float(_right(items, scores).mean())
 
 
 def gain(items: Sequence[ExamItem], before: Sequence[Score], after: Sequence[Score]) -> Estimate:
-    """Estimate the paired difference, after minus before, of the shares of right results."""
+    """Estimate the paired difference, after minus before, of the shares of right answers."""
     return _bootstrap(items, _right(items, after) - _right(items, before))
 
 
-def _right(items: Sequence[ExamItem], scores: Sequence[Score]) -> NDArray[np.float64]:
-    """Return 1 for each item whose result is right, else 0."""
-    right = {score.item_id: float(score.grade in RIGHT) for score in scores}
+def _right(
+    items: Sequence[ExamItem], scores: Sequence[Score], result: bool = False
+) -> NDArray[np.float64]:
+    """Return 1 for each item whose answer, or whose result alone, is right, else 0."""
+    right = {s.item_id: float(s.result if result else s.grade in RIGHT) for s in scores}
     return np.array([right[item.id] for item in items])
 
 

@@ -17,8 +17,9 @@ from typing import Any, Literal
 
 from elenchus.config import TrainingConfig
 from elenchus.errors import UserError
+from elenchus.outcomes import Text
 from elenchus.progress import Advance
-from elenchus.records import Message, Text
+from elenchus.records import Message
 from elenchus.runs import explained
 from models.pretrained import load_causal, load_tokenizer
 from models.templates import as_letters, rendered

@@ -165,6 +165,21 @@ def measure(
     )
 
 
+def paired_difference(before: Sequence[bool], after: Sequence[bool], seed: int = 0) -> Estimate:
+    """Estimate by how much more often one classifier is right than another on the same messages.
+
+    A message that is won, lost or neither is all that a resample can draw, so their numbers are.
+    """
+    outcome = np.array(after, dtype=np.int64) - np.array(before, dtype=np.int64)
+    count = len(outcome)
+    won, lost = float((outcome > 0).mean()), float((outcome < 0).mean())
+    drawn = np.random.default_rng(seed).multinomial(
+        count, [won, lost, max(0.0, 1 - won - lost)], RESAMPLES
+    )
+    low, high = np.percentile((drawn[:, 0] - drawn[:, 1]) / count, INTERVAL)
+    return Estimate(value=won - lost, low=float(low), high=float(high))
+
+
 def _check(gold: Labels, probabilities: Probabilities, names: Sequence[str]) -> None:
     if not len(gold) or len(names) < 2:
         raise ValueError("metrics need messages and two classes or more")

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from elenchus.results import RunRow
     from elenchus.runs import RunFolder
 
-COLUMNS = ("id", "domain", "state", "before", "after", "gain", "examples", "calls")
+COLUMNS = ("id", "domain", "state", "verdict", "before", "after", "gain", "examples", "calls")
 
 
 def runs(root: options.Root = options.RUNS, as_json: options.Json = False) -> None:
@@ -59,6 +59,7 @@ def _cells(row: "RunRow") -> list[str]:
         row.id,
         row.domain,
         row.state,
+        shown(row.verdict),
         shown(row.before, "{:.1%}"),
         shown(row.after, "{:.1%}"),
         shown(gain),

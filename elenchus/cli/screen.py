@@ -76,4 +76,7 @@ def show_result(result: Result, root: Path, as_json: bool) -> None:
     if as_json:
         print(json.dumps(result.model_dump(mode="json") | {"path": run.path.as_posix()}))
     else:
-        method_of(result.method).report(result, run, Console(highlight=False, width=80))
+        console = Console(highlight=False, width=80)
+        method_of(result.method).report(result, run, console)
+        if result.verdict is not None:  # last, too, since long screens scroll
+            console.print(f"\nVerdict: {result.verdict.word}, run {result.run}", markup=False)

@@ -1,12 +1,14 @@
 """The sections of `method: examination`."""
 
 import itertools
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, PositiveInt, field_validator
 
 from elenchus.config import CommonConfig
 from elenchus.sections import Section
+
+Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class ExaminationConfig(Section):
@@ -15,14 +17,44 @@ class ExaminationConfig(Section):
         1, ge=1, description="the same in a point's first one: what is known there is known"
     )
     patience: int = Field(2, ge=1, description="turns without a wider gap before giving up")
-    accept_below: float = Field(
-        0.5, ge=0, le=1, description="accept when the student's mean score is below this"
+    acceptance: Literal["fail", "band", "spread"] = Field(
+        "fail",
+        description="accept where the student fails; where it is right by turns, within a band of "
+        "scores; or where its answers differ most in worth",
     )
-    accept_gap: float = Field(0.15, ge=0, le=1, description="least gap that is accepted")
+    accept_below: float = Field(
+        0.5, ge=0, le=1, description="fail: the mean score must be below this"
+    )
+    accept_gap: float = Field(0.15, ge=0, le=1, description="fail: least gap that is accepted")
+    band: tuple[Share, Share] = Field(
+        (0.2, 0.6), description="band: lowest and highest mean score that is accepted"
+    )
+    least_spread: float = Field(
+        0.1, ge=0, le=0.25, description="spread: least variance of the scores"
+    )
+    revision: Literal["one call", "three calls"] = Field(
+        "one call", description="of the examiner: feedback, guidance and question at once or apart"
+    )
+    predict: bool = Field(
+        True, description="do not ask the expert where the student is predicted to be right"
+    )
+    ask_above: float = Field(
+        0.3, ge=0, le=1, description="predicted probability of failing from which it is asked"
+    )
+    audit: float = Field(
+        0.1, gt=0, le=1, description="share asked anyway, which keeps the prediction honest"
+    )
     sighted: bool = Field(
         True, description="ask the student, and accept what it fails; else take the last question"
     )
     concurrency: int = Field(64, ge=1, description="examinations under way at once")
+
+    @field_validator("band")
+    @classmethod
+    def _in_order(cls, band: tuple[float, float]) -> tuple[float, float]:
+        if band[0] > band[1]:
+            raise ValueError("the lowest score must come first")
+        return band
 
 
 class AdaptationConfig(Section):

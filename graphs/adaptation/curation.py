@@ -2,23 +2,15 @@
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 from elenchus.ledger import Ledger
+from elenchus.outcomes import Adapter, Dataset, ExamItem, Example, Text, Update
 from elenchus.progress import Advance
-from elenchus.records import (
-    Adapter,
-    Dataset,
-    Examination,
-    ExamItem,
-    Example,
-    Point,
-    Seed,
-    Text,
-    Turn,
-    Update,
-    Verdict,
-)
-from graphs.adaptation.seeds import History, how_many_more
+from elenchus.records import Examination, Passage, Point, Question, Seed, Turn
+from graphs.adaptation.contradictions import Contradiction
+from graphs.adaptation.history import EXAMS
+from graphs.adaptation.seeds import how_many_more
 from graphs.adaptation.state import AdaptationState
 from graphs.services import Services
 from models.backend import weights
@@ -27,44 +19,6 @@ from training import dataset as datasets
 from training import lora, replay
 
 LEAST = 8  # examples for a point of an update, which has few of them
-
-
-def history(ledger: Ledger, before: int, memory: float) -> History:
-    """Return what the examinations before a round showed, and those that it had so far.
-
-    The round and the one before it count whole; earlier ones count `memory` times as much for every
-    round between, since the student has learnt.
-    """
-    past = History()
-    seeds = {seed.id: seed for seed in ledger.all(Seed)}
-    turns = {turn.id: turn for turn in ledger.all(Turn)}
-    for examination in ledger.all(Examination):
-        seed = seeds[examination.seed_id]
-        if not examination.turn_ids:
-            continue
-        asked = [turns[i] for i in examination.turn_ids]
-        if asked[0].verdict is not None:
-            weight = memory ** max(before - 1 - examination.round, 0)
-            past.asked[seed.point_id, seed.kind] += weight
-            past.failed[seed.point_id, seed.kind] += weight * failed(asked[0].verdict)
-        past.covered[seed.point_id] += examination.accepted_turn_id is not None
-        past.questions[seed.point_id] += [turn.question.text for turn in asked]
-    return past
-
-
-def failed(verdict: Verdict) -> bool:
-    """Tell whether most of the student's answers to a question were not right throughout."""
-    wrong = sum(grade != "correct" for grade in verdict.grades)
-    return 2 * wrong > len(verdict.grades)
-
-
-def fresh_failures(ledger: Ledger, round_: int) -> tuple[int, int]:
-    """Count a round's fresh (first) questions: those that the student failed, and all."""
-    first = [
-        ledger.get(Turn, e.turn_ids[0]) for e in ledger.all(Examination, round=round_) if e.turn_ids
-    ]
-    verdicts = [turn.verdict for turn in first if turn.verdict is not None]
-    return sum(map(failed, verdicts)), len(verdicts)
 
 
 def choose(run: Services, round_: int) -> Dataset:
@@ -77,20 +31,23 @@ def choose(run: Services, round_: int) -> Dataset:
     begun = taken.round if taken else 0
     most = wanted(run) if taken else run.config.sizes[round_ - 1]
     among = [e for e in ledger.all(Examination) if begun < e.round <= round_]
-    candidates = _examples(run, among)
+    refuted = {c.example_id for c in ledger.all(Contradiction)}
+    candidates = examples_of(run, among)
     ledger.write(*candidates)
-    examples = _short_enough(run, candidates)
-    encode = run.embedder.encode
-    exam = encode([i.prompt[-1].content for i in ledger.all(ExamItem, exam="held-out")])
+    consistent = [e for e in candidates if e.id not in refuted]
+    examples = _short_enough(run, consistent)
+    items = [i for name in EXAMS for i in ledger.all(ExamItem, exam=name)]
     chosen = datasets.curate(
         examples,
-        encode([e.prompt[-1].content for e in examples]),
-        exam,
+        run.embedder.encode([e.prompt[-1].content for e in examples]),
+        datasets.nearness(examples, items, run.embedder.encode),
         run.config.dataset,
         round_,
         most,
-        too_long=len(candidates) - len(examples),
+        too_long=len(consistent) - len(examples),
+        contradicted=len(candidates) - len(consistent),
     )
+    exam = run.embedder.encode([i.prompt[-1].content for i in items])
     kept, nearest = _kept(run, taken, exam)
     return chosen.model_copy(
         update={
@@ -111,8 +68,7 @@ def more(run: Services, dataset: Dataset, wanted: int) -> int:
 
     `wanted` examples should the round add. A choice of fewer among enough candidates is compact.
     """
-    left_out = dataset.near_duplicates + dataset.near_exam + dataset.too_long
-    usable = dataset.candidates - left_out
+    usable = dataset.candidates - datasets.left_out(dataset)
     done = run.ledger.all(Examination, round=dataset.round)
     return how_many_more(
         run.config.sizes[dataset.round - 1] - usable,
@@ -150,7 +106,7 @@ def new_points(ledger: Ledger) -> list[Point]:
     """Return the points of passages that an update has new; none in any other run."""
     taken = update(ledger)
     new = set(taken.passages_new) if taken else set()
-    return [point for point in ledger.all(Point) if point.passage_id in new]
+    return [point for point in ledger.all(Point) if new.intersection(point.passage_ids)]
 
 
 def wanted(run: Services) -> int:
@@ -247,7 +203,49 @@ def _write_files(run: Services, dataset: Dataset) -> None:
     rejected = [e for e in ledger.all(Examination) if e.rejection and e.round <= dataset.round]
     datasets.write_examples(folder / "train.jsonl", chosen_examples(ledger, dataset))
     datasets.write_exam(folder / "held-out.jsonl", ledger.all(ExamItem, exam="held-out"))
-    datasets.write_rejected(folder / "rejected.jsonl", rejected)
+    refuted = [c for c in ledger.all(Contradiction) if c.round <= dataset.round]
+    rows = [_refusal(ledger, e) for e in rejected] + [_refuted(ledger, c) for c in refuted]
+    datasets.write_rows(folder / "rejected.jsonl", rows)
+
+
+def _refusal(ledger: Ledger, examination: Examination) -> dict[str, Any]:
+    """Return a line of rejected.jsonl: the reason, with question, passages and reply."""
+    refused = examination.rejection
+    assert refused is not None
+    asked = ledger.get(Question, refused.question_id) if refused.question_id else None
+    return {
+        "code": refused.code,
+        "detail": refused.detail,
+        "question": asked.text if asked else "",
+        "kind": asked.kind if asked else ledger.get(Seed, examination.seed_id).kind,
+        "reply": refused.raw,
+        "passages": _passages(ledger, refused.passage_ids),
+        "round": examination.round,
+        "examination_id": examination.id,
+    }
+
+
+def _refuted(ledger: Ledger, contradiction: Contradiction) -> dict[str, Any]:
+    """Return the line of an example that was left out, since it contradicts others."""
+    example = ledger.get(Example, contradiction.example_id)
+    return {
+        "code": "contradicts",
+        "detail": contradiction.why,
+        "question": example.prompt[-1].content,
+        "kind": example.kind,
+        "reply": example.completion,
+        "passages": _passages(ledger, example.passage_ids),
+        "round": example.round,
+        "examination_id": example.examination_id,
+    }
+
+
+def _passages(ledger: Ledger, ids: Sequence[str]) -> list[dict[str, Any]]:
+    passages = [ledger.get(Passage, i) for i in ids]
+    return [
+        {"id": p.id, "document": p.title, "heading": list(p.heading), "text": p.text}
+        for p in passages
+    ]
 
 
 def _samples(examples: list[Example]) -> list[lora.Sample]:
@@ -262,7 +260,7 @@ def _short_enough(run: Services, examples: list[Example]) -> list[Example]:
     return [example for example, too_long in zip(examples, long, strict=True) if not too_long]
 
 
-def _examples(run: Services, examinations: list[Examination]) -> list[Example]:
+def examples_of(run: Services, examinations: list[Examination]) -> list[Example]:
     """Make one example of each accepted turn, oldest round first, the widest gap first."""
     examples = [
         _example(run, examination, run.ledger.get(Turn, examination.accepted_turn_id))
@@ -286,4 +284,7 @@ def _example(run: Services, examination: Examination, turn: Turn) -> Example:
         kind=turn.question.kind,
         round=examination.round,
         weight=1.0 if turn.gap is None else turn.gap,
+        form=turn.expert[0].form,
+        result=turn.expert[0].result,
+        rubric=turn.expert[0].rubric,
     )

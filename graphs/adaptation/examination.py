@@ -1,20 +1,24 @@
-"""The inner loop: one seed is asked about, harder each time, until the student fails or gives up.
+"""The inner loop: one seed is asked about by turns, until the student fails or gives up.
 
-    begin -> propose -> answer -> decide -> record
+    begin -> propose -> answer -> decide -> confirm -> record
                           ^         |
                           +- revise-+
 
-After "Agentic Adversarial QA" (arXiv 2602.18137): the grader's comparison is the loss, its critique
-the textual gradient, the examiner's revision the step. What is accepted, and when an examination
-ends, follows Meta's Autodata (arXiv 2606.25996) where the paper is silent.
+After "Agentic Adversarial QA" (arXiv 2602.18137): what the answers differ in is the loss, how to go
+on the textual gradient, the examiner's revision the step. What is accepted, and when an examination
+ends, follows Meta's Autodata (arXiv 2606.25996) where the paper is silent. Calls that cost most
+come last: the expert where the student is likely to fail, its second answer and the checks where
+the first one would be accepted.
 """
 
-import asyncio
+from collections.abc import Sequence
 from typing import Literal
 
 from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 
+from agents.examiner import Shown
+from agents.expert import gold_of
 from elenchus.records import (
     SCORES,
     Answer,
@@ -22,12 +26,15 @@ from elenchus.records import (
     Passage,
     Point,
     Question,
+    Rejection,
     Seed,
     Turn,
 )
 from graphs.adaptation.config import ExaminationConfig
+from graphs.adaptation.predictor import Predictor, is_audited
 from graphs.adaptation.state import ExaminationState, Nothing, SeedState
-from graphs.checks import failed_call, rejection, unfit, unsound
+from graphs.asking import points_of, task_of
+from graphs.checks import failed_call, rejection, unconfirmed, unfit, ungrounded
 from graphs.nodes import Changes
 from graphs.services import RunRef, Services, services
 from models.calls import CallFailed
@@ -49,76 +56,91 @@ async def begin(state: ExaminationState, runtime: Runtime[RunRef]) -> Changes:
 
 async def propose(state: ExaminationState, runtime: Runtime[RunRef]) -> Changes:
     """Write the first question on the seed's point."""
-    seed, point, passages = _ground(state, services(runtime))
+    run = services(runtime)
     try:
-        question = await services(runtime).examiner.propose(seed, point, passages, "training")
+        question = await run.examiner.propose(task_of(_seed(state, run), run, exam=False))
     except CallFailed as failed:
         return {"rejection": failed_call(failed)}
-    return {"question": question, "flat": 0}
+    return {"question": question, "flat": 0, "turns": []}
 
 
 async def answer(state: ExaminationState, runtime: Runtime[RunRef]) -> Changes:
-    """Expert and student answer at the same time; then the grader compares.
+    """Have the student answer, and the expert where the student is likely to fail; compare them.
 
     Without sight of the student (`examination.sighted`) only the expert is asked.
     """
-    run, question = services(runtime), state["question"]
+    run, question, seed = services(runtime), state["question"], _seed(state, services(runtime))
     run.ledger.write(question)
-    if refused := unfit(question, _asked(state, run)):
+    examined = run.examined(seed.point_id)
+    if refused := unfit(question, _asked(state, run), examined, run.config.checks.novelty):
         return {"rejection": refused}
     try:
-        (expert, passages), student = await asyncio.gather(
-            run.expert.answer(question.text), _students(question, state["adapter"], run)
-        )
-        if refused := await unsound(expert, passages, question, run):
+        student = await _students(question, state["adapter"], run)
+        if refused := _likely_known(seed, question, student, run):
             return {"rejection": refused}
-        verdict = (
-            await run.grader.grade(question.text, expert[0].text, [a.text for a in student])
-            if student
-            else None
-        )
+        (expert, *_), passages = await run.expert.answer(question.text)
+        if refused := ungrounded(expert, passages, question, points_of(seed, run)):
+            return {"rejection": refused}
+        verdict = None
+        if student:
+            texts = [a.text for a in student]
+            verdict = await run.grader.grade(question.text, gold_of(expert), texts)
     except CallFailed as failed:
         return {"rejection": failed_call(failed, question)}
-    turn = Turn(question=question, expert=tuple(expert), student=tuple(student), verdict=verdict)
-    run.ledger.write(turn)
-    return {"turns": [turn]}
+    turn = Turn(question=question, expert=(expert,), student=tuple(student), verdict=verdict)
+    return {"turns": [*state["turns"], turn], "shown": [p.id for p in passages]}
 
 
 async def decide(state: ExaminationState, runtime: Runtime[RunRef]) -> Changes:
     """Accept the turn, or count how long the gap has not widened, or give up."""
     settings = services(runtime).config.examination
     *earlier, turn = state["turns"]
-    fresh = services(runtime).ledger.get(Seed, state["seed_id"]).fresh
+    fresh = _seed(state, services(runtime)).fresh
     most = min(settings.fresh_turns, settings.max_turns) if fresh else settings.max_turns
     last = len(state["turns"]) >= most
     if turn.gap is None:  # nothing tells the questions apart, so the one revised most is taken
-        return {"accepted_turn_id": turn.id} if last else {}
+        return {"taken": last}
     if accepted(turn, settings):
-        return {"accepted_turn_id": turn.id}
+        return {"taken": True}
     widest = max((t.gap for t in earlier if t.gap is not None), default=-1.0)
     flat = 0 if turn.gap > widest else state["flat"] + 1
     if last or flat >= settings.patience:
         gap = max(widest, turn.gap)
         detail = f"widest gap {gap:.2f} in {len(state['turns'])} turns"
-        return {"flat": flat, "rejection": rejection("known", detail, turn.question.text)}
-    return {"flat": flat}
+        return {"flat": flat, "rejection": rejection("known", detail, question=turn.question)}
+    return {"flat": flat, "taken": False}
+
+
+async def confirm(state: ExaminationState, runtime: Runtime[RunRef]) -> Changes:
+    """Ask what an answer must pass before it is trained on: see `graphs.checks.unconfirmed`."""
+    run = services(runtime)
+    *earlier, turn = state["turns"]
+    passages = [run.ledger.get(Passage, i) for i in state["shown"]]
+    points = points_of(_seed(state, run), run)
+    try:
+        refused, more = await unconfirmed(turn.expert[0], passages, turn.question, points, run)
+    except CallFailed as failed:
+        return {"rejection": failed_call(failed, turn.question)}
+    confirmed = turn.model_copy(update={"expert": (*turn.expert, *more)})
+    turns: Changes = {"turns": [*earlier, confirmed]}
+    if refused is not None:
+        return turns | {"rejection": refused}
+    return turns | {"accepted_turn_id": confirmed.id}
 
 
 async def revise(state: ExaminationState, runtime: Runtime[RunRef]) -> Changes:
-    """Write a harder question on the same point, from the turn with the widest gap."""
-    seed, point, passages = _ground(state, services(runtime))
-    seed = seed.model_copy(update={"asked": _asked(state, services(runtime))})
+    """Write a further question on the same point, from the turn with the widest gap."""
+    run = services(runtime)
+    seed = _seed(state, run).model_copy(update={"asked": _asked(state, run)})
     # The widest gap, of equal ones the first; the newest where the student is not looked at.
     best = max(state["turns"], key=lambda turn: turn.gap or 0.0)
-    critique = ""
     if best.verdict is None:
         best = state["turns"][-1]
-    else:
-        critique = " ".join((best.verdict.missed, best.verdict.critique)).strip()
+    grades = best.verdict.grades if best.verdict else ()
+    answers = [(a.text, g) for a, g in zip(best.student, grades, strict=True)]
+    shown = Shown(best.question, gold_of(best.expert[0]), answers)
     try:
-        question = await services(runtime).examiner.revise(
-            seed, point, passages, best.question, critique
-        )
+        question = await run.examiner.revise(task_of(seed, run, exam=False), shown)
     except CallFailed as failed:
         return {"rejection": failed_call(failed)}
     return {"question": question}
@@ -126,17 +148,18 @@ async def revise(state: ExaminationState, runtime: Runtime[RunRef]) -> Changes:
 
 async def record(state: ExaminationState, runtime: Runtime[RunRef]) -> Changes:
     """Write the examination with its outcome: an accepted turn, or the reason for none."""
-    run = services(runtime)
-    seed = run.ledger.get(Seed, state["seed_id"])
-    run.ledger.write(
-        Examination(
-            seed_id=seed.id,
-            round=seed.round,
-            turn_ids=tuple(turn.id for turn in state.get("turns", [])),
-            accepted_turn_id=state.get("accepted_turn_id"),
-            rejection=state.get("rejection"),
-        )
+    run, turns, refused = services(runtime), state.get("turns", []), state.get("rejection")
+    seed = _seed(state, run)
+    if refused is not None and refused.question_id:
+        refused = refused.model_copy(update={"passage_ids": _passage_ids(refused, state, run)})
+    examination = Examination(
+        seed_id=seed.id,
+        round=seed.round,
+        turn_ids=tuple(turn.id for turn in turns),
+        accepted_turn_id=state.get("accepted_turn_id"),
+        rejection=refused,
     )
+    run.ledger.write(*turns, examination)
     run.fan_out.leave(seed.id)
     return {}
 
@@ -153,15 +176,25 @@ def after_answer(state: ExaminationState) -> Literal["decide", "record"]:
     return "record" if "rejection" in state else "decide"
 
 
-def after_decide(state: ExaminationState) -> Literal["revise", "record"]:
-    return "record" if "rejection" in state or "accepted_turn_id" in state else "revise"
+def after_decide(state: ExaminationState) -> Literal["revise", "confirm", "record"]:
+    if "rejection" in state:
+        return "record"
+    return "confirm" if state["taken"] else "revise"
 
 
 def accepted(turn: Turn, settings: ExaminationConfig) -> bool:
-    """Tell whether the student failed the question clearly enough to be worth training on."""
+    """Tell whether the student's answers make a question worth training on.
+
+    `fail` takes what it fails clearly, `band` what it is right about by turns (Autodata's legal
+    gain came from questions that were just right, not hardest), `spread` where answers differ most.
+    """
     if turn.verdict is None:
         return False
     mean = sum(SCORES[g] for g in turn.verdict.grades) / len(turn.verdict.grades)
+    if settings.acceptance == "band":
+        return settings.band[0] <= mean <= settings.band[1]
+    if settings.acceptance == "spread":
+        return turn.verdict.spread >= settings.least_spread
     return mean < settings.accept_below and turn.verdict.gap >= settings.accept_gap
 
 
@@ -170,7 +203,7 @@ def build_graph() -> StateGraph[ExaminationState, RunRef, SeedState, Nothing]:
     graph = StateGraph(
         ExaminationState, context_schema=RunRef, input_schema=SeedState, output_schema=Nothing
     )
-    for node in (begin, propose, answer, decide, revise, record):
+    for node in (begin, propose, answer, decide, confirm, revise, record):
         graph.add_node(node)
     graph.add_edge(START, "begin")
     graph.add_conditional_edges("begin", after_begin)
@@ -178,6 +211,7 @@ def build_graph() -> StateGraph[ExaminationState, RunRef, SeedState, Nothing]:
     graph.add_conditional_edges("answer", after_answer)
     graph.add_conditional_edges("decide", after_decide)
     graph.add_conditional_edges("revise", after_propose)
+    graph.add_edge("confirm", "record")
     graph.add_edge("record", END)
     return graph
 
@@ -189,13 +223,32 @@ async def _students(question: Question, adapter: str, run: Services) -> list[Ans
     return await run.student(adapter).answer(question.text)
 
 
-def _ground(state: ExaminationState, run: Services) -> tuple[Seed, Point, list[Passage]]:
-    seed = run.ledger.get(Seed, state["seed_id"])
+def _likely_known(
+    seed: Seed, question: Question, answers: Sequence[Answer], run: Services
+) -> Rejection | None:
+    """Say that the expert is not asked, where the student is predicted to be right."""
+    settings = run.config.examination
+    if not (answers and seed.predictor_id) or is_audited(seed, settings.audit):
+        return None
+    predictor = run.ledger.get(Predictor, seed.predictor_id)
     point = run.ledger.get(Point, seed.point_id)
-    return seed, point, [run.ledger.get(Passage, point.passage_id)]
+    fails = predictor.probability(seed, point, answers, run.subject.form)
+    if fails >= settings.ask_above:
+        return None
+    return rejection("likely-known", f"probability of failing {fails:.2f}", question=question)
+
+
+def _seed(state: ExaminationState, run: Services) -> Seed:
+    return run.ledger.get(Seed, state["seed_id"])
 
 
 def _asked(state: ExaminationState, run: Services) -> tuple[str, ...]:
     """Return all questions put on the point before: in earlier rounds, and in this examination."""
-    seed = run.ledger.get(Seed, state["seed_id"])
-    return (*seed.asked, *(turn.question.text for turn in state.get("turns", [])))
+    seed = _seed(state, run)
+    return (*seed.asked, *(turn.question.text for turn in state["turns"]))
+
+
+def _passage_ids(refused: Rejection, state: ExaminationState, run: Services) -> tuple[str, ...]:
+    """Return the passages that decided a rejection: those shown to the expert, or asked about."""
+    question = run.ledger.get(Question, refused.question_id or "")
+    return tuple(state.get("shown") or question.passage_ids)

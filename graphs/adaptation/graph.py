@@ -16,15 +16,21 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 from langgraph.types import Send
 
-from elenchus.records import Dataset, Examination, Point
+from elenchus.outcomes import Dataset
+from elenchus.records import Examination, Point
 from graphs import exams, nodes
 from graphs.adaptation import curation, examination, report
+from graphs.adaptation.contradictions import contradictions
+from graphs.adaptation.history import fresh_failures, history
+from graphs.adaptation.predictor import Predictor, fit
 from graphs.adaptation.seeds import draw_seeds, how_many
 from graphs.adaptation.state import AdaptationState, SeedState
 from graphs.adaptation.stopping import stopping_rule
 from graphs.nodes import TRANSIENT, Changes, training_stage
 from graphs.services import RunRef, Services, services
 from graphs.state import is_trained, trained_rounds
+
+PORTION = 100  # examinations of a round before failures are first predicted
 
 
 async def evaluate(state: AdaptationState, runtime: Runtime[RunRef]) -> Changes:
@@ -48,14 +54,18 @@ async def draw(state: AdaptationState, runtime: Runtime[RunRef]) -> Changes:
         before = ledger.all(Examination, round=state["round"])
         wanted, taken = _wanted(run, state, round_), curation.accepted(before)
         count = how_many(wanted, len(before), taken, config.dataset.candidates)
+    predictor = _predictor(run, round_)
+    if predictor is None and config.examination.predict and config.examination.sighted:
+        count = min(count, PORTION)
     seeds = draw_seeds(
-        ledger.all(Point),
-        curation.history(ledger, round_, config.adaptation.memory),
+        [point for point in ledger.all(Point) if not run.is_untaught(point)],
+        history(ledger, round_, config.adaptation.memory),
         round_,
         count,
+        run.asking,
         config.adaptation,
-        config.seed,
         ledger.count(Examination, round=round_),
+        predictor.id if predictor else "",
     )
     run.ledger.write(*seeds)
     return {"round": round_, "seed_ids": [seed.id for seed in seeds]}
@@ -65,8 +75,9 @@ async def curate(state: AdaptationState, runtime: Runtime[RunRef]) -> Changes:
     """Choose the compact dataset from all that was accepted so far; it is kept once it is whole."""
     run = services(runtime)
     run.fan_out.end()
+    await compare_answers(run, state["round"])
     dataset = await asyncio.to_thread(curation.choose, run, state["round"])
-    failed, fresh = curation.fresh_failures(run.ledger, state["round"])
+    failed, fresh = fresh_failures(run.ledger, state["round"])
     done = run.ledger.all(Examination, round=state["round"])
     said = f"round {state['round']}: " + (
         (f"the student failed {failed} of {fresh} fresh questions; " if fresh else "")
@@ -109,7 +120,7 @@ async def train(state: AdaptationState, runtime: Runtime[RunRef]) -> Changes:
 async def conclude(state: AdaptationState, runtime: Runtime[RunRef]) -> Changes:
     """Run the other exams with the last adapter, and write the dataset folder and the result."""
     run = services(runtime)
-    for exam in ("general", "hand"):
+    for exam in ("untaught", "general", "hand"):
         await exams.run_exam(run, exam, state.get("first", 0), state.get("start", ""))
         if is_trained(state):
             await exams.run_exam(run, exam, trained_rounds(state), state["adapter"])
@@ -157,6 +168,31 @@ def add_examinations(
     """Add the inner loop as a node, which is sent one seed at a time."""
     inner = examination.build_graph().compile()
     graph.add_node("examine", inner, input_schema=SeedState)
+
+
+async def compare_answers(run: Services, round_: int) -> None:
+    """Find the answers about one point that contradict one another, where that is checked."""
+    if not run.config.checks.consistent:
+        return
+    examples = curation.examples_of(run, run.ledger.all(Examination))
+    run.ledger.write(*examples)
+    with run.progress.stage("Compare answers") as advance:
+        run.ledger.write(*await contradictions(run, examples, round_, advance))
+
+
+def _predictor(run: Services, round_: int) -> Predictor | None:
+    """Fit what is known so far of when the student fails; None where it is too little, or off."""
+    settings = run.config.examination
+    if not (settings.predict and settings.sighted):
+        return None
+    predictor = fit(run.ledger, round_, run.subject.form)
+    if predictor is not None:
+        run.ledger.write(predictor)
+        run.progress.say(
+            f"the student's failures are predicted from {predictor.graded} graded questions: Brier "
+            f"score {predictor.brier:.3f}, {predictor.base:.3f} of their share alone"
+        )
+    return predictor
 
 
 def _wanted(run: Services, state: AdaptationState, round_: int) -> int:

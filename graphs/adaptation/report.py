@@ -3,19 +3,16 @@
 import math
 
 from elenchus import runs
+from elenchus.outcomes import Adapter, Dataset, ExamItem
 from elenchus.reasons import SENTENCES, by_code
-from elenchus.records import (
-    Adapter,
-    Dataset,
-    Examination,
-    Passage,
-    Point,
-)
-from graphs import exams
+from elenchus.records import Examination, Passage, Point
+from elenchus.results import Basis
+from graphs import exams, verdicts
 from graphs.adaptation import curation
 from graphs.adaptation.curation import chosen_examples
 from graphs.adaptation.result import AdaptationResult, UpdateResult
 from graphs.adaptation.state import AdaptationState, failure_shares
+from graphs.screens import verdict_in_markdown
 from graphs.services import Services
 from graphs.state import is_trained
 
@@ -36,14 +33,23 @@ def result_of(run: Services, state: AdaptationState) -> AdaptationResult:
     dataset = datasets.get(state.get("dataset_id", ""))
     points, passages = ledger.all(Point), ledger.count(Passage)
     examinations = ledger.all(Examination)
+    taken = {exam: exams.exam_result(run, exam, state) for exam in exams.EXAMS}
+    to_train = run.config.training.enabled
     return AdaptationResult(
         **run.summary(state["stopped"], state["round"]),
-        exams={exam: exams.exam_result(run, exam, state) for exam in exams.EXAMS},
+        exams=taken,
+        verdict=verdicts.decide(
+            taken,
+            _basis(run, state, dataset),
+            run.config.verdict,
+            is_trained(state),
+            missed=state["stopped"] if to_train else "",
+        ),
         # No number stands for an exam without questions, which an update may be left with.
         accuracy_by_round=[None if math.isnan(a) else a for a in state["accuracies"]],
         failure_share_by_round=failure_shares(state),
         passages=passages,
-        readable_passages=len({p.passage_id for p in points}),
+        readable_passages=len({i for p in points for i in p.passage_ids}),
         points=len(points),
         examinations=len(examinations),
         accepted=curation.accepted(examinations),
@@ -53,10 +59,34 @@ def result_of(run: Services, state: AdaptationState) -> AdaptationResult:
         near_duplicates=dataset.near_duplicates if dataset else 0,
         near_exam=dataset.near_exam if dataset else 0,
         too_long=dataset.too_long if dataset else 0,
+        of_full_points=dataset.of_full_points if dataset else 0,
+        unbalanced=dataset.unbalanced if dataset else 0,
+        contradicted=dataset.contradicted if dataset else 0,
         nearest_exam_similarity=dataset.nearest_exam_similarity if dataset else None,
         points_covered=_covered(run, dataset),
         adapter=state["adapter"] if is_trained(state) else "",
         update=_update(run, state, dataset),
+    )
+
+
+def _basis(run: Services, state: AdaptationState, dataset: Dataset | None) -> Basis:
+    """Return what the run stands on; what an update took over was not examined again."""
+    ledger, begun = run.ledger, state.get("first", 0)
+    passages = ledger.count(Passage)
+    readable = {i for point in ledger.all(Point) for i in point.passage_ids}
+    examinations = [e for e in ledger.all(Examination) if e.round > begun]
+    examples = chosen_examples(ledger, dataset) if dataset else []
+    refuted = dataset.contradicted if dataset else 0
+    refused = by_code(e.rejection for e in examinations if e.rejection)
+    return Basis(
+        passages_with_points=len(readable) / passages if passages else None,
+        dataset=verdicts.spread(example.point_id for example in examples),
+        exam=verdicts.spread(
+            item.point_id or item.id for item in ledger.all(ExamItem, exam="held-out")
+        ),
+        rejected=verdicts.rejected_share(
+            curation.accepted(examinations) - refuted, {**refused, "contradicts": refuted}
+        ),
     )
 
 
@@ -92,12 +122,15 @@ def _card(run: Services, result: AdaptationResult) -> str:
     rejected = "".join(f"- {n} × {SENTENCES[code]}\n" for code, n in result.rejected.items())
     return f"""# Dataset of run {result.run}
 
+{verdict_in_markdown(result.verdict)}
+
 Domain: {run.config.title}
 
 - `train.jsonl`: {result.examples} examples, chosen from {result.candidates} candidates
-  ({result.near_duplicates} near-duplicates, {result.near_exam} too near the held-out exam and
-  {result.too_long} over training.max_tokens left out); they cover {result.points_covered} of
-  {result.points} points.
+  ({result.near_duplicates} near-duplicates, {result.near_exam} too near an exam,
+  {result.too_long} over training.max_tokens, {result.of_full_points} over dataset.per_point,
+  {result.unbalanced} with the commoner of two results and {result.contradicted} that contradict
+  others left out); they cover {result.points_covered} of {result.points} points.
 - `held-out.jsonl`: the exam. Never train on it.
 - `rejected.jsonl`: {result.examinations - result.accepted} examinations that gave no example.
 

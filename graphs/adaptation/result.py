@@ -24,6 +24,8 @@ class AdaptationResult(Result):
         accuracy_by_round: on the held-out exam; None where it has no questions or no grades.
         readable_passages: passages with at least one point.
         rejected: examinations that gave nothing, by the code of the reason.
+        of_full_points, unbalanced, contradicted: candidates left out, since their point had enough
+            examples, their result was too common, or another answer contradicts them.
         points_covered: points that some example of the dataset is about.
         adapter: path below the run folder; "" where the run trained none.
     """
@@ -40,6 +42,9 @@ class AdaptationResult(Result):
     near_duplicates: int
     near_exam: int
     too_long: int
+    of_full_points: int = 0
+    unbalanced: int = 0
+    contradicted: int = 0
     nearest_exam_similarity: float | None
     points_covered: int
     adapter: str

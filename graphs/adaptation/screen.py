@@ -3,18 +3,27 @@
 from rich.console import Console
 from rich.table import Table
 
-from elenchus.results import Estimate
 from elenchus.runs import RunFolder, option
 from graphs.adaptation.result import AdaptationResult, UpdateResult
-from graphs.screens import EXAM_NAMES, say_commands, say_where, usage
+from graphs.screens import (
+    COMMONEST,
+    EXAM_NAMES,
+    say_commands,
+    say_results,
+    say_verdict,
+    say_where,
+    share,
+    usage,
+)
 
 
 def show(result: AdaptationResult, run: RunFolder, console: Console) -> None:
     """Print the screen."""
-    console.print()
+    say_verdict(console, result.verdict)
     console.print(_exams(result))
+    say_results(console, result.exams)
     for exam, name in EXAM_NAMES.items():
-        if (row := result.exams[exam]) is not None and row.ungraded:
+        if (row := result.exams.get(exam)) is not None and row.ungraded:
             console.print(f"{name}: {row.ungraded} answers had no usable grade, left out.")
     console.print(
         f"{result.examples} examples from {result.examinations} examinations in "
@@ -41,17 +50,20 @@ def _exams(result: AdaptationResult) -> Table:
     """Return every exam before and after; where nothing was trained, before alone."""
     trained = bool(result.adapter)
     what = "before and after" if trained else "the student, not trained"
-    table = Table(title=f"{result.domain}: {what}", title_justify="left")
-    table.add_column("")
-    for name in ("n", "before", "after", "gain, 95 % interval")[: 4 if trained else 2]:
-        table.add_column(name, justify="right")
+    table = Table(title=f"{result.domain}: {what}, closed book", title_justify="left", box=None)
+    table.add_column("", no_wrap=True)
+    columns = ("n", "before", "after", "gain, 95 % interval") if trained else ("n", "before")
+    for name in columns:
+        table.add_column(name, justify="right", no_wrap=True)
+    # Two lines of its head: the screen has 80 columns.
+    table.add_column(COMMONEST, justify="right", max_width=10)
     for exam, name in EXAM_NAMES.items():
-        if (row := result.exams[exam]) is None:
+        if (row := result.exams.get(exam)) is None:
             continue
-        cells = [name, str(row.questions), _share(row.before)]
+        cells = [name, str(row.questions), share(row.before)]
         if trained:
-            cells += [_share(row.after), row.gain.as_gain() if row.gain else "–"]
-        table.add_row(*cells)
+            cells += [share(row.after), row.gain.as_gain() if row.gain else "–"]
+        table.add_row(*cells, share(row.constant))
     return table
 
 
@@ -65,12 +77,8 @@ def _update(update: UpdateResult) -> str:
     both = {"new passages": update.new_passages, "other passages": update.other_passages}
     for what, exam in both.items():
         if exam:
-            after = f" -> {_share(exam.after)}" if exam.after else ""
+            after = f" -> {share(exam.after)}" if exam.after else ""
             lines.append(
-                f"{exam.questions} questions on {what}: {_share(exam.before)}{after} right."
+                f"{exam.questions} questions on {what}: {share(exam.before)}{after} right."
             )
     return "\n".join(lines)
-
-
-def _share(estimate: Estimate | None) -> str:
-    return "–" if estimate is None else estimate.as_share()

@@ -7,32 +7,18 @@ is what a comparison needs. Pure: the same past gives the same seeds.
 
 import math
 import random
-from collections import Counter, defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Mapping, Sequence
 
-from elenchus.records import KINDS, Point, QuestionKind, Seed
+from elenchus.questions import STRAIGHT, kinds_of
+from elenchus.records import Point, Seed
 from graphs.adaptation.config import AdaptationConfig
+from graphs.adaptation.history import History, topic_of
+from graphs.asking import Asking, voiced
 
-STRAIGHT = ("recall", "apply")  # kinds that ask for the rule itself, or for a plain use of it
 MOST = 5  # examinations at most for one example that a round should add
 FEW = 8  # examinations at least when a round goes on
 PRIOR = (9, 10)  # accepted, of so many, before anything is known
-Counts = defaultdict[tuple[str, QuestionKind], float]
-
-
-@dataclass
-class History:
-    """What earlier rounds showed: what is drawn next depends on it.
-
-    `asked` and `failed` count first questions by point and kind, older ones for less; `covered`
-    counts accepted examples by point; `questions` holds all question texts by point.
-    """
-
-    asked: Counts = field(default_factory=lambda: defaultdict(float))
-    failed: Counts = field(default_factory=lambda: defaultdict(float))
-    covered: Counter[str] = field(default_factory=Counter)
-    questions: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
 
 def how_many(missing: int, examined: int, accepted: int, spare: float) -> int:
@@ -61,37 +47,48 @@ def draw_seeds(
     past: History,
     round_: int,
     count: int,
+    asking: Asking,
     config: AdaptationConfig,
-    seed: int,
     done: int = 0,
+    predictor_id: str = "",
 ) -> list[Seed]:
     """Draw the seeds of a round: `count` of them, or none where no point can be asked about.
 
     `done` examinations of the round were there before: these seeds are other ones.
     """
-    askable = [point for point in points if point.kinds]
+    askable = [point for point in points if asking.kinds(point)]
     if not askable:
         return []
-    rng = random.Random(f"{seed}/{round_}/{done}" if done else f"{seed}/{round_}")
-    rates = {kind: _failure_rate(past, kind, config) for kind in KINDS}
+    stream = f"{asking.seed}/{round_}/{done}" if done else f"{asking.seed}/{round_}"
+    rng, voice = random.Random(stream), random.Random(f"voice/{stream}")
+    every = list(kinds_of(asking.questions.kinds))
+    rates = {kind: _failure_rate(past, kind, config) for kind in every}
+    able = {kind: [p for p in askable if kind in asking.kinds(p)] for kind in every}
     drawn: Counter[str] = Counter()
-    by_kind: Counter[QuestionKind] = Counter()
-    wanted: list[tuple[Point, QuestionKind, bool]] = []
+    by_kind: Counter[str] = Counter()
+    wanted: list[tuple[Point, str, bool]] = []
     while len(wanted) < count:
-        point, first = _next(askable, past, rates, drawn, by_kind, config, rng)
-        for kind in _kinds(point, first, rates, by_kind, config.depth):
+        point, first = _next(askable, able, past, rates, drawn, by_kind, asking, config, rng)
+        for kind in _kinds(asking.kinds(point), first, rates, by_kind, config.depth):
             fresh = not drawn[point.id] and not past.questions.get(point.id)
             wanted.append((point, kind, fresh))
             drawn[point.id] += 1
             by_kind[kind] += 1
     return [
-        Seed(
-            point_id=point.id,
-            kind=kind,
-            round=round_,
-            variation=seed * 1_000_000 + round_ * 10_000 + n,
-            asked=tuple(sorted(past.questions.get(point.id, []))),
-            fresh=fresh,
+        voiced(
+            Seed(
+                point_id=point.id,
+                kind=kind,
+                round=round_,
+                variation=asking.seed * 1_000_000 + round_ * 10_000 + n,
+                asked=tuple(sorted({*past.questions[point.id], *past.examined[point.id]})),
+                failed=tuple(past.missed[topic_of(point)]),
+                passed=tuple(past.known[topic_of(point)]),
+                fresh=fresh,
+                predictor_id=predictor_id,
+            ),
+            asking,
+            voice,
         )
         for n, (point, kind, fresh) in enumerate(wanted[:count], done)
     ]
@@ -99,23 +96,27 @@ def draw_seeds(
 
 def _next(
     points: Sequence[Point],
+    able: Mapping[str, Sequence[Point]],
     past: History,
-    rates: dict[QuestionKind, float],
+    rates: Mapping[str, float],
     drawn: Counter[str],
-    by_kind: Counter[QuestionKind],
+    by_kind: Counter[str],
+    asking: Asking,
     config: AdaptationConfig,
     rng: random.Random,
-) -> tuple[Point, QuestionKind]:
-    """Draw a point and a kind of question that it can carry, the kind first unless it is random."""
+) -> tuple[Point, str]:
+    """Draw a point and a kind of question that it can carry, the kind first unless it is random.
+
+    The kind is the one furthest behind its share, among those that some point can carry.
+    """
     if config.kinds == "random":
         point = _choose(points, None, past, drawn, rates, config, rng)
-        return point, rng.choice(point.kinds)
-    kind = _most_wanting(points, rates, by_kind)
-    able = [point for point in points if kind in point.kinds]
-    return _choose(able, kind, past, drawn, rates, config, rng), kind
+        return point, rng.choice(asking.kinds(point))
+    kind = _behind([kind for kind in rates if able[kind]], rates, by_kind)[0]
+    return _choose(able[kind], kind, past, drawn, rates, config, rng), kind
 
 
-def _failure_rate(past: History, kind: QuestionKind, config: AdaptationConfig) -> float:
+def _failure_rate(past: History, kind: str, config: AdaptationConfig) -> float:
     """Return the posterior mean of failing a kind, from a uniform prior.
 
     It is the same for all where kinds do not go by failures.
@@ -127,46 +128,34 @@ def _failure_rate(past: History, kind: QuestionKind, config: AdaptationConfig) -
     return (failed + 1) / (asked + 2)
 
 
-def _most_wanting(
-    points: Sequence[Point], rates: dict[QuestionKind, float], by_kind: Counter[QuestionKind]
-) -> QuestionKind:
-    """Return the kind furthest behind its share, among those that some point can carry."""
-    possible = [k for k in KINDS if any(k in p.kinds for p in points)]
-    return _behind(possible, rates, by_kind)[0]
-
-
 def _kinds(
-    point: Point,
-    first: QuestionKind,
-    rates: dict[QuestionKind, float],
-    by_kind: Counter[QuestionKind],
+    kinds: Sequence[str],
+    first: str,
+    rates: Mapping[str, float],
+    by_kind: Counter[str],
     depth: int,
-) -> list[QuestionKind]:
+) -> list[str]:
     """Return different kinds to ask a point about in a row; a straight one and another first.
 
     Of two samples about a point, such a pair teaches most (docs/method.md).
     """
-    others = _behind([kind for kind in point.kinds if kind != first], rates, by_kind)
+    others = _behind([kind for kind in kinds if kind != first], rates, by_kind)
     unlike = [kind for kind in others if (kind in STRAIGHT) != (first in STRAIGHT)]
     alike = [kind for kind in others if kind not in unlike]
     return [first, *unlike, *alike][:depth]
 
 
-def _behind(
-    kinds: Sequence[QuestionKind],
-    rates: dict[QuestionKind, float],
-    by_kind: Counter[QuestionKind],
-) -> list[QuestionKind]:
+def _behind(kinds: Sequence[str], rates: Mapping[str, float], by_kind: Counter[str]) -> list[str]:
     """Sort kinds, the one furthest behind its share first."""
     return sorted(kinds, key=lambda k: (by_kind[k] + 1) / rates[k])
 
 
 def _choose(
     points: Sequence[Point],
-    kind: QuestionKind | None,
+    kind: str | None,
     past: History,
     drawn: Counter[str],
-    rates: dict[QuestionKind, float],
+    rates: Mapping[str, float],
     config: AdaptationConfig,
     rng: random.Random,
 ) -> Point:
@@ -178,8 +167,8 @@ def _choose(
     def worth(point: Point) -> float:
         failing = 1.0
         if config.points == "failures":
-            asked = sum(past.asked.get((point.id, k), 0) for k in KINDS)
-            failed = sum(past.failed.get((point.id, k), 0) for k in KINDS)
+            asked = sum(past.asked.get((point.id, k), 0) for k in rates)
+            failed = sum(past.failed.get((point.id, k), 0) for k in rates)
             failing = (failed + 2 * prior) / (asked + 2)
         jitter = 1 + 0.01 * rng.random()
         cover = past.covered[point.id] + drawn[point.id]

@@ -43,14 +43,18 @@ class ExaminationState(TypedDict, total=False):
     Attributes:
         done: whether the examination was recorded before, as after a kill.
         flat: turns since the gap last widened.
+        taken: whether the newest turn is to be accepted, if it is confirmed.
+        shown: ids of the passages that the expert was last given.
     """
 
     seed_id: str
     adapter: str
     done: bool
     question: Question
-    turns: Annotated[list[Turn], operator.add]
+    turns: list[Turn]
     flat: int
+    taken: bool
+    shown: list[str]
     accepted_turn_id: str
     rejection: Rejection
 

@@ -77,9 +77,14 @@ def show(ledger: Ledger, examination: Examination) -> None:
     console = Console(width=WIDTH, highlight=False)
     seed = ledger.get(Seed, examination.seed_id)
     point = ledger.get(Point, seed.point_id)
-    passage = ledger.get(Passage, point.passage_id)
     console.print(f"Examination {examination.id}, round {examination.round}", style="bold")
-    say(console, "point", f"{point.quote}\n({_place(passage)})")
+    points = [point, *(ledger.get(Point, i) for i in seed.partner_ids)]
+    for name, one in zip(("point", *("joined to",) * len(seed.partner_ids)), points, strict=True):
+        places = "; ".join(_place(ledger.get(Passage, i)) for i in one.passage_ids)
+        say(console, name, f"{one.statement}\n({places})")
+    voice = "; ".join(filter(None, (seed.persona, seed.format)))
+    if voice:
+        say(console, "asked by", voice, style="dim")
     for number, turn_id in enumerate(examination.turn_ids, 1):
         _show_turn(console, ledger, ledger.get(Turn, turn_id), number)
     if examination.rejection:
@@ -97,9 +102,15 @@ def show(ledger: Ledger, examination: Examination) -> None:
 def _show_turn(console: Console, ledger: Ledger, turn: Turn, number: int) -> None:
     console.print()
     console.rule(f"turn {number}: {turn.question.kind}", align="left")
+    revised = {"difference": turn.question.difference, "guidance": turn.question.guidance}
+    for name, text in revised.items():
+        if text:
+            say(console, name, text, style="dim")
     say(console, "question", turn.question.text)
     expert = turn.expert[0]
     say(console, "expert", expert.text + _times(turn.expert))
+    for check in expert.rubric:
+        say(console, "check", check, style="dim")
     for passage_id in dict.fromkeys(c.passage_id for c in expert.citations):
         quotes = " … ".join(c.quote for c in expert.citations if c.passage_id == passage_id)
         place = _place(ledger.get(Passage, passage_id))
@@ -107,12 +118,14 @@ def _show_turn(console: Console, ledger: Ledger, turn: Turn, number: int) -> Non
     if turn.verdict is None:
         say(console, "student", "(was not asked)")
         return
-    for answer, grade in zip(turn.student, turn.verdict.grades, strict=True):
+    critiques = turn.verdict.critiques or ("",) * len(turn.student)
+    for answer, grade, critique in zip(turn.student, turn.verdict.grades, critiques, strict=True):
         say(console, "student", f"{answer.text or '(nothing)'} [{grade}]")
-    say(console, "gap", f"{turn.verdict.gap:.2f}")
-    for name, text in (("missed", turn.verdict.missed), ("critique", turn.verdict.critique)):
-        if text:
-            say(console, name, text)
+        if critique:
+            say(console, "", critique, style="dim")
+    say(console, "gap", f"{turn.verdict.gap:.2f}, spread {turn.verdict.spread:.2f}")
+    if turn.verdict.missed:
+        say(console, "missed", turn.verdict.missed)
 
 
 def _times(answers: tuple[Answer, ...]) -> str:

@@ -20,24 +20,13 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 
 from elenchus.ledger import Ledger
-from elenchus.records import (
-    Adapter,
-    Dataset,
-    Examination,
-    ExamItem,
-    Example,
-    Passage,
-    Point,
-    Question,
-    Record,
-    Seed,
-    Turn,
-    Update,
-)
+from elenchus.outcomes import Adapter, Dataset, ExamItem, Example, Update
+from elenchus.records import Examination, Passage, Point, Question, Record, Seed, Turn
 from graphs import exams, nodes
 from graphs.adaptation import curation
 from graphs.adaptation import graph as adaptation
-from graphs.adaptation.seeds import History, draw_seeds, how_many
+from graphs.adaptation.history import History
+from graphs.adaptation.seeds import draw_seeds, how_many
 from graphs.adaptation.state import AdaptationState
 from graphs.nodes import TRANSIENT, Changes, training_stage
 from graphs.services import RunRef, Services, services
@@ -113,12 +102,12 @@ async def draw(state: AdaptationState, runtime: Runtime[RunRef]) -> Changes:
     """Draw seeds on the new points alone."""
     run, round_ = services(runtime), state["round"] + 1
     seeds = draw_seeds(
-        curation.new_points(run.ledger),
+        [point for point in curation.new_points(run.ledger) if not run.is_untaught(point)],
         History(),
         round_,
         how_many(curation.wanted(run), 0, 0, run.config.dataset.candidates),
+        run.asking,
         run.config.adaptation,
-        run.config.seed,
     )
     run.ledger.write(*seeds)
     return {"round": round_, "seed_ids": [seed.id for seed in seeds]}
@@ -128,6 +117,7 @@ async def curate(state: AdaptationState, runtime: Runtime[RunRef]) -> Changes:
     """Put what the new passages gave beside what was kept."""
     run = services(runtime)
     run.fan_out.end()
+    await adaptation.compare_answers(run, state["round"])
     dataset = await asyncio.to_thread(curation.choose, run, state["round"])
     curation.keep(run, dataset)
     kept = len({*_update(run).kept}.intersection(dataset.example_ids))
@@ -180,7 +170,7 @@ def _inherited(ledger: Ledger, run: Services, name: str) -> tuple[Update, list[R
     """Return what is taken over from a run's ledger: the account of it, and the records."""
     now = {p.id for p in run.ledger.all(Passage)}
     before = {p.id for p in ledger.all(Passage)}
-    points = [p for p in ledger.all(Point) if p.passage_id in now]
+    points = [p for p in ledger.all(Point) if now.issuperset(p.passage_ids)]
     dataset = max(ledger.all(Dataset), key=lambda d: d.round)
     chosen = curation.chosen_examples(ledger, dataset)
     kept = [e for e in chosen if now.issuperset(e.passage_ids)]

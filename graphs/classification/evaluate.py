@@ -3,6 +3,7 @@
 from typing import Literal
 
 import numpy as np
+from pydantic import Field
 
 from elenchus.progress import Advance
 from elenchus.results import Value
@@ -17,16 +18,21 @@ from training.classifier import Classifying
 from training.dataset import write_rows
 
 Mix = Literal["real", "synthetic", "hybrid"]
+UNTRAINED = "untrained"  # stands where a mix does
 BASELINE = "TF-IDF, logistic"  # regression: words and parts of words, no neural network
 
 
 class Evaluation(Value):
-    """All measures of a classifier on the real test messages: a row of metrics.json."""
+    """All measures of a classifier on the real test messages: a row of metrics.json.
+
+    `right` tells of each message whether its class was decided rightly; it is no part of the row.
+    """
 
     mix: str
     model: str
     samples: int
     metrics: metrics.Metrics
+    right: tuple[bool, ...] = Field(exclude=True)
 
 
 def task_of(run: Services, mix: Mix) -> classifiers.Task:
@@ -81,15 +87,17 @@ def evaluate(run: Services, advance: Advance) -> list[Evaluation]:
         classifier: Classifying, mix: str, model: str, samples: int, threshold: float | None
     ) -> None:
         name = f"{mix}-{'baseline' if model == BASELINE else 'student'}"
-        measured = _measured(run, name, classifier, threshold)
-        evaluations.append(Evaluation(mix=mix, model=model, samples=samples, metrics=measured))
+        measured, right = _measured(run, name, classifier, threshold)
+        evaluations.append(
+            Evaluation(mix=mix, model=model, samples=samples, metrics=measured, right=right)
+        )
         advance(len(evaluations), None)
 
     if config.training.enabled:
         base = weights(config.student)
         untouched = classifiers.untrained(base, tuple(screening.labels(run)))
         if untouched is not None:
-            measure(untouched, "untrained", student, 0, None)
+            measure(untouched, UNTRAINED, student, 0, None)
         del untouched  # before the next one is loaded
     trained = {one.mix: one for one in run.ledger.all(Classifier)}
     for mix in config.classifier.mixes:
@@ -108,8 +116,11 @@ def evaluate(run: Services, advance: Advance) -> list[Evaluation]:
 
 def _measured(
     run: Services, name: str, classifier: Classifying, threshold: float | None
-) -> metrics.Metrics:
-    """Measure a classifier on the real test messages, and write its predictions."""
+) -> tuple[metrics.Metrics, tuple[bool, ...]]:
+    """Measure a classifier on the real test messages, and write its predictions.
+
+    The second value tells of each message whether its class was decided rightly.
+    """
     test = screening.real_messages(run.ledger, "test")
     labels = screening.labels(run)
     gold = np.array([labels.index(message.label) for message in test])
@@ -120,7 +131,8 @@ def _measured(
         for message, row in zip(test, probabilities, strict=True)
     ]
     write_rows(run.folder.path / "predictions" / f"{name}.jsonl", rows)
-    return metrics.measure(gold, probabilities, labels, threshold)
+    right = metrics.decide(probabilities, threshold) == gold
+    return metrics.measure(gold, probabilities, labels, threshold), tuple(right.tolist())
 
 
 def _threshold(classifier: Classifying, task: classifiers.Task, run: Services) -> float | None:

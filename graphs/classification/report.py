@@ -6,12 +6,13 @@ from collections.abc import Iterable, Sequence
 from elenchus import runs
 from elenchus.printing import plain
 from elenchus.results import Estimate
-from graphs.classification import screening
+from graphs.classification import screening, verdict
 from graphs.classification.evaluate import BASELINE, Evaluation, lacking
 from graphs.classification.records import Indicators, RealMessage, Removal, SyntheticMessage
 from graphs.classification.result import ClassificationResult, ClassifierRow, Diversity
 from graphs.classification.screening import AnyMessage, real_messages, synthetic_messages
 from graphs.classification.state import ClassificationState
+from graphs.screens import verdict_in_markdown
 from graphs.services import Services
 from training import deduplication, diagrams, diversity
 from training.dataset import write_rows
@@ -43,13 +44,17 @@ def result_of(
     # As they were before near-duplicates were left out.
     unusable = {r.message_id for r in removals if r.reason != "near duplicate"}
     learnt = screening.in_learning_order(m for m in real if m.id not in unusable)
+    labels = [message.label for message in real_messages(ledger, "test")]
+    word, take = verdict.decide(evaluations, labels, config.verdict)
     return ClassificationResult(
         **run.summary(state["stopped"], state["round"]),
+        verdict=word,
+        take=take,
         classes=screening.labels(run),
         student=config.student.model,
         train=len(train),
         validation=len(real_messages(ledger, "validation")),
-        test=len(real_messages(ledger, "test")),
+        test=len(labels),
         rows_left_out=[removal.detail for removal in removals if removal.reason == "row"],
         real_left_out=_by_reason(removals, real),
         written=len(written),
@@ -152,6 +157,8 @@ def _markdown(title: str, result: ClassificationResult) -> str:
     )
     left_out = "\n".join(f"- {count} × {why}" for why, count in result.left_out.items())
     return f"""# Classifiers of run {result.run}
+
+{verdict_in_markdown(result.verdict)}
 
 {plain(title)}: {len(result.classes)} classes; {result.train} real messages to
 learn from, {result.validation} to calibrate on, {result.test} to be judged on.

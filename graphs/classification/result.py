@@ -25,6 +25,13 @@ class ClassifierRow(Value):
     metrics: MainMetrics
 
 
+class Take(Value):
+    """The classifier to take: what it is trained on, and which model it is."""
+
+    mix: str
+    model: str
+
+
 class Diversity(Value):
     """How varied messages are: shares of distinct words and pairs, and Self-BLEU.
 
@@ -49,6 +56,8 @@ class ClassificationResult(Result):
         retained: of "real" and "synthetic" messages, the share that deduplication alone keeps, by
             the threshold of the cosine.
         notes: what a reader of the table must know.
+        take: the classifier that the verdict says to take; None where none was made, and in results
+            of earlier versions.
     """
 
     classes: list[str]
@@ -66,3 +75,4 @@ class ClassificationResult(Result):
     retained: dict[str, dict[str, float]]
     classifiers: list[ClassifierRow]
     notes: list[str]
+    take: Take | None = None

@@ -7,12 +7,12 @@ from rich.text import Text
 from elenchus.printing import printable
 from elenchus.runs import RunFolder
 from graphs.classification.result import ClassificationResult
-from graphs.screens import say_commands, say_where, usage
+from graphs.screens import say_commands, say_verdict, say_where, usage
 
 
 def show(result: ClassificationResult, run: RunFolder, console: Console) -> None:
     """Print the screen."""
-    console.print()
+    say_verdict(console, result.verdict)
     console.print(_classifiers(result))
     for note in result.notes:
         console.print(printable(note), markup=False)

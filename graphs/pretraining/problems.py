@@ -11,8 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 from agents.expert import false_citation
 from agents.graders import Grader
+from elenchus.outcomes import ExamItem
 from elenchus.progress import Advance
-from elenchus.records import Answer, ExamItem, Message, Passage, Point, Rejection
+from elenchus.records import Answer, Gold, Message, Passage, Point, Rejection
 from graphs import exams
 from graphs.checks import failed_call, rejection
 from graphs.concurrency import each
@@ -36,10 +37,10 @@ async def written(
     exam. A question that cannot be used is a refusal.
     """
     rng = random.Random(f"problems/{run.config.seed}")
-    seeds = exams.even_seeds(points, run.config.passages.written, rng, exam=False)
+    seeds = exams.even_seeds(points, run.config.passages.written, rng, False, run.asking)
     run.ledger.write(*seeds)
     outcomes = await each(
-        run.turnstile, seeds, lambda seed: exams.answered(run, seed, "training"), advance
+        run.turnstile, seeds, lambda seed: exams.answered(run, seed, False), advance
     )
     problems: dict[str, Problem] = {}
     refusals: list[Problem | Refusal] = []
@@ -115,7 +116,7 @@ def exam(
             exam="held-out",
             kind=test.task,
             prompt=(*shown[test.task], prompted(test.question).messages[-1]),
-            gold=test.answer,
+            gold=Gold(text=test.answer, result=test.answer),
         )
         for test in tests
     ]
@@ -159,7 +160,8 @@ async def _unsound(
         return rejection("copies-test")
     grader = graders(run).get(problem.task, run.grader)
     try:
-        verdict = await grader.grade(problem.question, problem.answer, [answer.text])
+        gold = Gold(text=problem.answer, result=run.subject.form.result(problem.answer))
+        verdict = await grader.grade(problem.question, gold, [answer.text])
     except CallFailed as failed:
         return failed_call(failed)
     right = verdict.grades[0] == "correct"

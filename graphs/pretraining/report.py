@@ -4,15 +4,18 @@ from typing import Any
 
 from elenchus import runs
 from elenchus.ledger import Ledger
+from elenchus.outcomes import Adapter, ExamItem
 from elenchus.reasons import SENTENCES, by_code, sentence
-from elenchus.records import Adapter, ExamItem, Passage, Point
-from elenchus.results import Estimate
+from elenchus.records import Passage, Point
+from elenchus.results import Basis, Estimate
+from graphs import verdicts
 from graphs.exams import EXAMS, exam_result
 from graphs.pretraining.records import Explanation, Problem, Refusal, TaskPassage, explained
 from graphs.pretraining.result import PretrainingResult, Stage
 from graphs.pretraining.stages import stage_names
+from graphs.screens import verdict_in_markdown
 from graphs.services import Services
-from graphs.state import MeasuredState
+from graphs.state import MeasuredState, is_trained
 from training import dataset
 
 
@@ -52,10 +55,12 @@ def _refusal_row(ledger: Ledger, refusal: Refusal) -> dict[str, Any]:
 def _result(run: Services, state: MeasuredState) -> PretrainingResult:
     ledger = run.ledger
     passages = ledger.count(TaskPassage)
+    taken = {exam: exam_result(run, exam, state) for exam in EXAMS}
     return PretrainingResult(
         **run.summary(state["stopped"], state["round"]),
         examples=passages,
-        exams={exam: exam_result(run, exam, state) for exam in EXAMS},
+        exams=taken,
+        verdict=verdicts.decide(taken, _basis(run), run.config.verdict, is_trained(state)),
         stages=_stages(run, state),
         passages=ledger.count(Passage),
         points=ledger.count(Point),
@@ -64,6 +69,25 @@ def _result(run: Services, state: MeasuredState) -> PretrainingResult:
         passages_written=passages,
         refused=by_code(ledger.all(Refusal)),
         adapter=state["adapter"],
+    )
+
+
+def _basis(run: Services) -> Basis:
+    """Return what the run stands on; problems of tasks are about no points of the documents."""
+    ledger = run.ledger
+    points = {point.id: point.passage_ids for point in ledger.all(Point)}
+    readable = {i for passage_ids in points.values() for i in passage_ids}
+    passages = ledger.count(Passage)
+    parts = [pair for passage in ledger.all(TaskPassage) for pair in explained(ledger, passage)]
+    about = [problem.place for problem, _ in parts if problem.place in points]
+    made = ledger.count(TaskPassage) + ledger.count(Explanation)
+    return Basis(
+        passages_with_points=len(readable) / passages if points and passages else None,
+        dataset=verdicts.spread(about),
+        exam=verdicts.spread(
+            item.point_id or item.id for item in ledger.all(ExamItem, exam="held-out")
+        ),
+        rejected=verdicts.rejected_share(made, by_code(ledger.all(Refusal))),
     )
 
 
@@ -97,6 +121,8 @@ def _card(run: Services, result: PretrainingResult) -> str:
     )
     refused = "".join(f"- {n} × {SENTENCES[code]}\n" for code, n in result.refused.items())
     return f"""# Passages of run {result.run}
+
+{verdict_in_markdown(result.verdict)}
 
 Domain: {config.title}
 

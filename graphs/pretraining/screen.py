@@ -5,13 +5,23 @@ from rich.table import Table
 
 from elenchus.runs import RunFolder
 from graphs.pretraining.result import PretrainingResult, Stage
-from graphs.screens import EXAM_NAMES, say_commands, say_where, usage
+from graphs.screens import (
+    COMMONEST,
+    EXAM_NAMES,
+    say_commands,
+    say_results,
+    say_verdict,
+    say_where,
+    share,
+    usage,
+)
 
 
 def show(result: PretrainingResult, run: RunFolder, console: Console) -> None:
     """Print the screen."""
-    console.print()
+    say_verdict(console, result.verdict)
     console.print(_stages(result))
+    say_results(console, result.exams)
     console.print(
         f"{result.passages_written} passages from {result.explanations} paragraphs on "
         f"{result.problems} problems; {usage(result)}"
@@ -28,12 +38,15 @@ def _stages(result: PretrainingResult) -> Table:
     table.add_column("after", no_wrap=True)
     table.add_column("tokens seen", justify="right", no_wrap=True)
     untouched = result.stages[0].exams
-    exams = {name: exam for name in EXAM_NAMES if (exam := untouched[name]) and exam.questions}
+    exams = {name: exam for name in EXAM_NAMES if (exam := untouched.get(name)) and exam.questions}
     for name, exam in exams.items():
         table.add_column(f"{name}, n={exam.questions}", justify="right", no_wrap=True)
     for stage in result.stages:
         tokens = "–" if stage.tokens is None else f"{stage.tokens:,}"
         table.add_row(stage.stage, tokens, *(_share(stage, exam) for exam in exams))
+    constants = [exam.constant for exam in exams.values()]
+    if any(constant is not None for constant in constants):
+        table.add_row(COMMONEST, "–", *map(share, constants))
     return table
 
 

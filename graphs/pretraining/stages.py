@@ -8,9 +8,10 @@ from pathlib import Path
 from agents.prompting import Subject
 from agents.student import prompted
 from elenchus.errors import UserError
+from elenchus.outcomes import Adapter
 from elenchus.progress import Advance
 from elenchus.reasons import Code
-from elenchus.records import Adapter, Document, Message
+from elenchus.records import Document, Message
 from graphs.pretraining import problems
 from graphs.pretraining.config import PretrainingTree
 from graphs.pretraining.records import Refusal, TaskPassage, explained

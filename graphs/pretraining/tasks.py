@@ -122,7 +122,7 @@ def _problem(row: dict[str, Any], asked: Sequence[str], task: TaskConfig) -> tup
     if task.choices:
         lettered, answer = _with_choices(row[task.answer], row[task.choices])
         question, bare = f"{question}\n{lettered}", f"{bare}\n{lettered}"
-    elif (grader := matcher(task)) and not grader.matches(answer, answer):
+    elif (grader := matcher(task)) and not grader.matches(answer, answer, True):
         raise ValueError(f"no answer can be compared with {answer!r} by match: {task.match}")
     (question + answer).encode()  # half a character, as JSON can have it, is a ValueError
     return bare, "\n".join(filter(None, (task.instruction, question))), answer

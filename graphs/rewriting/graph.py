@@ -16,8 +16,9 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 
 from elenchus.errors import UserError
+from elenchus.outcomes import Text
 from elenchus.progress import unseen
-from elenchus.records import Passage, Text
+from elenchus.records import Passage
 from graphs import exams, nodes
 from graphs.adaptation import curation
 from graphs.adaptation import graph as adaptation

@@ -1,4 +1,7 @@
-"""The expert: answers questions from passages, in the canonical form, and quotes what decides."""
+"""The expert: answers questions from passages, in the canonical form, and quotes what decides.
+
+A canonical answer is "EXPLANATION So: RESULT.": the two are told apart for templates of domains.
+"""
 
 import random
 import re
@@ -12,6 +15,9 @@ from offline.reader.lexicon import BREACH_WORDS
 from offline.reader.parser import Code, Norm, Quote, read_code
 from offline.reader.slips import slipped
 
+_SO = " So: "
+LACKING = "The passages do not decide it."
+
 
 @dataclass(frozen=True, slots=True)
 class Reply:
@@ -23,6 +29,16 @@ class Reply:
     answer: str
     quotes: tuple[Quote, ...]
     look_up: str = ""
+
+    @property
+    def explanation(self) -> str:
+        """What stands before the result, or that the passages do not decide."""
+        return self.answer.rpartition(_SO)[0] if self.answer else LACKING
+
+    @property
+    def result(self) -> str:
+        """The result without its full stop."""
+        return self.answer.rpartition(_SO)[2].removesuffix(".")
 
 
 def reply(question: str, extracts: list[Extract], slip: random.Random | None = None) -> Reply:

@@ -13,8 +13,6 @@ from itertools import chain
 
 from models.blocks import Extract
 from offline.language.questions import (
-    KINDS,
-    STYLES,
     Case,
     Kind,
     ask,
@@ -56,6 +54,7 @@ _WISHES: tuple[tuple[re.Pattern[str], Kind], ...] = (
 class Point:
     """A norm or definition that can be asked about, with the kinds of question that it has."""
 
+    sort: str
     quote: str
     topic: str
     kinds: tuple[Kind, ...]
@@ -72,8 +71,8 @@ class Assignment:
 
     extracts: list[Extract]
     point: str
-    kind: str
-    style: str
+    kind: Kind
+    style: Style
     variation: int
     asked: list[str]
 
@@ -90,12 +89,13 @@ def survey(extract: Extract) -> list[Point]:
     """Return the points of a passage, in its order."""
     code = read_code([extract])
     points = [
-        (norm.quotes[0].start, Point(_joined(norm, extract), norm.rule.topic, kinds))
+        (norm.quotes[0].start, Point("rule", _joined(norm, extract), norm.rule.topic, kinds))
         for norm in code.norms
         if (kinds := _kinds(norm, _neighbours(norm, code)))
     ]
     points += [
-        (d.quote.start, Point(d.quote.text, d.value.term, ("recall",))) for d in code.definitions
+        (d.quote.start, Point("definition", d.quote.text, d.value.term, ("recall",)))
+        for d in code.definitions
     ]
     return [point for _, point in sorted(points, key=lambda pair: pair[0])]
 
@@ -136,49 +136,36 @@ def propose(task: Assignment) -> Proposal:
     """Write a question on a point that was not asked before, of the given kind or the nearest.
 
     Raises:
-        ValueError: kind or style are unknown, or the passages hold nothing readable at the point.
+        ValueError: the passages hold nothing readable at the point.
     """
-    kind, style = _checked(task)
     code = read_code(task.extracts)
     target = _target(code, task.extracts[0], task.point)
     if isinstance(target, Finding):
         cases = _definition_cases(target, task.variation)
     else:
-        cases = _cases(target, kind, _neighbours(target, code), task.variation)
-    return _first(cases, code, style, task.asked)
+        cases = _cases(target, task.kind, _neighbours(target, code), task.variation)
+    return _first(cases, code, task.style, task.asked)
 
 
-def revise(task: Assignment, question: str, critique: str) -> Proposal:
-    """Write a harder question on the same point, in the light of the critique.
+def revise(task: Assignment, question: str, guidance: str) -> Proposal:
+    """Write a harder question on the same point, as the guidance says.
 
     Raises:
         ValueError: as for `propose`.
     """
-    kind, style = _checked(task)
     code = read_code(task.extracts)
     target = _target(code, task.extracts[0], task.point)
     asked = [*task.asked, question]
     if isinstance(target, Finding):
-        return _first(_definition_cases(target, task.variation), code, style, asked)
+        return _first(_definition_cases(target, task.variation), code, task.style, asked)
     reading = interpret(question, code)
     neighbours = _neighbours(target, code)
-    wish = next((k for cue, k in _WISHES if cue.search(critique)), kind)
+    wish = next((k for cue, k in _WISHES if cue.search(guidance)), task.kind)
     cases = _cases(target, wish, neighbours, task.variation)
     if reading is not None and reading.norm is target:
         start = replace(reading.case, rule=_askable(target))
-        cases = chain(_harder_cases(start, wish, neighbours, f"{task.variation} {critique}"), cases)
-    return _first(cases, code, style, asked)
-
-
-def _checked(task: Assignment) -> tuple[Kind, Style]:
-    """Return the kind and the style; ValueError for one that there is not."""
-    kind = next((k for k in KINDS if k == task.kind), None)
-    style = next((s for s in STYLES if s == task.style), None)
-    if kind is None:
-        raise ValueError(f"unknown kind {task.kind!r}; one of {', '.join(KINDS)}")
-    if style is None:
-        raise ValueError(f"unknown style {task.style!r}; one of {', '.join(STYLES)}")
-    return kind, style
+        cases = chain(_harder_cases(start, wish, neighbours, f"{task.variation} {guidance}"), cases)
+    return _first(cases, code, task.style, asked)
 
 
 def _target(code: Code, first: Extract, point: str) -> Target:
@@ -187,15 +174,16 @@ def _target(code: Code, first: Extract, point: str) -> Target:
     Raises:
         ValueError: there is none.
     """
-    at = first.text.find(point)
-    span = (at, at + len(point))
+    # Soft line breaks may have become spaces on the way.
+    found = re.search(r"\s+".join(map(re.escape, point.split())), first.text)
+    span = found.span() if found else (0, 0)
     quoted: list[tuple[Quote, Target]] = [
         *((norm.quotes[0], norm) for norm in code.norms),
         *((definition.quote, definition) for definition in code.definitions),
     ]
     shared = [(_overlap(quote, first, span), target) for quote, target in quoted]
     best = max(shared, key=lambda pair: pair[0], default=None)
-    if at < 0 or best is None or best[0] <= 0:
+    if best is None or best[0] <= 0:
         raise ValueError(f"no norm can be read at the point {point[:80]!r}")
     return best[1]
 

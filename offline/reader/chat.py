@@ -12,6 +12,7 @@ short messages it reads nothing: there it counts words, and puts pieces together
 import json
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 from langchain_core.language_models import BaseChatModel
@@ -22,11 +23,34 @@ from pydantic import Field
 from elenchus.records import CHARS_A_TOKEN
 from models.blocks import Request, read_request
 from models.messages import as_result
-from offline.reader import answering, asking, composing, contrasts, grading, writing
+from offline.language.questions import Kind
+from offline.language.wording import Style
+from offline.reader import (
+    answering,
+    asking,
+    composing,
+    contrasts,
+    grading,
+    judging,
+    slips,
+    writing,
+)
 from offline.reader.clauses import read_clause
 from offline.reader.sentences import split_sentences
 
 Reply = dict[str, Any]
+# Kinds of question by the names that prompts have for them; others become the nearest that it asks.
+_KINDS: dict[str, Kind] = {
+    "recall": "recall",
+    "apply": "apply",
+    "exception": "except",
+    "combine": "multi",
+    "counterfactual": "counter",
+    "compare": "multi",
+    "unstated": "recall",
+}
+_NAMES: dict[Kind, str] = {kind: name for name, kind in reversed(_KINDS.items())}
+_STYLES: dict[str, Style] = {"training": "training", "exam": "exam"}
 
 
 class ReaderChatModel(BaseChatModel):
@@ -35,9 +59,11 @@ class ReaderChatModel(BaseChatModel):
     Attributes:
         wrong: share of the expert's answers that are made wrong; which ones, and how, is drawn
             from the `seed` argument of a call.
+        unsupported: share of those whose quotes are true, but no support.
     """
 
     wrong: float = Field(default=0.0, ge=0.0, le=1.0)
+    unsupported: float = Field(default=0.0, ge=0.0, le=1.0)
 
     @property
     def _llm_type(self) -> str:
@@ -59,49 +85,96 @@ class ReaderChatModel(BaseChatModel):
         rng = random.Random(seed)
         if request.task != "expert: answer" or rng.random() >= self.wrong:
             return None
-        return _answer(request, rng)
+        question, extracts = request.text("question"), request.passages()
+        right, reply = (answering.reply(question, extracts, slip) for slip in (None, rng))
+        if reply.answer != right.answer and rng.random() < self.unsupported:
+            reply = replace(reply, quotes=slips.beside(reply.quotes, extracts, rng))
+        return _answered(reply) | {"rubric": []}
 
     async def _agenerate(self, messages: list[BaseMessage], *_: Any, **kwargs: Any) -> ChatResult:
         # Most replies take milliseconds: handing them to a thread would cost more than it frees.
         return self._generate(messages, **kwargs)
 
 
-def _answer(request: Request, slip: random.Random | None = None) -> Reply:
-    reply = answering.reply(request.text("question"), request.passages(), slip)
-    citations = [{"passage_id": q.passage_id, "quote": q.text} for q in reply.quotes]
+def _answer(request: Request) -> Reply:
+    return _explain(request) | {"rubric": []}
+
+
+def _explain(request: Request) -> Reply:
+    return _answered(answering.reply(request.text("question"), request.passages()))
+
+
+def _answered(reply: answering.Reply) -> Reply:
     return {
-        "answer": reply.answer,
-        "citations": citations,
+        "explanation": reply.explanation,
+        "result": reply.result,
+        "form": grading.form_of(reply.result) if reply.answer else "",
+        "citations": [{"passage_id": q.passage_id, "quote": q.text} for q in reply.quotes],
         "abstained": not reply.answer,
         "look_up": reply.look_up,
     }
 
 
 def _survey(request: Request) -> Reply:
-    points = asking.survey(request.passages()[0])
     return {
-        "points": [{"quote": p.quote, "topic": p.topic, "kinds": list(p.kinds)} for p in points]
+        "points": [
+            {
+                "sort": point.sort,
+                "statement": point.quote,
+                "topic": point.topic,
+                "quotes": [point.quote],
+                "kinds": [_NAMES[kind] for kind in point.kinds],
+            }
+            for point in asking.survey(request.passages()[0])
+        ]
     }
 
 
 def _propose(request: Request) -> Reply:
-    proposal = asking.propose(_assignment(request))
-    return {"question": proposal.question, "kind": proposal.kind}
+    return _proposed(asking.propose(_assignment(request)))
 
 
 def _revise(request: Request) -> Reply:
-    question, critique = request.text("question"), request.text("critique")
-    proposal = asking.revise(_assignment(request), question, critique)
-    return {"question": proposal.question, "kind": proposal.kind}
+    said = _feedback(request) | _guide(request)
+    question = request.text("question")
+    proposal = asking.revise(_assignment(request), question, said["guidance"])
+    return said | _proposed(proposal)
+
+
+def _feedback(request: Request) -> Reply:
+    """Say what the answers shown missed, unless it was said before."""
+    missed = _compared(request).missed or "The answers come to what the expert says."
+    return {"difference": next(filter(None, request.texts("feedback")), missed)}
+
+
+def _guide(request: Request) -> Reply:
+    """Say how to go on at what the answers shown missed, unless it was said before."""
+    guidance = _compared(request).guidance
+    return {"guidance": next(filter(None, request.texts("guidance")), guidance)}
+
+
+def _compared(request: Request) -> grading.Grading:
+    form = request.attribute("expert", "form")
+    return grading.grade(request.text("expert"), request.texts("student"), form)
+
+
+def _proposed(proposal: asking.Proposal) -> Reply:
+    return {"question": proposal.question, "kind": _NAMES[proposal.kind]}
 
 
 def _assignment(request: Request) -> asking.Assignment:
+    """Read what to ask about: the point and its passages, and no more of who asks and what for."""
+    kind, purpose = request.attribute("kind", "name"), request.text("purpose").strip()
+    if not kind:
+        raise ValueError("malformed prompt: <kind> has no name")
+    if purpose not in _STYLES:
+        raise ValueError(f"malformed prompt: unknown purpose {purpose!r}")
     return asking.Assignment(
         variation=_number(request, "variation"),
         extracts=request.passages(),
         point=request.text("point").strip(),
-        kind=request.text("kind").strip(),
-        style=request.text("style").strip(),
+        kind=_KINDS.get(kind, "apply"),
+        style=_STYLES[purpose],
         asked=[line for text in request.texts("asked") for line in text.splitlines()],
     )
 
@@ -140,9 +213,46 @@ def _number(request: Request, tag: str) -> int:
 
 
 def _grade(request: Request) -> Reply:
-    answers = request.texts("student")
-    result = grading.grade(request.text("expert"), answers)
-    return {"grades": list(result.grades), "missed": result.missed, "critique": result.critique}
+    judged = _compared(request)
+    checks = request.texts("check")
+    answers = [
+        {
+            "result": one.result,
+            "reason": one.reason,
+            "checks": [judging.meets(check, text) for check in checks],
+            "critique": one.critique,
+        }
+        for one, text in zip(judged.answers, request.texts("student"), strict=True)
+    ]
+    return {"answers": answers, "missed": judged.missed}
+
+
+def _agree(request: Request) -> Reply:
+    difference = judging.difference(request.text("first"), request.text("second"))
+    return {"agree": not difference, "difference": difference}
+
+
+def _support(request: Request) -> Reply:
+    extracts = request.passages() if request.texts("passage") else []
+    missing = judging.unsupported(request.text("question"), extracts, request.text("answer"))
+    return {"supported": not missing, "missing": missing}
+
+
+def _guess(request: Request) -> Reply:
+    """Guess nothing: a reader of rules knows no more of a question than the passages say."""
+    request.text("question")  # raises if there is none
+    return {"result": ""}
+
+
+def _consistent(request: Request) -> Reply:
+    found = judging.conflicts(request.texts("answer"))
+    named = [block.attributes.get("n", "") for block in request.blocks if block.tag == "answer"]
+    numbers = [int(n) if n.isdigit() else place for place, n in enumerate(named, 1)]
+    return {
+        "conflicts": [
+            {"first": numbers[i], "second": numbers[j], "why": why} for i, j, why in found
+        ]
+    }
 
 
 def _indicators(request: Request) -> Reply:
@@ -187,12 +297,18 @@ _TASKS: dict[str, Callable[[Request], Reply]] = {
     "examiner: survey": _survey,
     "examiner: propose": _propose,
     "examiner: revise": _revise,
+    "examiner: feedback": _feedback,
+    "examiner: guide": _guide,
     "grader: grade": _grade,
+    "grader: agree": _agree,
+    "grader: support": _support,
+    "grader: guess": _guess,
+    "grader: consistent": _consistent,
     "author: paraphrase": _paraphrase,
     "author: entities": _entities,
     "author: relate": _relate,
     "author: compare": _compare,
-    "expert: explain": _answer,  # which names what decides, and applies it step by step
+    "expert: explain": _explain,  # the answer: it names what decides, and applies it step by step
     "expert: indicators": _indicators,
     "expert: merge": _merge,
     "expert: lost": _lost,

@@ -5,11 +5,16 @@ are not in the canonical form are read by their last sentence and the words of v
 """
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from offline.language.questions import verdict
 from offline.reader.lexicon import NUMBER, content_stems, parse_number, stem
 
+GUESSABLE = ("yes-no", "choice")  # forms of a result that may be guessed
+MOST_QUOTED = 80  # characters of a student's result in a critique
+_VERDICTS = ("breach", "no breach", "changed", "same", "allowed", "forbidden")
+_LABELLED = re.compile(r"^[ \t]*([^\W\d_][^\n:：.]{0,28}[:：])(?=\s*\S)", re.MULTILINE)
 _YES_NO = re.compile(r"^(?:yes|no|true|false|correct|incorrect)\W*$", re.IGNORECASE)
 _NO_BREACH = re.compile(
     r"\b(?:no|not an?|not in|isn['’]t an?|without an?y?|never an?|is not (?:in )?(?:an? )?|not "
@@ -70,7 +75,7 @@ _WORDS_FOR = {
     "meaning": "the meaning", "standing": "whether it is allowed", "key": "which rule is meant",
     "met": "whether the exception holds",
 }  # fmt: skip
-_CRITIQUES = {
+_GUIDANCE = {
     "limit": "Move the figure nearer to the limit, so that only one who knows the limit is right.",
     "comparison": "Move the figure nearer to the limit, so that only one who knows it is right.",
     "exception": "Let a circumstance hold in the scene, so that the exception has to be known.",
@@ -84,41 +89,143 @@ _CRITIQUES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Grading:
-    """A grade for each answer, what was missed, and how the question could be changed."""
+class Judged:
+    """One answer: its result and its reason, judged apart, and what it shows of the student.
 
-    grades: tuple[str, ...]
-    missed: str
+    Attributes:
+        result: "right", "partly", "wrong" or "none".
+        reason: "right", "wrong" or "none", where an answer recites nothing that decides.
+    """
+
+    result: str
+    reason: str
     critique: str
 
 
-def grade(expert: str, answers: list[str]) -> Grading:
-    """Grade a student's answers to one question.
+@dataclass(frozen=True, slots=True)
+class Grading:
+    """All answers judged, what they missed, and how the question could be changed."""
+
+    answers: tuple[Judged, ...]
+    missed: str
+    guidance: str
+
+
+def grade(expert: str, answers: Sequence[str], form: str = "") -> Grading:
+    """Judge a student's answers to one question.
+
+    Args:
+        form: of the expert's result; read from it where it is not given.
 
     Raises:
         ValueError: the expert's answer is empty, so there is nothing to compare with.
     """
+    label = _label(expert)
+    expert, *answers = (_relabelled(text, label) for text in (expert, *answers))
     gold = _final(expert)
     if not gold:
         raise ValueError("the expert's answer is empty: there is nothing to compare with")
-    grades = tuple(_grade(gold, expert, answer) for answer in answers)
+    judged = tuple(_judge(gold, expert, answer) for answer in answers)
+    guessable = (form or form_of(gold)) in GUESSABLE
+    failed = [not _passes(one, guessable) for one in judged]
     faults = [
         fact
-        for answer, graded in zip(answers, grades, strict=True)
-        if graded != "correct"
+        for answer, fails in zip(answers, failed, strict=True)
+        if fails
         for fact in _faults(expert, answer)
     ]
-    return Grading(grades, _missed(gold, grades, faults), _critique(expert, faults))
+    return Grading(judged, _missed(gold, judged, failed, faults), _guidance(expert, faults))
 
 
-def _grade(gold: str, expert: str, answer: str) -> str:
+def canonical(text: str) -> str:
+    """Return an answer with "So:" for the label of its last line, "Answer:" or the like."""
+    return _relabelled(text, _label(text))
+
+
+def form_of(result: str) -> str:
+    """Return the form of a result: "choice" for a verdict, "number" with a unit, or "phrase"."""
+    if result.casefold() in _VERDICTS:
+        return "choice"
+    return "number" if re.fullmatch(rf"{NUMBER} [a-z ]+", result, re.IGNORECASE) else "phrase"
+
+
+def facts_of(text: str) -> dict[str, list[str]]:
+    """Return what an answer recites before its verdict, by sort of fact, as it words it."""
+    before = re.split(r"\bSo:", text)[0] if "So:" in text else text
+    facts: dict[str, list[str]] = {}
+    for name, form in _FACTS.items():
+        values = [" ".join(filter(None, m.groups())) for m in form.finditer(before)]
+        if values:
+            facts[name] = values
+    return facts
+
+
+def _label(text: str) -> str:
+    """Return the label of the last line that has one; "" where "So:" marks the result."""
+    labels = [] if re.search(r"\bSo:", text) else _LABELLED.findall(text)
+    return labels[-1] if labels else ""
+
+
+def _relabelled(text: str, label: str) -> str:
+    """Return a text with "So:" for the last line's label, where a line begins with it."""
+    if not label or re.search(r"\bSo:", text):
+        return text
+    places = [*re.finditer(rf"^[ \t]*{re.escape(label)}", text, re.MULTILINE | re.IGNORECASE)]
+    if not places:
+        return text
+    last = places[-1]
+    return f"{text[: last.start()].strip()} So:{text[last.end() :]}".strip()
+
+
+def _judge(gold: str, expert: str, answer: str) -> Judged:
     if not answer.strip():
-        return "abstained"
+        return Judged("none", "none", "It gives no answer.")
     likeness = _likeness(gold, answer)
+    result = "wrong"
     if likeness == 1.0:
-        contradicted = any(not missing for _, missing in _compared(expert, answer))
-        return "partial" if contradicted else "correct"
-    return "partial" if likeness >= 2 / 3 and len(content_stems(gold)) >= 3 else "incorrect"
+        result = "right"
+    elif likeness >= 2 / 3 and len(content_stems(gold)) >= 3:
+        result = "partly"
+    reason = _reason(expert, answer)
+    said = _false_facts(expert, answer)
+    if result != "right":
+        said.insert(0, f'It concludes "{_final(answer)[:MOST_QUOTED]}"; right is "{gold}".')
+    elif reason == "none":
+        said = [f"It does not say {_listed(_faults(expert, answer))}."]
+    return Judged(result, reason, " ".join(said))
+
+
+def _reason(expert: str, answer: str) -> str:
+    """Judge what an answer recites: a bare result has no reason, unless there is none to give."""
+    deciding = {name: values for name, values in facts_of(expert).items() if name != "key"}
+    if any(not missing for _, missing in _compared(expert, answer)):
+        return "wrong"
+    if not deciding or facts_of(answer).keys() - {"key"}:
+        return "right"
+    said = set(normal(answer).split()) - set(normal(_final(answer)).split())
+    words = [set(normal(values[0]).split()) for values in deciding.values()]
+    return "right" if any(fact and fact <= said for fact in words) else "none"
+
+
+def _passes(judged: Judged, guessable: bool) -> bool:
+    """Tell whether an answer counts as correct: a verdict without its reason may be a guess."""
+    reasons = ("right",) if guessable else ("right", "none")
+    return judged.result == "right" and judged.reason in reasons
+
+
+def _false_facts(expert: str, answer: str) -> list[str]:
+    """Say of each fact that an answer has wrong what it says instead."""
+    right, recited = facts_of(expert), facts_of(answer)
+    return [
+        f'It takes {_WORDS_FOR[name]} to be "{recited[name][0]}"; right is "{right[name][0]}".'
+        for name, missing in _compared(expert, answer)
+        if not missing
+    ]
+
+
+def _listed(faults: Sequence[str]) -> str:
+    words = list(dict.fromkeys(_WORDS_FOR[fault] for fault in faults if fault != "key"))
+    return ", ".join(words) or "why"
 
 
 def _final(text: str) -> str:
@@ -203,20 +310,13 @@ def _plain(word: str) -> str:
     return str(number) if number is not None else stem(word)
 
 
-def _facts(text: str) -> dict[str, list[str]]:
-    """Return what an answer recites before its verdict, by sort of fact."""
-    before = re.split(r"\bSo:", text)[0] if "So:" in text else text
-    facts: dict[str, list[str]] = {}
-    for name, form in _FACTS.items():
-        values = [normal(" ".join(filter(None, m.groups()))) for m in form.finditer(before)]
-        if values:
-            facts[name] = values
-    return facts
+def _normalised(text: str) -> dict[str, list[str]]:
+    return {name: [normal(v) for v in values] for name, values in facts_of(text).items()}
 
 
 def _compared(expert: str, answer: str) -> list[tuple[str, bool]]:
     """Return the facts in which an answer differs, each with whether it merely lacks the fact."""
-    right, recited = _facts(expert), _facts(answer)
+    right, recited = _normalised(expert), _normalised(answer)
     differing: list[tuple[str, bool]] = []
     for name, values in right.items():
         if name not in recited:
@@ -236,29 +336,30 @@ def _faults(expert: str, answer: str) -> list[str]:
     return wrong or [name for name, _ in differing]
 
 
-def _missed(gold: str, grades: tuple[str, ...], faults: list[str]) -> str:
+def _missed(
+    gold: str, judged: Sequence[Judged], failed: Sequence[bool], faults: Sequence[str]
+) -> str:
     """Say what was missed; "" where all answers are correct."""
-    failed = sum(g != "correct" for g in grades)
-    if not failed:
+    if not any(failed):
         return ""
     what = _commonest(faults)
     about = f" and {_WORDS_FOR[what]} was not known" if what else ""
-    if all(g in ("correct", "partial") for g in grades):
+    if all(one.result in ("right", "partly") for one in judged):
         return f"The verdict was right{about.replace(' and', ', but')}."
-    return f'{failed} of {len(grades)} answers missed that the verdict is "{gold}"{about}.'
+    return f'{sum(failed)} of {len(judged)} answers missed that the verdict is "{gold}"{about}.'
 
 
-def _commonest(faults: list[str]) -> str | None:
+def _commonest(faults: Sequence[str]) -> str | None:
     """Return the commonest fault, and of several the first."""
     return max(faults, key=lambda name: (faults.count(name), -faults.index(name)), default=None)
 
 
-def _critique(expert: str, faults: list[str]) -> str:
+def _guidance(expert: str, faults: Sequence[str]) -> str:
     """Say how the question could be made harder: at what was missed, else at what it lacks."""
     what = _commonest([f for f in faults if f != "key"] or faults)
     if what is not None:
-        return _CRITIQUES[what]
-    recited = _facts(expert)
+        return _GUIDANCE[what]
+    recited = facts_of(expert)
     if "fine" not in recited:
         return "Ask for the fine as well, so that the grade of breach has to be known."
     if "met" not in recited:

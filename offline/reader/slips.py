@@ -2,16 +2,18 @@
 
 A slip misreads one fact of the rule and concludes what would follow from that; or it reads all
 facts right and concludes wrongly. The quotes stay those of the right answer, so no citation gives
-it away.
+it away, or they are other sentences of the passages: true, but no support.
 """
 
 import random
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 
+from models.blocks import Extract
 from offline.language.questions import Case, answer
 from offline.language.rules import Penalty
-from offline.reader.parser import Code
+from offline.reader.parser import Code, Quote
+from offline.reader.sentences import split_sentences
 
 _OFF = range(1, 10)  # how far a misread figure is from the right one
 _OPPOSITES = {
@@ -31,6 +33,23 @@ def slipped(case: Case, penalty: Penalty | None, code: Code, rng: random.Random)
     ]
     rng.shuffle(sorts)
     return next((text for sort in sorts for text in sort() if text != right), right)
+
+
+def beside(
+    quotes: Sequence[Quote], extracts: Sequence[Extract], rng: random.Random
+) -> tuple[Quote, ...]:
+    """Return as many other sentences of the passages; the same where there are none."""
+    taken = [(q.passage_id, q.start, q.start + len(q.text)) for q in quotes]
+    others = [
+        Quote(extract.id, sentence.start, extract.text[sentence.start : sentence.end])
+        for extract in extracts
+        for sentence in split_sentences(extract.text)
+        if not any(
+            extract.id == place and sentence.start < end and start < sentence.end
+            for place, start, end in taken
+        )
+    ]
+    return tuple(rng.sample(others, min(len(quotes), len(others)))) or tuple(quotes)
 
 
 def _misread(

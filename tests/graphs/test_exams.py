@@ -13,8 +13,9 @@ from agents.graders import Grader
 from agents.matchers import Exact
 from elenchus.errors import UserError
 from elenchus.ledger import Ledger
+from elenchus.outcomes import ExamItem, Score
 from elenchus.progress import Unseen
-from elenchus.records import ExamItem, Failure, Message, Score
+from elenchus.records import Failure, Message
 from elenchus.runs import RunFolder
 from graphs.config import DomainConfig
 from graphs.exams import run_exam, shown

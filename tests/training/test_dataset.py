@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from elenchus.config import DatasetConfig
-from elenchus.records import Example, Message
+from elenchus.outcomes import Example
+from elenchus.records import Message
 from training.dataset import curate, facility_location, without_duplicates
 
 

@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from elenchus.records import ExamItem, Message, Score
+from elenchus.outcomes import ExamItem, Score
+from elenchus.records import Message
 from training.evaluation import accuracy, gain, graded, share
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from elenchus import __version__, runs
 from elenchus.cli import doctor
-from elenchus.results import Estimate, ExamResult, Result
+from elenchus.results import Estimate, ExamResult, Result, RunVerdict
 from graphs.config import load
 from offline.nano import chat as nano
 
@@ -160,6 +160,7 @@ def write_result(root: Path, pool: Path) -> runs.RunFolder:
     result = Result(
         method="examination", domain="pool", run=run.id, stopped="nothing is left", rounds=1,
         examples=4, exams={"held-out": exam}, calls=7, tokens=70, resumed=False, seconds=1,
+        verdict=RunVerdict(word="not to be trusted", reasons=["Too few passages."]),
     )  # fmt: skip
     runs.write_result(run.result, result)
     return run
@@ -168,10 +169,11 @@ def write_result(root: Path, pool: Path) -> runs.RunFolder:
 def test_a_run_without_training_has_no_gain(elenchus, pool: Path, tmp_path: Path) -> None:
     write_result(tmp_path / "runs", pool)
     (row,) = elenchus("runs", "--runs", tmp_path / "runs", "--json").json
-    assert row["version"] == 1
+    assert (row["version"], row["verdict"]) == (1, "not to be trusted")
     assert (row["before"], row["after"], row["interval"]) == (0.5, None, None)
     shown = elenchus("runs", "--runs", tmp_path / "runs").out.splitlines()[-1]
     assert shown.split()[-5:] == ["50.0%", "–", "–", "4", "7"]
+    assert "finished  not to be trusted" in shown
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"version": 99}', '{"examples": 4}'])

@@ -17,18 +17,8 @@ from conftest import ROOT, write_pool
 from elenchus import runs
 from elenchus.cli.screen import Screen
 from elenchus.ledger import Ledger
-from elenchus.records import (
-    Adapter,
-    Dataset,
-    Examination,
-    ExamItem,
-    Example,
-    Passage,
-    Point,
-    Rejection,
-    Seed,
-    Turn,
-)
+from elenchus.outcomes import Adapter, Dataset, ExamItem, Example
+from elenchus.records import Examination, Passage, Point, Rejection, Seed, Turn
 from graphs import runner
 from graphs.adaptation import examination
 from graphs.adaptation.seeds import how_many

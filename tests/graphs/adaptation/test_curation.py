@@ -6,7 +6,8 @@ import pytest
 
 from elenchus.config import DatasetConfig
 from elenchus.ledger import Ledger
-from elenchus.records import Dataset, Examination, Rejection
+from elenchus.outcomes import Dataset
+from elenchus.records import Examination, Rejection
 from graphs.adaptation.curation import more
 from graphs.adaptation.seeds import MOST
 

@@ -11,7 +11,8 @@ import pytest
 from elenchus import runs
 from elenchus.errors import UserError
 from elenchus.ledger import Ledger
-from elenchus.records import ExamItem, Example, Passage, Score, Update
+from elenchus.outcomes import ExamItem, Example, Score, Update
+from elenchus.records import Passage
 
 
 def launch(elenchus, pool: Path) -> runs.RunFolder:

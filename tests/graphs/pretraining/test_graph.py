@@ -19,7 +19,8 @@ from transformers import AutoTokenizer
 
 from elenchus import runs
 from elenchus.ledger import Call, Ledger
-from elenchus.records import ExamItem, Passage
+from elenchus.outcomes import ExamItem
+from elenchus.records import Passage
 from graphs.pretraining import problems, screen
 from graphs.pretraining.config import PassagesConfig
 from graphs.pretraining.records import Explanation, Problem, Refusal, TaskPassage

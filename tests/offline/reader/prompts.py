@@ -20,6 +20,11 @@ FINES += "A gross breach costs 200 crowns."
 PASSAGE = f'<passage id="p-a" heading="Part 2 > 2.1 Cards">\n{RULES}\n</passage>'
 PENALTIES = f'<passage id="p-b" heading="Part 9 > 9.2 Fines">\n{FINES}\n</passage>'
 
+BREACH = (
+    "Library card. Grade: petty. Exception: when the holder is a minor. Not met. "
+    "Limit: within 14 days. 17 is over 14. So: breach."
+)
+
 
 def messages(task: str, user: str) -> list[BaseMessage]:
     """Return the messages of a prompt; the task is "Role: task"."""

@@ -1,4 +1,4 @@
-"""The reader as a chat model: the protocol, the examiner, and the grader."""
+"""The reader as a chat model: the protocol, the expert and the examiner."""
 
 import asyncio
 from typing import Any
@@ -8,7 +8,19 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 
 from models.blocks import read_blocks
 from offline.reader.chat import ReaderChatModel
-from tests.offline.reader.prompts import FINES, PASSAGE, PENALTIES, RULES, block, call, messages
+from tests.offline.reader.prompts import (
+    BREACH,
+    FINES,
+    PASSAGE,
+    PENALTIES,
+    RULES,
+    block,
+    call,
+    messages,
+)
+
+KIND = '<kind name="apply">\ntells facts\n</kind>'
+TRAINING = KIND + block("purpose", "training")
 
 # --- protocol ----------------------------------------------------------------------------------
 
@@ -46,8 +58,10 @@ def test_a_chat_that_went_on_is_answered_from_its_first_prompt() -> None:
         (messages("Expert: answer", block("question", "What?")), "no <passage> block"),
         (messages("Expert: answer", PASSAGE), "no <question> block"),
         (messages("Examiner: survey", '<passage id="p">text'), "never closed"),
-        (messages("Examiner: propose", PASSAGE), "no <variation> block"),
-        (messages("Examiner: propose", PASSAGE + block("variation", "many")), "an integer"),
+        (messages("Examiner: propose", PASSAGE), "no <kind> block"),
+        (messages("Examiner: propose", KIND), "no <purpose> block"),
+        (messages("Examiner: propose", TRAINING), "no <variation> block"),
+        (messages("Examiner: propose", TRAINING + block("variation", "many")), "an integer"),
         (messages("Grader: grade", block("question", "x") + block("expert", "")), "nothing to"),
     ],
 )
@@ -71,11 +85,12 @@ def test_blocks_keep_their_text_and_attributes() -> None:
 def test_the_expert_answers_and_cites_every_fact_it_used() -> None:
     asked = block("question", "The library card came back after 17 days. What is the fine?")
     reply = call("Expert: answer", f"{asked}\n{PASSAGE}\n{PENALTIES}")
-    assert reply["answer"] == (
+    assert reply["explanation"] == (
         "Library card. Grade: petty. Exception: when the holder is a minor. Not met. Limit: within "
-        "14 days. 17 is over 14. So far breach. A petty breach costs 30 crowns. So: 30 crowns."
+        "14 days. 17 is over 14. So far breach. A petty breach costs 30 crowns."
     )
-    assert not reply["abstained"]
+    assert (reply["result"], reply["form"]) == ("30 crowns", "number")
+    assert not reply["abstained"] and reply["rubric"] == []
     texts = {"p-a": RULES, "p-b": FINES}
     assert len(reply["citations"]) == 3
     assert all(c["quote"] in texts[c["passage_id"]] for c in reply["citations"])
@@ -84,13 +99,22 @@ def test_the_expert_answers_and_cites_every_fact_it_used() -> None:
 def test_the_expert_follows_a_reference_to_another_passage() -> None:
     asked = block("question", "Which grade of breach are ball games?")
     reply = call("Expert: answer", f"{asked}\n{PASSAGE}\n{PENALTIES}")
-    assert reply["answer"].endswith("So: gross.")
+    assert (reply["result"], reply["form"]) == ("gross", "phrase")
     assert {c["passage_id"] for c in reply["citations"]} == {"p-a", "p-b"}
 
 
 def test_the_expert_abstains_and_asks_for_what_it_lacks() -> None:
     unknown = call("Expert: answer", block("question", "How deep is the pond?") + PASSAGE)
-    assert unknown == {"answer": "", "citations": [], "abstained": True, "look_up": ""}
+    assert unknown.pop("rubric") == []
+    assert unknown == {
+        "explanation": "The passages do not decide it.",
+        "result": "",
+        "form": "",
+        "citations": [],
+        "abstained": True,
+        "look_up": "",
+    }
+    assert call("Expert: explain", block("question", "How deep is the pond?") + PASSAGE) == unknown
     lacking = call("Expert: answer", block("question", "What grade are ball games?") + PASSAGE)
     assert lacking["abstained"]
     assert "2.1" in lacking["look_up"]
@@ -99,31 +123,47 @@ def test_the_expert_abstains_and_asks_for_what_it_lacks() -> None:
 # --- examiner ----------------------------------------------------------------------------------
 
 
-def proposal(variation: int, kind: str = "apply", **more: str) -> Any:
-    point = "A library card must be returned within 14 days of moving away"
+POINT = "A library card must be returned within 14 days of moving away"
+
+
+def assignment(variation: int, kind: str = "apply", point: str = POINT, **more: str) -> str:
+    """Return the blocks that a question is written from."""
     fields = {
         "point": point,
-        "kind": kind,
-        "style": "training",
+        "partner": "Readers may use the north door.",
+        "purpose": "training",
+        "persona": "a clerk",
+        "format": "a mail",
+        "wanted": "yes",
         "variation": str(variation),
         "asked": "",
-    }
-    fields |= more
-    user = PASSAGE + "".join(block(tag, text) for tag, text in fields.items())
-    task = "Examiner: revise" if "critique" in more else "Examiner: propose"
-    return call(task, user)
+        "failed": "What is a library card?",
+        "passed": "What is the north door?",
+    } | more
+    named = f'<kind name="{kind}">\nwhat it means\n</kind>'
+    return PASSAGE + PENALTIES + named + "".join(block(t, text) for t, text in fields.items())
+
+
+def proposal(variation: int, kind: str = "apply", **more: str) -> Any:
+    return call("Examiner: propose", assignment(variation, kind, **more))
+
+
+def answered(question: str, expert: str, *students: str) -> str:
+    """Return the blocks of a question with the answers to it."""
+    given = "".join(f'<student n="1" grade="incorrect">\n{s}\n</student>' for s in students)
+    return block("question", question) + block("expert", expert) + given
 
 
 def test_survey_lists_the_points_with_their_kinds() -> None:
     points = call("Examiner: survey", PASSAGE)["points"]
-    assert [(p["topic"], p["kinds"]) for p in points] == [
-        ("library card", ["recall", "apply", "except", "multi", "counter"]),
-        ("ball games", ["recall", "apply", "except", "multi"]),
-        ("north door", ["recall", "apply", "multi"]),
-        ("reading room", ["recall"]),
+    assert [(p["sort"], p["topic"], p["kinds"]) for p in points] == [
+        ("rule", "library card", ["recall", "apply", "exception", "combine", "counterfactual"]),
+        ("rule", "ball games", ["recall", "apply", "exception", "combine"]),
+        ("rule", "north door", ["recall", "apply", "combine"]),
+        ("definition", "reading room", ["recall"]),
     ]
-    assert all(p["quote"] in RULES for p in points)
-    assert points[0]["quote"].endswith("petty breach (section 9.1).")
+    assert all(p["statement"] in RULES and p["quotes"] == [p["statement"]] for p in points)
+    assert points[0]["statement"].endswith("petty breach (section 9.1).")
 
 
 def test_survey_of_prose_and_of_penalties_is_empty() -> None:
@@ -138,7 +178,7 @@ def test_proposals_repeat_with_their_variation_and_differ_between_them() -> None
     assert len({proposal(n)["question"] for n in range(20)}) >= 18
 
 
-@pytest.mark.parametrize("kind", ["recall", "apply", "except", "multi", "counter"])
+@pytest.mark.parametrize("kind", ["recall", "apply", "exception", "combine", "counterfactual"])
 def test_proposals_honour_the_kind_and_read_back(kind: str) -> None:
     for variation in range(10):
         reply = proposal(variation, kind)
@@ -148,8 +188,32 @@ def test_proposals_honour_the_kind_and_read_back(kind: str) -> None:
 
 
 def test_a_kind_that_the_rule_lacks_becomes_the_nearest() -> None:
-    assert proposal(1, "counter", point="Readers may use the north door.")["kind"] == "apply"
-    assert proposal(1, "multi", point='"Reading room" means the hall')["kind"] == "recall"
+    door, room = "Readers may use the north door.", '"Reading room" means the hall'
+    assert proposal(1, "counterfactual", point=door)["kind"] == "apply"
+    assert proposal(1, "combine", point=room)["kind"] == "recall"
+
+
+@pytest.mark.parametrize(
+    ("kind", "asked"),
+    [
+        ("interpret", "apply"),
+        ("compare", "combine"),
+        ("unstated", "recall"),
+        ("riddle", "apply"),
+    ],
+)
+def test_a_kind_that_the_reader_cannot_ask_becomes_the_nearest(kind: str, asked: str) -> None:
+    assert proposal(1, kind) == proposal(1, asked)
+
+
+def test_a_point_is_found_though_its_line_breaks_were_lost() -> None:
+    broken = assignment(1).replace("must be returned within", "must\nbe returned\n within", 1)
+    assert call("Examiner: propose", broken) == proposal(1)
+
+
+def test_an_exam_is_worded_otherwise() -> None:
+    wordings = [{proposal(n, purpose=p)["question"] for n in range(9)} for p in ("exam", "training")]
+    assert not wordings[0] & wordings[1]
 
 
 def test_proposals_never_repeat_what_was_asked() -> None:
@@ -160,108 +224,47 @@ def test_proposals_never_repeat_what_was_asked() -> None:
         asked.append(question)
 
 
-def test_revision_is_new_and_follows_the_critique() -> None:
-    first = proposal(5, "apply")["question"]
-    fine = proposal(5, "apply", question=first, critique="Ask for the fine as well.")
-    assert fine["kind"] == "multi"
-    assert fine["question"] != first
-    case = proposal(5, "apply", question=first, critique="State a circumstance in the scene.")
-    assert case["kind"] == "except"
-    meaning = proposal(5, "recall", point='"Reading room" means the hall', question="What is it?",
-                       critique="Ask in other words.")  # fmt: skip
-    assert "reading room" in meaning["question"].lower()
+def test_a_revision_asks_for_what_the_answers_lack() -> None:
+    first = proposal(5)["question"]
+    wrong = BREACH.replace("Grade: petty", "Grade: gross").replace("So: b", "So: no b")
+    sent = assignment(5) + answered(first, BREACH, wrong)
+    reply = call("Examiner: revise", sent)
+    assert '"breach"' in reply["difference"] and "the grade of breach" in reply["difference"]
+    assert "fine" in reply["guidance"]
+    assert reply["kind"] == "combine" and reply["question"] != first
+    both = block("feedback", "It was the grade.") + block("guidance", "State a circumstance.")
+    told = call("Examiner: revise", sent + both)
+    assert told["difference"] == "It was the grade."
+    assert told["guidance"] == "State a circumstance." and told["kind"] == "exception"
+
+
+def test_a_revision_of_a_definition_asks_for_it_again() -> None:
+    shown = answered("What is it?", "Reading room. Meaning: the hall. So: the hall.", "A room.")
+    sent = assignment(5, "recall", point='"Reading room" means the hall') + shown
+    assert "reading room" in call("Examiner: revise", sent)["question"].lower()
+
+
+def test_feedback_and_guidance_are_those_of_a_revision_in_one() -> None:
+    sent = assignment(5) + answered("How late?", BREACH, BREACH.replace("within 14", "within 12"))
+    whole = call("Examiner: revise", sent)
+    first = call("Examiner: feedback", sent)
+    assert first == {"difference": whole["difference"]} and "the limit" in whole["difference"]
+    told = sent + block("feedback", first["difference"])
+    assert call("Examiner: guide", told) == {"guidance": whole["guidance"]}
+    nothing = call("Examiner: feedback", assignment(5) + answered("How late?", BREACH, BREACH))
+    assert nothing["difference"] == "The answers come to what the expert says."
 
 
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        ({"kind": "riddle"}, "unknown kind"),
-        ({"style": "verse"}, "unknown style"),
+        ({"kind": ""}, "<kind> has no name"),
+        ({"purpose": "verse"}, "unknown purpose"),
         ({"point": "Old cards are pretty."}, "no norm can be read"),
         ({"point": "something else"}, "no norm can be read"),
+        ({"point": ""}, "no norm can be read"),
     ],
 )
 def test_proposals_that_cannot_be_made(more: dict[str, str], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         proposal(1, **more)
-
-
-# --- grader ------------------------------------------------------------------------------------
-
-BREACH = (
-    "Library card. Grade: petty. Exception: when the holder is a minor. Not met. "
-    "Limit: within 14 days. 17 is over 14. So: breach."
-)
-FINE = BREACH.replace(
-    "So: breach.", "So far breach. A petty breach costs 30 crowns. So: 30 crowns."
-)
-
-
-def grades(expert: str, *answers: str) -> list[str]:
-    user = block("question", "The library card …?") + block("expert", expert)
-    user += "".join(f'<student n="{n}">\n{a}\n</student>' for n, a in enumerate(answers, 1))
-    return list(call("Grader: grade", user)["grades"])
-
-
-@pytest.mark.parametrize(
-    ("expert", "answer", "grade"),
-    [
-        (BREACH, BREACH, "correct"),
-        (BREACH, "so: Breach", "correct"),
-        (BREACH, "", "abstained"),
-        (BREACH, BREACH.replace("So: breach", "So: no breach"), "incorrect"),
-        (BREACH, BREACH.replace("within 14 days", "within 12 days"), "partial"),
-        (BREACH, BREACH.replace("a minor", "a student"), "partial"),
-        (BREACH, BREACH.replace("Library card", "Parking card"), "partial"),
-        (BREACH, BREACH.replace("17 is over 14", "17 is over 15"), "partial"),
-        (BREACH, "Yes.", "incorrect"),
-        (BREACH, "The card had to be back in two weeks, so this is a breach.", "correct"),
-        (BREACH, "This violates the rules.", "correct"),
-        (BREACH, "That is not a breach of any rule.", "incorrect"),
-        (BREACH, "There was no breach here.", "incorrect"),
-        (BREACH, "I cannot tell.", "incorrect"),
-        ("So: no breach.", "It complies, so there is no breach.", "correct"),
-        ("So: no breach.", "This is a breach.", "incorrect"),
-        (FINE, FINE, "correct"),
-        (FINE, "He must pay 30 crowns.", "correct"),
-        (FINE, "He must pay 40 crowns.", "incorrect"),
-        (FINE, FINE.replace("petty", "gross"), "partial"),
-        (FINE, "So: no fine.", "incorrect"),
-        ("So: no fine.", "Nothing is due, no fine.", "correct"),
-        ("So: no fine.", "30 crowns.", "incorrect"),
-        ("So: 14 days.", "So: 14 day", "correct"),
-        ("So: 14 days.", "So: fourteen days.", "correct"),
-        ("So: 14 days.", "The limit is 14 days.", "correct"),
-        ("So: 14 days.", "The limit is 15 days.", "incorrect"),
-        ("So: petty.", "So: Petty", "correct"),
-        ("So: petty.", "It is a petty breach.", "correct"),
-        ("So: petty.", "It is a gross breach.", "incorrect"),
-        ("So: forbidden.", "So: prohibited.", "correct"),
-        ("So: forbidden.", "So: allowed.", "incorrect"),
-        ("So: none.", "There is no exception.", "correct"),
-        ("So: changed.", "The outcome would be different.", "correct"),
-        ("So: changed.", "It stays the same.", "incorrect"),
-        ("So: same.", "So: unchanged", "correct"),
-        ("So: when the holder is a minor.", "So: unless the holder is a minor.", "correct"),
-        ("So: when the holder is a minor.", "So: if a holder is a minor", "correct"),
-        ("So: when the holder is away at sea.", "So: when the holder is at sea.", "partial"),
-        ("So: when the holder is away at sea.", "So: when the bar is shut.", "incorrect"),
-        ("So: the hall on the first floor.", "So: a hall on the first floor", "correct"),
-        ("So: the hall on the first floor.", "So: the big hall on the first floor", "partial"),
-    ],
-)
-def test_grades(expert: str, answer: str, grade: str) -> None:
-    assert grades(expert, answer) == [grade]
-
-
-def test_what_was_missed_and_how_to_go_on() -> None:
-    wrong = BREACH.replace("within 14 days", "within 12 days").replace("So: b", "So: no b")
-    user = block("question", "…?") + block("expert", BREACH)
-    reply = call("Grader: grade", user + f'<student n="1">{wrong}</student>')
-    assert reply["grades"] == ["incorrect"]
-    assert '"breach"' in reply["missed"]
-    assert "limit" in reply["missed"]
-    assert "figure nearer" in reply["critique"]
-    right = call("Grader: grade", user + f'<student n="1">{BREACH}</student>')
-    assert right["missed"] == ""
-    assert "fine" in right["critique"]

@@ -1,0 +1,175 @@
+"""Predicts whether a student fails a question, before the expert is asked: its answers cost most.
+
+A logistic regression on what is known without the expert: how far the student's samples agree with
+one another, how likely it holds them to be, and what it failed on the point, the topic and by the
+kind of question. It is fitted to the run's own graded answers, and checked on those that it was not
+fitted to.
+"""
+
+import math
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import combinations
+from statistics import fmean
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+
+from elenchus.ledger import Ledger
+from elenchus.questions import AnswerForm
+from elenchus.records import Answer, Examination, Point, Record, Seed, Turn, digest
+from graphs.adaptation.history import failed, is_sound, topic_of
+
+LEAST = 60  # graded questions before anything is predicted
+FOLDS = 5
+PENALTY = 1.0  # on the squared weights, beside the sum of the log losses
+_WORD = re.compile(r"\w+")
+Floats = NDArray[np.float64]
+Tally = Mapping[str, tuple[int, int]]  # failed and asked, by point, topic or kind
+
+
+class Predictor(Record):
+    """A fitted prediction.
+
+    Attributes:
+        tallies: failed and asked, by point ("o-…"), topic ("topic: …") and kind ("kind: …").
+        brier, base: Brier scores on questions that it was not fitted to, and of always saying the
+            share of failures; lower is better.
+    """
+
+    prefix: ClassVar[str] = "b"
+    round: int
+    weights: tuple[float, ...]
+    tallies: dict[str, tuple[int, int]]
+    graded: int
+    brier: float
+    base: float
+
+    def probability(self, seed: Seed, point: Point, answers: Sequence[Answer], form: AnswerForm
+    ) -> float:  # fmt: skip
+        """Return the probability that the student fails the question that it answered so."""
+        row = _features(_keys(seed, point), self.tallies, answers, form)
+        return _sigmoid(float(np.dot(self.weights, row)))
+
+
+def fit(ledger: Ledger, round_: int, form: AnswerForm) -> Predictor | None:
+    """Fit a prediction to all first questions graded so far; None where it would be no better.
+
+    A question's own outcome is taken out of the tallies that it is predicted from.
+    """
+    points = {point.id: point for point in ledger.all(Point)}
+    seeds = {seed.id: seed for seed in ledger.all(Seed)}
+    known = []
+    for examination in sorted(ledger.all(Examination), key=lambda e: e.id):
+        if examination.turn_ids and seeds[examination.seed_id].point_id in points:
+            turn = ledger.get(Turn, examination.turn_ids[0])
+            if turn.verdict is not None and is_sound(turn, examination):
+                seed = seeds[examination.seed_id]
+                keys = _keys(seed, points[seed.point_id])
+                known.append((keys, turn.student, failed(turn.verdict)))
+    outcomes = np.array([float(outcome) for *_, outcome in known])
+    if len(known) < LEAST or not 0 < outcomes.mean() < 1:
+        return None
+    tallies = _tallies((keys, outcome) for keys, _, outcome in known)
+    rows = np.array(
+        [
+            _features(keys, _without(tallies, keys, outcome), answers, form)
+            for keys, answers, outcome in known
+        ]
+    )
+    folds = np.arange(len(known)) % FOLDS
+    predicted = np.zeros(len(known))
+    for fold in range(FOLDS):
+        inside = folds != fold
+        predicted[~inside] = _sigmoids(rows[~inside] @ _fitted(rows[inside], outcomes[inside]))
+    brier = float(((predicted - outcomes) ** 2).mean())
+    base = float(outcomes.mean() * (1 - outcomes.mean()))
+    if brier >= base:
+        return None
+    return Predictor(
+        round=round_,
+        weights=tuple(round(float(w), 6) for w in _fitted(rows, outcomes)),
+        tallies=tallies,
+        graded=len(known),
+        brier=round(brier, 4),
+        base=round(base, 4),
+    )
+
+
+def is_audited(seed: Seed, share: float) -> bool:
+    """Tell whether the expert is asked whatever is predicted: a share of the seeds, by their id."""
+    return int(digest(f"audit/{seed.id}"), 16) < share * 16**16
+
+
+def agreement(answers: Sequence[Answer], form: AnswerForm) -> tuple[float, float]:
+    """Return how far answers agree, in pairs: the share with one result, and of words shared."""
+    if len(answers) < 2:
+        return 1.0, 1.0
+    results = [" ".join(_WORD.findall(form.result(a.text).casefold())) for a in answers]
+    words = [set(_WORD.findall(a.text.casefold())) for a in answers]
+    same = [float(a == b) for a, b in combinations(results, 2)]
+    shared = [len(a & b) / (len(a | b) or 1) for a, b in combinations(words, 2)]
+    return fmean(same), fmean(shared)
+
+
+def _keys(seed: Seed, point: Point) -> tuple[str, str, str]:
+    return point.id, f"topic: {topic_of(point)}", f"kind: {seed.kind}"
+
+
+def _features(
+    keys: Sequence[str], tallies: Tally, answers: Sequence[Answer], form: AnswerForm
+) -> list[float]:
+    """Return what is known of a question: a constant, agreement, likelihood, rates of failing."""
+    likelihoods = [a.likelihood for a in answers if a.likelihood is not None]
+    silent = sum(not a.text.strip() for a in answers) / (len(answers) or 1)
+    rates = []
+    for key in keys:
+        fails, asked = tallies.get(key, (0, 0))
+        rates.append(_logit((fails + 1) / (asked + 2)))
+    return [1.0, *agreement(answers, form), fmean(likelihoods) if likelihoods else 0.0, silent,
+            *rates]  # fmt: skip
+
+
+def _tallies(outcomes: Iterable[tuple[Sequence[str], bool]]) -> dict[str, tuple[int, int]]:
+    counts: dict[str, list[int]] = defaultdict(lambda: [0, 0])
+    for keys, fails in outcomes:
+        for key in keys:
+            counts[key][0] += fails
+            counts[key][1] += 1
+    return {key: (fails, asked) for key, (fails, asked) in sorted(counts.items())}
+
+
+def _without(tallies: Tally, keys: Sequence[str], fails: bool) -> dict[str, tuple[int, int]]:
+    return {key: (tallies[key][0] - fails, tallies[key][1] - 1) for key in keys}
+
+
+def _fitted(rows: Floats, outcomes: Floats) -> Floats:
+    """Return the weights of least penalised log loss; the constant, which is first, is free."""
+    free = np.ones(rows.shape[1])
+    free[0] = 0.0
+
+    def loss(weights: Floats) -> tuple[float, Floats]:
+        scores = rows @ weights
+        total = np.logaddexp(0, scores).sum() - outcomes @ scores
+        penalty = PENALTY / 2 * (free * weights**2).sum()
+        slope = rows.T @ (_sigmoids(scores) - outcomes) + PENALTY * free * weights
+        return float(total + penalty), slope
+
+    found: Floats = minimize(loss, np.zeros(rows.shape[1]), jac=True, method="L-BFGS-B").x
+    return found
+
+
+def _sigmoids(scores: Floats) -> Floats:
+    made: Floats = 1 / (1 + np.exp(-np.clip(scores, -30, 30)))
+    return made
+
+
+def _sigmoid(score: float) -> float:
+    return 1 / (1 + math.exp(-max(min(score, 30.0), -30.0)))
+
+
+def _logit(share: float) -> float:
+    return math.log(share / (1 - share))
