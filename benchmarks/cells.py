@@ -20,7 +20,7 @@ from elenchus.ledger import Ledger
 from elenchus.loading import merged
 from elenchus.outcomes import Adapter, Dataset, ExamItem, Example, Score, Text
 from elenchus.progress import Unseen
-from elenchus.records import Examination, Message, Turn
+from elenchus.records import Answer, Examination, Message, Turn
 from elenchus.results import Result
 from graphs.config import DomainConfig, of_run, validate
 from models.backend import weights
@@ -31,7 +31,8 @@ from training.evaluation import RIGHT
 Row = dict[str, Any]
 MANY = 4  # samples about one point, or more
 Changes = dict[str, Any]
-UNASKED = ("repeats", "not-alone")  # codes of rejections of questions that the expert never saw
+# Codes of rejections of questions that the expert never saw.
+UNASKED = ("repeats", "not-alone", "near-exam", "likely-known", "student-failed")
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,8 @@ def distil(folder: runs.RunFolder, sizes: tuple[int, ...]) -> list[Row]:
     """Return a row for the untouched student, and one for each round.
 
     `data_tokens` counts the dataset once, `seen_tokens` and `steps` all training so far; `asked`
-    the questions to the expert in the `examined` examinations, revised and refused ones too;
+    the questions to the expert in the `examined` examinations, revised and refused ones too, and
+    `answers` what it answered, second answers included;
     `wrong` is the share of the dataset's examples whose answer is wrong, which only the reader can
     tell; `learnt` is the share right of the questions that the untouched student failed;
     `by_samples` has right answers and questions by the samples about their point. The last row has
@@ -152,21 +154,27 @@ def _rounds(
 ) -> Iterator[Row]:
     """Yield what each round took; `seen_tokens` and `steps` are of its own training."""
     texts = lora.texts(ledger.all(Text))
-    examinations = [(e.round, len(e.turn_ids) + _is_refused(e)) for e in ledger.all(Examination)]
+    turns = {turn.id: turn for turn in ledger.all(Turn)}
+    examinations = [(e.round, *_put(e, turns)) for e in ledger.all(Examination)]
     checkable = config.expert.model == READER
-    wrong = {e.id for e in ledger.all(Example) if checkable and _is_wrong(ledger, e)}
+    wrong = {
+        e.id
+        for e in ledger.all(Example)
+        if checkable and is_wrong_answer(ledger, turns[e.turn_id].expert[0])
+    }
     for adapter in sorted(ledger.all(Adapter), key=lambda a: a.round):
         examples = datasets.get(adapter.round, [])
         samples = [lora.Sample(e.prompt, e.completion) for e in examples] or texts
-        asked = [turns for round_, turns in examinations if round_ <= adapter.round]
+        done = [(asked, said) for round_, asked, said in examinations if round_ <= adapter.round]
         yield {
             "n": sizes[adapter.round - 1],
             "samples": len(samples),
             "data_tokens": lora.tokens([lora.encoded(weights(config.student), samples)]),
             "seen_tokens": adapter.tokens,
             "steps": adapter.steps,
-            "examined": len(asked),
-            "asked": sum(asked),
+            "examined": len(done),
+            "asked": sum(asked for asked, _ in done),
+            "answers": sum(said for _, said in done),
             "wrong": sum(e.id in wrong for e in examples) / max(len(examples), 1),
         }
 
@@ -203,19 +211,25 @@ def _exams(result: Result) -> dict[str, dict[str, float]]:
     }
 
 
-def _is_refused(examination: Examination) -> bool:
-    """Tell whether its last question was put to the expert, but the answers were no use."""
+def _put(examination: Examination, turns: Mapping[str, Turn]) -> tuple[int, int]:
+    """Return how many questions an examination put to the expert, and the answers that it gave."""
+    answered = [turns[i] for i in examination.turn_ids]
     refused = examination.rejection
-    return bool(refused and refused.question_id and refused.code not in UNASKED)
+    lost = bool(
+        refused
+        and refused.question_id
+        and refused.code not in UNASKED
+        and refused.question_id not in {turn.question.id for turn in answered}
+    )
+    return len(answered) + lost, sum(len(turn.expert) for turn in answered) + lost
 
 
-def _is_wrong(ledger: Ledger, example: Example) -> bool:
-    """Tell whether a reader that does not err answers the call of an example differently."""
+def is_wrong_answer(ledger: Ledger, answer: Answer) -> bool:
+    """Tell whether a reader that does not err answers the call of an answer differently."""
     from offline.reader.chat import ReaderChatModel
 
-    (call_id,) = {a.call_id for a in ledger.get(Turn, example.turn_id).expert if a.sample == 0}
-    call = ledger.call(call_id)
+    call = ledger.call(answer.call_id)
     assert call is not None
     sent = [Message(**m) for m in json.loads(call.request)]
-    reply = ReaderChatModel().invoke([(m.role, m.content) for m in sent]).text
-    return bool(json.loads(reply)["answer"] != example.completion)
+    said = json.loads(ReaderChatModel().invoke([(m.role, m.content) for m in sent]).text)
+    return bool((said["explanation"], said["result"]) != (answer.explanation, answer.result))

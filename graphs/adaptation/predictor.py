@@ -56,14 +56,15 @@ class Predictor(Record):
 
 
 def fit(ledger: Ledger, round_: int, form: AnswerForm) -> Predictor | None:
-    """Fit a prediction to all first questions graded so far; None where it would be no better.
+    """Fit a prediction to the first questions of a round; None where it would be no better.
 
-    A question's own outcome is taken out of the tallies that it is predicted from.
+    Earlier rounds tell of another student: it has learnt since. A question's own outcome is taken
+    out of the tallies that it is predicted from.
     """
     points = {point.id: point for point in ledger.all(Point)}
     seeds = {seed.id: seed for seed in ledger.all(Seed)}
     known = []
-    for examination in sorted(ledger.all(Examination), key=lambda e: e.id):
+    for examination in ledger.all(Examination, round=round_):
         if examination.turn_ids and seeds[examination.seed_id].point_id in points:
             turn = ledger.get(Turn, examination.turn_ids[0])
             if turn.verdict is not None and is_sound(turn, examination):
