@@ -20,6 +20,7 @@ from agents.prompting import Subject
 from elenchus.domains import SHIPPED
 from elenchus.ledger import Ledger
 from elenchus.progress import unseen
+from elenchus.records import Gold
 from graphs.config import DomainConfig, load
 from graphs.hand_exam import HandQuestion, read_hand_exam
 from models.backend import make_model
@@ -46,7 +47,7 @@ def measure(domain: str, quick: bool, folder: Path) -> dict[str, Any]:
         ledger.write(*passages)
         search = RecordedSearch(Search(passages, store, config.retrieval), ledger)
         rows = read_hand_exam(home / str(config.exam.hand), documents)[: QUICK if quick else None]
-        results = asyncio.run(_ask(rows, search, ledger, config))
+        results = asyncio.run(_ask(rows, search, ledger, config, Subject.of(config, home)))
     right = sum(r["right"] for r in results)
     return {
         "questions": len(rows),
@@ -58,10 +59,13 @@ def measure(domain: str, quick: bool, folder: Path) -> dict[str, Any]:
 
 
 async def _ask(
-    rows: list[HandQuestion], search: RecordedSearch, ledger: Ledger, config: DomainConfig
+    rows: list[HandQuestion],
+    search: RecordedSearch,
+    ledger: Ledger,
+    config: DomainConfig,
+    subject: Subject,
 ) -> list[dict[str, Any]]:
     """Put each question to the expert, and grade its first answer."""
-    subject = Subject(config.title, config.language)
     caller = Caller(make_model(config.expert), config.expert, ledger)
     expert = Expert(caller, search, subject, config.retrieval.look_ups)
     judge = Judge(Caller(make_model(config.grader), config.grader, ledger), subject)
@@ -70,7 +74,8 @@ async def _ask(
         answers, passages = await expert.answer(row.question)
         answer = answers[0]
         grounded = not answer.abstained and false_citation(answer, passages) is None
-        verdict = await judge.grade(row.question, f"So: {row.answer}.", [answer.text])
+        gold = Gold(text=subject.form.text("", row.answer), result=row.answer)
+        verdict = await judge.grade(row.question, gold, [answer.text])
         results.append(
             {
                 "question": row.question,

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 
 from rich.console import Console
+from rich.padding import Padding
+from rich.text import Text
 
 from elenchus.printing import plain, printable
 from elenchus.results import Estimate, ExamResult, Result, RunVerdict
@@ -25,7 +27,7 @@ def say_verdict(console: Console, verdict: RunVerdict | None) -> None:
         return
     console.print(f"Verdict: {verdict.word}", style=f"bold {STYLES.get(verdict.word, '')}".strip())
     for reason in verdict.reasons:
-        console.print(f"  {printable(reason)}", markup=False)
+        console.print(Padding(Text(printable(reason)), (0, 0, 0, 2)))
     console.print()
 
 

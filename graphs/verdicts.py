@@ -139,7 +139,7 @@ def _concentrated(over: Spread | None, what: str, limits: VerdictConfig) -> list
         return []
     return [
         f"{over.largest} of {over.count} {what} are about one point (verdict.most_of_point is "
-        f"{limits.most_of_point:g}): they weigh as {over.effective:g} points would."
+        f"{limits.most_of_point:g}): in effect they are about {over.effective:g} points."
     ]
 
 
@@ -214,7 +214,7 @@ def _supports(basis: Basis) -> list[str]:
         parts.append(f"{basis.passages_with_points:.1%} of the passages gave a point")
     for name, over in (("dataset", basis.dataset), ("exam", basis.exam)):
         if over is not None:
-            parts.append(f"the {name} weighs as {over.effective:g} points would")
+            parts.append(f"the {name} is in effect about {over.effective:g} points")
     if basis.rejected is not None:
         parts.append(f"checks refused {basis.rejected:.1%} of what was made")
     sentence = "; ".join(parts)

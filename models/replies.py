@@ -10,7 +10,7 @@ The ledger keeps each reply as it came: `is_clean` tells which of them needed mo
 import itertools
 import json
 import re
-from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 from json_repair import repair_json
@@ -20,22 +20,22 @@ Schema = TypeVar("Schema", bound=BaseModel)
 TRIES = 20  # places at which a misspelt object may end
 
 _DECODER = json.JSONDecoder(strict=False)  # line breaks and tabs may stand in strings
-_GAP = re.compile(r"(?:[\s,]|//[^\n]*|/\*.*?\*/)*", re.DOTALL)
+_GAP = re.compile(r"(?:[\s,]|//[^\n]*+|/\*.*?\*/)*+", re.DOTALL)  # possessive: linear
 # An object begins so; other braces are prose, or code.
-_START = re.compile(
-    rf"\{{(?={_GAP.pattern}(?:[\"'“}}]|[^\W\d][\w-]*\s*:))",
-    re.DOTALL,
-)
+_START = re.compile(rf"\{{(?={_GAP.pattern}(?:[\"'“}}]|[\w-]+\s*:))", re.DOTALL)
 # It ends after a value, or another end, and nothing follows that could be more of it.
 _END = re.compile(
-    r"(?:[\"'”\d\[\]{}]|\b(?:[Tt]rue|[Ff]alse|null|None))[\s,]*\}(?!\s*[,\]}:\"'”])"
+    r"(?:[\"'”\d\[\]{}]|\b(?:[Tt]rue|[Ff]alse|null|None))"
+    rf"{_GAP.pattern}\}}(?!\s*[,\]}}:\"'”])",
+    re.DOTALL,
 )
 _CLOSING = {'"': '"', "'": "'", "“": "”"}
 _ENDS_HERE = re.compile(r"\s*(?:[,:}\]\"'“”]|\Z)")
 _ESCAPE = re.compile(r"\\(?:u[dD][89abAB]\w\w\\u[dD][c-fC-F]\w\w|u\w{4}|.)", re.DOTALL)
 _WORD = re.compile(r"[\w.+-]+")
 _PYTHON = {"True": "true", "False": "false", "None": "null"}
-_CALL = {"id", "type", "name", "arguments", "parameters"}
+_ARGUMENTS = {"arguments", "parameters"}
+_CALL = {"id", "type", "name", *_ARGUMENTS}
 _CHANNEL, _MESSAGE = "<|channel|>", "<|message|>"
 
 
@@ -47,6 +47,14 @@ class _Misspelt(Exception):
     """A text does not spell a value."""
 
 
+@dataclass(frozen=True)
+class _Found:
+    """An object in a reply."""
+
+    value: dict[str, Any]
+    repaired: bool = False
+
+
 def parse(text: str, schema: type[Schema]) -> Schema:
     """Return the object of `schema` in a reply; a repaired one must be of the very types.
 
@@ -55,9 +63,10 @@ def parse(text: str, schema: type[Schema]) -> Schema:
     """
     fitting: list[Schema] = []
     reason = ""
-    for found, repaired in _candidates(text, schema):
+    for found in _candidates(text, schema):
         try:
-            fits = schema.model_validate_json(json.dumps(found), strict=repaired or None)
+            shown = json.dumps(found.value)
+            fits = schema.model_validate_json(shown, strict=found.repaired or None)
         except ValidationError as error:
             reason = reason or _reason(error)
         else:
@@ -78,7 +87,7 @@ def read(text: str, schema: type[BaseModel] | None = None) -> dict[str, Any]:
     Raises:
         Unusable: there is none, or it was cut off.
     """
-    return _candidates(text, schema)[0][0]
+    return _candidates(text, schema)[0].value
 
 
 def is_clean(text: str) -> bool:
@@ -89,18 +98,17 @@ def is_clean(text: str) -> bool:
         return False
 
 
-def _candidates(text: str, schema: type[BaseModel] | None) -> list[tuple[dict[str, Any], bool]]:
-    """Return the objects of a reply, and which of them were repaired.
+def _candidates(text: str, schema: type[BaseModel] | None) -> list[_Found]:
+    """Return the objects of a reply out of their wrapping.
 
     Where some name a field of the schema, these alone are returned.
     """
     fields, name = (set(schema.model_fields), schema.__name__) if schema else (set(), "")
     try:
-        found = list(_objects(_final(text)))
-        everything = [(_unwrapped(value, name, fields), mended) for value, mended in found]
+        found = [_unwrapped(each, name, fields) for each in _objects(_final(text))]
     except RecursionError:
         raise Unusable("its JSON is nested too deeply") from None
-    return [pair for pair in everything if fields & set(pair[0])] or everything
+    return [each for each in found if fields & set(each.value)] or found
 
 
 def _final(text: str) -> str:
@@ -112,58 +120,66 @@ def _final(text: str) -> str:
     return text
 
 
-def _objects(text: str) -> Iterator[tuple[dict[str, Any], bool]]:
-    """Yield the outermost objects in a text, and whether each was repaired.
+def _objects(text: str) -> list[_Found]:
+    """Return the outermost objects in a text, up to the first that cannot be read.
 
-    After one that cannot be read there is no telling what is inside it, and what is not.
+    There is no telling which braces are inside of that one.
+
+    Raises:
+        Unusable: there is none.
     """
-    at, some = 0, False
+    found: list[_Found] = []
+    reason, at = "it holds no JSON object", 0
     while start := _START.search(text, at):
         try:
             value, at = _DECODER.raw_decode(text, start.start())
-            yield value, False
+            found.append(_Found(value))
         except ValueError:
             mended = _repaired(text, start.start())
             if mended is None:
-                if some:
-                    return
-                raise Unusable("its JSON object is broken, or was cut off") from None
+                reason = "its JSON object is broken, or was cut off"
+                break
             value, at = mended
-            yield value, True
-        some = True
-    if not some:
-        raise Unusable("it holds no JSON object")
+            found.append(_Found(value, repaired=True))
+    if not found:
+        raise Unusable(reason)
+    return found
 
 
 def _repaired(text: str, start: int) -> tuple[dict[str, Any], int] | None:
     """Return the misspelt object that begins at a brace, and where it ends."""
     for end in itertools.islice(_END.finditer(text, start), TRIES):
-        value = repair_json(text[start : end.end()], return_objects=True, skip_json_loads=True)
-        if isinstance(value, dict):
-            try:
-                if _past(value, text, start) == end.end():
-                    return value, end.end()
-            except _Misspelt:
-                continue
+        broken = text[start : end.end()]
+        try:
+            value = repair_json(broken, return_objects=True, skip_json_loads=True)
+            if isinstance(value, dict) and _past(value, broken, 0) == len(broken):
+                return value, end.end()
+        except (_Misspelt, ValueError):  # the latter where it is nested too deeply
+            continue
     return None
 
 
-def _unwrapped(found: dict[str, Any], name: str, fields: set[str]) -> dict[str, Any]:
+def _unwrapped(found: _Found, name: str, fields: set[str]) -> _Found:
     """Return the object that is wrapped as the arguments of a call, or in its schema's name."""
+    outer = found.value
     inner: Any = None
-    if len(found) == 1 and name and next(iter(found)).casefold() == name.casefold():
-        (inner,) = found.values()
-    elif set(found) <= _CALL and len(found.keys() & {"arguments", "parameters"}) == 1:
-        inner = found.get("arguments", found.get("parameters"))
+    if len(outer) == 1 and name and next(iter(outer)).casefold() == name.casefold():
+        (inner,) = outer.values()
+    elif set(outer) <= _CALL and len(outer.keys() & _ARGUMENTS) == 1:
+        inner = outer.get("arguments", outer.get("parameters"))
     if isinstance(inner, str):
         try:
-            inner, _ = next(_objects(inner))
+            within = _objects(inner)[0]
         except Unusable:
             return found
-    if not isinstance(inner, dict):
+    elif isinstance(inner, dict):
+        within = _Found(inner)
+    else:
         return found
-    inner = _unwrapped(inner, name, fields)
-    return inner if not fields or fields & set(inner) else found
+    within = _unwrapped(within, name, fields)
+    if fields and not fields & set(within.value):
+        return found
+    return replace(within, repaired=within.repaired or found.repaired)
 
 
 def _past(value: Any, text: str, at: int) -> int:
@@ -186,10 +202,19 @@ def _past(value: Any, text: str, at: int) -> int:
             return _past_mark("]", text, at)
         case str():
             return _past_string(value, text, at)
-    word = _WORD.match(text, _past_gap(text, at))
-    if word is None or _PYTHON.get(word[0], word[0]) != json.dumps(value):
-        raise _Misspelt
-    return word.end()
+    return _past_word(value, text, _past_gap(text, at))
+
+
+def _past_word(value: Any, text: str, at: int) -> int:
+    """Return the place after a number, a truth value, or null."""
+    if word := _WORD.match(text, at):
+        try:
+            meant = json.loads(_PYTHON.get(word[0], word[0]))
+        except ValueError:
+            raise _Misspelt from None
+        if meant == value and type(meant) is type(value):
+            return word.end()
+    raise _Misspelt
 
 
 def _past_gap(text: str, at: int) -> int:

@@ -8,10 +8,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from elenchus.records import GUESSABLE
 from offline.language.questions import verdict
 from offline.reader.lexicon import NUMBER, content_stems, parse_number, stem
 
-GUESSABLE = ("yes-no", "choice")  # forms of a result that may be guessed
 MOST_QUOTED = 80  # characters of a student's result in a critique
 _VERDICTS = ("breach", "no breach", "changed", "same", "allowed", "forbidden")
 _LABELLED = re.compile(r"^[ \t]*([^\W\d_][^\n:：.]{0,28}[:：])(?=\s*\S)", re.MULTILINE)
@@ -66,7 +66,10 @@ _FACTS = {
     "comparison": re.compile(r"\b(\d+) is (not )?(over|under) (\d+)", re.IGNORECASE),
     "meaning": re.compile(r"\bmeaning: ([^.]+)", re.IGNORECASE),
     "standing": re.compile(r"\brule: (forbidden|allowed)\b", re.IGNORECASE),
-    "key": re.compile(r"^([A-Z][^.:]{1,60})[.:](?= )"),
+    "key": re.compile(
+        r"^(?!(?:Grade|Exception|Limit|Rule|Meaning):)([A-Z][^.:\d]{1,60})[.:]"
+        r"(?= (?:Grade|Exception|Limit|Rule|Meaning|So):)"
+    ),
     "met": re.compile(r"\b(not met|met)\.", re.IGNORECASE),
 }
 _WORDS_FOR = {
@@ -151,7 +154,7 @@ def form_of(result: str) -> str:
 
 def facts_of(text: str) -> dict[str, list[str]]:
     """Return what an answer recites before its verdict, by sort of fact, as it words it."""
-    before = re.split(r"\bSo:", text)[0] if "So:" in text else text
+    before = re.split(r"(?<=\bSo:)", text)[0]
     facts: dict[str, list[str]] = {}
     for name, form in _FACTS.items():
         values = [" ".join(filter(None, m.groups())) for m in form.finditer(before)]
@@ -186,7 +189,7 @@ def _judge(gold: str, expert: str, answer: str) -> Judged:
         result = "right"
     elif likeness >= 2 / 3 and len(content_stems(gold)) >= 3:
         result = "partly"
-    reason = _reason(expert, answer)
+    reason = _reason(expert, answer, result)
     said = _false_facts(expert, answer)
     if result != "right":
         said.insert(0, f'It concludes "{_final(answer)[:MOST_QUOTED]}"; right is "{gold}".')
@@ -195,12 +198,14 @@ def _judge(gold: str, expert: str, answer: str) -> Judged:
     return Judged(result, reason, " ".join(said))
 
 
-def _reason(expert: str, answer: str) -> str:
+def _reason(expert: str, answer: str, result: str) -> str:
     """Judge what an answer recites: a bare result has no reason, unless there is none to give."""
     deciding = {name: values for name, values in facts_of(expert).items() if name != "key"}
     if any(not missing for _, missing in _compared(expert, answer)):
         return "wrong"
-    if not deciding or facts_of(answer).keys() - {"key"}:
+    if not deciding:
+        return "right" if result == "right" else "none"
+    if facts_of(answer).keys() - {"key"}:
         return "right"
     said = set(normal(answer).split()) - set(normal(_final(answer)).split())
     words = [set(normal(values[0]).split()) for values in deciding.values()]

@@ -11,11 +11,12 @@ from langchain_core.messages import BaseMessage
 
 from agents.graders import Grader
 from agents.matchers import Exact
+from agents.prompting import Subject
 from elenchus.errors import UserError
 from elenchus.ledger import Ledger
 from elenchus.outcomes import ExamItem, Score
 from elenchus.progress import Unseen
-from elenchus.records import Failure, Message
+from elenchus.records import Failure, Gold, Message
 from elenchus.runs import RunFolder
 from graphs.config import DomainConfig
 from graphs.exams import run_exam, shown
@@ -47,7 +48,8 @@ def run(tmp_path: Path, ledger: Ledger, progress: Lines) -> Run:
     def graded(messages: Sequence[BaseMessage]) -> str:
         if any("q1" in message.text for message in messages):
             return "what?"
-        return json.dumps({"grades": ["correct"], "missed": "", "critique": ""})
+        entry = {"result": "right", "reason": "right", "checks": [], "critique": ""}
+        return json.dumps({"answers": [entry], "missed": ""})
 
     mock.register("repeats", lambda messages: messages[-1].text)
     mock.register("grades", graded)
@@ -66,7 +68,7 @@ def run(tmp_path: Path, ledger: Ledger, progress: Lines) -> Run:
                 exam=exam,
                 kind="recall",
                 prompt=(Message(role="user", content=question),),
-                gold="q0",
+                gold=Gold(text="q0", result="q0"),
             )
             for question in questions
         ]
@@ -90,7 +92,7 @@ def test_an_answer_without_a_usable_grade_is_left_out_and_recorded(
 
 def test_a_kind_of_question_may_have_a_grader_of_its_own(run: Run, ledger: Ledger) -> None:
     """Such as one that needs no model."""
-    assert run(graders={"recall": Exact(None, None)}) == pytest.approx(1 / 3)
+    assert run(graders={"recall": Exact(None, Subject("t", "English"))}) == pytest.approx(1 / 3)
     assert ledger.all(Failure) == []
 
 

@@ -62,7 +62,7 @@ def test_the_interval_of_the_gain_gives_the_word(gain: float, word: str, said: s
     verdict = judged(held_out=exam(gain), general=exam(0, 0.02))
     assert verdict.word == word and said in verdict.reasons[0]
     assert verdict.gain == exam(gain).gain and verdict.basis == SOUND
-    assert "weighs as 80.4 points would" in verdict.reasons[-1]
+    assert "the dataset is in effect about 80.4 points" in verdict.reasons[-1]
 
 
 def test_what_people_asked_decides_against_the_exam_that_the_run_wrote() -> None:

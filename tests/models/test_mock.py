@@ -17,6 +17,7 @@ from models.backend import make_model
 from models.mock import MockChatModel
 
 PASSAGE = '<passage id="p-1" heading="Tea">\n# Tea\n\n{}\n</passage>'
+KIND = '<kind name="apply">\ntells facts\n</kind>'
 TEA = PASSAGE.format("Tea is made\nfrom the leaves of a shrub. It was sold as a medicine for long.")
 DOCUMENTS = {
     "tea": "# Tea\n\n## Origin\n\nTea is a drink made from the leaves of a shrub of East Asia. "
@@ -27,10 +28,13 @@ DOCUMENTS = {
 }
 SCHEMAS = {
     "examiner: survey": examiner.Survey, "examiner: propose": examiner.Proposal,
-    "examiner: revise": examiner.Proposal, "expert: answer": expert.Reply,
+    "examiner: revise": examiner.Revision, "examiner: feedback": examiner.Feedback,
+    "examiner: guide": examiner.Guidance, "expert: answer": expert.Reply,
     "expert: explain": expert.Reply, "expert: rate": rater.Rating,
     "expert: indicators": indicators.Listed, "expert: merge": indicators.Merged,
     "expert: lost": indicators.Lost, "grader: grade": judge.Grading,
+    "grader: agree": judge.Agreement, "grader: support": judge.Support,
+    "grader: guess": judge.Guess, "grader: consistent": judge.Consistency,
     "grader: label": labeller.Labelling, "author: messages": messenger.Batch,
     "author: paraphrase": author.Written, "author: entities": author.Entities,
     "author: relate": author.Written, "author: compare": author.Written,
@@ -113,28 +117,45 @@ def test_a_mock_has_no_address() -> None:
 
 def test_a_plain_examiner_asks_about_first_sentences_and_never_the_same() -> None:
     (point,) = reply("Examiner: survey", TEA)["points"]
-    assert point["quote"] == "Tea is made from the leaves of a shrub."
-    fields = TEA + block("point", point["quote"]) + block("kind", "apply") + block("variation", "7")
+    assert point["statement"] == "Tea is made from the leaves of a shrub."
+    assert point["quotes"] == [point["statement"]] and point["sort"] == "rule"
+    fields = TEA + block("point", point["statement"]) + KIND + block("variation", "7")
     first = reply("Examiner: propose", fields + block("asked", ""))["question"]
     second = reply("Examiner: propose", fields + block("asked", first))["question"]
-    revised = reply("Examiner: revise", fields + block("asked", "") + block("question", first))
+    shown = block("question", first) + block("expert", "Leaves.") + block("student", "Water.")
+    revised = reply("Examiner: revise", fields + block("asked", "") + shown)
     assert len({first, second, revised["question"]}) >= 2
     assert first != revised["question"] and revised["kind"] == "apply"
-    assert point["quote"] not in first
+    assert point["statement"] not in first
+    apart = reply("Examiner: feedback", fields + shown) | reply("Examiner: guide", fields + shown)
+    assert apart == {name: revised[name] for name in ("difference", "guidance")}
 
 
 def test_a_plain_expert_quotes_what_shares_most_words() -> None:
     said = reply("Expert: answer", block("question", "Was it a medicine?") + TEA)
     quote = "It was sold as a medicine for long."
-    assert said["answer"] == quote and not said["abstained"]
+    assert said["explanation"] == quote and not said["abstained"]
+    assert (said["result"], said["form"]) == ("It was sold as", "phrase")
     assert said["citations"] == [{"passage_id": "p-1", "quote": quote}]
     assert reply("Expert: answer", block("question", "Why?"))["abstained"]
 
 
 def test_a_plain_grader_compares_texts() -> None:
-    said = reply("Grader: grade", "".join((block("expert", "a"), block("student", "a"),
-                                           block("student", "b"))))  # fmt: skip
-    assert said["grades"] == ["correct", "incorrect"] and said["missed"] == "a"
+    students = "".join(block("student", text) for text in ("a", "b", ""))
+    said = reply("Grader: grade", block("expert", "a") + block("check", "is a") + students)
+    assert [one["result"] for one in said["answers"]] == ["right", "wrong", "none"]
+    assert [one["reason"] for one in said["answers"]] == ["right", "wrong", "none"]
+    assert [one["checks"] for one in said["answers"]] == [[True], [False], [False]]
+    assert [bool(one["critique"]) for one in said["answers"]] == [False, True, True]
+    assert said["missed"] == "a"
+
+
+def test_a_plain_grader_objects_to_nothing() -> None:
+    two = block("first", "a") + block("second", "b") + block("answer", "c")
+    asked = block("question", "What is tea?") + TEA + two
+    assert reply("Grader: agree", asked)["agree"] and reply("Grader: support", asked)["supported"]
+    assert reply("Grader: guess", asked) == {"result": ""}
+    assert reply("Grader: consistent", asked) == {"conflicts": []}
 
 
 def test_a_plain_author_numbers_the_messages_shown() -> None:
@@ -148,11 +169,12 @@ def test_a_plain_author_numbers_the_messages_shown() -> None:
 @pytest.mark.parametrize("task", sorted(SCHEMAS))
 def test_a_plain_reply_is_what_its_task_asks_for(task: str) -> None:
     blocks = {
-        "point": "Tea is made of leaves.", "kind": "apply", "variation": "1", "asked": "",
+        "point": "Tea is made of leaves.", "variation": "1", "asked": "", "first": "a",
+        "second": "b", "answer": "Leaves.",
         "question": "What is tea?", "expert": "Leaves.", "student": "Water.", "count": "1",
         "message": "Hi", "idea": "tea", "paragraph": "Tea. So: leaves.", "indicators": "tea",
     }  # fmt: skip
-    user = TEA + "".join(block(tag, text) for tag, text in blocks.items())
+    user = TEA + KIND + "".join(block(tag, text) for tag, text in blocks.items())
     user += block("class", "").replace("<class>", '<class name="drinks">')
     assert SCHEMAS[task].model_validate(reply(task, user))
 
@@ -184,5 +206,6 @@ def test_a_run_of_mocks_on_plain_documents_ends_with_a_dataset(tmp_path: Path, e
     assert len(examples) == 6
     quotes = " ".join(" ".join(DOCUMENTS.values()).split())
     for example in examples:
-        assert example["completion"][0]["content"] in quotes
+        quote, _, result = example["completion"][0]["content"].partition("\nAnswer: ")
+        assert quote in quotes and quote.startswith(result) and result
     assert len({example["prompt"][1]["content"] for example in examples}) == 6

@@ -62,7 +62,10 @@ def test_the_verdict_leads_the_screen() -> None:
     lines = lines_of(adaptation.show, adapted(VERDICT))
     assert lines[:2] == ["", "Verdict: worse"]
     assert lines[2].startswith("  The change on what people asked is -9.0")
-    assert "a [loss]." in " ".join(lines[2:4]) and "  Second." in lines
+    assert "a [loss]." in lines[2] and lines[3] == "  Second."
+    long = VERDICT.model_copy(update={"reasons": ["one reason of many words " * 9]})
+    wrapped = lines_of(adaptation.show, adapted(long))[2:5]
+    assert all(line.startswith("  ") and line[2] != " " for line in wrapped)
 
 
 def test_results_of_earlier_versions_have_no_verdict() -> None:
@@ -78,9 +81,8 @@ def test_exams_say_what_a_constant_answer_would_score() -> None:
     assert hand.endswith("–")
     assert all(len(line) <= 80 for line in lines)
     assert "always the" in " ".join(lines) and "commonest" in " ".join(lines)
-    (untrained,) = (
-        line for line in lines_of(adaptation.show, adapted(None, "")) if " held-out exam" in line
-    )
+    shown = lines_of(adaptation.show, adapted(None, ""))
+    (untrained,) = (line for line in shown if line.startswith(" held-out exam"))
     assert untrained.split() == ["held-out", "exam", "420", "90.0%", "25.5%"]
 
 
@@ -134,7 +136,8 @@ def test_folders_are_no_markup(model: str, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.delenv("ELENCHUS_RUNS", raising=False)
     row = ClassifierRow(mix="real", model=model, samples=3, metrics=METRICS)
     result = ClassificationResult(
-        **SUMMARY, method="indicators", verdict=VERDICT, classes=["a", "b"], student=model, train=3, validation=1, test=9, rows_left_out=[], real_left_out={}, written=4, left_out={},
+        **SUMMARY, method="indicators", verdict=VERDICT, classes=["a", "b"], student=model,
+        train=3, validation=1, test=9, rows_left_out=[], real_left_out={}, written=4, left_out={},
         indicators={}, lost=[], diversity={}, retained={}, classifiers=[row], notes=[],
     )  # fmt: skip
     console = Console(width=120, record=True)

@@ -212,7 +212,9 @@ def test_a_point_is_found_though_its_line_breaks_were_lost() -> None:
 
 
 def test_an_exam_is_worded_otherwise() -> None:
-    wordings = [{proposal(n, purpose=p)["question"] for n in range(9)} for p in ("exam", "training")]
+    wordings = [
+        {proposal(n, purpose=p)["question"] for n in range(9)} for p in ("exam", "training")
+    ]
     assert not wordings[0] & wordings[1]
 
 

@@ -128,6 +128,23 @@ def test_the_hand_written_exam_with_the_right_passages(domain: str) -> None:
 
 
 @pytest.mark.parametrize("domain", ["harbour", "market"])
+def test_explanation_and_result_make_the_canonical_answer(domain: str) -> None:
+    code = read_code(list(sections(domain)))
+    rng = random.Random(domain)
+    questions = [item["question"] for item in exam(domain)]
+    for norm in code.norms:
+        drawn = [draw_case(norm.rule, kind, rng, [n.rule for n in code.norms]) for kind in KINDS]
+        questions += [ask(case, "exam", rng) for case in drawn if case is not None]
+    given = list(sections(domain))
+    replies = [said for q in questions if (said := reply(q, given)).answer]
+    assert len(replies) > 0.9 * len(questions)
+    for said in replies:
+        assert f"{said.explanation} So: {said.result}." == said.answer
+        assert verdict(said.answer) == said.result.casefold().strip(".!\"' ")
+        assert "So:" not in said.result
+
+
+@pytest.mark.parametrize("domain", ["harbour", "market"])
 def test_it_abstains_without_the_section_that_decides(domain: str) -> None:
     items = [item for item in exam(domain) if item["kind"] != "reference"]
     answered = []
