@@ -74,9 +74,10 @@ def parsed(replies: Sequence[tuple[str, str]]) -> dict[str, float]:
     right: Counter[str] = Counter()
     for task, reply in replies:
         whole = json.loads(reply)
-        for name, variant in variants(task.rpartition("/")[2].capitalize()).items():
+        schema = _schema(task.rpartition("/")[2].capitalize(), whole)
+        for name, variant in variants(schema.__name__).items():
             try:
-                right[name] += read(variant(reply), _schema(whole)) == whole
+                right[name] += read(variant(reply), schema) == whole
             except Unusable:
                 continue
     return {name: round(right[name] / len(replies), 4) for name in variants("")}
@@ -173,10 +174,10 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-def _schema(reply: dict[str, Any]) -> type[BaseModel]:
+def _schema(name: str, reply: dict[str, Any]) -> type[BaseModel]:
     """Return a schema that has the keys of a reply: recorded ones may be of earlier versions."""
-    fields: Any = {key: (Any, ...) for key in reply}
-    made: type[BaseModel] = create_model("Reply", **fields)
+    fields: Any = dict.fromkeys(reply, (Any, ...))
+    made: type[BaseModel] = create_model(name, **fields)
     return made
 
 

@@ -64,6 +64,16 @@ class Spent(NamedTuple):
     output_tokens: int
 
 
+class TaskSpent(NamedTuple):
+    """Totals of a role's calls for one task, likewise."""
+
+    role: str
+    task: str
+    calls: int
+    input_tokens: int
+    output_tokens: int
+
+
 def _to_read(path: Path) -> str:
     """Return the address of a ledger that is only read."""
     # In a folder where it cannot write, SQLite must be told that nobody else writes. A log beside
@@ -212,6 +222,14 @@ class Ledger:
             "WHERE adopted=0 GROUP BY role, model ORDER BY role, model"
         )
         return [Spent(*row) for row in self._query(query)]
+
+    def spent_by_task(self) -> list[TaskSpent]:
+        """Return what was paid for in this run, by role and task."""
+        query = (
+            "SELECT role, task, COUNT(*), SUM(input_tokens), SUM(output_tokens) FROM calls "
+            "WHERE adopted=0 GROUP BY role, task ORDER BY role, task"
+        )
+        return [TaskSpent(*row) for row in self._query(query)]
 
     def _select(
         self, what: str, kind: type[Record], equal: dict[str, Any]

@@ -130,9 +130,7 @@ class Measure:
         """Return the grading of so many answers at once."""
         gold = QUESTION + ANSWER + QUOTES + (2 + CITED) * TAG
         written = MISSED + answers * CRITIQUE
-        return self.step(
-            "grader", "grade", calls, gold + answers * (self.student + TAG), written
-        )
+        return self.step("grader", "grade", calls, gold + answers * (self.student + TAG), written)
 
     def compare(self, calls: float, answers: float) -> Step:
         """Return the search for contradictions among so many answers at once."""
@@ -214,8 +212,7 @@ def corpus(config: CommonConfig, folder: Path) -> tuple[list[Document], list[Pas
 def passage_length(passages: Iterable[Passage]) -> float:
     """Return the mean characters of a passage with its tags."""
     return fmean(
-        len(p.text) + len(p.title) + len(p.date) + len(" > ".join(p.heading)) + 80
-        for p in passages
+        len(p.text) + len(p.title) + len(p.date) + len(" > ".join(p.heading)) + 80 for p in passages
     )
 
 

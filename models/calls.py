@@ -13,12 +13,12 @@ import json
 import re
 import time
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any
 from weakref import WeakValueDictionary
 
 from langchain_core.exceptions import ModelInvalidRequestError
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from elenchus.config import LimitsConfig
 from elenchus.errors import RunStopped
@@ -26,14 +26,14 @@ from elenchus.ledger import Call, Ledger
 from elenchus.reasons import Code, sentence
 from elenchus.records import Failure, Message
 from elenchus.sections import ModelConfig
-from models import retries
+from models import replies, retries
 from models.backend import Model
 from models.budget import Budget
 from models.messages import PromptTooLong
 from models.rate_limits import Outcome, RateLimits
+from models.replies import Schema
 from models.structured import Structure, text_of
 
-Schema = TypeVar("Schema", bound=BaseModel)
 ASK_AGAIN = 2  # times that a model is asked again for an answer that can be used
 ENOUGH = 3  # failed tries after which a prompt is to blame, if the server answers other ones
 SHOWN = 2000  # characters of an unusable answer that are shown to the model
@@ -134,9 +134,9 @@ class Caller:
         for number in range(1 + ASK_AGAIN):
             call = await self._answered(attempt, key, number)
             try:
-                return schema.model_validate_json(_json_part(call.response)), call
-            except ValidationError as error:
-                reason = _reason(error)
+                return replies.parse(call.response, schema), call
+            except replies.Unusable as error:
+                reason = str(error)
                 attempt = attempt.next(call.response[:SHOWN], reason)
         raise self.failed(prompt, "unparsable", reason, call)
 
@@ -278,18 +278,3 @@ def _without_reasoning(text: str) -> str:
 @functools.cache
 def _shape(schema: type[BaseModel]) -> dict[str, Any]:
     return schema.model_json_schema()
-
-
-def _json_part(text: str) -> str:
-    """Return what stands from the first opening brace to the last closing one.
-
-    Models like to add prose around it.
-    """
-    start, end = text.find("{"), text.rfind("}")
-    return text[start : end + 1] if 0 <= start < end else text
-
-
-def _reason(error: ValidationError) -> str:
-    first = error.errors()[0]
-    place = ".".join(str(part) for part in first["loc"])
-    return f"{place}: {first['msg']}" if place else first["msg"]

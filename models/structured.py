@@ -73,7 +73,15 @@ class Structure:
 def text_of(reply: AIMessage) -> str:
     """Return what a model said, or the arguments of the tool that it was made to call."""
     for call in reply.tool_calls:
-        return json.dumps(call["args"], ensure_ascii=False)
+        arguments = json.dumps(call["args"], ensure_ascii=False)
+        # Some packages close arguments that were cut off; so they are opened again.
+        return arguments[:-1] if _was_cut_off(reply) else arguments
     for broken in reply.invalid_tool_calls:
         return broken["args"] or ""
     return reply.text
+
+
+def _was_cut_off(reply: AIMessage) -> bool:
+    """Tell whether a model had to stop before it was done."""
+    told = reply.response_metadata
+    return told.get("finish_reason") == "length" or told.get("stop_reason") == "max_tokens"

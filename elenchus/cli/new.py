@@ -1,6 +1,7 @@
 """`elenchus new`: the commented domain.yaml of a new domain."""
 
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -73,5 +74,9 @@ def _lines(section: "BaseModel", skip: tuple[str, ...] = (), indent: str = "") -
             yield f"\n# {indent}{key}:"
             yield from _lines(subsection, indent=indent + "  ")
         else:
-            value = yaml.safe_dump(tree[key], default_flow_style=True).replace("...", "").strip()
+            style = '"' if "\n" in str(tree[key]) else None  # a value takes one line
+            value = yaml.safe_dump(
+                tree[key], default_flow_style=True, default_style=style, width=sys.maxsize
+            )
+            value = value.replace("...", "").strip()
             yield f"# {indent}{key}: {value}  # {field.description}"

@@ -86,9 +86,7 @@ def _plan(
     config: AdaptationTree, measure: Measure, passages: int, by_hand: int, seen: Seen
 ) -> Plan:
     """Return how often each thing will be done."""
-    most = how_many(
-        config.sizes[-1], seen.examinations, seen.accepted, config.dataset.candidates
-    )
+    most = how_many(config.sizes[-1], seen.examinations, seen.accepted, config.dataset.candidates)
     points = passages * (seen.points + PASSAGES * POINTS) / (seen.passages + PASSAGES)
     rounds = len(config.sizes) if config.training.enabled else 0
     questions = config.exam.questions * (1 + config.questions.untaught)
@@ -164,7 +162,9 @@ def _as_seen(plan: Plan, seen: Seen) -> list[Step]:
     made = [s.times(often.get((s.role, s.task), 1.0)) for s in plan.examination]
     steps = plan._replace(examination=made).steps
     return [
-        s._replace(read=s.read * long[s.role, s.task][0], written=s.written * long[s.role, s.task][1])
+        s._replace(
+            read=s.read * long[s.role, s.task][0], written=s.written * long[s.role, s.task][1]
+        )
         for s in steps
     ]
 

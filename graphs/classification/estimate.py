@@ -8,9 +8,10 @@ import math
 from pathlib import Path
 from statistics import fmean
 
+from agents.prompting import Subject
 from graphs.classification import messages
 from graphs.classification.config import ClassificationTree
-from graphs.estimate import Use, raw_template, use
+from graphs.estimate import Use, template, use
 from models.prices import Prices
 
 KEPT = 0.5  # of the messages that are generated
@@ -28,22 +29,25 @@ def estimate(config: ClassificationTree, folder: Path) -> list[Use]:
     length = fmean(len(m.text) for m in real) + 20  # with its tags
     classes = len({m.label for m in real})
     settings, prices = config.generation, Prices(config.models)
+    subject = Subject.of(config, folder)
     uses = []
     if config.indicators.enabled:
         models = config.indicators.models or [config.expert]
-        listing = raw_template("expert", "indicators") + 3 * config.indicators.examples * length
+        listing = (
+            template(subject, "expert", "indicators") + 3 * config.indicators.examples * length
+        )
         ideas = len(models) * IDEAS * IDEA
-        merging = raw_template("expert", "merge") + ideas
+        merging = template(subject, "expert", "merge") + ideas
         uses = [use("expert", m, classes, listing, IDEAS * IDEA, prices) for m in models]
         # Merging, and asking which ideas were lost.
         uses.append(use("expert", models[0], 2 * classes, merging, ideas / 2, prices))
     requests = classes * math.ceil(settings.per_class / KEPT / settings.per_request)
-    request = raw_template("author", "messages") + settings.group * length + IDEAS * IDEA
+    request = template(subject, "author", "messages") + settings.group * length + IDEAS * IDEA
     reply = settings.per_request * length
     uses.append(use("author", settings.author, requests, request, reply, prices))
     if settings.judge:
         judged = JUDGED * requests * settings.per_request
         indicators = classes * IDEAS * IDEA if config.indicators.enabled else 0
-        question = raw_template("grader", "label") + indicators + length
+        question = template(subject, "grader", "label") + indicators + length
         uses.append(use("grader", config.grader, judged, question, REASON, prices))
     return uses

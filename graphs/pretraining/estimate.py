@@ -7,18 +7,8 @@ import math
 from pathlib import Path
 from statistics import fmean
 
-from graphs.estimate import (
-    ANSWER,
-    GRADING,
-    LOOK_UPS,
-    QUESTION,
-    QUOTES,
-    Use,
-    corpus,
-    retrieved,
-    template,
-    use,
-)
+from elenchus.sections import ModelConfig
+from graphs.estimate import ANSWER, QUESTION, Measure, Use, corpus, used
 from graphs.exams import SPARE
 from graphs.pretraining.config import PretrainingTree
 from graphs.pretraining.graph import SPARE as SPARE_GROUPS
@@ -38,33 +28,36 @@ def estimate(config: PretrainingTree, folder: Path) -> list[Use]:
         UserError: the documents or the tasks cannot be used.
     """
     _, passages, passage = corpus(config, folder)
+    measure = Measure(config, folder, passage)
     problems, tests, question, answer, shots = _asked(config, folder)
     wanted = config.passages.count if "passages" in texts_learnt(config) else 0
     explained = min(problems, math.ceil(SPARE_GROUPS * wanted) * config.passages.problems)
     written = config.exam.questions * SPARE + (problems if wanted else 0)
     asked = 0 if config.tasks else written
-    answers = (asked * config.expert.samples + explained) * (1 + LOOK_UPS)
     closed = wanted if config.passages.enlightenment else 0
     known = backend(config.student.model).general(config.student)
     general = config.exam.general if known else 0
     exam_answers = (1 + len(stage_names(config))) * (tests + general)
     graded = (exam_answers + explained) * _graded_by_model(config)
     pairs = config.passages.problems * (question + answer)
-    to_expert = template("expert", "explain") + question + retrieved(config) * passage
-    to_author = template("author", "compare") + pairs
-    to_examiner = template("examiner", "propose") + passage
-    to_grader = template("grader", "grade") + question + 2 * answer
-    to_student = question + shots * (question + answer)
-    prices = Prices(config.models)
-    surveyed = len(passages) + asked
-    examiner = use("examiner", config.examiner, surveyed, to_examiner, QUESTION, prices)
-    return [
-        use("expert", config.expert, answers, to_expert, answer + QUOTES, prices),
-        use("author", config.expert, closed, to_author, CLOSING, prices),
-        *([] if config.tasks else [examiner]),
-        use("grader", config.grader, graded, to_grader, GRADING, prices),
-        use("student", config.student, exam_answers, to_student, answer, prices),
+    shown = shots * (question + answer)
+    student = measure.asked(exam_answers)
+    steps = [
+        *(step.times(asked) for step in measure.question()),
+        measure.answer(explained, "explain"),
+        measure.step("author", "compare", closed, pairs, CLOSING),
+        *([] if config.tasks else [measure.survey(len(passages))]),
+        measure.grade(graded, 1),
+        student._replace(read=student.read - QUESTION + question + shown),
     ]
+    models: dict[str, ModelConfig] = {
+        "expert": config.expert,
+        "author": config.expert,
+        **({} if config.tasks else {"examiner": config.examiner}),
+        "grader": config.grader,
+        "student": config.student,
+    }
+    return used(steps, models, Prices(config.models))
 
 
 def _graded_by_model(config: PretrainingTree) -> float:

@@ -129,7 +129,9 @@ def test_template_shows_every_key_and_validates(tmp_path: Path) -> None:
         for line in text.splitlines()
         if "elenchus launch" not in line and not line.startswith(("# The domain", "# Lines"))
     )
-    assert validate(yaml.safe_load(uncommented), "all keys set").training.rank == 16
+    assert validate(yaml.safe_load(uncommented), "all keys set") == validate(
+        yaml.safe_load(text), "defaults"
+    )
 
 
 def test_new_refuses_to_overwrite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
