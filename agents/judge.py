@@ -152,11 +152,8 @@ class Judge:
         ]
         prompt = self._subject.render("grader", "consistent", "\n".join(blocks))
         reply, _ = await self._caller.parsed(prompt, Consistency)
-        return [
-            (c.first - 1, c.second - 1, c.why)
-            for c in reply.conflicts
-            if 1 <= c.first < c.second <= len(answers)
-        ]
+        found = [(min(c.first, c.second), max(c.first, c.second), c.why) for c in reply.conflicts]
+        return [(i - 1, j - 1, why) for i, j, why in found if 1 <= i < j <= len(answers)]
 
 
 def grade_of(judged: Judged, gold: Gold) -> Grade:

@@ -154,11 +154,15 @@ class Services:
     @functools.cached_property
     def asking(self) -> Asking:
         """How points are asked about; first used once all of them are there."""
-        points = self.ledger.all(Point)
+        points, most = self.ledger.all(Point), self.config.questions.partners
+        if not most:
+            return Asking(self.config.questions, {}, self.config.seed)
         passages = {passage.id: passage for passage in self.ledger.all(Passage)}
-        most = self.config.questions.partners
-        vectors = self.embedder.encode([p.statement for p in points] if most else [])
-        joined = partners(points, vectors, passages, most)
+        vectors = self.embedder.encode([p.statement for p in points])
+        # What is taught is joined to nothing that is not.
+        rows = [n for n, point in enumerate(points) if not self.is_untaught(point)]
+        taught = partners([points[n] for n in rows], vectors[rows], passages, most)
+        joined = partners(points, vectors, passages, most) | taught
         return Asking(self.config.questions, joined, self.config.seed)
 
     def is_untaught(self, point: Point) -> bool:

@@ -4,6 +4,9 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from elenchus.ledger import Ledger
 from elenchus.outcomes import Adapter, Dataset, ExamItem, Example, Text, Update
 from elenchus.progress import Advance
@@ -12,6 +15,7 @@ from graphs.adaptation.contradictions import Contradiction
 from graphs.adaptation.history import EXAMS
 from graphs.adaptation.seeds import how_many_more
 from graphs.adaptation.state import AdaptationState
+from graphs.checks import overlap
 from graphs.services import Services
 from models.backend import weights
 from models.weights import weights_hash
@@ -40,7 +44,7 @@ def choose(run: Services, round_: int) -> Dataset:
     chosen = datasets.curate(
         examples,
         run.embedder.encode([e.prompt[-1].content for e in examples]),
-        datasets.nearness(examples, items, run.embedder.encode),
+        _nearness(run, examples, items),
         run.config.dataset,
         round_,
         most,
@@ -48,13 +52,29 @@ def choose(run: Services, round_: int) -> Dataset:
         contradicted=len(candidates) - len(consistent),
     )
     exam = run.embedder.encode([i.prompt[-1].content for i in items])
-    kept, nearest = _kept(run, taken, exam)
+    kept, nearest = _kept(run, taken, exam, refuted)
     return chosen.model_copy(
         update={
             "example_ids": (*kept, *chosen.example_ids),
             "nearest_exam_similarity": max(chosen.nearest_exam_similarity, round(nearest, 4)),
         }
     )
+
+
+def _nearness(
+    run: Services, examples: Sequence[Example], items: Sequence[ExamItem]
+) -> NDArray[np.float32]:
+    """Return how near each example is to the exam; 1 where it shares too many words with it.
+
+    Questions of a preview were asked before there was an exam that they could have been refused
+    for.
+    """
+    near, most = datasets.nearness(examples, items, run.embedder.encode), run.config.checks.novelty
+    for n, example in enumerate(examples):
+        text, examined = example.prompt[-1].content, run.examined(example.point_id)
+        if any(overlap(text, other) >= most for other in examined):
+            near[n] = 1.0
+    return near
 
 
 def keep(run: Services, dataset: Dataset) -> None:
@@ -182,19 +202,21 @@ def _fitted(
     )
 
 
-def _kept(run: Services, taken: Update | None, exam: datasets.Vectors) -> tuple[list[str], float]:
+def _kept(
+    run: Services, taken: Update | None, exam: datasets.Vectors, refuted: set[str]
+) -> tuple[list[str], float]:
     """Return the examples that an update took over, and the cosine of the nearest exam question.
 
-    Those too near one of its new exam questions are left out.
+    Those too near one of its new exam questions are left out, and those that new ones contradict.
     """
     if taken is None:
         return [], -1.0
     examples = {e.id: e for e in run.ledger.all(Example)}
-    vectors = run.embedder.encode([examples[i].prompt[-1].content for i in taken.kept])
+    ids = [i for i in taken.kept if i not in refuted]
+    vectors = run.embedder.encode([examples[i].prompt[-1].content for i in ids])
     nearest = (vectors @ exam.T).max(axis=1, initial=-1.0)
     most = run.config.dataset.near_exam
-    apart = {i: float(cosine) for i, cosine in zip(taken.kept, nearest, strict=True)
-             if cosine < most}  # fmt: skip
+    apart = {i: float(cosine) for i, cosine in zip(ids, nearest, strict=True) if cosine < most}
     return list(apart), max(apart.values(), default=-1.0)
 
 

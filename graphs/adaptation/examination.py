@@ -71,24 +71,25 @@ async def answer(state: ExaminationState, runtime: Runtime[RunRef]) -> Changes:
     """
     run, question, seed = services(runtime), state["question"], _seed(state, services(runtime))
     run.ledger.write(question)
-    examined = run.examined(seed.point_id)
+    examined, shown = run.examined(seed.point_id), list[str]()
     if refused := unfit(question, _asked(state, run), examined, run.config.checks.novelty):
-        return {"rejection": refused}
+        return {"rejection": refused, "shown": shown}
     try:
         student = await _students(question, state["adapter"], run)
         if refused := _likely_known(seed, question, student, run):
-            return {"rejection": refused}
+            return {"rejection": refused, "shown": shown}
         (expert, *_), passages = await run.expert.answer(question.text)
+        shown = [passage.id for passage in passages]
         if refused := ungrounded(expert, passages, question, points_of(seed, run)):
-            return {"rejection": refused}
+            return {"rejection": refused, "shown": shown}
         verdict = None
         if student:
             texts = [a.text for a in student]
             verdict = await run.grader.grade(question.text, gold_of(expert), texts)
     except CallFailed as failed:
-        return {"rejection": failed_call(failed, question)}
+        return {"rejection": failed_call(failed, question), "shown": shown}
     turn = Turn(question=question, expert=(expert,), student=tuple(student), verdict=verdict)
-    return {"turns": [*state["turns"], turn], "shown": [p.id for p in passages]}
+    return {"turns": [*state["turns"], turn], "shown": shown}
 
 
 async def decide(state: ExaminationState, runtime: Runtime[RunRef]) -> Changes:

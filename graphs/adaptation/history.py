@@ -1,11 +1,12 @@
 """What earlier examinations showed: what is asked next, and of whom, depends on it."""
 
 from collections import Counter, defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from elenchus.ledger import Ledger
 from elenchus.outcomes import ExamItem
-from elenchus.records import Examination, Point, Seed, Turn, Verdict
+from elenchus.records import Examination, Point, Question, Seed, Turn, Verdict
 
 Counts = defaultdict[tuple[str, str], float]
 SHOWN = 4  # questions of a topic that the examiner is shown, failed and passed ones each
@@ -47,10 +48,12 @@ def history(ledger: Ledger, before: int, memory: float) -> History:
         asked = [turns[i] for i in examination.turn_ids]
         past.questions[seed.point_id] += [turn.question.text for turn in asked]
         counted = [turn for turn in asked if is_sound(turn, examination)]
-        if counted and counted[0] is asked[0] and (first := counted[0].verdict) is not None:
+        if predicted := known_by_prediction(examination):
+            past.questions[seed.point_id].append(ledger.get(Question, predicted).text)
+        if (first := _first(examination, turns)) is not None:
             weight = memory ** max(before - 1 - examination.round, 0)
             past.asked[seed.point_id, seed.kind] += weight
-            past.failed[seed.point_id, seed.kind] += weight * failed(first)
+            past.failed[seed.point_id, seed.kind] += weight * first
         for turn in counted:
             _remember(past, topics.get(seed.point_id, ""), turn)
     for exam in EXAMS:
@@ -73,20 +76,37 @@ def is_sound(turn: Turn, examination: Examination) -> bool:
     return refused.question_id != turn.question.id
 
 
+def known_by_prediction(examination: Examination) -> str:
+    """Return the id of the question that the expert was spared; "" where it was asked them all."""
+    refused = examination.rejection
+    return (refused.question_id or "") if refused and refused.code == "likely-known" else ""
+
+
 def fresh_failures(ledger: Ledger, round_: int) -> tuple[int, int]:
-    """Count a round's fresh (first) questions: those that the student failed, and all."""
-    verdicts = []
-    for examination in ledger.all(Examination, round=round_):
-        if examination.turn_ids:
-            first = ledger.get(Turn, examination.turn_ids[0])
-            if first.verdict is not None and is_sound(first, examination):
-                verdicts.append(first.verdict)
-    return sum(map(failed, verdicts)), len(verdicts)
+    """Count a round's fresh (first) questions: those that the student failed, and all.
+
+    What it was predicted to know counts as known. Without, the more was foreseen, the more of the
+    rest would be failed, as if the student learnt nothing.
+    """
+    turns = {turn.id: turn for turn in ledger.all(Turn)}
+    outcomes = [_first(e, turns) for e in ledger.all(Examination, round=round_)]
+    told = [outcome for outcome in outcomes if outcome is not None]
+    return sum(told), len(told)
 
 
 def topic_of(point: Point) -> str:
     """Return the topic of a point in the form in which topics are compared."""
     return " ".join(point.topic.casefold().split())
+
+
+def _first(examination: Examination, turns: Mapping[str, Turn]) -> bool | None:
+    """Tell whether the student failed the first question; None where nothing sound tells it."""
+    if not examination.turn_ids:
+        return False if known_by_prediction(examination) else None
+    first = turns[examination.turn_ids[0]]
+    if first.verdict is None or not is_sound(first, examination):
+        return None
+    return failed(first.verdict)
 
 
 def _remember(past: History, topic: str, turn: Turn) -> None:

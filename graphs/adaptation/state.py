@@ -44,7 +44,7 @@ class ExaminationState(TypedDict, total=False):
         done: whether the examination was recorded before, as after a kill.
         flat: turns since the gap last widened.
         taken: whether the newest turn is to be accepted, if it is confirmed.
-        shown: ids of the passages that the expert was last given.
+        shown: ids of the passages that the expert was given for the newest question, if any.
     """
 
     seed_id: str

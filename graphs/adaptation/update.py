@@ -74,14 +74,18 @@ async def survey(state: AdaptationState, runtime: Runtime[RunRef]) -> Changes:
 async def write_exam(state: AdaptationState, runtime: Runtime[RunRef]) -> Changes:
     """Write exam questions on the new points; some of each other exam are asked as well."""
     run = services(runtime)
-    points = curation.new_points(run.ledger)
-    if points:
-        most = run.config.exam.questions
-        share = most / run.ledger.count(Point)
-        wanted = min(math.ceil(len(points) * max(share, LEAST)), most)
-        with run.progress.stage("Write exam questions on what is new") as advance:
-            items = await exams.held_out(run, points, advance, wanted, needed=False)
-        run.ledger.write(*items)
+    new, most = curation.new_points(run.ledger), run.config.exam.questions
+    by_exam: dict[exams.Written, list[Point]] = {
+        "held-out": [point for point in new if not run.is_untaught(point)],
+        "untaught": [point for point in new if run.is_untaught(point)],
+    }
+    for name, points in by_exam.items():
+        if points:
+            share = most / run.ledger.count(Point)
+            wanted = min(math.ceil(len(points) * max(share, LEAST)), most)
+            with run.progress.stage("Write exam questions on what is new") as advance:
+                items = await exams.held_out(run, points, advance, wanted, name, needed=False)
+            run.ledger.write(*items)
     others = exams.given(run, strict=False)
     for exam in ("general", "hand"):
         some = [item for item in others if item.exam == exam]
@@ -176,7 +180,11 @@ def _inherited(ledger: Ledger, run: Services, name: str) -> tuple[Update, list[R
     kept = [e for e in chosen if now.issuperset(e.passage_ids)]
     retired = [e for e in chosen if not now.issuperset(e.passage_ids)]
     items = ledger.all(ExamItem, exam="held-out")
-    standing = [item for item in items if now.issuperset(item.passage_ids)]
+    untaught = ledger.all(ExamItem, exam="untaught")
+    standing, apart = (
+        [item for item in of_exam if now.issuperset(item.passage_ids)]
+        for of_exam in (items, untaught)
+    )
     adapters = ledger.all(Adapter)
     update = Update(
         run=name,
@@ -189,8 +197,8 @@ def _inherited(ledger: Ledger, run: Services, name: str) -> tuple[Update, list[R
         items_retired=len(items) - len(standing),
         examples_a_point=len(chosen) / max(ledger.count(Point), 1),
     )
-    records = [*points, *_sampled(standing, run), *adapters, *_with_grounds(ledger, kept)]
-    return update, records
+    taken = [*_sampled(standing, run), *_sampled(apart, run)]
+    return update, [*points, *taken, *adapters, *_with_grounds(ledger, kept)]
 
 
 def _with_grounds(ledger: Ledger, kept: Sequence[Example]) -> list[Record]:

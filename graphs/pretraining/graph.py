@@ -73,8 +73,9 @@ async def _collect_tasks(run: Services) -> None:
 
 async def _write_problems(run: Services) -> None:
     """Write problems about the documents; UserError where there is none."""
+    taught = [point for point in run.ledger.all(Point) if not run.is_untaught(point)]
     with run.progress.stage("Write problems") as advance:
-        outcomes = await problems.written(run, run.ledger.all(Point), advance)
+        outcomes = await problems.written(run, taught, advance)
     usable, why = _record(run, outcomes)
     if not usable:
         raise UserError(
@@ -104,7 +105,7 @@ async def evaluate(state: MeasuredState, runtime: Runtime[RunRef]) -> Changes:
     run, stage, adapter = services(runtime), state["round"], state["adapter"]
     names = stages.stage_names(run.config)
     share = await exams.run_exam(run, "held-out", stage, adapter, problems.graders(run))
-    for exam in ("general", "hand"):
+    for exam in ("untaught", "general", "hand"):
         await exams.run_exam(run, exam, stage, adapter)
     after = f"after {names[stage - 1]}" if stage else "untouched student"
     run.progress.say(f"{after}: {exams.shown(share)} on the held-out exam")

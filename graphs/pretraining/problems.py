@@ -79,7 +79,8 @@ def tested(run: Services) -> list[str]:
     """
     items = run.ledger.all(ExamItem, exam="hand")
     if not run.config.tasks:
-        items += run.ledger.all(ExamItem, exam="held-out")
+        for name in ("held-out", "untaught"):
+            items += run.ledger.all(ExamItem, exam=name)
     bare = [problem.bare for problem in run.ledger.all(Problem, test=True)]
     return [*bare, *(item.prompt[-1].content for item in items)]
 

@@ -13,7 +13,7 @@ from graphs.exams import EXAMS, exam_result
 from graphs.pretraining.records import Explanation, Problem, Refusal, TaskPassage, explained
 from graphs.pretraining.result import PretrainingResult, Stage
 from graphs.pretraining.stages import stage_names
-from graphs.screens import verdict_in_markdown
+from graphs.screens import EXAM_NAMES, verdict_in_markdown
 from graphs.services import Services
 from graphs.state import MeasuredState, is_trained
 from training import dataset
@@ -115,7 +115,7 @@ def _card(run: Services, result: PretrainingResult) -> str:
     config = run.config
     rows = "".join(
         f"| {stage.stage} | {stage.tokens or 0:,} | "
-        + " | ".join(_share(stage.accuracy(exam)) for exam in EXAMS)
+        + " | ".join(_share(stage.accuracy(exam)) for exam in EXAM_NAMES)
         + " |\n"
         for stage in result.stages
     )
@@ -135,8 +135,8 @@ Domain: {config.title}
 Paragraphs come from {config.expert.model}, grounded on cited passages and compared with the gold
 answers by {config.grader.model}; the student is {config.student.model}.
 
-| after | tokens | held-out exam | general exam | hand-written exam |
-|---|---|---|---|---|
+| after | tokens | {" | ".join(EXAM_NAMES.values())} |
+|---|---|{"---|" * len(EXAM_NAMES)}
 {rows}
 ## Why paragraphs and passages were refused
 
