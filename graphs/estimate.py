@@ -11,6 +11,7 @@ from typing import NamedTuple
 from agents.prompting import Subject
 from elenchus.config import CommonConfig
 from elenchus.errors import UserError
+from elenchus.ledger import Spent
 from elenchus.questions import JOINING
 from elenchus.records import CHARS_A_TOKEN, Document, Passage
 from elenchus.sections import ModelConfig
@@ -184,6 +185,21 @@ def use(
 ) -> Use:
     """Return the use of so many calls of so many characters each, read and written."""
     return _use(role, settings, [Step(role, "", calls, read, written)], prices)
+
+
+def paid(spent: Iterable[Spent], prices: Prices) -> list[Use]:
+    """Return what was used, by role and model."""
+    return [
+        Use(
+            role,
+            model,
+            calls,
+            read,
+            written,
+            prices.usd(model, read, written) if prices.known(model) else None,
+        )
+        for role, model, calls, read, written in spent
+    ]
 
 
 def template(subject: Subject, role: str, task: str) -> int:

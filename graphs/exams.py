@@ -47,10 +47,13 @@ Written = Literal["held-out", "untaught"]  # exams that the examiner writes
 CHUNK = 256  # questions under way at once
 
 
-async def survey(services: Services, passages: Sequence[Passage], advance: Advance) -> list[Point]:
+async def survey(
+    services: Services, passages: Sequence[Passage], advance: Advance, there: Sequence[Point] = ()
+) -> list[Point]:
     """Find the points of all passages, those that say one thing merged.
 
-    A passage whose survey fails has none, and the failure is kept.
+    A passage whose survey fails has none, and the failure is kept. Points that are `there` already
+    are among them, as they are.
     """
 
     async def points_of_passage(passage: Passage) -> list[Point]:
@@ -60,10 +63,11 @@ async def survey(services: Services, passages: Sequence[Passage], advance: Advan
             return []
 
     surveyed = await each(services.turnstile, passages, points_of_passage, advance)
-    points = sorted({p.id: p for found in surveyed for p in found}.values(), key=lambda p: p.id)
+    by_id = {p.id: p for found in (*surveyed, there) for p in found}
+    points = sorted(by_id.values(), key=lambda p: p.id)
     statements = [point.statement for point in points]
     vectors = await asyncio.to_thread(services.embedder.encode, statements)
-    return merged(points, vectors)
+    return merged(points, vectors, {point.id for point in there})
 
 
 async def held_out(
@@ -249,7 +253,7 @@ async def _written(
         if turns[seed.point_id] > len(waves):
             waves.append([])
         waves[turns[seed.point_id] - 1].append(seed)
-    asked: dict[str, tuple[str, ...]] = {}
+    asked = _trained_on(services)
     made: list[ExamItem | Rejection] = []
     for wave in waves:
         informed = [s.model_copy(update={"asked": asked.get(s.point_id, ())}) for s in wave]
@@ -267,6 +271,14 @@ async def _written(
                 text = outcome.prompt[-1].content
                 asked[seed.point_id] = (*asked.get(seed.point_id, ()), text)
     return made
+
+
+def _trained_on(services: Services) -> dict[str, tuple[str, ...]]:
+    """Return by point what was asked in training before the exam is written, as in a preview."""
+    asked: dict[str, tuple[str, ...]] = {}
+    for question in services.ledger.all(Question, exam=False):
+        asked[question.point_id] = (*asked.get(question.point_id, ()), question.text)
+    return asked
 
 
 async def _item(services: Services, seed: Seed, exam: Written) -> ExamItem | Rejection:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, Protocol
 
 from elenchus.config import CommonConfig
+from elenchus.errors import UserError
 from elenchus.ledger import Ledger
 from elenchus.progress import Progress
 from elenchus.records import Record
@@ -56,6 +57,20 @@ class Trace(Protocol):
 
     def show(self, ledger: Ledger, record: Any) -> None:
         """Print a record as a person reads it."""
+
+
+class Previewed(NamedTuple):
+    """The examinations that a preview made, and what the whole run will use."""
+
+    made: "list[Any]"
+    whole: "list[Use]"
+
+
+class Preview(Protocol):
+    """Makes so many examinations in a run that has just begun."""
+
+    async def __call__(self, services: "Services", ref: "RunRef", count: int) -> Previewed:
+        """Make them; UserError where there is nothing to ask about."""
 
 
 class Method:
@@ -131,6 +146,17 @@ class Method:
         """
         uses: list[Use] = self._file("estimate").estimate(config, folder)
         return uses
+
+    def preview(self) -> "Preview":
+        """Return what makes a few examinations to look at.
+
+        Raises:
+            UserError: the method has none.
+        """
+        raise UserError(
+            f"method: {self.name} makes no examinations to look at; "
+            "`elenchus launch DOMAIN --dry-run` estimates what a run would use"
+        )
 
     @property
     def trace(self) -> Trace:

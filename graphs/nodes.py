@@ -48,11 +48,14 @@ async def index(state: MeasuredState, runtime: Runtime[RunRef]) -> Changes:
 
 
 async def survey(state: MeasuredState, runtime: Runtime[RunRef]) -> Changes:
-    """Find the points that can be examined; UserError when the corpus has none."""
+    """Find the points that can be examined; UserError when the corpus has none.
+
+    Those that a preview asked about stay as they are.
+    """
     run = services(runtime)
     passages = run.ledger.all(Passage)
     with run.progress.stage("Survey points") as advance:
-        points = await exams.survey(run, passages, advance)
+        points = await exams.survey(run, passages, advance, run.ledger.all(Point))
     run.ledger.write(*points)
     readable = len({place for point in points for place in point.passage_ids})
     failures = run.ledger.all(Failure, role="examiner", task="survey")

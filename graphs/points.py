@@ -7,7 +7,7 @@ partners: a question may need both.
 
 import re
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 from scipy.cluster.hierarchy import DisjointSet
@@ -25,7 +25,7 @@ _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _NEGATION = re.compile(r"\b(?:not|no|never|none|nor|without|unless|except)\b|n['’]t\b", re.I)
 
 
-def merged(points: Sequence[Point], vectors: Vectors) -> list[Point]:
+def merged(points: Sequence[Point], vectors: Vectors, fixed: Collection[str] = ()) -> list[Point]:
     """Return the points with those that say one thing put together, sorted by id.
 
     They must be near in meaning and of one sort, name the same figures, and be negated alike:
@@ -33,13 +33,18 @@ def merged(points: Sequence[Point], vectors: Vectors) -> list[Point]:
 
     Args:
         vectors: of shape (points, dimensions), a unit row for each statement.
+        fixed: ids of points that stay as they are, since questions are about them already; whatever
+            says the same is left out.
     """
     groups = DisjointSet(range(len(points)))
     signs = [_sign(point) for point in points]
     for i, j, _ in _pairs(vectors, SAME):
         if i < j and signs[i] == signs[j] and _related(points[i].topic, points[j].topic):
             groups.merge(i, j)
-    made = [_one([points[i] for i in sorted(group)]) for group in groups.subsets()]
+    made: list[Point] = []
+    for group in groups.subsets():
+        alike = [points[i] for i in sorted(group)]
+        made += [point for point in alike if point.id in fixed] or [_one(alike)]
     return sorted({point.id: point for point in made}.values(), key=lambda point: point.id)
 
 

@@ -161,7 +161,7 @@ def _begun(run: RunFolder, progress: Progress) -> Result:
     except RunStopped:
         raise
     except UserError:
-        if not _worth_keeping(run):
+        if not worth_keeping(run):
             shutil.rmtree(run.path)
         raise
 
@@ -210,7 +210,7 @@ async def _go(services: Services, graph: Graph) -> None:
     async with checkpoints(folder.checkpoints, services.ledger) as saver:
         graph = graph.copy({"checkpointer": saver})
         begun = await saver.aget_tuple(thread)
-        services.resumed = begun is not None
+        services.resumed = begun is not None or services.ledger.usage()[0] > 0
         start: Any = None if begun else {"round": 0}
         if begun and any(channel == INTERRUPT for _, channel, _ in begun.pending_writes or ()):
             start = Command(resume=True)  # whoever resumes has done what was waited for
@@ -334,7 +334,7 @@ def _how_to_go_on(services: Services, stopped: RunStopped) -> str:
     return f"{stopped}{where}. `{services.folder.command('resume', more)}` goes on"
 
 
-def _worth_keeping(run: RunFolder) -> bool:
+def worth_keeping(run: RunFolder) -> bool:
     """Tell whether a run that cannot go on has anything to look at, or that was paid for."""
     if not run.ledger.exists():
         return False

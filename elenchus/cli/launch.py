@@ -12,8 +12,6 @@ from elenchus.cli import options
 if TYPE_CHECKING:
     from graphs.estimate import Use
 
-COLUMNS = ("role", "model", "calls", "tokens read", "tokens written", "USD")
-
 
 def launch(
     domain: options.Domain,
@@ -56,28 +54,10 @@ def _show(uses: "Sequence[Use]", cap: float | None) -> None:
     """Print an estimate, and whether the run's cap is enough for it."""
     from rich.console import Console
 
-    from elenchus.cli.screen import table
+    from elenchus.cli.costs import show_uses, total
 
-    rows = (
-        (
-            use.role,
-            use.model,
-            *(f"{count:,}" for count in (use.calls, use.tokens_read, use.tokens_written)),
-            "no price known" if use.usd is None else f"{use.usd:.2f}",
-        )
-        for use in uses
-    )
     console = Console(highlight=False, markup=False)
-    console.print(table(COLUMNS, rows, right=COLUMNS[2:]))
-    costs = [use.usd for use in uses]
-    if any(costs):
-        console.print(_total(costs, cap))
+    show_uses(console, uses)
+    if costs := total(uses, cap):
+        console.print(costs)
     console.print("An estimate for a run that goes to its last round; nothing was asked or paid.")
-
-
-def _total(costs: Sequence[float | None], cap: float | None) -> str:
-    """Return what the roles cost together, against the run's cap."""
-    total = sum(cost for cost in costs if cost is not None)
-    unpriced = ", and what has no price" if None in costs else ""
-    over = f": over budget.usd={cap:g}, where the run would stop, to be resumed"
-    return f"Together {total:.2f} USD{unpriced}{over if cap is not None and total > cap else ''}."

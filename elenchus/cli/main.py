@@ -16,6 +16,7 @@ from elenchus.cli import (
     doctor,
     launch,
     new,
+    preview,
     prompts,
     resume,
     runs,
@@ -35,7 +36,15 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (launch.launch, resume.resume, update.update, runs.runs, trace.trace, new.new):
+for command in (
+    launch.launch,
+    preview.preview,
+    resume.resume,
+    update.update,
+    runs.runs,
+    trace.trace,
+    new.new,
+):
     app.command()(command)
 app.add_typer(corpus.app, name="corpus")
 app.add_typer(prompts.app, name="prompts")

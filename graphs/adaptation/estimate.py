@@ -39,6 +39,9 @@ class Seen(NamedTuple):
     tasks: Mapping[tuple[str, str], TaskSpent] = MappingProxyType({})
 
 
+UNSEEN = Seen()
+
+
 class Plan(NamedTuple):
     """What one examination takes, how many there are, and all else that a run does."""
 
@@ -65,7 +68,7 @@ def estimate(config: AdaptationTree, folder: Path) -> list[Use]:
 
 
 def whole(
-    config: AdaptationTree, measure: Measure, passages: int, by_hand: int, seen: Seen = Seen()
+    config: AdaptationTree, measure: Measure, passages: int, by_hand: int, seen: Seen = UNSEEN
 ) -> list[Use]:
     """Return by role what a run will use, by its settings and by what was seen of it.
 
@@ -90,8 +93,9 @@ def _plan(
     points = passages * (seen.points + PASSAGES * POINTS) / (seen.passages + PASSAGES)
     rounds = len(config.sizes) if config.training.enabled else 0
     questions = config.exam.questions * (1 + config.questions.untaught)
+    again = (_calls(seen, ("examiner", "survey")) + PASSAGES) / (seen.passages + PASSAGES)
     rest = [
-        measure.survey(passages),
+        measure.survey(passages * again),
         *(step.times(questions * SPARE) for step in measure.question()),
         *_comparisons(config, measure, points),
         *_exams(config, measure, rounds, by_hand),

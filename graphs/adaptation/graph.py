@@ -11,6 +11,7 @@ lacks (arXiv 2602.18137), go on until a rule of `graphs/adaptation/stopping.py` 
 """
 
 import asyncio
+from typing import Any
 
 from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
@@ -54,6 +55,8 @@ async def draw(state: AdaptationState, runtime: Runtime[RunRef]) -> Changes:
         before = ledger.all(Examination, round=state["round"])
         wanted, taken = _wanted(run, state, round_), curation.accepted(before)
         count = how_many(wanted, len(before), taken, config.dataset.candidates)
+        # Those of a preview are there already.
+        count = max(count - ledger.count(Examination, round=round_), 1)
     predictor = _predictor(run, round_)
     if predictor is None and config.examination.predict and config.examination.sighted:
         count = min(count, PORTION)
@@ -162,9 +165,7 @@ def build_graph() -> StateGraph[AdaptationState, RunRef, AdaptationState, Adapta
     return graph
 
 
-def add_examinations(
-    graph: StateGraph[AdaptationState, RunRef, AdaptationState, AdaptationState],
-) -> None:
+def add_examinations(graph: StateGraph[Any, RunRef, Any, Any]) -> None:
     """Add the inner loop as a node, which is sent one seed at a time."""
     inner = examination.build_graph().compile()
     graph.add_node("examine", inner, input_schema=SeedState)

@@ -8,7 +8,7 @@ from elenchus.records import Passage, Point
 from elenchus.runs import RunFolder
 from graphs.adaptation.config import AdaptationTree
 from graphs.adaptation.result import AdaptationResult
-from graphs.method import Method
+from graphs.method import Method, Preview
 
 if TYPE_CHECKING:
     from langgraph.graph import StateGraph
@@ -30,6 +30,12 @@ class Examination(Method):
         from graphs.adaptation.update import build_graph
 
         return build_graph()
+
+    def preview(self) -> Preview:
+        """See `Method.preview`."""
+        from graphs.adaptation.preview import preview
+
+        return preview
 
     def check(self, config: Any, folder: Path, progress: Progress) -> None:
         """See `Method.check`: rules that are known, and a student whose chats can be learnt."""

@@ -32,12 +32,13 @@ def estimate(config: PretrainingTree, folder: Path) -> list[Use]:
     problems, tests, question, answer, shots = _asked(config, folder)
     wanted = config.passages.count if "passages" in texts_learnt(config) else 0
     explained = min(problems, math.ceil(SPARE_GROUPS * wanted) * config.passages.problems)
-    written = config.exam.questions * SPARE + (problems if wanted else 0)
+    untaught = 0 if config.tasks else math.ceil(config.questions.untaught * tests)
+    written = (tests + untaught) * SPARE + (problems if wanted else 0)
     asked = 0 if config.tasks else written
     closed = wanted if config.passages.enlightenment else 0
     known = backend(config.student.model).general(config.student)
     general = config.exam.general if known else 0
-    exam_answers = (1 + len(stage_names(config))) * (tests + general)
+    exam_answers = (1 + len(stage_names(config))) * (tests + untaught + general)
     graded = (exam_answers + explained) * _graded_by_model(config)
     pairs = config.passages.problems * (question + answer)
     shown = shots * (question + answer)
