@@ -6,10 +6,10 @@ resuming exact. Records refer to one another by id, and hold no time of day.
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from statistics import fmean, pvariance
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict
 
@@ -43,6 +43,12 @@ class Record(BaseModel):
     def id(self) -> str:
         """Return the id, which is computed from the content."""
         return f"{self.prefix}-{digest(self.model_dump_json())}"
+
+    def model_copy(self, *, update: Mapping[str, Any] | None = None, deep: bool = False) -> Self:
+        """Return a copy with some fields changed, which computes an id of its own."""
+        copied = super().model_copy(update=update, deep=deep)
+        copied.__dict__.pop("id", None)  # pydantic copies what was computed, too
+        return copied
 
 
 class Document(Record):

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from elenchus.errors import UserError
 from elenchus.ledger import Call, Ledger
-from elenchus.records import Passage, Point, Retrieval, Seed
+from elenchus.records import Citation, Passage, Point, Retrieval, Seed
 
 TEXT = st.text(max_size=80)
 
@@ -22,6 +22,22 @@ def test_ids_come_from_content(point: str, asked: str, round_: int) -> None:
     assert seed(0).id != seed(1).id
 
 
+@given(TEXT, TEXT)
+def test_a_changed_copy_has_an_id_of_its_own(asked: str, other: str) -> None:
+    seed = Seed(point_id="o", kind="apply", round=1, variation=0, asked=(asked,))
+    before = seed.id
+    copied = seed.model_copy(update={"asked": (other,)})
+    assert copied.id == Seed.model_validate_json(copied.model_dump_json()).id
+    assert (copied.id == before) == (asked == other)
+    assert seed.id == before
+
+
+def test_a_point_stands_in_each_passage_once() -> None:
+    grounds = tuple(Citation(passage_id=p, quote=q) for p, q in ("b1", "a2", "b3"))
+    point = Point(sort="rule", statement="s", topic="t", grounds=grounds, kinds=("recall",))
+    assert point.passage_ids == ("b", "a")
+
+
 @given(TEXT, TEXT, st.integers(0, 99))
 def test_a_passage_is_itself_wherever_it_stands(source: str, text: str, start: int) -> None:
     def passage(start: int, text: str, *heading: str) -> Passage:
@@ -31,6 +47,8 @@ def test_a_passage_is_itself_wherever_it_stands(source: str, text: str, start: i
         )  # fmt: skip
 
     assert passage(start, text).id == passage(0, text).id
+    named = passage(start, text).model_copy(update={"title": "The rules", "date": "May 2020"})
+    assert named.id == passage(0, text).id
     assert len({passage(0, text).id, passage(0, text + ".").id, passage(0, text, "Part 1").id}) == 3
 
 
@@ -46,8 +64,11 @@ def test_writing_twice_is_writing_once(ledger: Ledger) -> None:
 
 
 def test_kinds_do_not_mix(ledger: Ledger) -> None:
-    ledger.write(Point(passage_id="p", quote="q", topic="t", kinds=("recall",)))
+    ground = Citation(passage_id="p", quote="q")
+    point = Point(sort="rule", statement="s", topic="t", grounds=(ground,), kinds=("recall",))
+    ledger.write(point)
     assert ledger.all(Seed) == []
+    assert ledger.all(Point) == [point]
 
 
 def test_calls_are_kept_once(ledger: Ledger) -> None:
