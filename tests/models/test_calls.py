@@ -1,6 +1,7 @@
 """The one call path: cached once, parsed or asked again, failures recorded with the raw text."""
 
 import asyncio
+import json
 import time
 from collections.abc import Sequence
 
@@ -11,11 +12,12 @@ from pydantic import BaseModel
 
 from agents.expert import Expert
 from agents.judge import Judge
-from agents.prompting import Subject, fence, render
+from agents.prompting import Subject, fence
+from agents.student import prompted
 from elenchus.config import LimitsConfig
 from elenchus.errors import UserError
 from elenchus.ledger import Call, Ledger
-from elenchus.records import Failure, Passage
+from elenchus.records import Failure, Gold, Passage
 from elenchus.sections import ModelConfig
 from models import mock
 from models.backend import make_model
@@ -31,7 +33,7 @@ SUBJECT = Subject("tests", "English")
 
 
 def question(text: str) -> Prompt:
-    return render("student", "answer", text, **SUBJECT.settings)
+    return prompted(SUBJECT, text)
 
 
 PROMPT = question("How many?")
@@ -212,12 +214,25 @@ def test_models_that_do_not_exist(model: str) -> None:
         make_model(ModelConfig(model=model))
 
 
-def test_too_few_grades_are_a_recorded_failure(ledger: Ledger) -> None:
-    caller = mock_caller(ledger, '{"grades": ["correct"], "missed": "", "critique": ""}')
-    with pytest.raises(CallFailed, match="does not fit what was asked: 1 grades for 2 answers"):
-        asyncio.run(Judge(caller, SUBJECT).grade("q", "So: a.", ["So: a.", "So: b."]))
+RIGHT = {"result": "right", "reason": "right", "critique": ""}
+
+
+@pytest.mark.parametrize(
+    ("entries", "detail"),
+    [
+        ([RIGHT | {"checks": [True, True]}], "1 entries for 2 answers"),
+        ([RIGHT | {"checks": [True, True]}, RIGHT], "not 2 checks for each answer"),
+    ],
+)
+def test_too_few_judgements_are_a_recorded_failure(
+    entries: list[dict], detail: str, ledger: Ledger
+) -> None:
+    caller = mock_caller(ledger, json.dumps({"answers": entries, "missed": ""}))
+    gold = Gold(text="a", result="a", form="judgement", rubric=("Is it a?", "Is it why?"))
+    with pytest.raises(CallFailed, match=f"does not fit what was asked: {detail}"):
+        asyncio.run(Judge(caller, SUBJECT).grade("q", gold, ["a", "b"]))
     (failure,) = ledger.all(Failure)
-    assert (failure.code, failure.detail) == ("unusable", "1 grades for 2 answers")
+    assert (failure.code, failure.detail) == ("unusable", detail)
 
 
 class Words(BaseModel):
@@ -235,9 +250,8 @@ def test_a_long_answer_is_read_whole_and_a_useless_one_kept_in_part(ledger: Ledg
 
 
 def test_an_empty_answer_is_an_abstention(ledger: Ledger) -> None:
-    caller = mock_caller(
-        ledger, '{"answer": " ", "citations": [], "abstained": false, "look_up": "more"}'
-    )
+    reply = {"explanation": "", "result": " ", "citations": [], "abstained": False}
+    caller = mock_caller(ledger, json.dumps(reply | {"look_up": "more"}))
 
     async def search(query: str) -> list[Passage]:
         return []

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file, save_file
 
-from agents.prompting import render
+from agents.prompting import Subject
+from agents.student import prompted
 from elenchus.errors import UserError
 from elenchus.ledger import Call, Ledger
 from elenchus.sections import ModelConfig
@@ -26,7 +27,7 @@ NAME = f"hf:{WEIGHTS}"
 def ask(ledger: Ledger, questions: list[str], **settings: object) -> list[object]:
     config = ModelConfig(model=NAME, options={"max_new_tokens": 24}, **settings)
     caller = Caller(make_model(config), config, ledger)
-    prompts = [render("student", "answer", q, title="t", language="English") for q in questions]
+    prompts = [prompted(Subject("t", "English"), q) for q in questions]
 
     async def all_() -> list[object]:
         return await asyncio.gather(*map(caller.text, prompts), return_exceptions=True)

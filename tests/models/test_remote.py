@@ -1,6 +1,7 @@
 """Models behind a real server: faults are waited out or asked again, and nothing is lost."""
 
 import asyncio
+from collections.abc import Coroutine
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from agents.prompting import Subject
 from elenchus.config import BudgetConfig, LimitsConfig
 from elenchus.errors import RunStopped, UserError
 from elenchus.ledger import Ledger
-from elenchus.records import Failure
+from elenchus.records import Failure, Gold, Verdict
 from elenchus.sections import ModelConfig
 from models.backend import backend, make_model
 from models.budget import Budget
@@ -30,9 +31,14 @@ def judge_at(
     return Judge(Caller(make_model(config), config, ledger, rates, budget), SUBJECT)
 
 
+def graded(judge: Judge, question: str, answer: str) -> Coroutine[object, object, Verdict]:
+    """Grade an answer beside one that is the same."""
+    return judge.grade(question, Gold(text=answer, result=answer), [answer])
+
+
 async def grade(judge: Judge, count: int) -> list[object]:
     """Grade so many answers, all different."""
-    tasks = (judge.grade(f"q{n}", f"So: {n}.", [f"So: {n}."]) for n in range(count))
+    tasks = (graded(judge, f"q{n}", f"a{n}") for n in range(count))
     async with asyncio.timeout(60):
         try:
             return await asyncio.gather(*tasks, return_exceptions=True)
@@ -172,7 +178,7 @@ def test_every_way_of_asking_for_json(way: str, ledger: Ledger) -> None:
     with serving(server) as url:
         config = ModelConfig(model=f"openai:{MODEL}", base_url=url, structured=way)
         judge = Judge(Caller(make_model(config), config, ledger), SUBJECT)
-        asyncio.run(judge.grade("q", "So: a.", ["So: a."]))
+        asyncio.run(graded(judge, "q", "a"))
     assert server.ways == {way: 1}
 
 
@@ -228,16 +234,16 @@ def test_a_server_that_takes_no_schema_is_asked_in_another_way(ledger: Ledger) -
 
 
 def test_a_prompt_that_the_server_refuses_is_a_recorded_failure(ledger: Ledger) -> None:
-    with serving(Server(longest=2000)) as url:
+    with serving(Server(longest=5000)) as url:
         judge = judge_at(url, ledger)
 
         async def both() -> list[object]:
-            asked = (judge.grade(text, "So: a.", ["So: a."]) for text in ("q" * 3000, "short"))
+            asked = (graded(judge, text, "a") for text in ("q" * 6000, "short"))
             return await asyncio.gather(*asked, return_exceptions=True)
 
-        failed, graded = asyncio.run(both())
+        failed, answered = asyncio.run(both())
     assert isinstance(failed, CallFailed)
-    assert graded.grades == ("correct",)
+    assert answered.grades == ("correct",)
     (failure,) = ledger.all(Failure)
     assert failure.code == "refused" and "context length" in failure.detail
 
