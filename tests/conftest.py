@@ -84,8 +84,9 @@ retrieval: {index: %s}
 exam: {questions: 20, general: 8}
 adaptation: {examples: [11, 22], stop_failure_share: 0}
 """
-# The models that come with the program, whose student is trained.
+# The models that come with the program, whose student is trained; it was taught this form.
 BUILT_IN = """student: {model: "builtin:nano", temperature: 0.7, samples: 2}
+answers: {template: "{explanation} So: {result}."}
 training: {epochs: 2, least_steps: 1, rank: 4, save_steps: 2}
 """
 # Mocks ask and grade the built-in student, which is trained.
@@ -93,6 +94,7 @@ TRAINED = """expert: {model: "mock:plain"}
 examiner: {model: "mock:plain"}
 grader: {model: "mock:plain"}
 student: {model: "builtin:nano", temperature: 0.7, samples: 2}
+answers: {template: "{explanation} So: {result}."}
 training: {epochs: 1, least_steps: 1, rank: 4, save_steps: 2}
 """
 # Mocks in all roles; there is nothing to train.
