@@ -43,4 +43,5 @@ class Student:
             sample=sample,
             call_id=call.id,
             tokens=call.output_tokens,
+            likelihood=call.likelihood,
         )

@@ -25,7 +25,8 @@ CREATE TABLE IF NOT EXISTS calls (
     id TEXT NOT NULL, attempt INTEGER NOT NULL, role TEXT NOT NULL, task TEXT NOT NULL,
     model TEXT NOT NULL, prompt_sha256 TEXT NOT NULL, request TEXT NOT NULL,
     response TEXT NOT NULL, input_tokens INTEGER NOT NULL, output_tokens INTEGER NOT NULL,
-    seconds REAL NOT NULL, adopted INTEGER NOT NULL DEFAULT 0, PRIMARY KEY (id, attempt)
+    seconds REAL NOT NULL, likelihood REAL, adopted INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (id, attempt)
 );
 """
 AnyRecord = TypeVar("AnyRecord", bound=Record)
@@ -35,6 +36,7 @@ class Call(BaseModel):
     """One model call. `id` is its cache key; `request` holds the messages as JSON.
 
     Where an answer cannot be used, asking again is the next `attempt` of the same call.
+    `likelihood` is the mean log-likelihood of a token of the answer, where the model tells it.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -49,6 +51,7 @@ class Call(BaseModel):
     input_tokens: int = 0
     output_tokens: int = 0
     seconds: float = 0.0
+    likelihood: float | None = None
 
 
 _COLUMNS = ", ".join(Call.model_fields)

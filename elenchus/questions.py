@@ -92,6 +92,8 @@ class AnswerForm:
 
     def text(self, explanation: str, result: str) -> str:
         """Return the text of an answer; without an explanation, what is left of the form."""
+        if self._after.startswith(".") and result.endswith("."):
+            result = result.removesuffix(".")  # the form has a full stop of its own
         values = {"explanation": explanation.strip(), "label": self.label, "result": result}
         return "".join(values.get(part[1:-1], part) for part in self._parts).strip()
 

@@ -29,7 +29,7 @@ from elenchus.sections import ModelConfig
 from models import replies, retries
 from models.backend import Model
 from models.budget import Budget
-from models.messages import PromptTooLong
+from models.messages import LIKELIHOOD, PromptTooLong
 from models.rate_limits import Outcome, RateLimits
 from models.replies import Schema
 from models.structured import Structure, text_of
@@ -262,6 +262,7 @@ def _with_reply(call: Call, reply: AIMessage, seconds: float) -> Call:
             "input_tokens": usage["input_tokens"] if usage else 0,
             "output_tokens": usage["output_tokens"] if usage else 0,
             "seconds": seconds,
+            "likelihood": reply.response_metadata.get(LIKELIHOOD),
         }
     )
 

@@ -145,10 +145,12 @@ def _answers(
     model: Any, tokenizer: Any, prompts: Sequence[str], temperature: float, max_new_tokens: int
 ) -> list[ChatResult]:
     import torch
+    from transformers import LogitsProcessorList
 
     batch = tokenizer(
         prompts, return_tensors="pt", padding=True, padding_side="left", add_special_tokens=False
     ).to(model.device)
+    likelihood = _Likelihood()
     with torch.inference_mode():
         ids = model.generate(
             input_ids=batch.input_ids,
@@ -157,15 +159,50 @@ def _answers(
             do_sample=temperature > 0,
             temperature=temperature or None,
             pad_token_id=tokenizer.pad_token_id,
+            logits_processor=LogitsProcessorList([likelihood]),
         )
     lengths = batch.attention_mask.sum(dim=1).tolist()
     answers = ids[:, batch.input_ids.shape[1] :]
-    return [_result(tokenizer, n, answer) for n, answer in zip(lengths, answers, strict=True)]
+    return [
+        _result(tokenizer, n, answer, odds)
+        for n, answer, odds in zip(lengths, answers, likelihood.odds(answers), strict=True)
+    ]
 
 
-def _result(tokenizer: Any, prompt_tokens: int, answer: "torch.Tensor") -> ChatResult:
+class _Likelihood:
+    """Notes the log-likelihood of each token that is chosen, at temperature 1.
+
+    A step sees what the one before chose, so that of the last token of all is not noted: to keep
+    the scores of all steps would take gigabytes.
+    """
+
+    def __init__(self) -> None:
+        self._before: Any = None
+        self._noted: list[Any] = []
+
+    def __call__(self, ids: "torch.Tensor", scores: "torch.Tensor") -> "torch.Tensor":
+        if self._before is not None:
+            self._noted.append(self._before.gather(1, ids[:, -1:])[:, 0])
+        self._before = scores.float().log_softmax(-1)
+        return scores
+
+    def odds(self, answers: "torch.Tensor") -> list[list[float]]:
+        """Return by row the log-likelihoods noted, one a token and step."""
+        if not self._noted:
+            return [[] for _ in answers]
+        import torch
+
+        return [list(map(float, row)) for row in torch.stack(self._noted, 1)]
+
+
+def _result(
+    tokenizer: Any, prompt_tokens: int, answer: "torch.Tensor", odds: Sequence[float]
+) -> ChatResult:
     text = tokenizer.decode(answer, skip_special_tokens=True).strip()
-    return as_result(text, prompt_tokens, int((answer != tokenizer.pad_token_id).sum()))
+    written = int((answer != tokenizer.pad_token_id).sum())
+    noted = odds[:written]
+    likelihood = sum(noted) / len(noted) if noted else None
+    return as_result(text, prompt_tokens, written, likelihood)
 
 
 @functools.lru_cache(maxsize=3)  # an expert's, the untouched student, and the newest trained one

@@ -11,6 +11,7 @@ class PromptTooLong(ValueError):
     """A prompt and its answer do not fit into a model's context."""
 
 
+LIKELIHOOD = "likelihood"  # in a reply's metadata
 ROLES = {"human": "user", "ai": "assistant", "system": "system"}
 
 
@@ -19,12 +20,18 @@ def as_chat(messages: Iterable[BaseMessage]) -> list[dict[str, str]]:
     return [{"role": ROLES[m.type], "content": str(m.text)} for m in messages]
 
 
-def as_reply(text: str, read: int, written: int) -> AIMessage:
-    """Return a reply with the numbers of tokens that were read and written."""
+def as_reply(text: str, read: int, written: int, likelihood: float | None = None) -> AIMessage:
+    """Return a reply with the numbers of tokens that were read and written.
+
+    Args:
+        likelihood: mean log-likelihood of a token that was written, where it is known.
+    """
     usage = UsageMetadata(input_tokens=read, output_tokens=written, total_tokens=read + written)
-    return AIMessage(content=text, usage_metadata=usage)
+    told = {} if likelihood is None else {LIKELIHOOD: likelihood}
+    return AIMessage(content=text, usage_metadata=usage, response_metadata=told)
 
 
-def as_result(text: str, read: int, written: int) -> ChatResult:
-    """Return a reply in the form that LangChain's chat models give it."""
-    return ChatResult(generations=[ChatGeneration(message=as_reply(text, read, written))])
+def as_result(text: str, read: int, written: int, likelihood: float | None = None) -> ChatResult:
+    """Return a reply, as `as_reply` does, in the form that LangChain's chat models give it."""
+    message = as_reply(text, read, written, likelihood)
+    return ChatResult(generations=[ChatGeneration(message=message)])

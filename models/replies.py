@@ -1,8 +1,9 @@
 """Reads the JSON object in what a model said, however it is wrapped or misspelt.
 
-JSON is read as it stands. Only an object that is none is handed to json-repair, which mends what it
-can and makes up or cuts off the rest; so what it returns counts only where the reply spells all of
-it, from the first brace to the last. A reply that was cut off is never read.
+JSON is read as it stands, then with the freedoms of JSON5, which leave no doubt either. An object
+that is neither is handed to json-repair, which mends what it can, and makes up or cuts off the
+rest; so what it returns counts only where the reply spells all of it, from the first brace to the
+last. A reply that was cut off is never read.
 
 The ledger keeps each reply as it came: `is_clean` tells which of them needed more than a parser.
 """
@@ -29,10 +30,18 @@ _END = re.compile(
     rf"{_GAP.pattern}\}}(?!\s*[,\]}}:\"'”])",
     re.DOTALL,
 )
+# Of an object in JSON5.
+_TOKEN = re.compile(
+    r"""(?P<string>"(?:[^"\\]|\\.)*+"|'(?:[^'\\]|\\.)*+')|(?P<mark>[{}\[\]:,])"""
+    r"""|(?P<key>[^\W\d][\w-]*+)(?=\s*:)|(?P<word>[\w.+-]++)|\s++|//[^\n]*+|/\*.*?\*/""",
+    re.DOTALL,
+)
 _CLOSING = {'"': '"', "'": "'", "“": "”"}
 _ENDS_HERE = re.compile(r"\s*(?:[,:}\]\"'“”]|\Z)")
 _ESCAPE = re.compile(r"\\(?:u[dD][89abAB]\w\w\\u[dD][c-fC-F]\w\w|u\w{4}|.)", re.DOTALL)
 _WORD = re.compile(r"[\w.+-]+")
+_QUOTE = re.compile(r"\\.|\"", re.DOTALL)
+_REQUOTED = {"\\'": "'", '"': '\\"'}
 _PYTHON = {"True": "true", "False": "false", "None": "null"}
 _ARGUMENTS = {"arguments", "parameters"}
 _CALL = {"id", "type", "name", *_ARGUMENTS}
@@ -135,7 +144,7 @@ def _objects(text: str) -> list[_Found]:
             value, at = _DECODER.raw_decode(text, start.start())
             found.append(_Found(value))
         except ValueError:
-            mended = _repaired(text, start.start())
+            mended = _relaxed(text, start.start()) or _repaired(text, start.start())
             if mended is None:
                 reason = "its JSON object is broken, or was cut off"
                 break
@@ -144,6 +153,38 @@ def _objects(text: str) -> list[_Found]:
     if not found:
         raise Unusable(reason)
     return found
+
+
+def _relaxed(text: str, start: int) -> tuple[dict[str, Any], int] | None:
+    """Return the object in JSON5, or as Python shows it, at a brace, and where it ends."""
+    written: list[str] = []
+    at, depth = start, 0
+    while token := _TOKEN.match(text, at):
+        at = token.end()
+        if token.lastgroup:
+            written.append(_as_json(token))
+        if token["mark"]:
+            if token[0] in "]}" and written[-2] == ",":
+                del written[-2]
+            depth += (token[0] in "[{") - (token[0] in "]}")
+            if depth == 0:
+                break
+    try:
+        return _DECODER.decode("".join(written)), at
+    except ValueError:
+        return None
+
+
+def _as_json(token: re.Match[str]) -> str:
+    """Return a token of JSON5, or of Python, in JSON."""
+    if token["key"]:
+        return f'"{token[0]}"'
+    if token["word"]:
+        return f" {_PYTHON.get(token[0], token[0])} "
+    if token["string"]:
+        inside = _QUOTE.sub(lambda m: _REQUOTED.get(m[0], m[0]), token[0][1:-1])
+        return f'"{inside}"'
+    return token[0]
 
 
 def _repaired(text: str, start: int) -> tuple[dict[str, Any], int] | None:

@@ -92,4 +92,4 @@ def _result(reply: "Reply", stop: list[str] | None) -> ChatResult:
     text = reply.text
     for stop_text in stop or []:
         text = text.partition(stop_text)[0]
-    return as_result(text, reply.input_tokens, reply.output_tokens)
+    return as_result(text, reply.input_tokens, reply.output_tokens, reply.likelihood)

@@ -34,11 +34,12 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """A continuation, with the tokens that were read and written."""
+    """A continuation, with the tokens that were read and written, and their mean likelihood."""
 
     text: str
     input_tokens: int
     output_tokens: int
+    likelihood: float
 
 
 class Engine:
@@ -64,9 +65,9 @@ class Engine:
                 pad=self._tokenizer.pad_token_id,
                 end=self._tokenizer.eos_token_id,
             )
-            for row, ids in zip(rows, continuations, strict=True):
+            for row, (ids, likelihood) in zip(rows, continuations, strict=True):
                 text = sentence_case(self._tokenizer.decode(ids, skip_special_tokens=True))
-                replies[row] = Reply(text, len(prompts[row]), len(ids))
+                replies[row] = Reply(text, len(prompts[row]), len(ids), likelihood)
         return [replies[row] for row in range(len(requests))]
 
     def encode(self, request: Request) -> list[int]:

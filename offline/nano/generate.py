@@ -118,8 +118,10 @@ def decode(
     seeds: Sequence[int],
     pad: int,
     end: int,
-) -> list[list[int]]:
-    """Return the continuation of every prompt, without the end token.
+) -> list[tuple[list[int], float]]:
+    """Return the continuation of every prompt, without the end token, and its likelihood.
+
+    That is the mean log-likelihood of a token, the end token included, at temperature 1.
 
     Every row draws from a generator of its own, so that an answer does not depend on the batch
     that it was made in.
@@ -131,28 +133,31 @@ def decode(
     shape = (len(prompts), decoder.heads, width + max(limits), decoder.size)
     cache = torch.empty(len(decoder.layers), 2, *shape)
     continuations: list[list[int]] = [[] for _ in prompts]
+    likelihoods = [0.0] * len(prompts)
     rows, unfinished, start = list(range(len(prompts))), set(range(len(prompts))), 0
     with torch.inference_mode():
         while unfinished:
             mask, positions = _sight(pads, start, ids.shape[1])
             logits = decoder.logits(ids, positions, mask, cache, start)
             start += ids.shape[1]
-            tokens = pick(
-                logits, [temperatures[r] for r in rows], [generators[r] for r in rows]
-            ).tolist()
-            for row, token in zip(rows, tokens, strict=True):
+            chosen = pick(logits, [temperatures[r] for r in rows], [generators[r] for r in rows])
+            odds = logits.log_softmax(-1).gather(1, chosen[:, None])[:, 0].tolist()
+            tokens = chosen.tolist()
+            for row, token, odd in zip(rows, tokens, odds, strict=True):
                 if row not in unfinished:
                     continue
+                likelihoods[row] += odd
                 if token != end:
                     continuations[row].append(token)
                 if token == end or len(continuations[row]) >= limits[row]:
+                    likelihoods[row] /= len(continuations[row]) + (token == end)
                     unfinished.discard(row)
             if len(unfinished) <= 0.7 * len(rows):  # copying the cache pays for many rows only
                 keep = [place for place, row in enumerate(rows) if row in unfinished]
                 cache, pads = cache[:, :, keep], pads[keep]
                 rows, tokens = [rows[i] for i in keep], [tokens[i] for i in keep]
             ids = torch.tensor(tokens)[:, None]
-    return continuations
+    return list(zip(continuations, likelihoods, strict=True))
 
 
 def _sight(pads: Any, start: int, count: int) -> tuple[Any, Any]:

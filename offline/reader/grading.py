@@ -201,7 +201,8 @@ def _judge(gold: str, expert: str, answer: str) -> Judged:
 def _reason(expert: str, answer: str, result: str) -> str:
     """Judge what an answer recites: a bare result has no reason, unless there is none to give."""
     deciding = {name: values for name, values in facts_of(expert).items() if name != "key"}
-    if any(not missing for _, missing in _compared(expert, answer)):
+    wrong = {name for name, missing in _compared(expert, answer) if not missing}
+    if wrong & _decisive(expert):
         return "wrong"
     if not deciding:
         return "right" if result == "right" else "none"
@@ -210,6 +211,28 @@ def _reason(expert: str, answer: str, result: str) -> str:
     said = set(normal(answer).split()) - set(normal(_final(answer)).split())
     words = [set(normal(values[0]).split()) for values in deciding.values()]
     return "right" if any(fact and fact <= said for fact in words) else "none"
+
+
+def _decisive(expert: str) -> set[str]:
+    """Return the sorts of fact that the right answer's result rests on.
+
+    Where an exception is met, the limit does not count, and otherwise not what the exception is.
+    """
+    facts, gold = facts_of(expert), _final(expert)
+    decisive = {"key", "comparison", "meaning", "standing", "met"}
+    if "met" not in facts.get("met", ()):
+        decisive |= {"limit"}
+    if "fine" in facts:
+        decisive |= {"grade", "fine"}
+    # What was asked for is given by the result, and by the fact of the same words.
+    asked = {name for name, values in facts.items() if normal(values[0]) == normal(gold)}
+    return decisive | asked
+
+
+def contradicts(expert: str, answer: str) -> bool:
+    """Tell whether an answer recites any fact otherwise than the expert's, decisive or not."""
+    texts = [canonical(text) for text in (expert, answer)]
+    return any(not missing for _, missing in _compared(*texts))
 
 
 def _passes(judged: Judged, guessable: bool) -> bool:

@@ -9,7 +9,7 @@ from itertools import combinations
 
 from models.blocks import Extract
 from offline.reader import answering
-from offline.reader.grading import canonical, facts_of, grade, normal
+from offline.reader.grading import canonical, contradicts, facts_of, grade, normal
 from offline.reader.lexicon import content_stems
 
 _UNSTATED = re.compile(r"\bdo(?:es)? not (?:say|tell|state|decide)\b", re.IGNORECASE)
@@ -35,7 +35,7 @@ def difference(first: str, second: str) -> str:
     there = grade(texts[0], [texts[1]]).answers[0]
     back = grade(texts[1], [texts[0]]).answers[0]
     same = "right" in (there.result, back.result)
-    if same and "wrong" not in (there.reason, back.reason):
+    if same and not contradicts(*texts) and not contradicts(*reversed(texts)):
         return ""
     return there.critique or back.critique
 

@@ -188,7 +188,7 @@ class Server:
         """Return the same reply to the same prompt, so that an answer asked for again is alike."""
         if prompt[0]["content"].startswith(STUDENT):
             usage = UsageMetadata(input_tokens=40, output_tokens=8, total_tokens=48)
-            return AIMessage("I cannot tell. So: unknown.", usage_metadata=usage)
+            return AIMessage("I cannot tell.\nAnswer: unknown.", usage_metadata=usage)
         key = json.dumps(prompt)
         if key not in self.replies:
             model = make_model(ModelConfig(model=self.answers))

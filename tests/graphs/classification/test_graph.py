@@ -117,6 +117,15 @@ def test_a_run_judges_every_mix_beside_the_baseline(whole: dict[str, Any]) -> No
     assert whole["lost"] == []
 
 
+def test_a_run_says_which_mix_to_take(whole: dict[str, Any]) -> None:
+    verdict, take = whole["verdict"], whole["take"]
+    assert verdict["word"] == "not to be trusted"  # of twelve test messages
+    assert verdict["reasons"][0].startswith("12 test messages are too few")
+    assert (take["mix"], take["model"]) in {(r["mix"], r["model"]) for r in whole["classifiers"]}
+    report = (Path(whole["path"]) / "report.md").read_text("utf-8")
+    assert report.splitlines()[2] == "**Verdict: not to be trusted**"
+
+
 def test_the_run_folder_is_complete(whole: dict[str, Any]) -> None:
     folder = Path(whole["path"])
     for name in ("metrics.json", "report.md", "reliability.svg", "clusters.svg", "result.json"):

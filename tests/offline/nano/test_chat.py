@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 from pathlib import Path
+from statistics import fmean
 
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
@@ -97,12 +98,15 @@ def test_decoding_equals_that_of_transformers() -> None:
         pad=0,
         end=-1,
     )
-    for prompt, tokens in zip(prompts, continuations, strict=True):
-        ids = torch.tensor([prompt])
+    for prompt, (tokens, likelihood) in zip(prompts, continuations, strict=True):
+        ids, odds = torch.tensor([prompt]), []
         with torch.inference_mode():
             for token in tokens:
-                assert int(model(ids).logits[0, -1].argmax()) == token
+                logits = model(ids).logits[0, -1]
+                assert int(logits.argmax()) == token
+                odds.append(float(logits.log_softmax(-1)[token]))
                 ids = torch.cat([ids, torch.tensor([[token]])], 1)
+        assert likelihood == pytest.approx(fmean(odds), abs=1e-4)
 
 
 def test_the_decoder_refuses_another_architecture() -> None:

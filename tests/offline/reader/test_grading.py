@@ -39,7 +39,7 @@ def judged(expert: str, answer: str) -> tuple[str, str]:
         ("", "none", "none"),
         (BREACH.replace("So: breach", "So: no breach"), "wrong", "right"),
         (BREACH.replace("within 14 days", "within 12 days"), "right", "wrong"),
-        (BREACH.replace("a minor", "a student"), "right", "wrong"),
+        (BREACH.replace("a minor", "a student"), "right", "right"),  # it decides nothing here
         (BREACH.replace("Library card", "Parking card"), "right", "wrong"),
         (BREACH.replace("17 is over 14", "17 is over 15"), "right", "wrong"),
         ("Limit: at most 14 days. So: breach.", "right", "right"),

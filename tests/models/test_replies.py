@@ -1,0 +1,283 @@
+"""Replies that are no clean JSON are read whole, and those that were cut off are not read."""
+
+import asyncio
+import json
+import os
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from conftest import asked, mock_caller
+from hypothesis import given
+from hypothesis import strategies as st
+from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.messages.utils import message_chunk_to_message
+from pydantic import BaseModel, JsonValue, create_model
+
+from elenchus.ledger import Ledger
+from elenchus.records import Message
+from models import replies
+from models.calls import Prompt
+from models.structured import text_of
+
+RECORDED = os.environ.get("ELENCHUS_REPLIES", "")
+Object = dict[str, Any]
+
+
+class Reply(BaseModel):
+    """The schema of a short reply."""
+
+    answer: str
+    grade: int = 0
+    sure: bool | None = None
+    points: list[str] = []
+
+
+class Holder(BaseModel):
+    """The schema of anything."""
+
+    value: JsonValue
+
+
+def spelt(value: Any, quote: str = '"', raw: bool = False, trailing: bool = False) -> str:
+    """Return a value nearly in JSON: in other quotes, with raw line breaks, or trailing commas."""
+    more = "," if trailing else ""
+    if isinstance(value, dict):
+        pairs = (
+            f"{spelt(k, quote, raw)}: {spelt(v, quote, raw, trailing)}" for k, v in value.items()
+        )
+        return "{" + ", ".join(pairs) + (more if value else "") + "}"
+    if isinstance(value, list):
+        inner = ", ".join(spelt(each, quote, raw, trailing) for each in value)
+        return f"[{inner}{more if value else ''}]"
+    if not isinstance(value, str):
+        return json.dumps(value)
+    inside = json.dumps(value, ensure_ascii=False)[1:-1]
+    if raw:
+        breaks = {r"\n": "\n", r"\t": "\t"}
+        inside = re.sub(r"\\.", lambda m: breaks.get(m[0], m[0]), inside)
+    if quote == "'":
+        inside = inside.replace(r"\"", '"').replace("'", r"\'")
+    return quote + inside + quote
+
+
+def called(arguments: Any) -> str:
+    return json.dumps({"name": "Reply", "arguments": arguments}, ensure_ascii=False)
+
+
+VARIANTS: dict[str, Callable[[Object, str], str]] = {
+    "as it is": lambda o, name: json.dumps(o),
+    "fences, and prose with braces": lambda o, name: (
+        f"The set {{x}} is asked for.\n```json\n{json.dumps(o, indent=2)}\n```\n"
+        "Where {a, b} or \\frac{1}{2} stands, I took {it as {it} is}. So: {'done'"
+    ),
+    "raw line breaks": lambda o, name: spelt(o, raw=True),
+    "its schema's name": lambda o, name: json.dumps({name: o}),
+    "arguments": lambda o, name: json.dumps({"arguments": o}),
+    "parameters": lambda o, name: json.dumps({"type": "function", "parameters": o}),
+    "a call": lambda o, name: called(o),
+    "a call in text": lambda o, name: f"<tool_call>\n{called(o)}\n</tool_call>",
+    "a call with a string": lambda o, name: f"<tool_call>{called(json.dumps(o))}</tool_call>",
+    "a string in single quotes": lambda o, name: called(spelt(o, "'")),
+    "trailing commas": lambda o, name: spelt(o, trailing=True),
+    "single quotes": lambda o, name: f"Sure: {spelt(o, quote=chr(39))} I'm done.",
+    "both": lambda o, name: spelt(o, "'", trailing=True, raw=True),
+    "channels": lambda o, name: (
+        '<|channel|>analysis<|message|>Perhaps {"answer": "no", "value": 1}?<|end|><|start|>'
+        f"assistant<|channel|>final <|constrain|>json<|message|>{json.dumps(o)}<|return|>"
+    ),
+}
+SHORT: list[Object] = [
+    {"answer": "Yes."},
+    {"answer": ""},
+    {"answer": "It's the porter's \"key\"."},
+    {"answer": "Use {x}, {'y': 1} or }, as in [1]."},
+    {"answer": "First.\nThen:\n\t- a tab\n\n- two"},
+    {"answer": "C:\\new\\table \\frac{a}{b}"},
+    {"answer": "Größe „x“ – “so” 🙂"},
+    {"answer": "a // b /* c */ # d", "points": []},
+    {"answer": "```json\n{}\n```", "points": ["", "one", "two, three"]},
+    {"answer": "<think>{</think>", "grade": -3, "sure": None},
+    {"answer": "True", "grade": 10, "sure": True, "points": ["None", "null"]},
+    {"answer": "said 'no', 'never'", "sure": False, "points": ["'", '"', "\\"]},
+]
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("short", SHORT, ids=lambda short: short["answer"][:12])
+def test_a_reply_is_read_in_every_form(short: Object, variant: str) -> None:
+    text = VARIANTS[variant](short, "Reply")
+    assert replies.read(text, Reply) == short
+    assert replies.parse(text, Reply) == Reply(**short)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{answer: "Yes."}',
+        "{'answer': \"Yes.\", 'sure': None}",
+        '{"answer": "Yes." "grade": 0}',
+        '{\n  // the reply\n  "answer": "Yes.", /* all of it */\n  "grade": 0 // none\n}',
+        "{“answer”: “Yes.”}",
+        '{{"answer": "Yes."}}',
+        '[TOOL_CALLS][{"name": "Reply", "arguments": {"answer": "Yes."}}]',
+        '{"reply": {"arguments": "{\'answer\': \'Yes.\',}"}}',
+        '{"answer": "Yes."} In short: {"answer": "Yes."}',
+        'Asked for {"an": "object"}, so: {"answer": "Yes."} As in {"grade": ',
+    ],
+)
+def test_one_object_is_found_where_there_is_one(text: str) -> None:
+    assert replies.parse(text, Reply).answer == "Yes."
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ('{"answer": "They say "no" to it.", "grade": 1}', 'They say "no" to it.'),
+        ("{'answer': 'It's the porter's.', 'grade': 1}", "It's the porter's."),
+        ('{"answer": "It\\\'s \\(x\\).", "grade": 1}', "It's \\(x\\)."),
+    ],
+)
+def test_a_string_with_its_own_quotes_in_it_is_read_whole(text: str, answer: str) -> None:
+    assert replies.parse(text, Reply) == Reply(answer=answer, grade=1)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "it holds no JSON object"),
+        ("Yes, as \\frac{1}{2} in {x}.", "it holds no JSON object"),
+        ('<|channel|>analysis<|message|>{"answer": "Yes."}', "it holds no JSON object"),
+        ('{"answer": "Yes, if {x} is', "broken, or was cut off"),
+        ('{"answer": "Yes, if {x}', "broken, or was cut off"),
+        ('{"answer": "the "best" {x}', "broken, or was cut off"),
+        ('{"answer": "Yes."', "broken, or was cut off"),
+        ('{"answer": , "grade": 1}', "broken, or was cut off"),
+        ('{"answer": yes, indeed}', "broken, or was cut off"),
+        ('{"answer" "grade": 1}', "broken, or was cut off"),
+        ("{'answer': 'x', 'points': ['the user's right, etc.']}", "broken, or was cut off"),
+        ("{'points': [{'answer': 'the cook's, or user's, etc.', 'grade': 1}]}", "broken"),
+        ('{"Reply": {"answer": "Yes."}, "points": [', "broken, or was cut off"),
+        ('<tool_call>{"name": "Reply", "arguments": {"answer": "Yes."', "broken, or was cut off"),
+        ('{"name": "Reply", "arguments": "{\\"answer\\": \\"Yes"}', "answer: Field required"),
+        ('{"answer": "Yes."} or {"answer": "No."}', "several JSON objects"),
+        ('{"grade": 1}', "answer: Field required"),
+        ("{'answer': 'Yes.', 'grade': '1'}", "grade: Input should be a valid integer"),
+        ('{"answer": ' + "[" * 100_000, "nested too deeply"),
+        ("{'answer': " + "[" * 5_000 + "]" * 5_000 + "}", "broken, or was cut off|too deeply"),
+    ],
+    ids=lambda value: value[:40],
+)
+def test_nothing_is_made_up(text: str, reason: str) -> None:
+    with pytest.raises(replies.Unusable, match=reason):
+        replies.parse(text, Reply)
+
+
+def test_slashes_and_braces_without_end_are_given_up_soon() -> None:
+    for text in ("{" + "/" * 20_000, '{"a": ' + "x} " * 20_000, "{'a': 'it's, " * 2_000):
+        with pytest.raises(replies.Unusable):
+            replies.read(text)
+
+
+def test_the_record_tells_which_replies_were_clean() -> None:
+    assert replies.is_clean('\n{"answer": "Yes."} ')
+    for text in ('{"answer": "Yes.",}', 'So: {"answer": "Yes."}', "[1]", "", "{" * 100_000):
+        assert not replies.is_clean(text)
+
+
+_VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text()
+    | st.text("{}[]\"',:\\/ n\n\ta1"),  # those that could be taken for marks of JSON
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+
+
+@given(_VALUES, st.sampled_from(list(VARIANTS)))
+def test_any_object_is_read_unchanged_in_every_form(value: Any, variant: str) -> None:
+    text = VARIANTS[variant]({"value": value}, "Holder")
+    assert replies.read(text, Holder) == {"value": value}
+    assert replies.parse(text, Holder).value == value
+
+
+@given(_VALUES, st.sampled_from(list(VARIANTS)), st.data())
+def test_a_reply_that_was_cut_off_is_read_whole_or_not_at_all(
+    value: Any, variant: str, data: st.DataObject
+) -> None:
+    text = VARIANTS[variant]({"value": value}, "Holder")
+    cut = text[: data.draw(st.integers(0, len(text) - 1))]
+    try:
+        found = replies.parse(cut, Holder)
+    except replies.Unusable:
+        return
+    assert found.value == value
+
+
+def test_repairs_ask_no_model_again_and_cut_off_replies_do(ledger: Ledger) -> None:
+    prompt = Prompt("student", "answer", "", (Message(role="user", content="May I?"),))
+    caller = mock_caller(ledger, '{"answer": "Yes, if {x}', "So: {'answer': 'Yes.',} {done}")
+    parsed, call = asyncio.run(caller.parsed(prompt, Reply))
+    assert parsed.answer == "Yes."
+    assert call.response == "So: {'answer': 'Yes.',} {done}"
+    assert len(asked(caller)) == 2
+    assert "JSON object is broken, or was cut off. Answer again." in asked(caller)[1][-1].text
+
+
+@pytest.mark.parametrize("told", [{"finish_reason": "length"}, {"stop_reason": "max_tokens"}, {}])
+def test_arguments_that_a_package_has_closed_are_no_reply(told: dict[str, str]) -> None:
+    chunk = AIMessageChunk(
+        content="",
+        response_metadata=told,
+        tool_call_chunks=[
+            {
+                "name": "Reply",
+                "args": '{"answer": "Yes, if',
+                "id": "1",
+                "index": 0,
+                "type": "tool_call_chunk",
+            }
+        ],
+    )
+    reply = message_chunk_to_message(chunk)
+    assert isinstance(reply, AIMessage)
+    assert reply.tool_calls[0]["args"] == {"answer": "Yes, if"}  # so the package makes it up
+    if told:
+        with pytest.raises(replies.Unusable, match="cut off"):
+            replies.parse(text_of(reply), Reply)
+    else:
+        assert replies.parse(text_of(reply), Reply).answer == "Yes, if"
+
+
+def recorded() -> Iterator[Object]:
+    """Yield the recorded replies, and each with line breaks and tabs in its strings."""
+    for line in (Path(RECORDED) / "calls.jsonl").read_text("utf-8").splitlines():
+        reply = json.loads(line)["reply"]
+        assert replies.read(reply) == json.loads(reply)
+        yield json.loads(reply)
+        yield json.loads(reply.replace(". ", r".\n\n\t"))
+
+
+@pytest.mark.skipif(not RECORDED, reason="ELENCHUS_REPLIES names no folder with calls.jsonl")
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_recorded_replies_are_read_in_every_form(variant: str) -> None:
+    missed = []
+    values = list(recorded())
+    for value in values:
+        schema = create_model("Survey", **dict.fromkeys(value, (JsonValue, ...)))
+        text = VARIANTS[variant](value, "Survey")
+        try:
+            if replies.parse(text, schema).model_dump() != value:
+                missed.append(text)
+        except replies.Unusable as error:
+            missed.append(f"{error}: {text}")
+    print(f"{variant}: {len(values) - len(missed)} of {len(values)}")
+    assert values
+    assert not missed
