@@ -43,13 +43,6 @@ class Proposal(BaseModel):
         return question
 
 
-class Revision(Proposal):
-    """A further question, with what it answers to: the paper's feedback and guidance."""
-
-    difference: str
-    guidance: str
-
-
 class Feedback(BaseModel):
     """In what the student's answers differ from the expert's."""
 
@@ -62,6 +55,11 @@ class Guidance(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
     guidance: str
+
+
+# pydantic lists the fields of the last base first: a question comes after what it follows from.
+class Revision(Proposal, Guidance, Feedback):
+    """A further question, with what it answers to: the paper's feedback and guidance."""
 
 
 class Task(NamedTuple):

@@ -23,7 +23,7 @@ from agents.examiner import (
 )
 from agents.expert import Expert, Reply
 from agents.indicators import IndicatorExpert, Listed, Lost, Merged
-from agents.judge import Agreement, Consistency, Grading, Guess, Judge, Support
+from agents.judge import Agreement, Consistency, Grading, Guess, Judge, Judged, Support
 from agents.labeller import Labeller, Labelling
 from agents.messenger import Batch, Messenger
 from agents.prompting import FOLDER, Subject
@@ -156,17 +156,17 @@ def sent(name: str, ledger: Ledger) -> tuple[str, str]:
 
 
 SCHEMAS: dict[type[BaseModel], str] = {
-    Survey: "",
-    Proposal: "2a39153fbd5d953d",
-    Revision: "",
-    Feedback: "",
-    Guidance: "",
-    Reply: "",
-    Grading: "",
-    Agreement: "",
-    Support: "",
-    Guess: "",
-    Consistency: "",
+    Survey: "ad1dd432ecf12ac3",
+    Proposal: "36d79bc7d80a20ca",
+    Revision: "ac72254ba6c193c5",
+    Feedback: "7dac520a7e25e837",
+    Guidance: "cb83d0623dfdad03",
+    Reply: "a338886c221f58f0",
+    Grading: "d1480c023f736d07",
+    Agreement: "c13582092f181c8c",
+    Support: "2c9ec437cc35ef77",
+    Guess: "bd9515724108b266",
+    Consistency: "07eee96583928ed5",
     Labelling: "adcfaa4c2f32f19e",
     Written: "3779333ba39bdc67",
     Entities: "c4f3cfc5cb59ac06",
@@ -182,6 +182,22 @@ SCHEMAS: dict[type[BaseModel], str] = {
 def test_a_schema_is_what_it_was(schema: type[BaseModel]) -> None:
     """Call ids are hashed from schemas, docstrings included: another one makes all calls anew."""
     assert digest(json.dumps(schema.model_json_schema(), sort_keys=True)) == SCHEMAS[schema]
+
+
+@pytest.mark.parametrize(
+    ("schema", "order"),
+    [
+        (Revision, ["difference", "guidance", "question"]),
+        (Reply, ["explanation", "result", "citations"]),
+        (Judged, ["result", "reason", "checks", "critique"]),
+    ],
+)
+def test_what_follows_from_something_is_written_after_it(
+    schema: type[BaseModel], order: list[str]
+) -> None:
+    """A model that is held to a schema writes its fields in their order."""
+    fields = list(schema.model_json_schema()["properties"])
+    assert [field for field in fields if field in order] == order
 
 
 def test_these_are_all_prompts() -> None:
@@ -220,7 +236,7 @@ WITH_EXAMPLES = [
 @pytest.mark.parametrize("name", WITH_EXAMPLES)
 def test_a_prompt_shows_what_is_good_and_what_is_not(name: str) -> None:
     text = (FOLDER / f"{name}.md").read_text("utf-8")
-    examples = re.findall(r"^(?:A )?(good|bad)\b[^:\n]*:(?=.*[{\"]| |$)", text, re.M | re.I)
+    examples = re.findall(r"^(?:A )?(good|bad)\b[^\n]*: [^\n]", text, re.M | re.I)
     assert [word.lower() for word in examples] == ["good", "bad"]
 
 
@@ -246,6 +262,6 @@ def test_the_domains_own_settings_reach_the_prompts(ledger: Ledger) -> None:
     survey, *_, student = (messages[0].text for messages in asked(caller))
     assert "  - `odd`: asks for what is odd\n" in survey
     assert "unstated" not in survey  # what is not there stands in no passage
-    assert not any(f"`{kind}`" in survey for kind in KINDS if kind not in kinds)
+    assert not any(f"- `{kind}`: {text}" in survey for kind, text in KINDS.items())
     assert student.endswith("<explanation> So: <result>.")
     assert '"Nobody knows."' in student
