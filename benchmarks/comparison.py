@@ -96,7 +96,15 @@ def table(rows: Iterable[Row]) -> dict[str, dict[str, Row]]:
             str(n): over_replicates({key: row["accuracy"] for key, row in replicates.items()})
             | {
                 key: float(np.mean([row.get(key, 0) for row in replicates.values()]))
-                for key in ("learnt", "samples", "data_tokens", "seen_tokens", "steps", "asked")
+                for key in (
+                    "learnt",
+                    "samples",
+                    "data_tokens",
+                    "seen_tokens",
+                    "steps",
+                    "asked",
+                    "answers",
+                )
             }
             for n, replicates in sorted(by_size.items())
         }
@@ -207,6 +215,35 @@ def _ends(drawn: Sequence[float]) -> dict[str, float | None]:
 
 def _finite(value: float) -> float | None:
     return float(value) if math.isfinite(value) else None
+
+
+def at_equal_answers(
+    rows: Sequence[Row], one: str, two: str, amounts: Sequence[int]
+) -> dict[str, Interval]:
+    """Return by number of expert answers the paired difference of accuracy, `one` minus `two`.
+
+    Accuracies are read on straight lines between a strategy's sizes, the untouched student's at no
+    answer; replicates whose runs did not ask for so many have no place there.
+    """
+    lines: dict[str, dict[Replicate, dict[float, float]]] = {one: {}, two: {}}
+    for row in rows:
+        if row["strategy"] in lines:
+            line = lines[row["strategy"]].setdefault((row["domain"], row["seed"]), {})
+            line[row.get("answers", 0)] = row["accuracy"]
+    found: dict[str, Interval] = {}
+    for amount in amounts:
+        pairs: dict[Replicate, float] = {}
+        for replicate in lines[one].keys() & lines[two].keys():
+            values = []
+            for line in (lines[one][replicate], lines[two][replicate]):
+                asked, accuracies = zip(*sorted(line.items()), strict=True)
+                if asked[-1] >= amount:
+                    values.append(float(np.interp(amount, asked, accuracies)))
+            if len(values) == 2:
+                pairs[replicate] = values[0] - values[1]
+        if pairs:
+            found[str(amount)] = over_replicates(dict(sorted(pairs.items())))
+    return found
 
 
 def at_equal_tokens(rows: Sequence[Row]) -> dict[str, dict[str, Interval]]:

@@ -15,7 +15,9 @@ strategy), by n; `random_per_adversarial` (samples, by n of the adversarial stra
 `paraphrase_tokens_per_adversarial_token`, with intervals, null for more than was tried and 0 for
 less; `learnt_minus` (as `adversarial_minus`, of the questions that the untouched student failed),
 `right_by_samples` (by how many samples were about a question's point, all sizes together),
-`equal_tokens` (as `adversarial_minus`, at as many tokens of training), `missed` (a line for each
+`equal_tokens` (as `adversarial_minus`, at as many tokens of training), `equal_answers` (at 100, 200
+and 400 answers of the expert, the frugal strategy minus each other one, over all domains and by
+domain), `missed` (a line for each
 target, of the strategies run, that is not reached, none with `--quick`; exit code 1 where there is
 one), `rows` (every run).
 """
@@ -35,6 +37,7 @@ REPORTED = (DEMO, *CODES)
 # Only where it is asked for: the same samples are half as many a rule as on invented-1.
 OTHERS = {"invented-4": (320, 0), QUICK: (60, 0)}
 QUICK_SIZES = (25, 50, 100)
+ANSWERS = (100, 200, 400)  # of the expert, at which strategies are compared
 # A strategy, n, least lower end and least mean of the paired difference.
 TARGETS = (
     ("random", 100, 0.0, 0.0),
@@ -106,11 +109,23 @@ def report(rows: list[Row]) -> dict[str, Any]:
         ),
         "right_by_samples": _by_samples(rows),
         "equal_tokens": comparison.at_equal_tokens(rows),
+        "equal_answers": _equal_answers(rows)
+        | {f"{name} only": _equal_answers(part) for name, part in by_domain.items()},
         "missed": [
             line
             for target in TARGETS
             if target[0] in rivals and (line := _missed(against, replicates, *target))
         ],
+    }
+
+
+def _equal_answers(rows: list[Row]) -> dict[str, Any]:
+    """Return by other strategy what the frugal one has more at as many answers of the expert."""
+    rivals = {row["strategy"] for row in rows if row.get("answers")} - {"frugal"}
+    return {
+        rival: gaps
+        for rival in sorted(rivals)
+        if (gaps := comparison.at_equal_answers(rows, "frugal", rival, ANSWERS))
     }
 
 

@@ -42,7 +42,12 @@ def write(folder: Path, seed: str, rules: int = RULES, known: int = 0) -> Path:
     fines = [drafting.fine(penalty, rng) for penalty in code.penalties]
     _write(documents / f"{len(parts) + 1:02}-fines.md", [f"# Part {len(parts) + 1}. Fines", *fines])
     path = folder / name / "domain.yaml"
-    tree = {"domain": name, "title": f"the rules of the invented code {seed}"}
+    tree = {
+        "domain": name,
+        "title": f"the rules of the invented code {seed}",
+        "answers": {"template": "{explanation} So: {result}."},  # as the student was taught
+        "questions": {"unstated": 0, "partners": 0, "untaught": 0},  # each rule stands for itself
+    }
     path.write_text(yaml.safe_dump(tree), encoding="utf-8")
     return path
 

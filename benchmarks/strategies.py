@@ -43,6 +43,7 @@ _CHANCE: Changes = {"points": "random", "kinds": "random", "depth": 1}
 ADVERSARIAL: Changes = {"dataset": {"candidates": 2.0}}
 IN_ROUNDS: dict[str, Changes] = {
     "adversarial": ADVERSARIAL,
+    "frugal": {},  # a domain's own settings, which spare the expert
     "no refinement": {**ADVERSARIAL, "examination": {"max_turns": 1}},
     # Points and kinds cannot go by failures where the student is not looked at.
     "blind": {
@@ -71,7 +72,7 @@ TEXTS: dict[str, Changes] = {
 
 QUICK = ["random", "adversarial", "coverage", "paraphrase x10"]
 ALL = [
-    *("random", "adversarial", "coverage"),
+    *("random", "adversarial", "coverage", "frugal"),
     *(f"{name} x{times}" for name, multiples in TIMES.items() for times in multiples),
     *("no refinement", "blind", *AT_ONCE),
 ]

@@ -25,6 +25,8 @@ def show(figures: dict[str, Any]) -> None:
         console.print(_shares("seeds alone", of_seeds, most, "+"))
     console.print(_shares("of what was failed before", figures["learnt_minus"], most, "+"))
     console.print(_shares("at as many tokens of training", figures["equal_tokens"], most, "+"))
+    for where, cells in _by_answers(figures["equal_answers"]).items():
+        console.print(_shares(where, cells, most, "+"))
     console.print(_by_samples(figures["right_by_samples"]))
     for n, times in figures["random_per_adversarial"].items():
         console.print(f"random samples for one of {n} adversarial ones: {_times(times)}")
@@ -81,6 +83,14 @@ def _of_seeds(against: dict[str, dict[str, Any]]) -> dict[str, dict[str, Any]]:
         for name, by_size in against.items()
         if (seeds := {n: cell["seeds"] for n, cell in by_size.items() if cell["seeds"]})
     }
+
+
+def _by_answers(equal: dict[str, Any]) -> dict[str, dict[str, dict[str, Any]]]:
+    """Return the tables at equal answers of the expert, by their heads: of all, and by domain."""
+    name = "frugal minus, at n answers of the expert"
+    whole = {rival: cells for rival, cells in equal.items() if not rival.endswith(" only")}
+    parts = {where: cells for where, cells in equal.items() if where.endswith(" only") and cells}
+    return ({name: whole} if whole else {}) | {f"{name}: {w}": cells for w, cells in parts.items()}
 
 
 def _by_samples(by_strategy: dict[str, dict[str, float]]) -> Table:
