@@ -40,9 +40,14 @@ SIZES, QUICK_SIZES = (100, 200), (25, 50)
 UNCHANGED = "unchanged"
 CHECKED, UNCHECKED = "expert errs, checked", "expert errs, unchecked"
 # Their experts err in their exams too, so only their datasets are looked at.
+# Half of their mistakes quote what is true and does not support them.
+_ERRS: Changes = {"expert": {"options": {"wrong": 0.1, "unsupported": 0.5}}}
+_NO_CHECKS: Changes = {"checks": {"support": False, "guess": False, "consistent": False}}
 ERRING: dict[str, Changes] = {
-    CHECKED: {"expert": {"options": {"wrong": 0.1}}},
-    UNCHECKED: {"expert": {"options": {"wrong": 0.1}, "samples": 1}},
+    CHECKED: _ERRS,
+    "expert errs, support unchecked": merged(_ERRS, {"checks": {"support": False}}),
+    "expert errs, second answer unchecked": merged(_ERRS, {"expert": {"samples": 1}}),
+    UNCHECKED: merged(_ERRS, _NO_CHECKS, {"expert": {"samples": 1}}),
 }
 MOST_WRONG = 0.02  # of the examples that an erring expert's checks let through
 REFINEMENTS = tuple(f"{n} refinements" for n in range(6))
@@ -62,6 +67,10 @@ CHANGES: dict[str, Changes] = {
     "first questions revised too": {"examination": {"fresh_turns": 3}},
     "any gap": {"examination": {"accept_below": 1.0, "accept_gap": 0.0}},
     "all answers wrong": {"examination": {"accept_gap": 1.0}},
+    "accepted within a band": {"examination": {"acceptance": "band"}},
+    "accepted by spread": {"examination": {"acceptance": "spread"}},
+    "three calls a revision": {"examination": {"revision": "three calls"}},
+    "the expert is always asked": {"examination": {"predict": False}},
     "one question a point": {"adaptation": {"depth": 1}},
     "nothing fades": {"adaptation": {"memory": 1.0}},
     "points by coverage": {"adaptation": {"points": "coverage"}},
