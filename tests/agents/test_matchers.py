@@ -6,6 +6,15 @@ import pytest
 
 from agents.graders import GRADERS
 from agents.prompting import Subject
+from elenchus.questions import AnswerForm
+from elenchus.records import Gold, Verdict
+
+OWN = AnswerForm("{explanation} So: {result}.")
+
+
+def grade(how: str, answers: list[str], gold: Gold, form: AnswerForm = OWN) -> Verdict:
+    matcher = GRADERS.get(how)(None, Subject("tests", "English", form=form))
+    return asyncio.run(matcher.grade("Which?", gold, answers))
 
 
 @pytest.mark.parametrize(
@@ -35,8 +44,17 @@ from agents.prompting import Subject
 def test_answers_are_compared_without_a_model(
     how: str, answer: str, gold: str, right: bool
 ) -> None:
-    matcher = GRADERS.get(how)(None, Subject("tests", "English"))
-    verdict = asyncio.run(matcher.grade("Which?", gold, [answer]))
+    verdict = grade(how, [answer], Gold(text=f"For a reason. So: {gold}.", result=gold))
     wrong = "incorrect" if answer else "abstained"
     assert verdict.grades == ("correct" if right else wrong,)
-    assert (verdict.call_id, verdict.critique) == ("", "")
+    assert verdict.results == (right,)
+    assert (verdict.call_id, verdict.critiques) == ("", ())
+
+
+@pytest.mark.parametrize("how", ["exact", "number", "choice"])
+def test_a_result_is_looked_for_where_the_form_has_it(how: str) -> None:
+    gold = {"exact": "the hall", "number": "4", "choice": "B"}[how]
+    other = {"exact": "the quay", "number": "5", "choice": "A"}[how]
+    form = AnswerForm()
+    answers = [form.text(f"Not {other}", gold), form.text(f"Not {gold}", other)]
+    assert grade(how, answers, Gold(text="", result=gold), form).grades == ("correct", "incorrect")
