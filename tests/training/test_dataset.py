@@ -1,5 +1,7 @@
 """Curation: laws of facility location and of duplicate removal."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,9 +9,16 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from elenchus.config import DatasetConfig
-from elenchus.outcomes import Example
-from elenchus.records import Message
-from training.dataset import curate, facility_location, without_duplicates
+from elenchus.outcomes import ExamItem, Example
+from elenchus.records import Form, Gold, Message
+from training.dataset import (
+    Vectors,
+    curate,
+    facility_location,
+    left_out,
+    nearness,
+    without_duplicates,
+)
 
 
 def unit(rows: np.ndarray) -> np.ndarray:
@@ -61,42 +70,123 @@ def test_distinct_ones_are_apart_and_removed_ones_are_not(
         assert any(cosines[i, j] >= limit - rounding for j in distinct if j < i)
 
 
-def example(n: int, weight: float = 1.0) -> Example:
+def example(
+    n: int, weight: float = 1.0, point: str = "", form: Form = "", result: str = ""
+) -> Example:
     return Example(
         prompt=(Message(role="user", content=f"question {n}"),),
         completion="a",
         question_id="q",
         turn_id="t",
         examination_id="e",
-        point_id=f"o-{n}",
+        point_id=point or f"o-{n}",
         passage_ids=("p",),
         kind="recall",
         round=1,
         weight=weight,
+        form=form,
+        result=result,
     )
+
+
+def apart(count: int) -> tuple[Vectors, Vectors]:
+    """Vectors that are unlike one another, and nearness to no exam."""
+    return np.eye(count, dtype=np.float32), np.full(count, -1.0, dtype=np.float32)
 
 
 def test_what_is_near_the_exam_goes() -> None:
     vectors = np.eye(4, dtype=np.float32)[[0, 1, 1, 2]]
-    exam = np.eye(4, dtype=np.float32)[[2]]
+    near = np.array([0.0, 0.5, 0.5, 1.0], dtype=np.float32)
     examples = [example(n) for n in range(4)]
-    chosen = curate(examples, vectors, exam, DatasetConfig(), 1, 400)
+    chosen = curate(examples, vectors, near, DatasetConfig(), 1, 400)
     assert set(chosen.example_ids) == {examples[0].id, examples[1].id}
     assert (chosen.near_exam, chosen.near_duplicates, chosen.candidates) == (1, 1, 4)
-    assert chosen.nearest_exam_similarity == 0.0
+    assert chosen.nearest_exam_similarity == 0.5
+    assert left_out(chosen) == 2
 
 
 def test_nothing_accepted_is_an_empty_set() -> None:
-    nothing = np.asarray([], dtype=np.float32)  # as an embedder gives it
-    chosen = curate([], nothing, np.eye(3, dtype=np.float32), DatasetConfig(), 1, 400, too_long=2)
+    vectors = np.zeros((0, 4), dtype=np.float32)
+    chosen = curate([], vectors, vectors[:, 0], DatasetConfig(), 1, 400, 2, contradicted=1)
     assert chosen.example_ids == ()
-    assert (chosen.candidates, chosen.too_long, chosen.near_exam) == (2, 2, 0)
+    assert (chosen.candidates, chosen.too_long, chosen.contradicted) == (3, 2, 1)
+    assert left_out(chosen) == 3
 
 
 @pytest.mark.parametrize("count", [0, 1])
 def test_small_sets(count: int) -> None:
-    vectors = np.eye(4, dtype=np.float32)[:count]
-    chosen = curate(
-        [example(n) for n in range(count)], vectors, vectors[:0], DatasetConfig(), 1, 400
-    )
+    vectors, near = apart(count)
+    chosen = curate([example(n) for n in range(count)], vectors, near, DatasetConfig(), 1, 400)
     assert len(chosen.example_ids) == count
+
+
+def test_a_point_has_no_more_examples_than_it_may() -> None:
+    examples = [example(n, point="full" if n % 2 else f"o-{n}") for n in range(10)]
+    config = DatasetConfig(per_point=2, selection="random")
+    chosen = curate(examples, *apart(10), config, 1, 400)
+    assert chosen.of_full_points == left_out(chosen) == 3
+    kept = {e.id for e in (*examples[::2], examples[1], examples[3])}
+    assert set(chosen.example_ids) == kept
+
+
+def test_a_duplicate_takes_no_place_of_its_point() -> None:
+    vectors, near = apart(3)
+    examples = [example(n, point="full") for n in range(3)]
+    config = DatasetConfig(per_point=2)
+    chosen = curate(examples, vectors[[0, 0, 1]], near, config, 1, 400)
+    assert set(chosen.example_ids) == {examples[0].id, examples[2].id}
+    assert (chosen.near_duplicates, chosen.of_full_points) == (1, 0)
+
+
+def test_an_answer_that_is_too_common_is_left_out() -> None:
+    results = ["yes"] * 8 + ["no"] * 2
+    examples = [example(n, form="yes-no", result=result) for n, result in enumerate(results)]
+    chosen = curate(examples, *apart(10), DatasetConfig(selection="random"), 1, 400)
+    assert chosen.unbalanced == left_out(chosen) == 5
+    kept = {e.id for e in (*examples[:3], *examples[8:])}
+    assert set(chosen.example_ids) == kept
+    assert chosen.candidates == 10
+
+
+# --- nearness ----------------------------------------------------------------------------------
+
+TOPICS = ("fee", "boat", "limit", "14")
+
+
+def encode(texts: Sequence[str]) -> Vectors:
+    """Return the share that each of a few words has in a text."""
+    rows = np.array([[text.count(word) for word in TOPICS] + [0.1] for text in texts])
+    return unit(rows).astype(np.float32)
+
+
+def item(question: str, result: str, point: str | None) -> ExamItem:
+    prompt = (Message(role="user", content=question),)
+    gold = Gold(text=result, result=result)
+    return ExamItem(exam="held-out", kind="recall", prompt=prompt, gold=gold, point_id=point)
+
+
+def asking(question: str, result: str, point: str) -> Example:
+    prompt = (Message(role="user", content=question),)
+    return example(0, point=point, result=result).model_copy(update={"prompt": prompt})
+
+
+def test_the_nearest_question_of_any_point_counts() -> None:
+    examples = [asking("fee boat", "4", "o-1"), asking("limit", "4", "o-1")]
+    near = nearness(examples, [item("boat", "5", "o-2"), item("fee boat", "6", "o-3")], encode)
+    assert near[0] == pytest.approx(1.0, abs=1e-3)
+    assert near[1] < 0.1
+
+
+def test_the_same_case_in_other_words_is_near_in_its_result() -> None:
+    """About the same point alone: elsewhere the same figure is another one."""
+    example_ = asking("fee", "14 14 14", "o-1")
+    exam = [item("boat", "14 14 14", "o-1"), item("limit", "no", "o-1")]
+    near = nearness([example_], exam, encode)[0]
+    assert near == pytest.approx(0.9, abs=0.02)
+    elsewhere = [i.model_copy(update={"point_id": other}) for i in exam for other in ("o-2", None)]
+    assert nearness([example_], elsewhere, encode)[0] < 0.1
+
+
+def test_without_an_exam_nothing_is_near() -> None:
+    assert nearness([asking("fee", "4", "o-1")], [], encode).tolist() == [-1.0]
+    assert nearness([], [item("fee", "4", "o-1")], encode).shape == (0,)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from elenchus.outcomes import ExamItem, Score
-from elenchus.records import Message
+from elenchus.records import Gold, Grade, Message
 from training.evaluation import accuracy, gain, graded, share
 
 
@@ -15,7 +15,7 @@ def exam(right: list[bool], round_: int, points: int = 0) -> tuple[list[ExamItem
             exam="held-out",
             kind="recall",
             prompt=(Message(role="user", content=f"q{n}"),),
-            gold="a",
+            gold=Gold(text="a", result="a"),
             point_id=f"o-{n % points}" if points else None,
         )
         items.append(item)
@@ -27,6 +27,7 @@ def exam(right: list[bool], round_: int, points: int = 0) -> tuple[list[ExamItem
                 answer="",
                 call_id="m",
                 grade="correct" if is_right else "incorrect",
+                result=is_right,
             )
         )
     return items, scores
@@ -39,6 +40,19 @@ def test_shares_and_gains() -> None:
     difference = gain(items, before, after)
     assert difference.value == 0.5
     assert difference.low <= 0.5 <= difference.high
+
+
+def test_a_right_result_counts_without_its_reason_where_results_are_looked_at() -> None:
+    items, scores = exam([True, False, False, False], 0)
+    half: list[Grade] = ["correct", "partial", "incorrect", "abstained"]
+    scores = [
+        score.model_copy(update={"grade": grade, "result": n < 3})
+        for n, (score, grade) in enumerate(zip(scores, half, strict=True))
+    ]
+    assert accuracy(items, scores).value == share(items, scores) == 0.25
+    assert accuracy(items, scores, result=True).value == 0.75
+    later = [score.model_copy(update={"grade": "correct"}) for score in scores]
+    assert gain(items, scores, later).value == 0.75  # results are the same, reasons are not
 
 
 def test_intervals_cover_the_truth() -> None:
