@@ -61,6 +61,10 @@ def opened(tmp_path: Path, embedder: Embedder) -> Iterator[tuple[Index, Store]]:
     index.close()
 
 
+def test_no_texts_are_no_rows(embedder: Embedder) -> None:
+    assert embedder.encode([]).shape == (0, embedder.encode(["a"]).shape[1])
+
+
 def test_a_run_finds_what_its_documents_once_said(opened, tmp_path: Path) -> None:
     index, store = opened
     first = list(index.catalogue.passages())
