@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -12,11 +13,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import BUILT_IN, ROOT, records, write_pool
+from conftest import MOCKED, ROOT, records, write_pool
 
 from elenchus import runs
+from elenchus.errors import UserError
 from elenchus.ledger import Ledger
 from elenchus.outcomes import ExamItem, Example
+from elenchus.progress import Unseen
 from elenchus.records import (
     Citation,
     Examination,
@@ -30,15 +33,32 @@ from elenchus.records import (
 from graphs.adaptation import curation, examination
 from graphs.adaptation import graph as adaptation
 from graphs.adaptation.seeds import how_many
+from graphs.config import load
 from graphs.points import merged
+from graphs.previews import Shown, previewed
+
+# The built-in student, which takes a moment to answer; nothing is trained.
+SLOW = """student: {model: "builtin:nano", temperature: 0.7, samples: 2}
+training: {enabled: false}
+examination: {concurrency: 3}
+"""
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Shown]:
+    """A preview of three examinations with mocks, which is kept; and the folder of all runs."""
+    home = write_pool(tmp_path_factory.mktemp("made"), MOCKED)
+    root, config = home.parent / "runs", load(home / "domain.yaml")
+    with previewed(config, home, root, None, 3, True, Unseen()) as shown:
+        return root, shown
 
 
 @pytest.fixture
-def kept(elenchus, mock_pool: Path, tmp_path: Path) -> dict[str, Any]:
-    """A preview of three examinations with mocks, which is kept."""
-    ended = elenchus("preview", mock_pool, "-n", 3, "--keep", "--runs", tmp_path / "runs", "--json")
-    assert ended.code == 0, ended.err
-    return ended.json
+def kept(made: tuple[Path, Shown], tmp_path: Path) -> runs.RunFolder:
+    """A copy of the kept preview, below `tmp_path / "runs"`."""
+    root, shown = made
+    shutil.copytree(root, tmp_path / "runs")
+    return runs.find(tmp_path / "runs", shown.run.id)
 
 
 def of_kind(path: Path, kind: Any, **equal: Any) -> list[Any]:
@@ -65,9 +85,9 @@ def test_examinations_are_printed_whole_and_nothing_stays(
     ended = elenchus("preview", mock_pool, "-n", 2, "--runs", root)
     assert ended.code == 0, ended.err
     assert ended.out.count("Examination e-") == 2
-    assert ended.out.count("turn 1: ") == 2
-    for shown in ("question", "expert", "student", "gap", "accepted"):
+    for shown in ("point", "question", "asked by"):
         assert ended.out.count(f"\n{shown} ") >= 2, shown
+    assert "turn 1: " in ended.out and "\nstudent " in ended.out
     used, whole = ended.out.split("Used for 2 examinations")[1].split("The whole run")
     for table in (used, whole):
         assert all(f" {role} " in table for role in ("expert", "examiner", "grader", "student"))
@@ -76,59 +96,79 @@ def test_examinations_are_printed_whole_and_nothing_stays(
     assert list((root / "pool").iterdir()) == []
 
 
-def test_as_few_passages_as_needed_are_surveyed(kept: dict[str, Any]) -> None:
-    path = Path(kept["path"])
-    passages = {p.id for p in of_kind(path, Passage)}
-    ledger = Ledger(path / "ledger.sqlite", read_only=True)
-    surveys = {s.task: s.calls for s in ledger.spent_by_task()}["survey"]
+def test_as_few_passages_as_needed_are_surveyed(made: tuple[Path, Shown]) -> None:
+    _, shown = made
+    ledger = Ledger(shown.run.ledger, read_only=True)
+    tasks = {spent.task: spent.calls for spent in ledger.spent_by_task()}
+    passages = ledger.count(Passage)
     ledger.close()
-    assert 0 < surveys < len(passages)
-    assert kept["kept"] and len(kept["examinations"]) == 3
-    assert all(shown["turns"] for shown in kept["examinations"])
-    assert {use["role"]: use["calls"] for use in kept["used"]} == spent(path)
+    assert 0 < tasks["survey"] < passages
+    assert len(shown.made) == 3 <= tasks["propose"]
+    assert {use.role: use.calls for use in shown.used} == spent(shown.run.path)
+
+
+def test_as_json_it_is_all_there(mock_pool: Path, elenchus, tmp_path: Path) -> None:
+    ended = elenchus("preview", mock_pool, "-n", 1, "--runs", tmp_path / "runs", "--json")
+    assert ended.code == 0 and not ended.err
+    (one,) = ended.json["examinations"]
+    assert one["seed"]["round"] == 1 and one["point"]["statement"]
+    assert not ended.json["kept"] and not Path(ended.json["path"]).exists()
+    used, whole = (
+        {use["role"]: use["calls"] for use in ended.json[part]} for part in ("used", "whole")
+    )
+    assert all(0 < used[role] < whole[role] for role in ("expert", "examiner", "student"))
 
 
 def test_a_kept_preview_is_the_beginning_of_a_run(
-    kept: dict[str, Any], elenchus, tmp_path: Path
+    kept: runs.RunFolder, made: tuple[Path, Shown], elenchus, tmp_path: Path
 ) -> None:
-    root, path = tmp_path / "runs", Path(kept["path"])
+    root, path = tmp_path / "runs", kept.path
     (row,) = elenchus("runs", "--runs", root, "--json").json
-    assert (row["id"], row["state"]) == (kept["run"], "interrupted")
+    assert (row["id"], row["state"]) == (kept.id, "interrupted")
     before, calls = records(path), sum(spent(path).values())
-    ended = elenchus("resume", kept["run"], "--runs", root, "--json")
+    ended = elenchus("resume", kept.id, "--runs", root, "--json")
     assert ended.code == 0, ended.err
     result = ended.json
     assert result["resumed"], "its seconds are not all that it took"
     assert set(before) <= set(records(path))
-    made = of_kind(path, Examination, round=1)
-    first = {shown["examination"]["id"] for shown in kept["examinations"]}
-    assert first < {e.id for e in made}
+    all_made = of_kind(path, Examination, round=1)
+    assert {e.id for e in made[1].made} < {e.id for e in all_made}
     # 22 is the size wanted: without training there is one round.
-    assert len(made) >= how_many(22, 0, 0, 1.08) and result["examples"] == 22
-    assert len(of_kind(path, Seed, round=1)) == len(made), "they count among those of the round"
+    assert len(all_made) >= how_many(22, 0, 0, 1.08) and result["examples"] == 22
+    assert len(of_kind(path, Seed, round=1)) == len(all_made)
     assert result["calls"] == sum(spent(path).values()) > calls
-    again = elenchus("resume", kept["run"], "--runs", root)
+    again = elenchus("resume", kept.id, "--runs", root)
     assert again.code == 2 and "is finished" in again.err
 
 
-def test_the_exam_knows_what_a_preview_asked(
-    kept: dict[str, Any], elenchus, tmp_path: Path
+def test_those_of_a_preview_count_among_a_round_s(
+    kept: runs.RunFolder, elenchus, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = Path(kept["path"])
-    asked = {q.text: q.point_id for q in of_kind(path, Question, exam=False)}
-    ended = elenchus("resume", kept["run"], "--runs", tmp_path / "runs", "--json")
+    """The round's first draw is as much smaller; and the exam is told what they asked."""
+    asked = {q.text: q.point_id for q in of_kind(kept.path, Question, exam=False)}
+    drawn = []
+    draw = adaptation.draw
+
+    async def seen(state, runtime):
+        drawn.append(await draw(state, runtime))
+        return drawn[-1]
+
+    seen.__name__ = "draw"
+    monkeypatch.setattr(adaptation, "draw", seen)
+    ended = elenchus("resume", kept.id, "--runs", tmp_path / "runs", "--json")
     assert ended.code == 0, ended.err
-    seeds = [s for s in of_kind(path, Seed, round=0) if s.point_id in asked.values()]
-    assert seeds
-    for seed in seeds:
-        assert {text for text, point in asked.items() if point == seed.point_id} <= {*seed.asked}
-    exam = {item.prompt[-1].content for item in of_kind(path, ExamItem, exam="held-out")}
+    assert len(drawn[0]["seed_ids"]) == how_many(22, 0, 0, 1.08) - 3
+    exam = {item.prompt[-1].content for item in of_kind(kept.path, ExamItem, exam="held-out")}
     assert exam.isdisjoint(asked)
+    told = [s for s in of_kind(kept.path, Seed, round=0) if s.point_id in asked.values()]
+    assert told
+    for seed in told:
+        assert {text for text, point in asked.items() if point == seed.point_id} <= {*seed.asked}
 
 
 @pytest.mark.parametrize("where", ["survey", "draw"])
 def test_a_kept_preview_goes_on_exactly_when_killed_on_the_way(
-    kept: dict[str, Any],
+    kept: runs.RunFolder,
     where: str,
     elenchus,
     tmp_path: Path,
@@ -137,7 +177,7 @@ def test_a_kept_preview_goes_on_exactly_when_killed_on_the_way(
     """The kill comes after the step has written its records, and before its checkpoint."""
     root, other = tmp_path / "runs", tmp_path / "others"
     shutil.copytree(root, other)
-    whole = elenchus("resume", kept["run"], "--runs", root, "--json")
+    whole = elenchus("resume", kept.id, "--runs", root, "--json")
     assert whole.code == 0, whole.err
     place = adaptation.nodes if where == "survey" else adaptation
     step = getattr(place, where)
@@ -149,9 +189,9 @@ def test_a_kept_preview_goes_on_exactly_when_killed_on_the_way(
     killed.__name__ = where
     with monkeypatch.context() as patch:
         patch.setattr(place, where, killed)
-        assert elenchus("resume", kept["run"], "--runs", other).code == 130
-    assert elenchus("resume", kept["run"], "--runs", other).code == 0
-    assert records(other / "pool" / kept["run"]) == records(Path(kept["path"]))
+        assert elenchus("resume", kept.id, "--runs", other).code == 130
+    assert elenchus("resume", kept.id, "--runs", other).code == 0
+    assert records(other / "pool" / kept.id) == records(kept.path)
 
 
 @pytest.mark.parametrize("keep", [False, True])
@@ -178,9 +218,7 @@ def test_ctrl_c_leaves_what_was_asked_for(
 
 @pytest.mark.skipif(sys.platform == "win32", reason="a folder in use cannot be looked into there")
 def test_what_a_killed_preview_leaves_can_be_resumed(tmp_path: Path, elenchus) -> None:
-    home, root = write_pool(tmp_path, BUILT_IN), tmp_path / "runs"
-    with (home / "domain.yaml").open("a") as settings:
-        settings.write("examination: {concurrency: 1}\n")  # so that many are left
+    home, root = write_pool(tmp_path, SLOW), tmp_path / "runs"
     command = [sys.executable, "-m", "elenchus", "preview", str(home), "-n", "20"]
     process = subprocess.Popen([*command, "--runs", str(root)], cwd=ROOT, env=os.environ)
     while not any(_examined(run) for run in runs.listed(root)):
@@ -190,15 +228,15 @@ def test_what_a_killed_preview_leaves_can_be_resumed(tmp_path: Path, elenchus) -
     process.wait()
     (run,) = runs.listed(root)
     assert run.state() == "interrupted"
-    changes = ("--runs", root, "--json")
-    result = elenchus("resume", run.id, *changes).json
-    assert (result["rounds"], result["examples"]) == (2, 22)
+    ended = elenchus("resume", run.id, "--runs", root, "--json")
+    assert ended.code == 0, ended.err
+    assert ended.json["examples"] > 0
 
 
 def _examined(run: runs.RunFolder) -> bool:
     try:
         return bool(of_kind(run.path, Examination))
-    except Exception:  # the ledger is being made
+    except (sqlite3.Error, UserError):  # the ledger is being made
         return False
 
 
@@ -243,15 +281,17 @@ def test_a_domain_without_documents_or_points_says_so(
     root, documents = tmp_path / "runs", mock_pool / "documents"
     for path in documents.iterdir():
         path.write_text("# Part 1\n\nIt was dug by volunteers.\n", encoding="utf-8")
+    reader = ("--set", "examiner.model=builtin:reader")
     for options in ((), ("--keep",)):
-        ended = elenchus("preview", mock_pool, "--runs", root, *options)
+        ended = elenchus("preview", mock_pool, *reader, "--runs", root, *options)
         assert ended.code == 2, ended.err
         assert "found nothing to ask about" in ended.err and ended.err.count("elenchus:") == 1
         assert runs.listed(root) == []
     for path in documents.iterdir():
         path.unlink()
     ended = elenchus("preview", mock_pool, "--runs", root)
-    assert ended.code == 2 and ended.err.count("elenchus:") == 1
+    assert ended.code == 1 and ended.err.count("elenchus:") == 1
+    assert "there is no file" in ended.err and runs.listed(root) == []
 
 
 def test_points_that_questions_are_about_stay_as_they_are() -> None:
@@ -288,9 +328,7 @@ def test_a_question_in_the_words_of_an_exam_question_is_too_near() -> None:
         gold=Gold(text="", result=""), point_id="o-1",
     )  # fmt: skip
     run: Any = SimpleNamespace(
-        embedder=SimpleNamespace(
-            encode=lambda texts: np.eye(9, dtype=np.float32)[: len(texts)] * 0
-        ),
+        embedder=SimpleNamespace(encode=lambda texts: np.zeros((len(texts), 2), np.float32)),
         config=SimpleNamespace(checks=SimpleNamespace(novelty=0.5)),
         examined=lambda point: (asked,) if point == "o-1" else (),
     )
