@@ -104,6 +104,8 @@ def test_an_answer_that_is_always_the_same_is_no_knowledge() -> None:
     verdict = judged(held_out=exam(0.2, constant=0.65))
     assert verdict.word == "no difference" and "65.0%" in verdict.reasons[0]
     assert judged(held_out=exam(0.2, constant=0.55)).word == "better"
+    # A constant answer gives no reason, so it is compared with the results alone.
+    assert judged(held_out=exam(0.2, constant=0.65, results_after=estimate(0.9))).word == "better"
 
 
 def test_an_exam_of_what_was_known_is_missed() -> None:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from sklearn import metrics as reference
 
 from elenchus.results import Estimate
-from training.metrics import BINS, BY_CLASS, MACRO, Metrics, decide, measure
+from training.metrics import BINS, BY_CLASS, MACRO, Metrics, decide, measure, paired_difference
 
 Task = tuple[np.ndarray, np.ndarray, list[str]]
 
@@ -201,3 +201,26 @@ def test_a_seed_gives_one_result_ready_for_json() -> None:
 def test_what_does_not_match_is_refused(gold, probabilities, names, reason) -> None:
     with pytest.raises(ValueError, match=reason):
         measure(np.array(gold, dtype=int), np.array(probabilities), names)
+
+
+def test_a_paired_difference_is_of_single_messages() -> None:
+    before = [True] * 75 + [False] * 25
+    after = [True] * 70 + [False] * 5 + [True] * 15 + [False] * 10
+    found = paired_difference(before, after)
+    assert found == paired_difference(before, after)
+    assert found.value == pytest.approx(0.1)
+    # 15 messages won and 5 lost of 100: the standard error is about 4.4 points.
+    assert (found.low, found.high) == (
+        pytest.approx(0.014, abs=0.02),
+        pytest.approx(0.186, abs=0.02),
+    )
+    assert paired_difference(after, before).value == pytest.approx(-0.1)
+    assert paired_difference(before, before) == sure(0)
+
+
+@settings(max_examples=25)
+@given(st.lists(st.tuples(st.booleans(), st.booleans()), min_size=1, max_size=60))
+def test_its_interval_holds_it(pairs: list[tuple[bool, bool]]) -> None:
+    before, after = zip(*pairs, strict=True)
+    found = paired_difference(before, after)
+    assert -1 <= found.low <= found.value <= found.high <= 1

@@ -13,9 +13,11 @@ LABELS = ["ham"] * 120 + ["spam"] * 80
 STUDENT = "some:student"
 
 
-def evaluation(mix: str, right: float, model: str = BASELINE, count: int = 200) -> Evaluation:
-    """A classifier that is right in the first so many of the test messages."""
-    hits = np.arange(count) < round(right * count)
+def evaluation(
+    mix: str, right: float, model: str = BASELINE, count: int = 200, after: int = 0
+) -> Evaluation:
+    """A classifier that is right in so many of the test messages, after some that it has wrong."""
+    hits = np.roll(np.arange(count) < round(right * count), after)
     gold = np.array([label == "spam" for label in LABELS[:count]], dtype=np.int64)
     decided = np.where(hits, gold, 1 - gold)
     return Evaluation(
@@ -51,6 +53,13 @@ def test_synthetic_messages_are_taken_where_they_help_beyond_chance(
     assert found[:2] == (word, mix)
     assert len(found[2]) == 3 and found[2][0].startswith("Take ")
     assert found[2][1].startswith("The synthetic messages alone against the real messages alone: ")
+
+
+def test_a_gain_beyond_chance_is_before_a_larger_one_that_may_be_none() -> None:
+    real, sure = evaluation("real", 0.9), evaluation("hybrid", 0.925)
+    found = decided(real, evaluation("synthetic", 0.93, after=14), sure)
+    assert found[:2] == ("better", "hybrid")
+    assert "it may be nothing" in found[2][1]
 
 
 def test_the_model_that_is_right_most_often_decides() -> None:

@@ -162,7 +162,10 @@ def test_the_screen_shows_every_stage(whole: dict[str, Any]) -> None:
     result = PretrainingResult.model_validate(whole)
     screen.show(result, runs.RunFolder(Path(whole["path"])), console)
     shown = console.export_text()
-    untouched, domain, passages = (line for line in shown.splitlines() if "%" in line)
+    assert shown.startswith(f"\nVerdict: {whole['verdict']['word']}\n")
+    names = [stage.stage for stage in result.stages]
+    lines = [line for line in shown.splitlines() if line.startswith(tuple(names)) and "%" in line]
+    untouched, domain, passages = lines
     assert untouched.split()[:2] == ["untouched", "–"]
     for stage, line in zip(result.stages[1:], (domain, passages), strict=True):
         exam = stage.exams["held-out"]
