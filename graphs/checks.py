@@ -79,7 +79,8 @@ def ungrounded(
     if question.kind in JOINING and (reason := _one_sided(answer, passages, points)):
         return rejection("one-sided", reason, said, question)
     result = answer.result.strip(" .").lower()
-    if len(result.split()) > 2 and result in question.text.lower():
+    offered = answer.form == "choice"  # a question may name what there is to choose from
+    if not offered and len(result.split()) > 2 and result in question.text.lower():
         return rejection("gives-answer", raw=said, question=question)
     return None
 
