@@ -256,13 +256,15 @@ def _with_reply(call: Call, reply: AIMessage, seconds: float) -> Call:
     usage = reply.usage_metadata
     # Half of a surrogate pair, which a model may write, is no UTF-8.
     text = _without_reasoning(text_of(reply)).encode("utf-8", "replace").decode("utf-8")
+    likelihood = reply.response_metadata.get(LIKELIHOOD)
     return call.model_copy(
         update={
             "response": text,
             "input_tokens": usage["input_tokens"] if usage else 0,
             "output_tokens": usage["output_tokens"] if usage else 0,
             "seconds": seconds,
-            "likelihood": reply.response_metadata.get(LIKELIHOOD),
+            # Its last digits depend on the batch, which is another one after a kill.
+            "likelihood": None if likelihood is None else round(likelihood, 2),
         }
     )
 
