@@ -34,8 +34,7 @@ def total(uses: "Sequence[Use]", cap: float | None) -> str:
         return ""
     together = sum(cost for cost in costs if cost is not None)
     unpriced = ", and what has no price" if None in costs else ""
-    over = f": over budget.usd={cap:g}, where the run would stop, to be resumed"
-    return (
-        f"Together {together:.2f} USD{unpriced}"
-        f"{over if cap is not None and together > cap else ''}."
-    )
+    over = ""
+    if cap is not None and together > cap:
+        over = f": over budget.usd={cap:g}, where the run would stop, to be resumed"
+    return f"Together {together:.2f} USD{unpriced}{over}."

@@ -33,8 +33,10 @@ def test_prices_make_the_cost(mock_pool: Path, elenchus) -> None:
     assert abs(known["usd"] - cost) < 1e-9
     shown = elenchus("launch", mock_pool, "--set", "expert.model=openai:mine", "--dry-run")
     assert "no price known" in shown.out and "Together" not in shown.out
-    sets = ("--set", "expert.model=openai:gpt-5", "--set", "budget.usd=0.001")
+    sets = ("--set", "expert.model=openai:gpt-5")
     shown = elenchus("launch", mock_pool, *sets, "--dry-run")
+    assert f"Together {known['usd']:.2f} USD.\n" in shown.out
+    shown = elenchus("launch", mock_pool, *sets, "--set", "budget.usd=0.001", "--dry-run")
     assert f"Together {known['usd']:.2f} USD: over budget.usd=0.001" in shown.out
 
 
