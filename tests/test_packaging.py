@@ -96,5 +96,5 @@ def test_the_demonstration_finds_its_documents_prompts_and_weights(environment: 
     )
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
-    assert result["exams"]["held-out"]["questions"] == 8
+    assert 6 <= result["exams"]["held-out"]["questions"] <= 8  # checks leave out one or two
     assert (environment.parent / "work" / result["path"] / result["adapter"]).is_dir()
