@@ -5,7 +5,8 @@
 
 Reported on the domain market and on invented codes that no setting was chosen on. Every cell is a
 run of its own below `--out`; started again after a kill, it goes on where it stopped. `--only`
-names the strategies to compare with the adversarial one, which always runs; `--domain` names the
+names the strategies to compare with the adversarial one, which always runs; `--answers` runs what
+compares at as many answers of the expert, and nothing else; `--domain` names the
 domains, among them a code that is larger than those reported on.
 
 Keys of the JSON: `table` (by strategy and n: accuracy, its interval over replicates and that of
@@ -38,6 +39,7 @@ REPORTED = (DEMO, *CODES)
 OTHERS = {"invented-4": (320, 0), QUICK: (60, 0)}
 QUICK_SIZES = (25, 50, 100)
 ANSWERS = (100, 200, 400)  # of the expert, at which strategies are compared
+MOST_BY_ANSWERS = 200  # samples, which take more than 400 answers
 # A strategy, n, least lower end and least mean of the paired difference.
 TARGETS = (
     ("random", 100, 0.0, 0.0),
@@ -60,10 +62,15 @@ def main(arguments: list[str] | None = None) -> int:
         choices=(*REPORTED, *OTHERS),
         help=f"repeatable (default {', '.join(REPORTED)})",
     )
+    parser.add_argument(
+        "--answers", action="store_true", help="only what compares at equal answers of the expert"
+    )
     options = harness.parsed(parser, arguments)
     sizes = QUICK_SIZES if options.quick else strategies.SIZES
     wanted = {*options.only, "adversarial"} if options.only else set(strategies.ALL)
     wanted &= set(strategies.QUICK) if options.quick and not options.only else wanted
+    if options.answers:
+        wanted, sizes = set(strategies.BY_ANSWERS), tuple(n for n in sizes if n <= MOST_BY_ANSWERS)
     # In this order, since the others take their steps and tokens from the adversarial one.
     names = [name for name in strategies.ALL if name in wanted]
     job = functools.partial(group, names, sizes, options.out)

@@ -70,6 +70,7 @@ TEXTS: dict[str, Changes] = {
     "entity pairs": {**_TEXT, "rewriting": {"form": "entigraph"}},
 }
 
+BY_ANSWERS = ("frugal", "random", "coverage")  # compared at as many answers of the expert
 QUICK = ["random", "adversarial", "coverage", "paraphrase x10"]
 ALL = [
     *("random", "adversarial", "coverage", "frugal"),
