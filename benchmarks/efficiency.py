@@ -66,7 +66,7 @@ def main(arguments: list[str] | None = None) -> int:
         "--answers", action="store_true", help="only what compares at equal answers of the expert"
     )
     options = harness.parsed(parser, arguments)
-    sizes = QUICK_SIZES if options.quick else strategies.SIZES
+    sizes: tuple[int, ...] = QUICK_SIZES if options.quick else strategies.SIZES
     wanted = {*options.only, "adversarial"} if options.only else set(strategies.ALL)
     wanted &= set(strategies.QUICK) if options.quick and not options.only else wanted
     if options.answers:
@@ -78,7 +78,7 @@ def main(arguments: list[str] | None = None) -> int:
     domains = [_domain(options.out, name) for name in dict.fromkeys(options.domain or usual)]
     rows = harness.in_processes(job, domains, options.seeds, options.workers)
     figures = report(rows) | {"rows": rows}
-    if options.quick:  # whose figures say nothing of targets
+    if options.quick or options.answers:  # whose figures say nothing of targets
         figures["missed"] = []
     harness.publish(figures, options, tables.show)
     draw(rows, options.out / "efficiency.svg")
