@@ -147,11 +147,13 @@ def test_an_example_leads_back_to_everything(whole: tuple[Path, dict]) -> None:
     (dataset,) = ledger.all(Dataset, round=2)
     assert len(ledger.all(Adapter)) == 2
     for item in ledger.all(ExamItem, exam="held-out"):
-        assert ledger.get(Point, item.point_id).passage_id in item.passage_ids
+        assert set(ledger.get(Point, item.point_id).passage_ids) <= set(item.passage_ids)
     for example in ledger.all(Example):
         turn = ledger.get(Turn, example.turn_id)
         assert ledger.get(Examination, example.examination_id).accepted_turn_id == turn.id
         assert example.completion == turn.expert[0].text
+        assert example.completion.endswith(f"So: {example.result}.") and example.result
+        assert len(turn.expert) == 2  # the second answer confirmed it
         for citation in turn.expert[0].citations:
             assert citation.quote in ledger.get(Passage, citation.passage_id).text
             assert citation.passage_id in example.passage_ids
@@ -194,7 +196,7 @@ def test_a_round_that_falls_short_goes_on_and_so_when_killed(tmp_path: Path) -> 
     first_draw, homes = how_many(11, 0, 0, 1.08), [tmp_path / "whole", tmp_path / "killed"]
     for home in homes:
         with (write_pool(home) / "domain.yaml").open("a") as settings:
-            settings.write("examination: {accept_gap: 0.9}\n")
+            settings.write("expert: {options: {wrong: 0.4, unsupported: 1}}\n")  # refused by checks
     one, other = (home / "pool" for home in homes)
     expected = finish(launch(one))
     ledger = Ledger(runs.find(one.parent / "runs", expected["run"]).ledger)
