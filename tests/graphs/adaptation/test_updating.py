@@ -12,7 +12,10 @@ from elenchus import runs
 from elenchus.errors import UserError
 from elenchus.ledger import Ledger
 from elenchus.outcomes import ExamItem, Example, Score, Update
-from elenchus.records import Passage
+from elenchus.records import Passage, Point, Seed
+from graphs.adaptation.history import EXAMS
+from graphs.config import of_run
+from graphs.points import is_reserved
 
 
 def launch(elenchus, pool: Path) -> runs.RunFolder:
@@ -23,7 +26,8 @@ def launch(elenchus, pool: Path) -> runs.RunFolder:
 
 @pytest.fixture
 def finished(elenchus, pool: Path) -> runs.RunFolder:
-    """A run with the built-in models."""
+    """A run with the built-in models, in which every point is taught."""
+    set_untaught(pool, 0)
     return launch(elenchus, pool)
 
 
@@ -37,6 +41,11 @@ def trained(elenchus, trained_pool: Path) -> runs.RunFolder:
 def mocked(elenchus, mock_pool: Path) -> runs.RunFolder:
     """A run with mocks."""
     return launch(elenchus, mock_pool)
+
+
+def set_untaught(pool: Path, share: float) -> None:
+    with (pool / "domain.yaml").open("a") as settings:
+        settings.write(f"questions: {{untaught: {share}}}\n")
 
 
 def change(pool: Path) -> None:
@@ -78,7 +87,7 @@ def test_what_changed_is_examined_anew_and_the_rest_is_kept(
     assert not any(gone.id in d["provenance"]["passage_ids"] for d in dataset)
     fresh = [i for i in after.all(ExamItem, exam="held-out") if new.id in i.passage_ids]
     assert fresh
-    assert any("31" in item.gold for item in fresh)
+    assert any("31" in item.gold.text for item in fresh)
     scored = {s.item_id for s in after.all(Score, round=account.round + 1)}
     assert {item.id for item in fresh} <= scored
     moved = end.json["update"]
@@ -90,6 +99,31 @@ def test_what_changed_is_examined_anew_and_the_rest_is_kept(
     assert shown.code == 0
     for ledger in (before, after):
         ledger.close()
+
+
+def test_points_that_are_not_taught_stay_so(elenchus, mock_pool: Path, tmp_path: Path) -> None:
+    set_untaught(mock_pool, 0.5)
+    earlier, root = launch(elenchus, mock_pool), tmp_path / "runs"
+    more = "".join(f"## 3.{n} Rule\n\nNo {name} may be kept by the pool after noon.\n\n"
+                   for n, name in enumerate(("boat", "dog", "ladder", "lamp", "bell")))  # fmt: skip
+    (mock_pool / "documents" / "03-more.md").write_text(f"# Part 3\n\n{more}", "utf-8")
+    end = elenchus("update", earlier.id, "--runs", root, "--json")
+    assert end.code == 0, end.err
+    run = runs.find(root, end.json["run"])
+    with closing(Ledger(run.ledger, read_only=True)) as ledger:
+        new = set(next(iter(ledger.all(Update))).passages_new)
+        seed, share = of_run(run).seed, of_run(run).questions.untaught
+        points = {p.id: is_reserved(p.id, seed, share) for p in ledger.all(Point)}
+        asked = {exam: [i.point_id for i in ledger.all(ExamItem, exam=exam)] for exam in EXAMS}
+        fresh = {p.id for p in ledger.all(Point) if new.intersection(p.passage_ids)}
+        seeds = [s for s in ledger.all(Seed) if s.round > 0]
+        scored = {s.item_id for s in ledger.all(Score, exam="untaught")}
+        untaught = {i.id for i in ledger.all(ExamItem, exam="untaught")}
+    assert not any(points[i] for i in asked["held-out"]) and fresh & set(asked["held-out"])
+    assert all(points[i] for i in asked["untaught"]) and fresh & set(asked["untaught"])
+    assert set(asked["untaught"]) - fresh, "those of the earlier run are asked again"
+    assert seeds and not any(points[i] for s in seeds for i in (s.point_id, *s.partner_ids))
+    assert untaught and scored == untaught
 
 
 def test_an_update_goes_on_where_it_stopped(
