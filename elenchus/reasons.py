@@ -11,8 +11,8 @@ Code = Literal[
     # A question is put to nobody.
     "repeats", "not-alone", "likely-known",
     # An expert's answer cannot be trained on.
-    "undecided", "decided", "false-citation", "one-sided", "unsupported", "disagreement",
-    "gives-answer", "guessable", "other-language", "contradicts", "other-result",
+    "undecided", "decided", "unexplained", "false-citation", "one-sided", "unsupported",
+    "disagreement", "gives-answer", "guessable", "other-language", "contradicts", "other-result",
     # Nothing is to be gained.
     "known", "written-before", "near-exam", "copies-test", "source-copies-test", "unusable-row",
     # A model's reply could not be used.
@@ -26,6 +26,7 @@ SENTENCES: dict[Code, str] = {
     "undecided": "the documents do not decide it",
     "decided": "the documents decide it, though it was to be a question that they do not",
     "false-citation": "a citation does not hold",
+    "unexplained": "the answer gives no reason",
     "one-sided": "the answer rests on one point where it should join two",
     "unsupported": "what the answer cites does not support it",
     "disagreement": "the expert's answers disagree with one another",

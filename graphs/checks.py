@@ -7,7 +7,7 @@ expert; `unconfirmed` asks further calls, so it comes last, of what would be acc
 import re
 from collections.abc import Sequence
 
-from agents.expert import false_citation
+from agents.expert import false_citation, gold_of
 from elenchus.questions import JOINING, UNSTATED
 from elenchus.reasons import FAILED, Code, sentence
 from elenchus.records import Answer, Passage, Point, Question, Rejection
@@ -76,6 +76,8 @@ def ungrounded(
         return None
     if answer.abstained:
         return rejection("undecided", raw=said, question=question)
+    if not answer.explanation:
+        return rejection("unexplained", raw=said, question=question)
     if question.kind in JOINING and (reason := _one_sided(answer, passages, points)):
         return rejection("one-sided", reason, said, question)
     result = answer.result.strip(" .").lower()
@@ -103,7 +105,7 @@ async def unconfirmed(
         return rejection("other-language", f"it is {code}", said, question), []
     if checks.guess and question.kind != UNSTATED:
         guessed = await run.grader.guess(question.text)
-        if guessed and _plain(guessed) == _plain(answer.result):
+        if guessed and await _is_right(guessed, answer, question, run):
             return rejection("guessable", guessed, said, question), []
     if checks.support:
         cited = {c.passage_id for c in answer.citations}
@@ -121,6 +123,13 @@ async def unconfirmed(
         if reason := await run.grader.agree(question.text, said, other.text):
             return rejection("disagreement", reason, f"{said}\n{other.text}", question), more
     return None, more
+
+
+async def _is_right(guessed: str, answer: Answer, question: Question, run: Services) -> bool:
+    """Tell whether a result that was guessed from the wording is the right one."""
+    if _plain(guessed) == _plain(answer.result):
+        return True
+    return (await run.grader.grade(question.text, gold_of(answer), [guessed])).results[0]
 
 
 def rejection(

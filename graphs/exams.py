@@ -1,4 +1,4 @@
-"""Surveying points, writing the held-out exam, collecting the given ones, and taking them."""
+"""Writing the exams, collecting the given ones, and taking them."""
 
 import asyncio
 import math
@@ -32,7 +32,6 @@ from graphs.asking import Asking, task_of, voiced
 from graphs.checks import failed_call, unconfirmed, unfit, ungrounded
 from graphs.concurrency import each
 from graphs.hand_exam import read_hand_exam
-from graphs.points import merged
 from graphs.services import Services
 from graphs.state import MeasuredState, is_trained, trained_rounds
 from models.backend import backend
@@ -41,33 +40,10 @@ from training import evaluation
 from training.balance import balanced, commonest
 from training.dataset import without_duplicates
 
-SPARE = 1.15  # more questions are written than wanted, since some are refused
+SPARE = 1.25  # more questions are written than wanted, since some are refused
 EXAMS = ("held-out", "untaught", "general", "hand")
 Written = Literal["held-out", "untaught"]  # exams that the examiner writes
 CHUNK = 256  # questions under way at once
-
-
-async def survey(
-    services: Services, passages: Sequence[Passage], advance: Advance, there: Sequence[Point] = ()
-) -> list[Point]:
-    """Find the points of all passages, those that say one thing merged.
-
-    A passage whose survey fails has none, and the failure is kept. Points that are `there` already
-    are among them, as they are.
-    """
-
-    async def points_of_passage(passage: Passage) -> list[Point]:
-        try:
-            return await services.examiner.survey(passage)
-        except CallFailed:
-            return []
-
-    surveyed = await each(services.turnstile, passages, points_of_passage, advance)
-    by_id = {p.id: p for found in (*surveyed, there) for p in found}
-    points = sorted(by_id.values(), key=lambda p: p.id)
-    statements = [point.statement for point in points]
-    vectors = await asyncio.to_thread(services.embedder.encode, statements)
-    return merged(points, vectors, {point.id for point in there})
 
 
 async def held_out(

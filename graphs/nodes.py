@@ -14,7 +14,7 @@ from elenchus.errors import UserError
 from elenchus.progress import Advance
 from elenchus.reasons import sentence
 from elenchus.records import Failure, Passage, Point
-from graphs import exams
+from graphs import exams, surveys
 from graphs.concurrency import thread_stage
 from graphs.services import RunRef, Services, services
 from graphs.state import MeasuredState
@@ -55,7 +55,7 @@ async def survey(state: MeasuredState, runtime: Runtime[RunRef]) -> Changes:
     run = services(runtime)
     passages = run.ledger.all(Passage)
     with run.progress.stage("Survey points") as advance:
-        points = await exams.survey(run, passages, advance, run.ledger.all(Point))
+        points = await surveys.survey(run, passages, advance, run.ledger.all(Point))
     run.ledger.write(*points)
     readable = len({place for point in points for place in point.passage_ids})
     failures = run.ledger.all(Failure, role="examiner", task="survey")

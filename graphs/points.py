@@ -25,26 +25,40 @@ _NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
 _NEGATION = re.compile(r"\b(?:not|no|never|none|nor|without|unless|except)\b|n['’]t\b", re.I)
 
 
-def merged(points: Sequence[Point], vectors: Vectors, fixed: Collection[str] = ()) -> list[Point]:
-    """Return the points with those that say one thing put together, sorted by id.
+def alike(points: Sequence[Point], vectors: Vectors) -> list[tuple[int, int]]:
+    """Return the pairs of points that may say one thing, by their places.
 
-    They must be near in meaning and of one sort, name the same figures, and be negated alike:
-    embeddings hardly tell "28 days" from "14 days", nor "must" from "must not".
+    They are near in meaning and of one sort and topic, name the same figures, and are negated
+    alike. More cannot be told from embeddings, to which "before the frost" is as good as "after".
 
     Args:
         vectors: of shape (points, dimensions), a unit row for each statement.
+    """
+    signs = [_sign(point) for point in points]
+    return [
+        (i, j)
+        for i, j, _ in _pairs(vectors, SAME)
+        if i < j and signs[i] == signs[j] and _related(points[i].topic, points[j].topic)
+    ]
+
+
+def merged(
+    points: Sequence[Point], same: Sequence[tuple[int, int]], fixed: Collection[str] = ()
+) -> list[Point]:
+    """Return the points with those that say one thing put together, sorted by id.
+
+    Args:
+        same: pairs that say one thing, by their places.
         fixed: ids of points that stay as they are, since questions are about them already; whatever
             says the same is left out.
     """
     groups = DisjointSet(range(len(points)))
-    signs = [_sign(point) for point in points]
-    for i, j, _ in _pairs(vectors, SAME):
-        if i < j and signs[i] == signs[j] and _related(points[i].topic, points[j].topic):
-            groups.merge(i, j)
+    for i, j in same:
+        groups.merge(i, j)
     made: list[Point] = []
     for group in groups.subsets():
-        alike = [points[i] for i in sorted(group)]
-        made += [point for point in alike if point.id in fixed] or [_one(alike)]
+        one = [points[i] for i in sorted(group)]
+        made += [point for point in one if point.id in fixed] or [_one(one)]
     return sorted({point.id: point for point in made}.values(), key=lambda point: point.id)
 
 
@@ -122,25 +136,31 @@ def _one(group: Sequence[Point]) -> Point:
 
 def _by_section(
     points: Sequence[Point], passages: Mapping[str, Passage]
-) -> dict[tuple[str, str], list[int]]:
-    """Return the points by document and number of the section that they stand in."""
-    found: dict[tuple[str, str], list[int]] = defaultdict(list)
+) -> dict[str, dict[str, list[int]]]:
+    """Return the points by number and document of the section that they stand in."""
+    found: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
     for i, point in enumerate(points):
         for passage in (passages[p] for p in point.passage_ids):
             if number := section_number(passage):
-                found[passage.source, number].append(i)
+                found[number][passage.source].append(i)
     return found
 
 
 def _referred(
-    point: Point, passages: Mapping[str, Passage], by_section: Mapping[tuple[str, str], list[int]]
+    point: Point,
+    passages: Mapping[str, Passage],
+    by_section: Mapping[str, Mapping[str, list[int]]],
 ) -> list[int]:
-    """Return the points of sections that a point's quotes refer to, in the same document."""
+    """Return the points of sections that a point's quotes refer to.
+
+    A number is looked for in the same document first: a code may have a file for each part.
+    """
     found: list[int] = []
     for ground in point.grounds:
         source = passages[ground.passage_id].source
         for number in references(ground.quote):
-            found += by_section.get((source, number), [])
+            sections = by_section.get(number, {})
+            found += sections.get(source) or [i for points in sections.values() for i in points]
     return found
 
 

@@ -14,7 +14,7 @@ from langgraph.runtime import Runtime
 
 from elenchus.errors import UserError
 from elenchus.records import Document, Examination, Passage, Point
-from graphs import exams, nodes
+from graphs import nodes, surveys
 from graphs.adaptation.curation import accepted
 from graphs.adaptation.estimate import Seen, whole
 from graphs.adaptation.graph import add_examinations, after_draw
@@ -64,7 +64,7 @@ async def survey(state: PreviewState, runtime: Runtime[RunRef]) -> Changes:
     with run.progress.stage("Survey some passages") as advance:
         while surveyed < most and sum(not run.is_untaught(point) for point in points) < count:
             surveyed = min(surveyed + count, most)
-            points = await exams.survey(run, passages[:surveyed], advance)
+            points = await surveys.survey(run, passages[:surveyed], advance)
     run.ledger.write(*points)
     run.progress.say(
         f"{len(points)} points in {surveyed} of {len(passages)} passages, drawn at random"

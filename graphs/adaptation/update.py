@@ -22,7 +22,7 @@ from langgraph.runtime import Runtime
 from elenchus.ledger import Ledger
 from elenchus.outcomes import Adapter, Dataset, ExamItem, Example, Update
 from elenchus.records import Examination, Passage, Point, Question, Record, Seed, Turn
-from graphs import exams, nodes
+from graphs import exams, nodes, surveys
 from graphs.adaptation import curation
 from graphs.adaptation import graph as adaptation
 from graphs.adaptation.history import History
@@ -65,7 +65,7 @@ async def survey(state: AdaptationState, runtime: Runtime[RunRef]) -> Changes:
     new = set(_update(run).passages_new)
     passages = [p for p in run.ledger.all(Passage) if p.id in new]
     with run.progress.stage("Survey new passages") as advance:
-        found = await exams.survey(run, passages, advance)
+        found = await surveys.survey(run, passages, advance)
     run.ledger.write(*found)
     run.progress.say(f"{len(found)} points in {len(passages)} new passages")
     return {}

@@ -1,4 +1,5 @@
-"""Further forms, met late in pre-training only: the more forms, the less a new one costs.
+"""Further forms, met late in pre-training, and in training questions: the more forms, the less
+a new one costs.
 
 Keys are those of the blocks in `frames_scenes.py` and `frames_asks.py`. In these questions words
 are also dropped, exchanged and put in (`wording.py`), so that the nano finds what is asked about by

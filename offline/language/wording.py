@@ -16,7 +16,7 @@ from offline.language import frames_scenes as scenes
 from offline.language import stock
 from offline.language.frames_wide import WIDE
 
-Style = Literal["training", "exam", "novel", "wide"]
+Style = Literal["training", "exam", "novel", "wide", "varied"]
 _Fill = Callable[[str], str]
 
 _CHOICE = re.compile(r"\[([^\[\]]*)\]")
@@ -86,7 +86,12 @@ def _body(
 
 
 def _block(blocks: dict[str, str], name: str, style: Style, rng: random.Random) -> str:
-    """Return a block of frames of a style; "wide" also draws on those of training and exam."""
+    """Return a block of frames of a style.
+
+    "varied" draws on those of training and on further ones, "wide" on all but the novel ones.
+    """
+    if style == "varied":
+        return rng.choice((WIDE[name], blocks["training"]))
     if style != "wide":
         return blocks[style]
     return rng.choice((WIDE[name], blocks["training"], blocks["exam"]))

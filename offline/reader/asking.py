@@ -242,7 +242,7 @@ def _first(cases: Draws, code: Code, style: Style, asked: list[str]) -> Proposal
     spare: Proposal | None = None
     last: Proposal | None = None
     for case, rng in cases:
-        question = ask(case, style, rng)
+        question = ask(case, "varied" if style == "training" else style, rng)
         last = Proposal(question, case.kind)
         if _flat(question) in old:
             continue

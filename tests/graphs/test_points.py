@@ -1,7 +1,7 @@
 """Points: what says one thing is one, what belongs together are partners, some are kept back."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from elenchus.ledger import Ledger
 from elenchus.records import Citation, Passage, Point
-from graphs.points import NEAR, SAME, is_reserved, merged, partners
+from graphs.points import NEAR, SAME, alike, is_reserved, merged, partners
 from retrieval.embedding import Embedder, Vectors
 
 
@@ -32,6 +32,13 @@ def a_point(
     return Point.model_validate({"statement": statement, "topic": topic} | fields)
 
 
+def one_thing(
+    points: Sequence[Point], vectors: Vectors, fixed: Collection[str] = ()
+) -> list[Point]:
+    """Merge the points that may say one thing, as if they all did."""
+    return merged(points, alike(points, vectors), fixed)
+
+
 def at(*cosines: float) -> Vectors:
     """Return unit vectors in a plane, at these cosines to the first one."""
     angles = np.array([math.acos(cosine) for cosine in cosines])
@@ -44,7 +51,7 @@ def at(*cosines: float) -> Vectors:
 def test_what_two_passages_say_is_one_point_with_both_grounds(ledger: Ledger) -> None:
     short = a_point("Pay in 14 days.", "p-1", kinds=("recall", "apply"))
     full = a_point("The fee is paid in 14 days.", "p-2", kinds=("apply", "combine"))
-    (one,) = merged([short, full], at(1, 0.95))
+    (one,) = one_thing([short, full], at(1, 0.95))
     assert one.statement == full.statement
     assert set(one.grounds) == {*short.grounds, *full.grounds}
     assert one.passage_ids == ("p-1", "p-2")
@@ -72,7 +79,7 @@ def test_what_differs_in_a_figure_a_negation_or_a_sort_is_another_point(
     changes: dict[str, str], cosine: float
 ) -> None:
     points = [a_point(), a_point(place="p-2", **changes)]
-    assert sorted(merged(points, at(1, cosine)), key=points.index) == points
+    assert sorted(one_thing(points, at(1, cosine)), key=points.index) == points
 
 
 @pytest.mark.parametrize(
@@ -84,22 +91,22 @@ def test_what_differs_in_a_figure_a_negation_or_a_sort_is_another_point(
     ],
 )
 def test_other_words_and_another_order_are_the_same_point(statement: str, topic: str) -> None:
-    assert len(merged([a_point(), a_point(statement, "p-2", topic)], at(1, 0.99))) == 1
+    assert len(one_thing([a_point(), a_point(statement, "p-2", topic)], at(1, 0.99))) == 1
 
 
 def test_points_are_one_through_others_between_them() -> None:
     points = [a_point(place=f"p-{n}") for n in range(3)]
     ends = [1.0, math.cos(0.3), math.cos(0.6)]
     assert math.cos(0.6) < SAME < math.cos(0.3)
-    (one,) = merged(points, at(*ends))
+    (one,) = one_thing(points, at(*ends))
     assert one.passage_ids == ("p-0", "p-1", "p-2")
-    assert len(merged(points[::2], at(*ends[::2]))) == 2
+    assert len(one_thing(points[::2], at(*ends[::2]))) == 2
 
 
 def test_a_point_that_was_asked_about_stays_as_it_is() -> None:
     old, new, other = a_point(), a_point("Pay in 14 days or so.", "p-2"), a_point(place="p-3")
-    assert merged([old, new], at(1, 0.99), {old.id}) == [old]
-    both = merged([old, new, other], at(1, 0.99, 0.99), {old.id, other.id})
+    assert one_thing([old, new], at(1, 0.99), {old.id}) == [old]
+    both = one_thing([old, new, other], at(1, 0.99, 0.99), {old.id, other.id})
     assert {point.id for point in both} == {old.id, other.id}
 
 
@@ -108,10 +115,11 @@ PLACES = st.lists(st.sampled_from(["p-1", "p-2", "p-3"]), max_size=12)
 
 @given(PLACES, st.data())
 def test_no_ground_is_lost_and_none_is_made(places: list[str], data: st.DataObject) -> None:
-    points = [a_point(f"Pay in {n % 3} days.", place) for n, place in enumerate(places)]
+    drawn = [a_point(f"Pay in {n % 3} days.", place) for n, place in enumerate(places)]
+    points = list({point.id: point for point in drawn}.values())
     cosine = st.floats(-1, 1, allow_nan=False)
     vectors = at(*(data.draw(cosine) for _ in points)) if points else np.zeros((0, 2), np.float32)
-    made = merged(points, vectors)
+    made = one_thing(points, vectors)
     assert {g for p in made for g in p.grounds} == {g for p in points for g in p.grounds}
     assert [p.id for p in made] == sorted({p.id for p in made})
     assert {p.statement for p in made} == {p.statement for p in points}
@@ -128,7 +136,7 @@ def test_embeddings_alone_would_take_other_figures_for_the_same() -> None:
     points = [a_point(s, f"p-{n}", "harbour fee") for n, s in enumerate(statements)]
     vectors = Embedder("minilm").encode(statements)
     assert vectors[0] @ vectors[1] > SAME
-    places = {point.passage_ids for point in merged(points, vectors)}
+    places = {point.passage_ids for point in one_thing(points, vectors)}
     assert places == {("p-0", "p-2"), ("p-1",)}
 
 
