@@ -4,6 +4,7 @@
     python -m benchmarks.demo --quick    # the profile "quick": seconds, and figures of little worth
 
 Keys of the JSON: `seconds`, `peak_mb`, `questions`, `examples`, `before`, `after`, `gain`,
+`results_before` and `results_after` (results alone, whatever the reason), `verdict`,
 `general_gain`, `hand_before`, `hand_after`, `nearest_exam_similarity`, `shared_questions`,
 `calls_estimated` and `tokens_estimated` (the estimate of `launch --dry-run` over the actual use),
 and `under_target`, a line for each figure of a whole run that misses `TARGETS`; then the exit code
@@ -27,7 +28,8 @@ TARGETS: dict[str, tuple[float, float]] = {
     "questions": (400, math.inf),
     "examples": (1, 400),
     "before": (0, 0.45),
-    "after": (0.85, 1),
+    "after": (0.75, 1),
+    "results_after": (0.85, 1),
     "general_gain": (-0.05, 1),
     "shared_questions": (0, 0),
     "calls_estimated": (0.75, 1.25),
@@ -93,6 +95,9 @@ def figures(result: dict[str, Any]) -> dict[str, Any]:
         "before": held_out["before"],
         "after": held_out["after"],
         "gain": held_out["gain"],
+        "results_before": held_out["results_before"],
+        "results_after": held_out["results_after"],
+        "verdict": result["verdict"]["word"],
         "kinds": held_out["kinds"],
         "general_before": general["before"]["value"] if general else None,
         "general_gain": general["gain"] if general else None,
