@@ -12,10 +12,9 @@ import pytest
 import yaml
 from conftest import ROOT, records
 
-from agents.prompting import fence
 from elenchus import runs
 from elenchus.ledger import Ledger
-from elenchus.records import Examination, Failure
+from elenchus.records import Examination, Failure, Seed
 from tests.server.app import MODEL, Server, serving
 from tests.server.faults import UNREADABLE, Plan, evenly
 
@@ -148,16 +147,21 @@ def test_a_spent_budget_keeps_the_dataset_and_goes_on(pool: Path, elenchus, key:
 def test_questions_that_a_server_filters_are_failures_and_the_run_goes_on(
     pool: Path, elenchus, key: None
 ) -> None:
-    with serving(Server(key=KEY, filtered=fence("kind", "apply"))) as url:
+    with serving(Server(key=KEY, filtered='<kind name="apply">')) as url:
         behind(url, pool)
         ended = elenchus("launch", pool, "--runs", pool.parent / "runs", "--json")
     assert ended.code == 0, ended.err
     ledger = Ledger(only_run(pool).ledger, read_only=True)
-    rejections = [e.rejection for e in ledger.all(Examination) if not e.turn_ids]
+    of_kind = {
+        kind: [e for e in ledger.all(Examination) if ledger.get(Seed, e.seed_id).kind == kind]
+        for kind in ("apply", "recall")
+    }
     ledger.close()
-    assert rejections
-    assert {one.code for one in rejections} == {"examiner-failed"}
-    assert all("was filtered" in one.detail for one in rejections)
+    assert of_kind["apply"] and any(e.accepted_turn_id for e in of_kind["recall"])
+    for examination in of_kind["apply"]:
+        assert examination.rejection is not None
+        assert examination.rejection.code == "examiner-failed"
+        assert "was filtered" in examination.rejection.detail
 
 
 def test_killed_again_and_again_nothing_is_lost_or_paid_for_twice(
