@@ -87,7 +87,8 @@ def test_wrong_examples_are_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     }
     monkeypatch.setattr(strategies, "COMMON", merged(strategies.COMMON, small))
     monkeypatch.setattr(ablations, "_GENERAL", {})
-    always = {"expert": {"options": {"wrong": 0.5}, "samples": 1}}
+    unchecked = ablations.CHANGES["expert errs, unchecked"]
+    always = merged(unchecked, {"expert": {"options": {"wrong": 0.5}}})
     monkeypatch.setitem(ablations.CHANGES, "expert errs, unchecked", always)
     domain = invented.write(tmp_path, "test", rules=8)
     names = ["unchanged", "expert errs, unchecked", "expert errs, checked"]
