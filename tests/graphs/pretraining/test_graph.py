@@ -20,7 +20,9 @@ from transformers import AutoTokenizer
 from elenchus import runs
 from elenchus.ledger import Call, Ledger
 from elenchus.outcomes import ExamItem
-from elenchus.records import Passage
+from elenchus.records import Passage, Point
+from graphs.config import of_run
+from graphs.points import is_reserved
 from graphs.pretraining import problems, screen
 from graphs.pretraining.config import PassagesConfig
 from graphs.pretraining.records import Explanation, Problem, Refusal, TaskPassage
@@ -46,7 +48,8 @@ SMALL: dict[str, Any] = {
 WORDS = ("moss", "lantern", "quickly", "violet", "over", "river", "cheese", "copper", "danced")
 RULE = "A {} {} must be handed back within {} days of the visit. No {} may be kept by the {}."
 PARTS = ("swimming", "locker", "pool", "bath", "towel", "cap", "key", "float", "comb", "desk")
-RIGHT = json.dumps({"grades": ["correct"], "missed": "", "critique": ""})
+ENTRY = {"result": "right", "reason": "right", "checks": [], "critique": ""}
+RIGHT = json.dumps({"answers": [ENTRY], "missed": ""})
 # The student is trained, and so no mock. To the lenient grader whatever is said is right.
 MOCK = {"model": "mock:plain"}
 MOCKS = dict.fromkeys(("expert", "examiner", "grader"), MOCK)
@@ -146,6 +149,21 @@ def test_a_passage_leads_back_to_everything(whole: dict[str, Any]) -> None:
     assert list(folder.rglob("*.partial")) == []
 
 
+def test_no_problem_is_about_a_point_of_the_exam_alone(whole: dict[str, Any]) -> None:
+    folder = Path(whole["path"])
+    config = of_run(runs.RunFolder(folder))
+    share, seed = config.questions.untaught, config.seed
+    reserved = {p.id for p in all_of(folder, Point) if is_reserved(p.id, seed, share)}
+    assert reserved and reserved.isdisjoint(p.place for p in all_of(folder, Problem))
+    items = [item for item in all_of(folder, ExamItem) if item.exam == "untaught"]
+    assert items and {item.point_id for item in items} <= reserved
+    for stage in whole["stages"]:
+        assert stage["exams"]["untaught"]["questions"] == len(items)
+    card = (folder / "dataset" / "card.md").read_text("utf-8").splitlines()
+    table = [line.count("|") for line in card if line.startswith("|")]
+    assert len(table) == 2 + len(whole["stages"]) and len(set(table)) == 1
+
+
 def test_trace_and_runs_show_it(whole: dict[str, Any], elenchus) -> None:
     root = Path(whole["path"]).parent.parent
     shown = elenchus("trace", whole["run"], "--runs", root).out
@@ -231,14 +249,16 @@ def test_a_paragraph_with_another_result_than_the_gold_one_is_refused(
     assert done.code == 0, done.err
     folder = Path(done.json["path"])
     refusals = [r for r in all_of(folder, Refusal) if r.code == "other-result"]
-    missed = {refusal.detail for refusal in refusals}
-    assert missed == {"So: breach."} and len(refusals) == 2, "the mock answers with a quote"
+    of_rules = [refusal for refusal in refusals if _task(folder, refusal) == "rules"]
+    assert [refusal.detail for refusal in of_rules] == ["So: breach."] * 2, "the mock quotes"
+    # Numbers are compared with the result alone, and no model says what was missed.
+    assert {r.detail for r in refusals if r not in of_rules} == {""}
     lines = (folder / "dataset" / "rejected.jsonl").read_text("utf-8").splitlines()
-    row = json.loads(lines[0])
-    assert row["reason"] == "it comes to another result than the gold answer: So: breach."
-    assert row["raw"] in {refusal.raw for refusal in refusals}
+    reason = "it comes to another result than the gold answer"
+    by_raw = {row["raw"]: row["reason"] for row in map(json.loads, lines)}
+    assert {by_raw[refusal.raw] for refusal in of_rules} == {f"{reason}: So: breach."}
     shown = elenchus("trace", done.json["run"], "--runs", tmp_path / "runs").out
-    assert "2 refused: it comes to another result than the gold answer" in shown
+    assert f"{len(refusals)} refused: {reason}" in shown
 
 
 def test_a_paragraph_that_copies_a_test_problem_is_refused(tmp_path: Path, elenchus) -> None:
@@ -374,6 +394,12 @@ def test_an_overlap_is_of_words_in_a_row() -> None:
     assert not overlap.copies("a shorter one of seven")
     assert not Overlap.of(["two words", "and four words here"]).copies("two words and four here")
     assert not Overlap.of([]).copies("anything")
+
+
+def _task(folder: Path, refusal: Refusal) -> str:
+    """Return the task of the one problem that a refused text is about."""
+    (problem_id,) = refusal.problem_ids
+    return next(p.task for p in all_of(folder, Problem) if p.id == problem_id)
 
 
 def _rule(rng: random.Random) -> str:
