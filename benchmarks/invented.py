@@ -46,6 +46,7 @@ def write(folder: Path, seed: str, rules: int = RULES, known: int = 0) -> Path:
         "domain": name,
         "title": f"the rules of the invented code {seed}",
         "answers": {"template": "{explanation} So: {result}."},  # as the student was taught
+        "dataset": {"near_duplicate": 0.985, "near_exam": 0.985},  # they differ in a figure
         "questions": {"unstated": 0, "partners": 0, "untaught": 0},  # each rule stands for itself
     }
     path.write_text(yaml.safe_dump(tree), encoding="utf-8")

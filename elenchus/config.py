@@ -157,10 +157,10 @@ class DatasetConfig(Section):
         1.08, ge=1, le=3, description="accepted questions to aim at, for each example to be kept"
     )
     near_duplicate: float = Field(
-        0.985, ge=0, le=1, description="cosine from which two questions are the same"
+        0.9, ge=0, le=1, description="cosine from which two questions are the same"
     )
     near_exam: float = Field(
-        0.985, ge=0, le=1, description="cosine to a held-out question from which one is removed"
+        0.85, ge=0, le=1, description="cosine to an exam question from which one is removed"
     )
     per_point: int = Field(10, ge=1, description="examples about one point at most")
     one_result: float = Field(

@@ -82,6 +82,7 @@ SMALL = """domain: pool
 title: the byelaws of a small swimming pool
 retrieval: {index: %s}
 exam: {questions: 20, general: 8}
+dataset: {near_duplicate: 0.985, near_exam: 0.985}
 adaptation: {examples: [11, 22], stop_failure_share: 0}
 """
 # The models that come with the program, whose student is trained; it was taught this form.
