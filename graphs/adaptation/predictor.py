@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import combinations
 from statistics import fmean
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,7 @@ from graphs.adaptation.history import failed, is_sound, topic_of
 
 LEAST = 60  # graded questions before anything is predicted
 FOLDS = 5
+SURE = 1.5  # standard errors by which it must be better than the share of failures alone
 PENALTY = 1.0  # on the squared weights, beside the sum of the log losses
 _WORD = re.compile(r"\w+")
 Floats = NDArray[np.float64]
@@ -58,8 +59,7 @@ class Predictor(Record):
 def fit(ledger: Ledger, round_: int, form: AnswerForm) -> Predictor | None:
     """Fit a prediction to the first questions of a round; None where it would be no better.
 
-    Earlier rounds tell of another student: it has learnt since. A question's own outcome is taken
-    out of the tallies that it is predicted from.
+    Earlier rounds tell of another student: it has learnt since. Better by chance is no better.
     """
     points = {point.id: point for point in ledger.all(Point)}
     seeds = {seed.id: seed for seed in ledger.all(Seed)}
@@ -70,34 +70,56 @@ def fit(ledger: Ledger, round_: int, form: AnswerForm) -> Predictor | None:
             if turn.verdict is not None and is_sound(turn, examination):
                 seed = seeds[examination.seed_id]
                 keys = _keys(seed, points[seed.point_id])
-                known.append((keys, turn.student, failed(turn.verdict)))
-    outcomes = np.array([float(outcome) for *_, outcome in known])
+                known.append(_Known(keys, turn.student, failed(turn.verdict)))
+    outcomes = np.array([float(one.fails) for one in known])
     if len(known) < LEAST or not 0 < outcomes.mean() < 1:
         return None
-    tallies = _tallies((keys, outcome) for keys, _, outcome in known)
-    rows = np.array(
-        [
-            _features(keys, _without(tallies, keys, outcome), answers, form)
-            for keys, answers, outcome in known
-        ]
-    )
-    folds = np.arange(len(known)) % FOLDS
-    predicted = np.zeros(len(known))
-    for fold in range(FOLDS):
-        inside = folds != fold
-        predicted[~inside] = _sigmoids(rows[~inside] @ _fitted(rows[inside], outcomes[inside]))
-    brier = float(((predicted - outcomes) ** 2).mean())
-    base = float(outcomes.mean() * (1 - outcomes.mean()))
-    if brier >= base:
+    predicted = _foreseen(known, form)
+    worth = (outcomes.mean() - outcomes) ** 2 - (predicted - outcomes) ** 2
+    if worth.mean() <= SURE * worth.std() / math.sqrt(len(worth)):
         return None
+    tallies, weights = _learnt(known, form)
     return Predictor(
         round=round_,
-        weights=tuple(round(float(w), 6) for w in _fitted(rows, outcomes)),
+        weights=tuple(round(float(w), 6) for w in weights),
         tallies=tallies,
         graded=len(known),
-        brier=round(brier, 4),
-        base=round(base, 4),
+        brier=round(float(((predicted - outcomes) ** 2).mean()), 4),
+        base=round(float(outcomes.mean() * (1 - outcomes.mean())), 4),
     )
+
+
+class _Known(NamedTuple):
+    """A graded question: the keys of its tallies, the student's answers, and how it ended."""
+
+    keys: Sequence[str]
+    answers: Sequence[Answer]
+    fails: bool
+
+
+def _learnt(known: Sequence[_Known], form: AnswerForm) -> tuple[dict[str, tuple[int, int]], Floats]:
+    """Return the tallies of graded questions, and the weights that are fitted to them.
+
+    A question's own outcome is taken out of the tallies that it is predicted from.
+    """
+    tallies = _tallies((one.keys, one.fails) for one in known)
+    rows = [
+        _features(one.keys, _without(tallies, one.keys, one.fails), one.answers, form)
+        for one in known
+    ]
+    return tallies, _fitted(np.array(rows), np.array([float(one.fails) for one in known]))
+
+
+def _foreseen(known: Sequence[_Known], form: AnswerForm) -> Floats:
+    """Return what is predicted of each question from others alone, a fold at a time."""
+    predicted = np.zeros(len(known))
+    for fold in range(FOLDS):
+        inside = [one for n, one in enumerate(known) if n % FOLDS != fold]
+        tallies, weights = _learnt(inside, form)
+        for n in range(fold, len(known), FOLDS):
+            row = _features(known[n].keys, tallies, known[n].answers, form)
+            predicted[n] = _sigmoid(float(np.dot(weights, row)))
+    return predicted
 
 
 def is_audited(seed: Seed, share: float) -> bool:
