@@ -1,0 +1,177 @@
+"""What the student fails is predicted from how it answers, where that tells more than chance."""
+
+import random
+from collections.abc import Sequence
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from elenchus.ledger import Ledger
+from elenchus.questions import AnswerForm
+from elenchus.records import Grade, Rejection, Seed
+from graphs.adaptation.predictor import LEAST, Predictor, agreement, fit, is_audited
+from tests.graphs.making import (
+    make_answer,
+    make_passage,
+    make_point,
+    make_question,
+    make_turn,
+    write_examination,
+)
+
+FORM = AnswerForm()
+POINTS = [make_point(make_passage(f"Rule {n}."), topic=f"topic {n // 2}") for n in range(12)]
+KINDS = ("recall", "apply", "exception")
+TEXTS = st.text(max_size=40)
+FAILED: list[Grade] = ["incorrect"] * 3
+PASSED: list[Grade] = ["correct"] * 3
+
+
+def seed_of(n: int, round_: int = 1, point: int | None = None) -> Seed:
+    place = POINTS[n % len(POINTS) if point is None else point]
+    return Seed(point_id=place.id, kind=KINDS[n % 3], round=round_, variation=n)
+
+
+def results(*given_: str) -> list[str]:
+    return [f"It is so.\nAnswer: {result}" for result in given_]
+
+
+def fill(ledger: Ledger, outcomes: Sequence[bool], tells: bool = True, round_: int = 1) -> None:
+    """Write down an examination for each outcome; the answers to what is failed differ, or not."""
+    ledger.write(*POINTS)
+    rng = random.Random(0)
+    for n, fails in enumerate(outcomes):
+        said = results("a", "b", "c") if fails else results("a", "a", "a")
+        if not tells:
+            said = results(*(rng.choice("ab") for _ in range(3)))
+        question = make_question(f"Question {n}?", round_=round_)
+        turn = make_turn(question, FAILED if fails else PASSED, said)
+        write_examination(ledger, seed_of(n, round_), turn)
+
+
+def outcomes(count: int, share: float, seed: int = 0) -> list[bool]:
+    rng = random.Random(seed)
+    return [rng.random() < share for _ in range(count)]
+
+
+def test_where_agreement_tells_of_failure_it_is_learnt(ledger: Ledger) -> None:
+    fill(ledger, outcomes(LEAST, 0.4))
+    fitted = fit(ledger, 1, FORM)
+    assert fitted is not None and fitted.graded == LEAST and fitted.round == 1
+    assert fitted.brier < fitted.base / 2
+    ask = [
+        fitted.probability(seed_of(0), POINTS[0], [make_answer(text) for text in said], FORM)
+        for said in (results("a", "b", "c"), results("a", "a", "b"), results("a", "a", "a"))
+    ]
+    assert ask == sorted(ask, reverse=True) and ask[0] > 0.7 > 0.3 > ask[2]
+
+
+def test_what_a_point_failed_counts_where_answers_tell_nothing(ledger: Ledger) -> None:
+    hard = [n % len(POINTS) < 6 for n in range(10 * len(POINTS))]
+    fill(ledger, hard, tells=False)
+    fitted = fit(ledger, 1, FORM)
+    assert fitted is not None
+    answers = [make_answer(text) for text in results("a", "a", "a")]
+    one, other = (fitted.probability(seed_of(n), POINTS[n], answers, FORM) for n in (0, 11))
+    assert one > 0.7 > 0.3 > other
+    assert fitted.tallies[POINTS[0].id] == (10, 10)
+    assert fitted.tallies["topic: topic 5"] == (0, 20)
+    assert fitted.tallies["kind: recall"][1] == 40
+
+
+def test_of_too_few_questions_nothing_is_learnt(ledger: Ledger) -> None:
+    fill(ledger, outcomes(LEAST - 1, 0.4))
+    assert fit(ledger, 1, FORM) is None
+
+
+@pytest.mark.parametrize("share", [0.0, 1.0])
+def test_of_one_outcome_nothing_is_learnt(ledger: Ledger, share: float) -> None:
+    fill(ledger, outcomes(LEAST, share))
+    assert fit(ledger, 1, FORM) is None
+
+
+def test_chance_is_seldom_taken_for_knowledge(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Outcomes that nothing tells of: what is fitted to them would spare the expert blindly."""
+    taken = 0
+    for seed in range(20):
+        ledger = Ledger(tmp_path_factory.mktemp("chance") / "ledger.sqlite")
+        fill(ledger, outcomes(LEAST, 0.3, seed), tells=False)
+        taken += fit(ledger, 1, FORM) is not None
+        ledger.close()
+    assert taken <= 2
+
+
+def test_questions_alike_in_all_tell_nothing(ledger: Ledger) -> None:
+    """A question's own outcome must not show in the tallies that it is predicted from."""
+    ledger.write(*POINTS)
+    for n, fails in enumerate(outcomes(2 * LEAST, 0.4)):
+        turn = make_turn(make_question(f"Question {n}?"), FAILED if fails else PASSED)
+        seed = seed_of(3 * n, point=0)
+        write_examination(ledger, seed, turn)
+    assert fit(ledger, 1, FORM) is None
+
+
+def test_only_sound_questions_of_the_round_count(ledger: Ledger) -> None:
+    fill(ledger, outcomes(LEAST, 0.4, 1), tells=False, round_=1)
+    fill(ledger, outcomes(LEAST, 0.4), round_=2)
+    turn = make_turn(make_question("Refused?"), FAILED, results("a", "b", "c"))
+    refused = Rejection(code="unsupported", raw="r", question_id=turn.question.id)
+    write_examination(ledger, seed_of(500, 2), turn, refused=refused)
+    unasked = Rejection(code="likely-known", raw="r", question_id="q-1")
+    write_examination(ledger, seed_of(501, 2), refused=unasked)
+    fitted = fit(ledger, 2, FORM)
+    assert fitted is not None and fitted.graded == LEAST
+
+
+def test_the_same_ledger_gives_the_same_prediction(ledger: Ledger) -> None:
+    """As a run that was killed finds it: in the ledger's order, whatever the order of writing."""
+    fill(ledger, outcomes(LEAST, 0.4))
+    again = Ledger(ledger.path.with_name("again.sqlite"))
+    rows = ledger._query("SELECT id, kind, body FROM records ORDER BY body")
+    with again._lock:
+        again._db.executemany("INSERT INTO records VALUES (?, ?, ?)", rows)
+    one, other = (fit(led, 1, FORM) for led in (ledger, again))
+    again.close()
+    assert one is not None and other is not None and one.id == other.id
+
+
+@given(
+    st.lists(st.floats(-30, 30), min_size=8, max_size=8),
+    st.lists(st.tuples(TEXTS, st.none() | st.floats(-20, 0)), max_size=4),
+    st.integers(0, 30),
+    st.integers(0, 30),
+)
+def test_a_probability_is_one(
+    weights: list[float], said: list[tuple[str, float | None]], fails: int, passes: int
+) -> None:
+    tallies = {POINTS[0].id: (fails, fails + passes), "kind: apply": (fails, fails + passes)}
+    fitted = Predictor(round=1, weights=tuple(weights), tallies=tallies, graded=60, brier=0.1,
+                       base=0.2)  # fmt: skip
+    answers = [make_answer(text, n, likelihood=odds) for n, (text, odds) in enumerate(said)]
+    assert 0 <= fitted.probability(seed_of(1), POINTS[0], answers, FORM) <= 1
+
+
+@given(st.lists(TEXTS, min_size=2, max_size=5), st.randoms())
+def test_agreement_is_a_share_and_knows_no_order(texts: list[str], rng: random.Random) -> None:
+    answers = [make_answer(text) for text in texts]
+    shares = agreement(answers, FORM)
+    assert all(0 <= share <= 1 for share in shares)
+    rng.shuffle(answers)
+    assert agreement(answers, FORM) == pytest.approx(shares)
+    assert agreement([answers[0]] * 3, FORM)[0] == 1.0
+
+
+def test_agreement_is_of_results_and_of_words() -> None:
+    whole = [make_answer(text) for text in ("Two days.\nAnswer: 2 days.", "Long.\nAnswer: 2 DAYS")]
+    results_, words = agreement(whole, FORM)
+    assert results_ == 1.0 and words == pytest.approx(3 / 5)
+    assert agreement(whole[:1], FORM) == (1.0, 1.0)
+
+
+def test_audits_are_a_share_that_a_seed_belongs_to_always() -> None:
+    seeds = [seed_of(n) for n in range(2000)]
+    drawn = [is_audited(seed, 0.1) for seed in seeds]
+    assert 140 < sum(drawn) < 260
+    assert drawn == [is_audited(seed, 0.1) for seed in seeds]
+    assert all(is_audited(seed, 0.3) for seed, taken in zip(seeds, drawn, strict=True) if taken)
