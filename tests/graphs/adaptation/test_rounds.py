@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from conftest import records
 from langchain_core.messages import BaseMessage
 
 from elenchus import runs
-from elenchus.ledger import Ledger
-from elenchus.records import Examination, Seed, Turn
-from graphs.adaptation import examination
+from elenchus.ledger import Call, Ledger
+from elenchus.records import Examination, Question, Seed, Turn
+from graphs.adaptation import examination, graph, predictor
 from graphs.adaptation.seeds import how_many
 from graphs.checks import rejection
 from models import mock
@@ -24,6 +25,24 @@ def add(home: Path, *settings: str) -> None:
     """Add sections to the domain's settings."""
     with (home / "domain.yaml").open("a") as file:
         file.write("\n".join((*settings, "")))
+
+
+def changes(*settings: str) -> list[str]:
+    return [part for setting in settings for part in ("--set", setting)]
+
+
+KNOWN = "known"
+MODELS = ("student.model=mock:knows", "grader.model=mock:marks")
+
+
+def marks(messages: Sequence[BaseMessage]) -> str:
+    """Call the answer of a student that knows right, and all others wrong."""
+    if read_request(messages).task != "grader: grade":
+        return mock.plain(messages)
+    judged = "right" if f"\n{KNOWN}\n" in messages[-1].text else "wrong"
+    entry = {"result": judged, "reason": judged, "checks": [], "critique": ""}
+    count = messages[-1].text.count("<student")
+    return json.dumps({"answers": [entry] * count, "missed": ""})
 
 
 def test_a_round_that_accepts_nothing_ends_the_run_with_a_result(
@@ -55,28 +74,72 @@ def test_a_round_that_falls_short_ends_where_the_student_has_learnt(
     def knows(messages: Sequence[BaseMessage]) -> str:
         case = re.search(r"In case (-?\d+)", messages[-1].text)
         assert case is not None
-        return "known" if int(case[1]) % 3 == 0 else "I do not know."
-
-    def marks(messages: Sequence[BaseMessage]) -> str:
-        if read_request(messages).task != "grader: grade":
-            return mock.plain(messages)
-        known = "\nknown\n" in messages[-1].text
-        judged = "right" if known else "wrong"
-        entry = {"result": judged, "reason": judged, "checks": [], "critique": ""}
-        count = messages[-1].text.count("<student")
-        return json.dumps({"answers": [entry] * count, "missed": ""})
+        return KNOWN if int(case[1]) % 3 == 0 else "I do not know."
 
     mock.register("knows", knows)
     mock.register("marks", marks)
-    models = ("student.model=mock:knows", "grader.model=mock:marks")
-    changes = (f"adaptation.stop_failure_share={share}", "adaptation.examples=[11]", *models)
-    sets = [part for change in changes for part in ("--set", change)]
+    sets = changes(f"adaptation.stop_failure_share={share}", "adaptation.examples=[11]", *MODELS)
     ended = elenchus("launch", mock_pool, *sets, "--runs", tmp_path / "runs", "--json")
     assert ended.code == 0, ended.err
     result = ended.json
     assert (result["examinations"] > how_many(11, 0, 0, 1.08)) == goes_on
     assert (result["examples"] == 11) == goes_on
     assert len(result["failure_share_by_round"]) == 1
+
+
+def test_the_expert_is_spared_and_a_resume_spares_it_alike(
+    mock_pool: Path, tmp_path: Path, elenchus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The student knows what the byelaws say of some things, and nothing of others."""
+
+    def asks(messages: Sequence[BaseMessage]) -> str:
+        request = read_request(messages)
+        if request.task not in ("examiner: propose", "examiner: revise"):
+            return mock.plain(messages)
+        count, about = len(request.texts("question")), request.text("point").split()[4:]
+        text = f"In case {request.text('variation')}.{count}, what of {' '.join(about)}"
+        said = {"question": text, "kind": request.attribute("kind", "name")}
+        more = {"difference": "", "guidance": ""} if count else {}
+        return json.dumps(said | more)
+
+    def knows(messages: Sequence[BaseMessage]) -> str:
+        of = ("minutes", "floats", "crowns", "bath hall")
+        return KNOWN if any(word in messages[-1].text for word in of) else "I do not know."
+
+    mock.register("asks", asks)
+    mock.register("knows", knows)
+    mock.register("marks", marks)
+    monkeypatch.setattr(graph, "PORTION", 40)
+    monkeypatch.setattr(predictor, "LEAST", 20)
+    own = ("examiner.model=mock:asks", "checks.novelty=1", "dataset.near_duplicate=1")
+    sets = changes("adaptation.examples=[40]", "dataset.near_exam=1", *own, *MODELS)
+    one, other = (("--runs", tmp_path / name) for name in ("one", "other"))
+    whole = elenchus("launch", mock_pool, *sets, *one, "--json")
+    assert whole.code == 0, whole.err
+    assert whole.json["rejected"].get("likely-known", 0) > 3, whole.err
+    stopped = elenchus("launch", mock_pool, *sets, *other, "--set",
+                       f"budget.calls={whole.json['calls'] - 20}")  # fmt: skip
+    assert stopped.code == 3, stopped.err
+    (run,) = runs.listed(tmp_path / "other")
+    ended = elenchus("resume", run.id, *other, "--budget", "calls=100000", "--json")
+    assert ended.code == 0, ended.err
+    assert records(run.path) == records(runs.find(tmp_path / "one", whole.json["run"]).path)
+    assert ended.json["calls"] == whole.json["calls"], "nothing is asked twice"
+    ledger = Ledger(run.ledger, read_only=True)
+    spared = [e for e in ledger.all(Examination)
+              if e.rejection and e.rejection.code == "likely-known"]  # fmt: skip
+    seeds = [ledger.get(Seed, e.seed_id) for e in spared]
+    asked = {call.request for call in calls(ledger, "expert")}
+    for one_spared in spared:
+        question = ledger.get(Question, one_spared.rejection.question_id).text
+        assert not any(question in request for request in asked)
+    assert {seed.predictor_id for seed in seeds} <= {p.id for p in ledger.all(predictor.Predictor)}
+    ledger.close()
+
+
+def calls(ledger: Ledger, role: str) -> list[Call]:
+    ids = [i for (i,) in ledger._query("SELECT DISTINCT id FROM calls WHERE role = ?", role)]
+    return [call for i in ids if (call := ledger.call(i))]
 
 
 def test_a_round_without_a_question_is_no_sign_of_learning(
