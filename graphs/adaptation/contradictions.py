@@ -36,7 +36,8 @@ async def contradictions(
         by_point[example.point_id].append(example)
     several = [of_point for of_point in by_point.values() if len(of_point) > 1]
     new = [group for group in several if any(e.round == round_ for e in group)]
-    groups = [group[i : i + MOST] for group in new for i in range(0, len(group), MOST)]
+    parts = [group[i : i + MOST] for group in new for i in range(0, len(group), MOST)]
+    groups = [part for part in parts if len(part) > 1]
 
     async def found(group: Sequence[Example]) -> list[Contradiction]:
         answers = [(e.prompt[-1].content, e.completion) for e in group]
