@@ -23,7 +23,7 @@ from elenchus.questions import AnswerForm
 from elenchus.records import Answer, Examination, Point, Record, Seed, Turn, digest
 from graphs.adaptation.history import failed, is_sound, topic_of
 
-LEAST = 60  # graded questions before anything is predicted
+LEAST = 40  # graded questions before anything is predicted
 FOLDS = 5
 SURE = 1.5  # standard errors by which it must be better than the share of failures alone
 PENALTY = 1.0  # on the squared weights, beside the sum of the log losses
@@ -57,14 +57,16 @@ class Predictor(Record):
 
 
 def fit(ledger: Ledger, round_: int, form: AnswerForm) -> Predictor | None:
-    """Fit a prediction to the first questions of a round; None where it would be no better.
+    """Fit a prediction to the first questions of a round and of the one before it.
 
-    Earlier rounds tell of another student: it has learnt since. Better by chance is no better.
+    Earlier rounds tell of another student: it has learnt since. None where it would be no better
+    than the share of failures; better by chance is no better.
     """
     points = {point.id: point for point in ledger.all(Point)}
     seeds = {seed.id: seed for seed in ledger.all(Seed)}
     known = []
-    for examination in ledger.all(Examination, round=round_):
+    recent = [e for n in (round_ - 1, round_) for e in ledger.all(Examination, round=n)]
+    for examination in recent:
         if examination.turn_ids and seeds[examination.seed_id].point_id in points:
             turn = ledger.get(Turn, examination.turn_ids[0])
             if turn.verdict is not None and is_sound(turn, examination):
