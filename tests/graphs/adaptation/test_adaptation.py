@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
@@ -18,7 +19,8 @@ from elenchus import runs
 from elenchus.cli.screen import Screen
 from elenchus.ledger import Ledger
 from elenchus.outcomes import Adapter, Dataset, ExamItem, Example
-from elenchus.records import Examination, Passage, Point, Rejection, Seed, Turn
+from elenchus.questions import UNSTATED
+from elenchus.records import Examination, Passage, Point, Question, Rejection, Seed, Turn
 from graphs import runner
 from graphs.adaptation import examination
 from graphs.adaptation.seeds import how_many
@@ -139,6 +141,31 @@ def test_the_run_folder_is_complete(whole: tuple[Path, dict]) -> None:
     assert (adapter / "adapter_model.safetensors").exists()
     assert json.loads((adapter / "adapter_config.json").read_text("utf-8"))["r"] == 4
     assert list(folder.rglob("*.partial")) == []
+
+
+def test_what_gave_no_example_is_kept_with_its_ground(mocked: tuple[Path, dict]) -> None:
+    folder, result = Path(mocked[1]["path"]), mocked[1]
+    rows = [json.loads(x) for x in (folder / "dataset" / "rejected.jsonl").open(encoding="utf-8")]
+    assert Counter(row["code"] for row in rows) == result["rejected"]
+    ledger = Ledger(folder / "ledger.sqlite", read_only=True)
+    for row in rows:
+        examination = ledger.get(Examination, row["examination_id"])
+        refused = examination.rejection
+        assert refused is not None and refused.question_id is not None
+        question = ledger.get(Question, refused.question_id)
+        assert (row["detail"], row["round"]) == (refused.detail, examination.round)
+        assert (row["question"], row["kind"]) == (question.text, question.kind)
+        assert row["reply"] == refused.raw and row["reply"]
+        passages = [ledger.get(Passage, i) for i in refused.passage_ids]
+        assert [p["id"] for p in row["passages"]] == [p.id for p in passages]
+        assert [p["text"] for p in row["passages"]] == [p.text for p in passages]
+        assert {p["document"] for p in row["passages"]} <= {"Part 1. The pool", "Part 2. Charges"}
+        if row["code"] == "near-exam":  # the expert was not asked
+            assert refused.passage_ids == question.passage_ids
+    decided = [row for row in rows if row["code"] == "decided"]
+    assert decided and all(row["kind"] == UNSTATED for row in decided)
+    assert all(len(row["passages"]) > 1 and "Answer: " in row["reply"] for row in decided)
+    ledger.close()
 
 
 def test_an_example_leads_back_to_everything(whole: tuple[Path, dict]) -> None:
