@@ -25,7 +25,7 @@ from elenchus.records import Examination, Passage, Point, Question, Record, Seed
 from graphs import exams, nodes, surveys
 from graphs.adaptation import curation
 from graphs.adaptation import graph as adaptation
-from graphs.adaptation.history import History
+from graphs.adaptation.history import history
 from graphs.adaptation.seeds import draw_seeds, how_many
 from graphs.adaptation.state import AdaptationState
 from graphs.nodes import TRANSIENT, Changes, training_stage
@@ -107,7 +107,7 @@ async def draw(state: AdaptationState, runtime: Runtime[RunRef]) -> Changes:
     run, round_ = services(runtime), state["round"] + 1
     seeds = draw_seeds(
         [point for point in curation.new_points(run.ledger) if not run.is_untaught(point)],
-        History(),
+        history(run.ledger, round_, run.config.adaptation.memory),
         round_,
         how_many(curation.wanted(run), 0, 0, run.config.dataset.candidates),
         run.asking,

@@ -119,11 +119,14 @@ def test_points_that_are_not_taught_stay_so(elenchus, mock_pool: Path, tmp_path:
         seeds = [s for s in ledger.all(Seed) if s.round > 0]
         scored = {s.item_id for s in ledger.all(Score, exam="untaught")}
         untaught = {i.id for i in ledger.all(ExamItem, exam="untaught")}
+        texts = {(i.point_id, i.prompt[-1].content) for i in ledger.all(ExamItem, exam="held-out")}
     assert not any(points[i] for i in asked["held-out"]) and fresh & set(asked["held-out"])
     assert all(points[i] for i in asked["untaught"]) and fresh & set(asked["untaught"])
     assert set(asked["untaught"]) - fresh, "those of the earlier run are asked again"
     assert seeds and not any(points[i] for s in seeds for i in (s.point_id, *s.partner_ids))
     assert untaught and scored == untaught
+    for seed in (s for s in seeds if s.point_id in fresh):
+        assert set(seed.asked) == {text for point_id, text in texts if point_id == seed.point_id}
 
 
 def test_an_update_goes_on_where_it_stopped(
