@@ -52,7 +52,7 @@ def choose(run: Services, round_: int) -> Dataset:
         contradicted=len(candidates) - len(consistent),
     )
     exam = run.embedder.encode([i.prompt[-1].content for i in items])
-    kept, nearest = _kept(run, taken, exam, refuted)
+    kept, nearest = _kept(run, taken, exam)
     return chosen.model_copy(
         update={
             "example_ids": (*kept, *chosen.example_ids),
@@ -202,21 +202,19 @@ def _fitted(
     )
 
 
-def _kept(
-    run: Services, taken: Update | None, exam: datasets.Vectors, refuted: set[str]
-) -> tuple[list[str], float]:
+def _kept(run: Services, taken: Update | None, exam: datasets.Vectors) -> tuple[list[str], float]:
     """Return the examples that an update took over, and the cosine of the nearest exam question.
 
-    Those too near one of its new exam questions are left out, and those that new ones contradict.
+    Those too near one of its new exam questions are left out.
     """
     if taken is None:
         return [], -1.0
     examples = {e.id: e for e in run.ledger.all(Example)}
-    ids = [i for i in taken.kept if i not in refuted]
-    vectors = run.embedder.encode([examples[i].prompt[-1].content for i in ids])
+    vectors = run.embedder.encode([examples[i].prompt[-1].content for i in taken.kept])
     nearest = (vectors @ exam.T).max(axis=1, initial=-1.0)
     most = run.config.dataset.near_exam
-    apart = {i: float(cosine) for i, cosine in zip(ids, nearest, strict=True) if cosine < most}
+    apart = {i: float(cosine) for i, cosine in zip(taken.kept, nearest, strict=True)
+             if cosine < most}  # fmt: skip
     return list(apart), max(apart.values(), default=-1.0)
 
 
