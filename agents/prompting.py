@@ -18,7 +18,6 @@ from elenchus.templates import Template
 from models.blocks import TAGS
 from models.calls import Prompt
 
-FOLDER = files.FOLDER
 # Our tags, and the usual marks between turns in chat templates: those of a server's model are
 # unknown. Those of a local model are known, and broken as well (`models/templates.py`).
 _MARK = re.compile(
@@ -79,11 +78,6 @@ class Subject:
         Settings are never documents: these belong into the user message, fenced.
         """
         return _prompt(self.templates, role, task, user, self.settings | more)
-
-
-def render(role: str, task: str, user: str, **settings: str) -> Prompt:
-    """Fill the program's own template; what a run sends is rendered by its subject."""
-    return _prompt(files.program(), role, task, user, settings)
 
 
 def fence(tag: str, text: str, **attributes: str) -> str:

@@ -26,12 +26,13 @@ from agents.indicators import IndicatorExpert, Listed, Lost, Merged
 from agents.judge import Agreement, Consistency, Grading, Guess, Judge, Judged, Support
 from agents.labeller import Labeller, Labelling
 from agents.messenger import Batch, Messenger
-from agents.prompting import FOLDER, Subject
+from agents.prompting import Subject
 from agents.rater import Rater, Rating
 from agents.student import Student
 from elenchus.ledger import Ledger
 from elenchus.questions import KINDS, AnswerForm
 from elenchus.records import Citation, Gold, Passage, Point, Question, Seed, digest
+from elenchus.templates import FOLDER
 from models.blocks import TAGS
 from models.calls import Caller, CallFailed
 
