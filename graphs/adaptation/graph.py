@@ -31,7 +31,7 @@ from graphs.nodes import TRANSIENT, Changes, training_stage
 from graphs.services import RunRef, Services, services
 from graphs.state import is_trained, trained_rounds
 
-PORTION = 60  # examinations before failures are first predicted
+PORTION = 40  # examinations before failures are first predicted
 
 
 async def evaluate(state: AdaptationState, runtime: Runtime[RunRef]) -> Changes:

@@ -1,9 +1,9 @@
 """Predicts whether a student fails a question, before the expert is asked: its answers cost most.
 
 A logistic regression on what is known without the expert: how far the student's samples agree with
-one another, how likely it holds them to be, and what it failed on the point, the topic and by the
-kind of question. It is fitted to the run's own graded answers, and checked on those that it was not
-fitted to.
+one another, how likely it holds them to be, and how often it failed on other points of the topic and by
+the kind of question. It is fitted to the run's own graded answers, and checked on those that it was
+not fitted to.
 """
 
 import math
@@ -23,10 +23,12 @@ from elenchus.questions import AnswerForm
 from elenchus.records import Answer, Examination, Point, Record, Seed, Turn, digest
 from graphs.adaptation.history import failed, is_sound, topic_of
 
-LEAST = 40  # graded questions before anything is predicted
+LEAST = 30  # graded questions before anything is predicted
 FOLDS = 5
 SURE = 1.5  # standard errors by which it must be better than the share of failures alone
 PENALTY = 1.0  # on the squared weights, beside the sum of the log losses
+RATES = 2  # columns, which are the last
+FLAT = 1e-6  # standard deviation below which a column is constant
 _WORD = re.compile(r"\w+")
 Floats = NDArray[np.float64]
 Tally = Mapping[str, tuple[int, int]]  # failed and asked, by point, topic or kind
@@ -36,6 +38,7 @@ class Predictor(Record):
     """A fitted prediction.
 
     Attributes:
+        weights: of the constant, and of what `_features` returns.
         tallies: failed and asked, by point ("o-…"), topic ("topic: …") and kind ("kind: …").
         brier, base: Brier scores on questions that it was not fitted to, and of always saying the
             share of failures; lower is better.
@@ -147,13 +150,16 @@ def _keys(seed: Seed, point: Point) -> tuple[str, str, str]:
 def _features(
     keys: Sequence[str], tallies: Tally, answers: Sequence[Answer], form: AnswerForm
 ) -> list[float]:
-    """Return what is known of a question: a constant, agreement, likelihood, rates of failing."""
+    """Return what is known of a question: a constant, agreement, likelihood, rates of failing.
+
+    What was asked about its own point does not count. Two questions on a point fail together, so it
+    would outweigh all else in what is fitted to, and tell nothing of a point that is new.
+    """
     likelihoods = [a.likelihood for a in answers if a.likelihood is not None]
     silent = sum(not a.text.strip() for a in answers) / (len(answers) or 1)
-    rates = []
-    for key in keys:
-        fails, asked = tallies.get(key, (0, 0))
-        rates.append(_logit((fails + 1) / (asked + 2)))
+    point, topic, kind = (tallies.get(key, (0, 0)) for key in keys)
+    others = topic[0] - point[0], topic[1] - point[1]
+    rates = [_logit((fails + 1) / (asked + 2)) for fails, asked in (others, kind)]
     return [1.0, *agreement(answers, form), fmean(likelihoods) if likelihoods else 0.0, silent,
             *rates]  # fmt: skip
 
@@ -172,18 +178,29 @@ def _without(tallies: Tally, keys: Sequence[str], fails: bool) -> dict[str, tupl
 
 
 def _fitted(rows: Floats, outcomes: Floats) -> Floats:
-    """Return the weights of least penalised log loss; the constant, which is first, is free."""
+    """Return the weights of least penalised log loss; the constant, which is first, is free.
+
+    What the answers say is brought to one scale first: likelihoods differ by hundredths, and a
+    weight that makes something of them would else cost too much. Rates stay as they are: without
+    its own outcome, a question's rate is a little further from it, which must not be enlarged.
+    """
     free = np.ones(rows.shape[1])
     free[0] = 0.0
+    means, scales = rows.mean(0) * free, rows.std(0)
+    scales[scales < FLAT] = 1.0  # says nothing, and gets no weight
+    scales[-RATES:] = 1.0
+    columns = (rows - means) / scales
 
     def loss(weights: Floats) -> tuple[float, Floats]:
-        scores = rows @ weights
+        scores = columns @ weights
         total = np.logaddexp(0, scores).sum() - outcomes @ scores
         penalty = PENALTY / 2 * (free * weights**2).sum()
-        slope = rows.T @ (_sigmoids(scores) - outcomes) + PENALTY * free * weights
+        slope = columns.T @ (_sigmoids(scores) - outcomes) + PENALTY * free * weights
         return float(total + penalty), slope
 
     found: Floats = minimize(loss, np.zeros(rows.shape[1]), jac=True, method="L-BFGS-B").x
+    found /= scales
+    found[0] -= found @ means
     return found
 
 
