@@ -1,9 +1,9 @@
 """Predicts whether a student fails a question, before the expert is asked: its answers cost most.
 
 A logistic regression on what is known without the expert: how far the student's samples agree with
-one another, how likely it holds them to be, and how often it failed on other points of the topic and by
-the kind of question. It is fitted to the run's own graded answers, and checked on those that it was
-not fitted to.
+one another, how likely it holds them to be, and how often it failed on other points of the topic,
+and by the kind of question. It is fitted to the run's own graded answers, and checked on those that
+it was not fitted to.
 """
 
 import math
