@@ -14,7 +14,8 @@ Code = Literal[
     "undecided", "decided", "unexplained", "false-citation", "one-sided", "unsupported",
     "disagreement", "gives-answer", "guessable", "other-language", "contradicts", "other-result",
     # Nothing is to be gained.
-    "known", "written-before", "near-exam", "copies-test", "source-copies-test", "unusable-row",
+    "known", "unsuited", "written-before", "near-exam", "copies-test", "source-copies-test",
+    "unusable-row",
     # A model's reply could not be used.
     "examiner-failed", "expert-failed", "grader-failed", "student-failed", "author-failed",
     "unparsable", "unusable", "false-quote", "refused",
@@ -36,6 +37,7 @@ SENTENCES: dict[Code, str] = {
     "contradicts": "its answer contradicts another one about the same point",
     "other-result": "it comes to another result than the gold answer",
     "known": "the student knows it",
+    "unsuited": "the student's answers are not as `examination.acceptance` wants them",
     "written-before": "it was written before",
     "near-exam": "it is too near an exam question",
     "copies-test": "it copies a test problem",

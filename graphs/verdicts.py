@@ -15,7 +15,7 @@ from elenchus.results import Basis, Estimate, ExamResult, RunVerdict, Spread, Wo
 FEW = 4  # about one point are never too many: two visits of two questions each
 # What was refused for these is not the worse for it.
 NO_FAULT: frozenset[Code] = frozenset(
-    {"known", "likely-known", "repeats", "written-before", "near-exam", "copies-test",
+    {"known", "unsuited", "likely-known", "repeats", "written-before", "near-exam", "copies-test",
      "source-copies-test", "unusable-row"}
 )  # fmt: skip
 CHANCE: dict[Word, str] = {

@@ -72,17 +72,20 @@ def left_out(dataset: Dataset) -> int:
 def nearness(
     examples: Sequence[Example],
     items: Sequence[ExamItem],
+    questions: Vectors,
+    asked: Vectors,
     encode: Callable[[Sequence[str]], Vectors],
 ) -> NDArray[np.float32]:
     """Return for each example the cosine to the nearest exam question, or -1 without an exam.
 
     About its own point, question and result are compared together, too: the same case asked for in
     other words is near in its result.
+
+    Args:
+        questions, asked: unit rows for the questions of examples and of the exam.
     """
     if not examples or not items:
         return np.full(len(examples), -1.0, dtype=np.float32)
-    questions = encode([e.prompt[-1].content for e in examples])
-    asked = encode([i.prompt[-1].content for i in items])
     near: NDArray[np.float32] = (questions @ asked.T).max(axis=1)
     whole = encode([f"{e.prompt[-1].content}\n{e.result}" for e in examples])
     known = encode([f"{i.prompt[-1].content}\n{i.gold.result}" for i in items])

@@ -21,6 +21,7 @@ from models.backend import weights
 from models.weights import weights_hash
 from training import dataset as datasets
 from training import lora, replay
+from training.dataset import Vectors
 
 LEAST = 8  # examples for a point of an update, which has few of them
 
@@ -41,18 +42,19 @@ def choose(run: Services, round_: int) -> Dataset:
     consistent = [e for e in candidates if e.id not in refuted]
     examples = _short_enough(run, consistent)
     items = [i for name in EXAMS for i in ledger.all(ExamItem, exam=name)]
+    questions = run.embedder.encode([e.prompt[-1].content for e in examples])
+    asked = run.embedder.encode([i.prompt[-1].content for i in items])
     chosen = datasets.curate(
         examples,
-        run.embedder.encode([e.prompt[-1].content for e in examples]),
-        _nearness(run, examples, items),
+        questions,
+        _nearness(run, examples, items, questions, asked),
         run.config.dataset,
         round_,
         most,
         too_long=len(consistent) - len(examples),
         contradicted=len(candidates) - len(consistent),
     )
-    exam = run.embedder.encode([i.prompt[-1].content for i in items])
-    kept, nearest = _kept(run, taken, exam)
+    kept, nearest = _kept(run, taken, asked)
     return chosen.model_copy(
         update={
             "example_ids": (*kept, *chosen.example_ids),
@@ -62,14 +64,19 @@ def choose(run: Services, round_: int) -> Dataset:
 
 
 def _nearness(
-    run: Services, examples: Sequence[Example], items: Sequence[ExamItem]
+    run: Services,
+    examples: Sequence[Example],
+    items: Sequence[ExamItem],
+    questions: Vectors,
+    asked: Vectors,
 ) -> NDArray[np.float32]:
     """Return how near each example is to the exam; 1 where it shares too many words with it.
 
     Questions of a preview were asked before there was an exam that they could have been refused
     for.
     """
-    near, most = datasets.nearness(examples, items, run.embedder.encode), run.config.checks.novelty
+    near = datasets.nearness(examples, items, questions, asked, run.embedder.encode)
+    most = run.config.checks.novelty
     for n, example in enumerate(examples):
         text, examined = example.prompt[-1].content, run.examined(example.point_id)
         if any(overlap(text, other) >= most for other in examined):

@@ -19,6 +19,7 @@ from langgraph.runtime import Runtime
 
 from agents.examiner import Shown
 from agents.expert import gold_of
+from elenchus.reasons import Code
 from elenchus.records import (
     SCORES,
     Answer,
@@ -108,7 +109,8 @@ async def decide(state: ExaminationState, runtime: Runtime[RunRef]) -> Changes:
     if last or flat >= settings.patience:
         gap = max(widest, turn.gap)
         detail = f"widest gap {gap:.2f} in {len(state['turns'])} turns"
-        return {"flat": flat, "rejection": rejection("known", detail, question=turn.question)}
+        code: Code = "known" if settings.acceptance == "fail" else "unsuited"
+        return {"flat": flat, "rejection": rejection(code, detail, question=turn.question)}
     return {"flat": flat, "taken": False}
 
 

@@ -9,6 +9,7 @@ from elenchus.outcomes import ExamItem
 from elenchus.records import Examination, Point, Question, Seed, Turn, Verdict
 
 Counts = defaultdict[tuple[str, str], float]
+UNUSED = ("known", "unsuited")  # a question and an answer that are sound, and teach too little
 SHOWN = 4  # questions of a topic that the examiner is shown, failed and passed ones each
 EXAMS = ("held-out", "untaught")
 
@@ -71,7 +72,7 @@ def failed(verdict: Verdict) -> bool:
 def is_sound(turn: Turn, examination: Examination) -> bool:
     """Tell whether the expert's answer of a turn held: no check refused it afterwards."""
     refused = examination.rejection
-    if refused is None or refused.code == "known":
+    if refused is None or refused.code in UNUSED:
         return True
     return refused.question_id != turn.question.id
 

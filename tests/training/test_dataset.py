@@ -156,7 +156,7 @@ TOPICS = ("fee", "boat", "limit", "14")
 def encode(texts: Sequence[str]) -> Vectors:
     """Return the share that each of a few words has in a text."""
     rows = np.array([[text.count(word) for word in TOPICS] + [0.1] for text in texts])
-    return unit(rows).astype(np.float32)
+    return unit(rows.reshape(-1, len(TOPICS) + 1)).astype(np.float32)
 
 
 def item(question: str, result: str, point: str | None) -> ExamItem:
@@ -170,9 +170,14 @@ def asking(question: str, result: str, point: str) -> Example:
     return example(0, point=point, result=result).model_copy(update={"prompt": prompt})
 
 
+def near_to(examples: list[Example], items: list[ExamItem]) -> np.ndarray:
+    asked = [encode([one.prompt[-1].content for one in some]) for some in (examples, items)]
+    return nearness(examples, items, *asked, encode)
+
+
 def test_the_nearest_question_of_any_point_counts() -> None:
     examples = [asking("fee boat", "4", "o-1"), asking("limit", "4", "o-1")]
-    near = nearness(examples, [item("boat", "5", "o-2"), item("fee boat", "6", "o-3")], encode)
+    near = near_to(examples, [item("boat", "5", "o-2"), item("fee boat", "6", "o-3")])
     assert near[0] == pytest.approx(1.0, abs=1e-3)
     assert near[1] < 0.1
 
@@ -181,12 +186,12 @@ def test_the_same_case_in_other_words_is_near_in_its_result() -> None:
     """About the same point alone: elsewhere the same figure is another one."""
     example_ = asking("fee", "14 14 14", "o-1")
     exam = [item("boat", "14 14 14", "o-1"), item("limit", "no", "o-1")]
-    near = nearness([example_], exam, encode)[0]
+    near = near_to([example_], exam)[0]
     assert near == pytest.approx(0.9, abs=0.02)
     elsewhere = [i.model_copy(update={"point_id": other}) for i in exam for other in ("o-2", None)]
-    assert nearness([example_], elsewhere, encode)[0] < 0.1
+    assert near_to([example_], elsewhere)[0] < 0.1
 
 
 def test_without_an_exam_nothing_is_near() -> None:
-    assert nearness([asking("fee", "4", "o-1")], [], encode).tolist() == [-1.0]
-    assert nearness([], [item("fee", "4", "o-1")], encode).shape == (0,)
+    assert near_to([asking("fee", "4", "o-1")], []).tolist() == [-1.0]
+    assert near_to([], [item("fee", "4", "o-1")]).shape == (0,)

@@ -32,7 +32,7 @@ FIRST, SECOND = "How long may a boat lie there?", "What does the fifteenth night
 CHECKS = ["grader: guess", "grader: support"]
 # Of every question, the student is always predicted to be right, or to fail.
 SURE, UNSURE = (
-    Predictor(round=2, weights=(constant, *(0.0,) * 7), tallies={}, graded=90, brier=0.1, base=0.2)
+    Predictor(round=2, weights=(constant, *(0.0,) * 6), tallies={}, graded=90, brier=0.1, base=0.2)
     for constant in (-3.0, 3.0)
 )
 
@@ -116,6 +116,12 @@ def test_nothing_is_confirmed_that_would_not_be_accepted(tmp_path: Path, ledger:
     assert code_of(one) == "known" and len(one.turn_ids) == 3
     assert not {*CHECKS, "grader: agree"}.intersection(made.tasks())
     assert all(len(turn.expert) == 1 for turn in turns_of(made, one))
+
+
+def test_what_no_band_takes_is_not_said_to_be_known(tmp_path: Path, ledger: Ledger) -> None:
+    made = bench(tmp_path, ledger, acceptance="band")
+    made.say("grader: grade", graded("incorrect", "incorrect"))
+    assert code_of(examine(made, fresh=True)) == "unsuited"
 
 
 def test_a_points_first_question_is_not_revised(tmp_path: Path, ledger: Ledger) -> None:

@@ -82,9 +82,10 @@ def test_what_a_later_question_was_refused_for_leaves_the_first_sound(ledger: Le
     assert fresh_failures(ledger, 1) == (0, 1)
 
 
-def test_what_the_student_knows_is_no_refusal(ledger: Ledger) -> None:
+@pytest.mark.parametrize("code", ["known", "unsuited"])
+def test_what_teaches_too_little_is_no_refusal(ledger: Ledger, code: Code) -> None:
     turn = turn_of("Known?", PASSED)
-    write_examination(ledger, seed_of(1), turn, refused=refusal("known", turn))
+    write_examination(ledger, seed_of(1), turn, refused=refusal(code, turn))
     assert history(ledger, 2, 0.3).known["mooring fees"] == ["Known?"]
     assert fresh_failures(ledger, 1) == (0, 1)
 

@@ -334,4 +334,5 @@ def test_a_question_in_the_words_of_an_exam_question_is_too_near() -> None:
     )
     texts = [asked.replace("why", "where"), "How long may a lesson be?", asked]
     examples = [example(t, p) for t, p in zip(texts, ("o-1", "o-1", "o-2"), strict=True)]
-    assert list(curation._nearness(run, examples, [item])) == [1.0, 0.0, 0.0]
+    flat = np.zeros((3, 2), np.float32)
+    assert list(curation._nearness(run, examples, [item], flat, flat[:1])) == [1.0, 0.0, 0.0]
