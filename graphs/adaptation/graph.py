@@ -186,7 +186,8 @@ def _predictor(run: Services, round_: int) -> Predictor | None:
     settings = run.config.examination
     if not (settings.predict and settings.sighted):
         return None
-    predictor = fit(run.ledger, round_, run.subject.form)
+    form, memory = run.subject.form, run.config.adaptation.memory
+    predictor = fit(run.ledger, round_, form, settings.audit, settings.ask_above, memory)
     if predictor is not None:
         run.ledger.write(predictor)
         run.progress.say(

@@ -59,29 +59,42 @@ class Predictor(Record):
         return _sigmoid(float(np.dot(self.weights, row)))
 
 
-def fit(ledger: Ledger, round_: int, form: AnswerForm) -> Predictor | None:
-    """Fit a prediction to the first questions of a round and of the one before it.
+def fit(
+    ledger: Ledger, round_: int, form: AnswerForm, audit: float, ask_above: float, memory: float
+) -> Predictor | None:
+    """Fit a prediction to the first questions of a round and of those before it.
 
-    Earlier rounds tell of another student: it has learnt since. None where it would be no better
-    than the share of failures; better by chance is no better.
+    The student has learnt since rounds before the last: each counts `memory` times as much as the
+    one after. Where an earlier prediction spared the expert but for a share `audit`,
+    what was asked stands for what was not; else mostly failures would be learnt from. None where
+    the prediction would be no better than the share of failures; better by chance is no better.
     """
     points = {point.id: point for point in ledger.all(Point)}
     seeds = {seed.id: seed for seed in ledger.all(Seed)}
     known = []
-    recent = [e for n in (round_ - 1, round_) for e in ledger.all(Examination, round=n)]
-    for examination in recent:
-        if examination.turn_ids and seeds[examination.seed_id].point_id in points:
-            turn = ledger.get(Turn, examination.turn_ids[0])
-            if turn.verdict is not None and is_sound(turn, examination):
-                seed = seeds[examination.seed_id]
-                keys = _keys(seed, points[seed.point_id])
-                known.append(_Known(keys, turn.student, failed(turn.verdict)))
-    outcomes = np.array([float(one.fails) for one in known])
+    for examination in ledger.all(Examination):
+        seed = seeds[examination.seed_id]
+        if examination.round > round_ or not examination.turn_ids or seed.point_id not in points:
+            continue
+        turn, point = ledger.get(Turn, examination.turn_ids[0]), points[seed.point_id]
+        if turn.verdict is None or not is_sound(turn, examination):
+            continue
+        weight = memory ** max(round_ - 1 - examination.round, 0)
+        if seed.predictor_id:
+            earlier = ledger.get(Predictor, seed.predictor_id)
+            if earlier.probability(seed, point, turn.student, form) < ask_above:
+                weight /= audit
+        known.append(_Known(_keys(seed, point), turn.student, failed(turn.verdict), weight))
+    outcomes, counts = _outcomes(known)
     if len(known) < LEAST or not 0 < outcomes.mean() < 1:
         return None
-    predicted = _foreseen(known, form)
-    worth = (outcomes.mean() - outcomes) ** 2 - (predicted - outcomes) ** 2
-    if worth.mean() <= SURE * worth.std() / math.sqrt(len(worth)):
+    share = np.average(outcomes, weights=counts)
+    off = (_foreseen(known, form) - outcomes) ** 2
+    worth = (share - outcomes) ** 2 - off
+    gain = np.average(worth, weights=counts)
+    # The standard error of a weighted mean.
+    error = math.sqrt(((counts * (worth - gain)) ** 2).sum()) / counts.sum()
+    if gain <= SURE * error:
         return None
     tallies, weights = _learnt(known, form)
     return Predictor(
@@ -89,17 +102,21 @@ def fit(ledger: Ledger, round_: int, form: AnswerForm) -> Predictor | None:
         weights=tuple(round(float(w), 6) for w in weights),
         tallies=tallies,
         graded=len(known),
-        brier=round(float(((predicted - outcomes) ** 2).mean()), 4),
-        base=round(float(outcomes.mean() * (1 - outcomes.mean())), 4),
+        brier=round(float(np.average(off, weights=counts)), 4),
+        base=round(float(share * (1 - share)), 4),
     )
 
 
 class _Known(NamedTuple):
-    """A graded question: the keys of its tallies, the student's answers, and how it ended."""
+    """A graded question: the keys of its tallies, the student's answers, and how it ended.
+
+    `weight` says for how many questions it stands.
+    """
 
     keys: Sequence[str]
     answers: Sequence[Answer]
     fails: bool
+    weight: float
 
 
 def _learnt(known: Sequence[_Known], form: AnswerForm) -> tuple[dict[str, tuple[int, int]], Floats]:
@@ -112,7 +129,13 @@ def _learnt(known: Sequence[_Known], form: AnswerForm) -> tuple[dict[str, tuple[
         _features(one.keys, _without(tallies, one.keys, one.fails), one.answers, form)
         for one in known
     ]
-    return tallies, _fitted(np.array(rows), np.array([float(one.fails) for one in known]))
+    return tallies, _fitted(np.array(rows), *_outcomes(known))
+
+
+def _outcomes(known: Sequence[_Known]) -> tuple[Floats, Floats]:
+    """Return how questions ended, 1 for a failure, and their weights."""
+    fails, weights = np.array([float(k.fails) for k in known]), np.array([k.weight for k in known])
+    return fails, weights
 
 
 def _foreseen(known: Sequence[_Known], form: AnswerForm) -> Floats:
@@ -177,7 +200,7 @@ def _without(tallies: Tally, keys: Sequence[str], fails: bool) -> dict[str, tupl
     return {key: (tallies[key][0] - fails, tallies[key][1] - 1) for key in keys}
 
 
-def _fitted(rows: Floats, outcomes: Floats) -> Floats:
+def _fitted(rows: Floats, outcomes: Floats, counts: Floats) -> Floats:
     """Return the weights of least penalised log loss; the constant, which is first, is free.
 
     What the answers say is brought to one scale first: likelihoods differ by hundredths, and a
@@ -186,16 +209,18 @@ def _fitted(rows: Floats, outcomes: Floats) -> Floats:
     """
     free = np.ones(rows.shape[1])
     free[0] = 0.0
-    means, scales = rows.mean(0) * free, rows.std(0)
+    means = np.average(rows, axis=0, weights=counts)
+    scales = np.sqrt(np.average((rows - means) ** 2, axis=0, weights=counts))
+    means[0] = 0.0
     scales[scales < FLAT] = 1.0  # says nothing, and gets no weight
     scales[-RATES:] = 1.0
     columns = (rows - means) / scales
 
     def loss(weights: Floats) -> tuple[float, Floats]:
         scores = columns @ weights
-        total = np.logaddexp(0, scores).sum() - outcomes @ scores
+        total = counts @ (np.logaddexp(0, scores) - outcomes * scores)
         penalty = PENALTY / 2 * (free * weights**2).sum()
-        slope = columns.T @ (_sigmoids(scores) - outcomes) + PENALTY * free * weights
+        slope = columns.T @ (counts * (_sigmoids(scores) - outcomes)) + PENALTY * free * weights
         return float(total + penalty), slope
 
     found: Floats = minimize(loss, np.zeros(rows.shape[1]), jac=True, method="L-BFGS-B").x

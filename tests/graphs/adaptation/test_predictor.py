@@ -57,7 +57,7 @@ def outcomes(count: int, share: float, seed: int = 0) -> list[bool]:
 
 def test_where_agreement_tells_of_failure_it_is_learnt(ledger: Ledger) -> None:
     fill(ledger, outcomes(60, 0.4))
-    fitted = fit(ledger, 1, FORM)
+    fitted = fit(ledger, 1, FORM, 0.1, 0.3, 0.5)
     assert fitted is not None and fitted.graded == 60 and fitted.round == 1
     assert fitted.brier < fitted.base / 2
     ask = [
@@ -70,7 +70,7 @@ def test_where_agreement_tells_of_failure_it_is_learnt(ledger: Ledger) -> None:
 def test_what_a_topic_failed_counts_where_answers_tell_nothing(ledger: Ledger) -> None:
     hard = [n % len(POINTS) < 6 for n in range(10 * len(POINTS))]
     fill(ledger, hard, tells=False)
-    fitted = fit(ledger, 1, FORM)
+    fitted = fit(ledger, 1, FORM, 0.1, 0.3, 0.5)
     assert fitted is not None
     answers = [make_answer(text) for text in results("a", "a", "a")]
     one, other = (fitted.probability(seed_of(n), POINTS[n], answers, FORM) for n in (0, 11))
@@ -82,13 +82,13 @@ def test_what_a_topic_failed_counts_where_answers_tell_nothing(ledger: Ledger) -
 
 def test_of_too_few_questions_nothing_is_learnt(ledger: Ledger) -> None:
     fill(ledger, outcomes(LEAST - 1, 0.4))
-    assert fit(ledger, 1, FORM) is None
+    assert fit(ledger, 1, FORM, 0.1, 0.3, 0.5) is None
 
 
 @pytest.mark.parametrize("share", [0.0, 1.0])
 def test_of_one_outcome_nothing_is_learnt(ledger: Ledger, share: float) -> None:
     fill(ledger, outcomes(LEAST, share))
-    assert fit(ledger, 1, FORM) is None
+    assert fit(ledger, 1, FORM, 0.1, 0.3, 0.5) is None
 
 
 def test_chance_is_seldom_taken_for_knowledge(tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -97,7 +97,7 @@ def test_chance_is_seldom_taken_for_knowledge(tmp_path_factory: pytest.TempPathF
     for seed in range(40):
         ledger = Ledger(tmp_path_factory.mktemp("chance") / "ledger.sqlite")
         fill(ledger, outcomes(2 * LEAST, 0.5, seed), tells=False)
-        taken += fit(ledger, 1, FORM) is not None
+        taken += fit(ledger, 1, FORM, 0.1, 0.3, 0.5) is not None
         ledger.close()
     assert taken <= 2
 
@@ -111,7 +111,7 @@ def test_questions_alike_in_all_tell_nothing(tmp_path_factory: pytest.TempPathFa
         for n, fails in enumerate(outcomes(2 * LEAST, 0.4, seed)):
             turn = make_turn(make_question(f"Question {n}?"), FAILED if fails else PASSED)
             write_examination(ledger, seed_of(3 * n, point=0), turn)
-        taken += fit(ledger, 1, FORM) is not None
+        taken += fit(ledger, 1, FORM, 0.1, 0.3, 0.5) is not None
         ledger.close()
     assert taken <= 1
 
@@ -127,7 +127,7 @@ def test_a_point_asked_about_once_tells_nothing_of_itself(ledger: Ledger) -> Non
         turn = make_turn(make_question(f"Question {n}?"), FAILED if fails else PASSED, said)
         seed = seed_of(n).model_copy(update={"point_id": point.id})
         write_examination(ledger, Seed.model_validate(seed.model_dump()), turn)
-    fitted = fit(ledger, 1, FORM)
+    fitted = fit(ledger, 1, FORM, 0.1, 0.3, 0.5)
     assert fitted is not None
     unlike, alike = (
         fitted.probability(seed_of(0), new, [make_answer(text) for text in said], FORM)
@@ -136,7 +136,7 @@ def test_a_point_asked_about_once_tells_nothing_of_itself(ledger: Ledger) -> Non
     assert unlike > 0.55 and alike < 0.25
 
 
-def test_only_sound_questions_of_this_round_and_the_last_count(ledger: Ledger) -> None:
+def test_only_sound_questions_count(ledger: Ledger) -> None:
     fill(ledger, outcomes(LEAST, 0.4, 1), tells=False, round_=1)
     fill(ledger, outcomes(LEAST, 0.4), round_=3)
     turn = make_turn(make_question("Refused?"), FAILED, results("a", "b", "c"))
@@ -144,13 +144,34 @@ def test_only_sound_questions_of_this_round_and_the_last_count(ledger: Ledger) -
     write_examination(ledger, seed_of(500, 3), turn, refused=refused)
     unasked = Rejection(code="likely-known", raw="r", question_id="q-1")
     write_examination(ledger, seed_of(501, 3), refused=unasked)
-    fitted = fit(ledger, 3, FORM)
-    assert fitted is not None and fitted.graded == LEAST
+    fitted = fit(ledger, 3, FORM, 0.1, 0.3, 0.5)
+    assert fitted is not None and fitted.graded == 2 * LEAST
+    of_one = fit(ledger, 3, FORM, 0.1, 0.3, 1e-9)  # as good as the last round alone
+    assert of_one is not None and of_one.brier < fitted.brier
+
+
+def test_what_was_asked_by_chance_stands_for_what_was_not(ledger: Ledger) -> None:
+    """Else a prediction that spares the expert would teach the next one that all is failed."""
+    ledger.write(*POINTS)
+    earlier = Predictor(round=1, weights=(5.0, -10.0, *(0.0,) * 5), tallies={}, graded=60,
+                        brier=0.1, base=0.25)  # fmt: skip
+    ledger.write(earlier)
+    for n in range(40):
+        fails = n < 36
+        said = results("a", "b", "c") if fails else results("a", "a", "a")
+        turn = make_turn(make_question(f"Question {n}?"), FAILED if fails else PASSED, said)
+        seed = seed_of(n).model_copy(update={"predictor_id": earlier.id})
+        write_examination(ledger, Seed.model_validate(seed.model_dump()), turn)
+    fitted = fit(ledger, 2, FORM, 0.1, 0.3, 0.5)
+    share = 36 / (36 + 4 / 0.1)
+    assert fitted is not None and fitted.base == pytest.approx(share * (1 - share), abs=1e-3)
+    known = [make_answer(text) for text in results("a", "a", "a")]
+    assert fitted.probability(seed_of(0), POINTS[0], known, FORM) < 0.15
 
 
 def test_the_round_before_counts(ledger: Ledger) -> None:
     fill(ledger, outcomes(60, 0.4), round_=2)
-    fitted = fit(ledger, 3, FORM)
+    fitted = fit(ledger, 3, FORM, 0.1, 0.3, 0.5)
     assert fitted is not None and fitted.graded == 60
 
 
@@ -161,7 +182,7 @@ def test_the_same_ledger_gives_the_same_prediction(ledger: Ledger) -> None:
     rows = ledger._query("SELECT id, kind, body FROM records ORDER BY body")
     with again._lock:
         again._db.executemany("INSERT INTO records VALUES (?, ?, ?)", rows)
-    one, other = (fit(led, 1, FORM) for led in (ledger, again))
+    one, other = (fit(led, 1, FORM, 0.1, 0.3, 0.5) for led in (ledger, again))
     again.close()
     assert one is not None and other is not None and one.id == other.id
 
