@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 
 from elenchus.ledger import Ledger
+from elenchus.outcomes import Update
 from elenchus.questions import AnswerForm
 from elenchus.records import Answer, Examination, Point, Record, Seed, Turn, digest
 from graphs.adaptation.history import failed, is_sound, topic_of
@@ -72,9 +73,15 @@ def fit(
     points = {point.id: point for point in ledger.all(Point)}
     seeds = {seed.id: seed for seed in ledger.all(Seed)}
     known = []
+    # An update takes over what was accepted alone, which the student failed.
+    begun = max((taken.round for taken in ledger.all(Update)), default=0)
     for examination in ledger.all(Examination):
         seed = seeds[examination.seed_id]
-        if examination.round > round_ or not examination.turn_ids or seed.point_id not in points:
+        if (
+            not begun < examination.round <= round_
+            or not examination.turn_ids
+            or seed.point_id not in points
+        ):
             continue
         turn, point = ledger.get(Turn, examination.turn_ids[0]), points[seed.point_id]
         if turn.verdict is None or not is_sound(turn, examination):
@@ -84,7 +91,8 @@ def fit(
             earlier = ledger.get(Predictor, seed.predictor_id)
             if earlier.probability(seed, point, turn.student, form) < ask_above:
                 weight /= audit
-        known.append(_Known(_keys(seed, point), turn.student, failed(turn.verdict), weight))
+        if weight:  # none where `memory` is 0 and the round is an old one
+            known.append(_Known(_keys(seed, point), turn.student, failed(turn.verdict), weight))
     outcomes, counts = _outcomes(known)
     if len(known) < LEAST or not 0 < outcomes.mean() < 1:
         return None

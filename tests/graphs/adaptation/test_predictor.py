@@ -169,6 +169,11 @@ def test_what_was_asked_by_chance_stands_for_what_was_not(ledger: Ledger) -> Non
     assert fitted.probability(seed_of(0), POINTS[0], known, FORM) < 0.15
 
 
+def test_without_memory_old_rounds_count_for_nothing(ledger: Ledger) -> None:
+    fill(ledger, outcomes(60, 0.4))
+    assert fit(ledger, 5, FORM, 0.1, 0.3, 0.0) is None
+
+
 def test_the_round_before_counts(ledger: Ledger) -> None:
     fill(ledger, outcomes(60, 0.4), round_=2)
     fitted = fit(ledger, 3, FORM, 0.1, 0.3, 0.5)
