@@ -235,7 +235,8 @@ def _likely_known(
         return None
     predictor = run.ledger.get(Predictor, seed.predictor_id)
     point = run.ledger.get(Point, seed.point_id)
-    fails = predictor.probability(seed, point, answers, run.subject.form)
+    revised = question.parent_id is not None
+    fails = predictor.probability(seed, point, answers, run.subject.form, revised)
     if fails >= settings.ask_above:
         return None
     return rejection("likely-known", f"probability of failing {fails:.2f}", question=question)

@@ -1,9 +1,9 @@
 """Predicts whether a student fails a question, before the expert is asked: its answers cost most.
 
 A logistic regression on what is known without the expert: how far the student's samples agree with
-one another, how likely it holds them to be, and how often it failed on other points of the topic,
-and by the kind of question. It is fitted to the run's own graded answers, and checked on those that
-it was not fitted to.
+one another, how likely it holds them to be, whether the question was revised, and how often it
+failed first questions on other points of the topic, and of the kind. It is fitted to the run's own
+graded answers, and checked on those that it was not fitted to.
 """
 
 import math
@@ -53,46 +53,36 @@ class Predictor(Record):
     brier: float
     base: float
 
-    def probability(self, seed: Seed, point: Point, answers: Sequence[Answer], form: AnswerForm
-    ) -> float:  # fmt: skip
+    def probability(
+        self,
+        seed: Seed,
+        point: Point,
+        answers: Sequence[Answer],
+        form: AnswerForm,
+        revised: bool = False,
+    ) -> float:
         """Return the probability that the student fails the question that it answered so."""
-        row = _features(_keys(seed, point), self.tallies, answers, form)
+        row = _features(_keys(seed, point), self.tallies, answers, form, revised)
         return _sigmoid(float(np.dot(self.weights, row)))
 
 
 def fit(
     ledger: Ledger, round_: int, form: AnswerForm, audit: float, ask_above: float, memory: float
 ) -> Predictor | None:
-    """Fit a prediction to the first questions of a round and of those before it.
+    """Fit a prediction to the questions of a round and of those before it, revised ones too.
 
     The student has learnt since rounds before the last: each counts `memory` times as much as the
     one after. Where an earlier prediction spared the expert but for a share `audit`,
     what was asked stands for what was not; else mostly failures would be learnt from. None where
     the prediction would be no better than the share of failures; better by chance is no better.
     """
-    points = {point.id: point for point in ledger.all(Point)}
-    seeds = {seed.id: seed for seed in ledger.all(Seed)}
-    known = []
     # An update takes over what was accepted alone, which the student failed.
     begun = max((taken.round for taken in ledger.all(Update)), default=0)
+    known = []
     for examination in ledger.all(Examination):
-        seed = seeds[examination.seed_id]
-        if (
-            not begun < examination.round <= round_
-            or not examination.turn_ids
-            or seed.point_id not in points
-        ):
-            continue
-        turn, point = ledger.get(Turn, examination.turn_ids[0]), points[seed.point_id]
-        if turn.verdict is None or not is_sound(turn, examination):
-            continue
         weight = memory ** max(round_ - 1 - examination.round, 0)
-        if seed.predictor_id:
-            earlier = ledger.get(Predictor, seed.predictor_id)
-            if earlier.probability(seed, point, turn.student, form) < ask_above:
-                weight /= audit
-        if weight:  # none where `memory` is 0 and the round is an old one
-            known.append(_Known(_keys(seed, point), turn.student, failed(turn.verdict), weight))
+        if weight and begun < examination.round <= round_:
+            known += _graded(ledger, examination, form, weight, audit, ask_above)
     outcomes, counts = _outcomes(known)
     if len(known) < LEAST or not 0 < outcomes.mean() < 1:
         return None
@@ -123,20 +113,46 @@ class _Known(NamedTuple):
 
     keys: Sequence[str]
     answers: Sequence[Answer]
+    revised: bool
     fails: bool
     weight: float
+
+
+def _graded(
+    ledger: Ledger,
+    examination: Examination,
+    form: AnswerForm,
+    weight: float,
+    audit: float,
+    ask_above: float,
+) -> list[_Known]:
+    """Return the questions of an examination that were graded, and whose expert answer held."""
+    seed = ledger.get(Seed, examination.seed_id)
+    earlier = ledger.get(Predictor, seed.predictor_id) if seed.predictor_id else None
+    known = []
+    for number, turn_id in enumerate(examination.turn_ids):
+        turn, revised = ledger.get(Turn, turn_id), number > 0
+        if turn.verdict is None or not is_sound(turn, examination):
+            continue
+        point, stands = ledger.get(Point, seed.point_id), weight
+        if earlier and earlier.probability(seed, point, turn.student, form, revised) < ask_above:
+            stands /= audit
+        keys = _keys(seed, point)
+        known.append(_Known(keys, turn.student, revised, failed(turn.verdict), stands))
+    return known
 
 
 def _learnt(known: Sequence[_Known], form: AnswerForm) -> tuple[dict[str, tuple[int, int]], Floats]:
     """Return the tallies of graded questions, and the weights that are fitted to them.
 
-    A question's own outcome is taken out of the tallies that it is predicted from.
+    The tallies are of first questions: one is revised only where the student was right. A
+    question's own outcome is taken out of the tallies that it is predicted from.
     """
-    tallies = _tallies((one.keys, one.fails) for one in known)
-    rows = [
-        _features(one.keys, _without(tallies, one.keys, one.fails), one.answers, form)
-        for one in known
-    ]
+    tallies = _tallies((one.keys, one.fails) for one in known if not one.revised)
+    rows = []
+    for one in known:
+        others = tallies if one.revised else _without(tallies, one.keys, one.fails)
+        rows.append(_features(one.keys, others, one.answers, form, one.revised))
     return tallies, _fitted(np.array(rows), *_outcomes(known))
 
 
@@ -153,7 +169,8 @@ def _foreseen(known: Sequence[_Known], form: AnswerForm) -> Floats:
         inside = [one for n, one in enumerate(known) if n % FOLDS != fold]
         tallies, weights = _learnt(inside, form)
         for n in range(fold, len(known), FOLDS):
-            row = _features(known[n].keys, tallies, known[n].answers, form)
+            one = known[n]
+            row = _features(one.keys, tallies, one.answers, form, one.revised)
             predicted[n] = _sigmoid(float(np.dot(weights, row)))
     return predicted
 
@@ -179,9 +196,13 @@ def _keys(seed: Seed, point: Point) -> tuple[str, str, str]:
 
 
 def _features(
-    keys: Sequence[str], tallies: Tally, answers: Sequence[Answer], form: AnswerForm
+    keys: Sequence[str],
+    tallies: Tally,
+    answers: Sequence[Answer],
+    form: AnswerForm,
+    revised: bool,
 ) -> list[float]:
-    """Return what is known of a question: a constant, agreement, likelihood, rates of failing.
+    """Return what is known of a question: a constant, how it was answered, rates of failing.
 
     What was asked about its own point does not count. Two questions on a point fail together, so it
     would outweigh all else in what is fitted to, and tell nothing of a point that is new.
@@ -192,7 +213,7 @@ def _features(
     others = topic[0] - point[0], topic[1] - point[1]
     rates = [_logit((fails + 1) / (asked + 2)) for fails, asked in (others, kind)]
     return [1.0, *agreement(answers, form), fmean(likelihoods) if likelihoods else 0.0, silent,
-            *rates]  # fmt: skip
+            float(revised), *rates]  # fmt: skip
 
 
 def _tallies(outcomes: Iterable[tuple[Sequence[str], bool]]) -> dict[str, tuple[int, int]]:

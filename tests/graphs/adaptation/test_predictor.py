@@ -153,7 +153,7 @@ def test_only_sound_questions_count(ledger: Ledger) -> None:
 def test_what_was_asked_by_chance_stands_for_what_was_not(ledger: Ledger) -> None:
     """Else a prediction that spares the expert would teach the next one that all is failed."""
     ledger.write(*POINTS)
-    earlier = Predictor(round=1, weights=(5.0, -10.0, *(0.0,) * 5), tallies={}, graded=60,
+    earlier = Predictor(round=1, weights=(5.0, -10.0, *(0.0,) * 6), tallies={}, graded=60,
                         brier=0.1, base=0.25)  # fmt: skip
     ledger.write(earlier)
     for n in range(40):
@@ -167,6 +167,26 @@ def test_what_was_asked_by_chance_stands_for_what_was_not(ledger: Ledger) -> Non
     assert fitted is not None and fitted.base == pytest.approx(share * (1 - share), abs=1e-3)
     known = [make_answer(text) for text in results("a", "a", "a")]
     assert fitted.probability(seed_of(0), POINTS[0], known, FORM) < 0.15
+
+
+def test_revising_what_is_known_is_learnt_to_be_in_vain(ledger: Ledger) -> None:
+    """What a student is right about it is mostly right about when it is asked once more."""
+    ledger.write(*POINTS)
+    for n, fails in enumerate(outcomes(60, 0.5)):
+        said = results("a", "b", "c") if fails else results("a", "a", "b")
+        first = make_turn(make_question(f"Question {n}?"), FAILED if fails else PASSED, said)
+        again = make_turn(make_question(f"Revised {n}?"), PASSED, results("a", "b", "c"))
+        turns = [first] if fails else [first, again]
+        write_examination(ledger, seed_of(n), *turns)
+    fitted = fit(ledger, 1, FORM, 0.1, 0.3, 0.5)
+    assert fitted is not None and fitted.graded > 60
+    assert sum(asked for key, (_, asked) in fitted.tallies.items() if key[:4] == "kind") == 60
+    unlike = [make_answer(text) for text in results("a", "b", "c")]
+    fails, fails_again = (
+        fitted.probability(seed_of(0), POINTS[0], unlike, FORM, revised)
+        for revised in (False, True)
+    )
+    assert fails > 0.7 > 0.3 > fails_again
 
 
 def test_without_memory_old_rounds_count_for_nothing(ledger: Ledger) -> None:
@@ -193,7 +213,7 @@ def test_the_same_ledger_gives_the_same_prediction(ledger: Ledger) -> None:
 
 
 @given(
-    st.lists(st.floats(-30, 30), min_size=7, max_size=7),
+    st.lists(st.floats(-30, 30), min_size=8, max_size=8),
     st.lists(st.tuples(TEXTS, st.none() | st.floats(-20, 0)), max_size=4),
     st.integers(0, 30),
     st.integers(0, 30),
