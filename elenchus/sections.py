@@ -18,8 +18,13 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+# Models that are named without a provider, since the program fetches them.
+FETCHED = {"smollm2": "hf:smollm2"}
+
+
 def provider_and_model(name: str) -> str:
     """Return a name that has a provider and a model; ValueError for another one."""
+    name = FETCHED.get(name, name)
     provider, _, model = name.partition(":")
     if not provider or not model:
         raise ValueError(f"{name!r} is not provider:model; write, for instance, openai:gpt-5.4")

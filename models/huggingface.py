@@ -4,6 +4,7 @@ from pathlib import Path
 
 from elenchus.errors import UserError
 from elenchus.sections import ModelConfig
+from models import students
 from models.backend import Backend, Model, checked_options
 from models.weights import is_adapter
 
@@ -21,9 +22,8 @@ class HuggingFace(Backend):
         """See `Backend.chat`."""
         from models.local import LocalChatModel
 
-        name = config.model.partition(":")[2]
         adapter = trained if trained is not None and is_adapter(trained) else None
-        model = str(trained) if trained is not None and adapter is None else name
+        model = str(trained) if trained is not None and adapter is None else str(_folder(config))
         options = {"max_new_tokens": MAX_NEW_TOKENS} | checked_options(config, OPTIONS)
         temperature = config.temperature or 0.0
         try:
@@ -34,14 +34,8 @@ class HuggingFace(Backend):
         return Model(local, identity, seeded=False)
 
     def weights(self, config: ModelConfig) -> Path:
-        """See `Backend.weights`; only a folder with safetensors has some."""
-        folder = Path(config.model.partition(":")[2])
-        if not (folder / "config.json").is_file() or not list(folder.glob("*.safetensors")):
-            raise UserError(
-                f"student.model: {folder} is no folder of a model with safetensors; download it "
-                "into one"
-            )
-        return folder
+        """See `Backend.weights`; those of the hub are fetched."""
+        return _folder(config)
 
     def placed(self, model: str) -> str:
         """See `Backend.placed`."""
@@ -57,3 +51,15 @@ class HuggingFace(Backend):
     def max_new_tokens(self, config: ModelConfig) -> int | None:
         """See `Backend.max_new_tokens`."""
         return int(config.options.get("max_new_tokens", MAX_NEW_TOKENS))
+
+
+def _folder(config: ModelConfig) -> Path:
+    """Return the folder of a model: one of the user's, one fetched by name, or one of the hub."""
+    name = config.model.partition(":")[2]
+    if Path(name).is_dir():
+        if not list(Path(name).glob("*.safetensors")):
+            raise UserError(
+                f"{config.model}: the folder has no safetensors, which alone are loaded"
+            )
+        return Path(name)
+    return students.folder_of(name) if name in students.STUDENTS else students.of_hub(name)

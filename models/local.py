@@ -1,7 +1,6 @@
 """Runs chat models of transformers on this machine, in batches.
 
-A model id is looked up in the local cache of the hub first. Weights are safetensors only, and no
-code that comes with a model is run.
+Weights are safetensors only, and no code that comes with a model is run.
 """
 
 import functools
@@ -20,7 +19,7 @@ from pydantic import Field
 from elenchus.errors import UserError
 from models.batching import Batcher
 from models.messages import PromptTooLong, as_chat, as_result
-from models.pretrained import load_causal, load_tokenizer
+from models.pretrained import load_causal, load_tokenizer, usual_device, usual_dtype
 from models.templates import rendered
 from models.weights import weights_hash
 
@@ -43,7 +42,7 @@ class LocalChatModel(BaseChatModel):
     """A chat model of transformers; loaded once a process, however many roles use it.
 
     Attributes:
-        model: folder or hub id.
+        model: its folder.
         adapter: folder of a LoRA trained on it.
         device: where it runs; "" for a GPU where there is one.
         thinking: whether it thinks first, where its chat template can choose.
@@ -208,21 +207,19 @@ def _result(
 @functools.lru_cache(maxsize=3)  # an expert's, the untouched student, and the newest trained one
 def _loaded(name: str, adapter: Path | None, device: str) -> Loaded:
     try:
-        import torch
-
-        tokenizer, model = load_tokenizer(name), load_causal(name, dtype="auto")
+        device = device or usual_device()
+        tokenizer, model = load_tokenizer(name), load_causal(name, usual_dtype(device))
     except ModuleNotFoundError as error:
         raise UserError(f"hf:{name} needs {error.name}: pip install -e '.[train]'") from error
     if tokenizer.chat_template is None:
         raise UserError(f"hf:{name} has no chat template: take a model that was tuned to chat")
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
-    usual_device = "cuda" if torch.cuda.is_available() else "cpu"
     weights = weights_hash(Path(name))
     if adapter is not None:
         weights += weights_hash(adapter)
         model = _merged(model, adapter)
-    return Loaded(model.to(device or usual_device).eval(), tokenizer, weights)
+    return Loaded(model.to(device).eval(), tokenizer, weights)
 
 
 def forget() -> None:

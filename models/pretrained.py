@@ -15,6 +15,9 @@ def load(kind: Any, name: str | Path, **settings: Any) -> Any:
     Raises:
         UserError: there is nothing that can be loaded, or it needs code of its own.
     """
+    from transformers.utils.logging import disable_progress_bar
+
+    disable_progress_bar()  # bars of its own would tear those of a run
     try:
         return kind.from_pretrained(name, trust_remote_code=False, **settings)
     except (OSError, ValueError) as error:
@@ -23,6 +26,24 @@ def load(kind: Any, name: str | Path, **settings: Any) -> Any:
             "give a folder with safetensors, or the id of a model that the hub has; one that needs "
             "code of its own cannot be used"
         ) from error
+
+
+def usual_device() -> str:
+    """Return where models run: on a GPU, where there is one."""
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def usual_dtype(device: str) -> str:
+    """Return the precision of weights: half of it on GPUs that compute so, single elsewhere.
+
+    Those of the hub are in half precision mostly, and a CPU may take fifty times as long over it.
+    """
+    import torch
+
+    half = device.startswith("cuda") and torch.cuda.is_bf16_supported(including_emulation=False)
+    return "bfloat16" if half else "float32"
 
 
 def load_tokenizer(name: str | Path) -> Any:

@@ -15,6 +15,7 @@ from elenchus.cli import (
     corpus,
     doctor,
     launch,
+    models,
     new,
     preview,
     prompts,
@@ -47,6 +48,7 @@ for command in (
 ):
     app.command()(command)
 app.add_typer(corpus.app, name="corpus")
+app.add_typer(models.app, name="models")
 app.add_typer(prompts.app, name="prompts")
 app.command()(select.select)
 app.command()(doctor.doctor)

@@ -71,7 +71,7 @@ def test_a_prompt_that_is_too_long_fails_alone(ledger: Ledger) -> None:
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"model": "hf:/no/such/folder"}, "no model can be loaded from there"),
+        ({"model": "hf:/no/such/folder"}, "no folder of a model with safetensors"),
         ({"options": {"max_tokens": 5}}, "no option 'max_tokens'"),
         ({"options": {"max_new_tokens": 0}}, "max_new_tokens"),
         ({"options": {"temperature": 1}}, "no option 'temperature'"),
