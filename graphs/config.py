@@ -22,7 +22,7 @@ from graphs.classification.config import ClassificationTree
 from graphs.methods import METHODS, method_of
 from graphs.pretraining.config import PretrainingTree
 from graphs.rewriting.config import RewritingTree
-from models.backend import DEFAULT, DEFAULTS, backend
+from models.backend import DEFAULT, DEFAULTS, Defaults, backend
 
 ROLES = ("expert", "examiner", "grader", "student")
 
@@ -44,9 +44,9 @@ class DomainConfig(PretrainingTree, ClassificationTree, RewritingTree, Adaptatio
         if isinstance(generation, dict):
             author = _with_model(generation.get("author", {"temperature": 0.8}), DEFAULT)
             tree["generation"] = {**generation, "author": author}
-        for section, settings in _training_defaults(tree["student"]).items():
+        for section, settings in _student_defaults(tree["student"]).sections.items():
             if isinstance(given := tree.get(section, {}), dict):
-                tree[section] = {**settings, **given}
+                tree[section] = merged(dict(settings), given)
         return tree
 
     @model_validator(mode="after")
@@ -68,14 +68,32 @@ def _with_model(role: Any, model: str) -> Any:
     return role.model_copy(update={"model": model}) if unnamed else role
 
 
-def _training_defaults(student: Any) -> Mapping[str, Mapping[str, Any]]:
-    """Return what training on a student begins with; nothing where its model is no name."""
+def _student_defaults(student: Any) -> Defaults:
+    """Return what a student begins with; nothing where its model is no name."""
     tree = student if isinstance(student, Mapping) else student.model_dump()
     try:
         settings = ModelConfig(model=tree["model"])
     except (ValidationError, KeyError, TypeError):
-        return {}  # said when the section itself is validated
-    return backend(settings.model).training_defaults(settings)
+        return Defaults()  # said when the section itself is validated
+    return backend(settings.model).student_defaults(settings)
+
+
+def taken(config: DomainConfig) -> str:
+    """Say what was taken from the student's backend, and why; "" where it brings nothing."""
+    student = config.student
+    offered = backend(student.model)
+    why, sections = offered.student_defaults(student)
+    used = method_of(config.method).config.model_fields
+    found = []
+    for section in sections.keys() & used:
+        given = getattr(config, section).model_dump()
+        for key in sections[section]:
+            nested = (
+                given[key] if isinstance(given[key], dict) else {f"{section}.{key}": given[key]}
+            )
+            found += [f"{name} {value}" for name, value in nested.items()]
+    values = [*sorted(found), offered.precision(student)]
+    return f"{student.model}, {why}: {', '.join(filter(None, values))}" if found else ""
 
 
 @functools.cache

@@ -21,7 +21,7 @@ from elenchus.results import Result
 from elenchus.runs import RunFolder
 from elenchus.sections import ModelConfig, SourceConfig
 from graphs.checkpoints import checkpoints
-from graphs.config import ROLES, DomainConfig, load, of_run
+from graphs.config import ROLES, DomainConfig, load, of_run, taken
 from graphs.method import Method
 from graphs.methods import method_of
 from graphs.preflight import check_models
@@ -65,6 +65,8 @@ def create(
     if reuse is not None and not reuse.ledger.exists():
         raise UserError(f"run {reuse.id} has made no calls: there is nothing to reuse")
     corpus = check(config, folder, progress)
+    if said := taken(config):
+        progress.say(said)
     reused = reuse.path.resolve() if reuse is not None else None
     own = _own_sources(config, folder, profile)
     placed = _from_anywhere(config)

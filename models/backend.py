@@ -1,14 +1,15 @@
 """The seam of a backend: the models of one provider, which "provider:model" names.
 
-A backend says how its models are asked, where their weights lie, what training on them begins with,
-and what kind of models they are. The rest of the program asks it, and knows no provider by name.
+A backend says how its models are asked, where their weights lie, what a student begins with, and
+what kind of models they are. The rest of the program asks it, and knows no provider by name.
 """
 
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from elenchus.config import LimitsConfig
 from elenchus.errors import UserError
@@ -39,6 +40,18 @@ class Model:
         """Close the connections to a server, if there are any."""
         if self.aclose is not None:
             await self.aclose()
+
+
+class Defaults(NamedTuple):
+    """What a student begins with where the configuration says nothing else.
+
+    Attributes:
+        why: what the values fit.
+        sections: values by section of the configuration.
+    """
+
+    why: str = ""
+    sections: Mapping[str, Mapping[str, Any]] = MappingProxyType({})
 
 
 class General(Protocol):
@@ -95,9 +108,13 @@ class Backend(ABC):
             "or training.enabled=false for a dataset to train it on elsewhere"
         )
 
-    def training_defaults(self, config: ModelConfig) -> Mapping[str, Mapping[str, Any]]:
-        """Return the defaults of training on the model, by section of the configuration."""
-        return {}
+    def student_defaults(self, config: ModelConfig) -> Defaults:
+        """Return what training on the model, and asking it, begin with."""
+        return Defaults()
+
+    def precision(self, config: ModelConfig) -> str:
+        """Return in which precision, and where, the model computes; "" where that is unknown."""
+        return ""
 
     def max_new_tokens(self, config: ModelConfig) -> int | None:
         """Return the longest answer in tokens; None where the server decides."""

@@ -1,15 +1,20 @@
 """The backend of `hf:FOLDER` and `hf:ID`: chat models of transformers, in this process."""
 
+import json
 from pathlib import Path
 
 from elenchus.errors import UserError
 from elenchus.sections import ModelConfig
 from models import students
-from models.backend import Backend, Model, checked_options
+from models.backend import Backend, Defaults, Model, checked_options
+from models.pretrained import usual_device, usual_dtype
 from models.weights import is_adapter
 
 OPTIONS = ("max_new_tokens", "device", "thinking")
 MAX_NEW_TOKENS = 512  # of an answer
+ANSWER = 256  # of a student's: four sentences and a result, in any language
+RATE, WIDTH, POWER = 5e-4, 2000, 0.781  # of a LoRA: the rate at a width, and how it falls with it
+LEAST_RATE, MOST_RATE = 1e-4, 2e-3
 
 
 class HuggingFace(Backend):
@@ -37,6 +42,28 @@ class HuggingFace(Backend):
         """See `Backend.weights`; those of the hub are fetched."""
         return _folder(config)
 
+    def student_defaults(self, config: ModelConfig) -> Defaults:
+        """See `Backend.student_defaults`.
+
+        The narrower a model is, the larger are the steps that a LoRA of it wants: the learning rate
+        is the one fitted to Llamas in "LoRA Without Regret" (Schulman et al. 2025), within bounds.
+        """
+        width = _width(config)
+        rate = RATE * (WIDTH / (width or WIDTH)) ** POWER
+        training = {
+            "learning_rate": float(f"{min(max(rate, LEAST_RATE), MOST_RATE):.1e}"),
+            "batch_size": 8,
+            "max_tokens": 1024,
+        }
+        answers = {"options": {"max_new_tokens": ANSWER}}
+        wide = f" {width} wide" if width else ""
+        return Defaults(f"a LoRA on a model{wide}", {"training": training, "student": answers})
+
+    def precision(self, config: ModelConfig) -> str:
+        """See `Backend.precision`: as it is trained, so it is asked."""
+        device = str(config.options.get("device") or usual_device())
+        return f"{usual_dtype(device)} on {device}"
+
     def placed(self, model: str) -> str:
         """See `Backend.placed`."""
         name = Path(model.partition(":")[2])
@@ -51,6 +78,18 @@ class HuggingFace(Backend):
     def max_new_tokens(self, config: ModelConfig) -> int | None:
         """See `Backend.max_new_tokens`."""
         return int(config.options.get("max_new_tokens", MAX_NEW_TOKENS))
+
+
+def _width(config: ModelConfig) -> int | None:
+    """Return the width of a model whose folder is on this machine; None for any other."""
+    name = config.model.partition(":")[2]
+    folder = students.fetched(name) if name in students.STUDENTS else Path(name)
+    try:
+        tree = json.loads((folder / "config.json").read_text(encoding="utf-8")) if folder else {}
+    except (OSError, ValueError):
+        return None  # said when the model is loaded
+    width = tree.get("hidden_size") or tree.get("text_config", {}).get("hidden_size")
+    return int(width) if width else None
 
 
 def _folder(config: ModelConfig) -> Path:

@@ -8,7 +8,7 @@ from elenchus.config import LimitsConfig
 from elenchus.errors import UserError
 from elenchus.records import Message
 from elenchus.sections import ModelConfig
-from models.backend import Backend, Exchange, Model, checked_options
+from models.backend import Backend, Defaults, Exchange, Model, checked_options
 from models.weights import is_adapter, weights_hash
 from offline.nano import codes
 
@@ -54,10 +54,14 @@ class Offline(Backend):
 
         return WEIGHTS
 
-    def training_defaults(self, config: ModelConfig) -> Mapping[str, Mapping[str, Any]]:
-        """See `Backend.training_defaults`: two million parameters want large steps."""
+    def student_defaults(self, config: ModelConfig) -> Defaults:
+        """See `Backend.student_defaults`: two million parameters want large steps."""
+        if config.model != NANO:
+            return Defaults()
         rate = {"learning_rate": 4e-3}
-        return {"training": rate, "pretraining": rate} if config.model == NANO else {}
+        return Defaults(
+            "a model of two million parameters", {"training": rate, "pretraining": rate}
+        )
 
     def max_new_tokens(self, config: ModelConfig) -> int | None:
         """See `Backend.max_new_tokens`."""

@@ -21,7 +21,7 @@ from elenchus.outcomes import Text
 from elenchus.progress import Advance
 from elenchus.records import Message
 from elenchus.runs import explained
-from models.pretrained import load_causal, load_tokenizer
+from models.pretrained import load_causal, load_tokenizer, usual_device, usual_dtype
 from models.templates import as_letters, rendered
 
 Ids = list[int]
@@ -59,9 +59,11 @@ def train(
 
     tokenizer = load_tokenizer(weights)
     set_seed(seed)
-    model = load_causal(start if whole and start is not None else weights)
-    if not whole:
-        model = with_lora(model, config, "CAUSAL_LM", start)
+    if whole:  # small steps on weights of half precision would be lost in rounding
+        model = load_causal(start or weights)
+    else:
+        dtype = usual_dtype(usual_device())
+        model = with_lora(load_causal(weights, dtype), config, "CAUSAL_LM", start)
     fit(model, plan, functools.partial(collate, pad_token(tokenizer)), config, seed, out, advance)
     if whole:
         with explained(out.parent):
@@ -226,7 +228,7 @@ def batches(rows: Sequence[Row], config: TrainingConfig, seed: int) -> list[list
 
 
 def with_lora(model: Any, config: TrainingConfig, task: str, start: Path | None = None) -> Any:
-    """Put a LoRA on all linear layers: the one at `start`, or one that changes nothing.
+    """Put a LoRA on all linear layers of text: the one at `start`, or one that changes nothing.
 
     Args:
         task: of peft; "SEQ_CLS" has the new head trained whole and saved with the LoRA.
@@ -239,11 +241,19 @@ def with_lora(model: Any, config: TrainingConfig, task: str, start: Path | None 
         r=config.rank,
         lora_alpha=config.alpha,
         target_modules="all-linear",
+        exclude_modules=_towers(model) or None,
         lora_dropout=0.0,
         bias="none",
         task_type=task,
     )
     return get_peft_model(model, settings)
+
+
+def _towers(model: Any) -> list[str]:
+    """Return the names of layers that read pictures or sound, which no text here teaches."""
+    of_text = {id(module) for module in model.get_decoder().modules()}
+    layers = ((n, m) for n, m in model.named_modules() if not next(m.children(), None))
+    return [name for name, module in layers if "." in name and id(module) not in of_text]
 
 
 def collate(pad: int, items: Sequence[list[Row]]) -> dict[str, Any]:

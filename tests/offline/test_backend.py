@@ -42,7 +42,8 @@ def test_only_the_nano_can_be_trained_and_knows_something_before() -> None:
     with pytest.raises(UserError, match="no local weights"):
         weights(reader)
     offered = backend(NANO)
-    assert offered.training_defaults(nano) and not offered.training_defaults(reader)
+    assert offered.student_defaults(nano).sections
+    assert not offered.student_defaults(reader).sections
     general = offered.general(nano)
     assert general is not None and offered.general(reader) is None
     exam, replay = general.exam(20, 1), general.replay(20, "1")

@@ -1,0 +1,113 @@
+"""Families of open models, each with random weights: they train, are saved, load and answer."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import transformers
+from peft import PeftModel
+from safetensors.torch import load_file
+
+from elenchus.progress import unseen
+from elenchus.sections import ModelConfig
+from models import pretrained
+from models.backend import make_model
+from offline.nano.chat import WEIGHTS
+from tests.training.test_lora import CONFIG, SAMPLES
+from training import lora
+
+TOKENIZER = transformers.AutoTokenizer.from_pretrained(WEIGHTS)
+WIDTH = 32
+COMMON = {
+    "hidden_size": WIDTH,
+    "intermediate_size": 48,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 2,
+    "num_key_value_heads": 1,
+    "max_position_embeddings": 256,
+}
+HEADS = {"head_dim": 16}
+# With what the text's configuration has beside the common settings, and the layers to be trained.
+ATTENTION, MLP = {"q_proj", "k_proj", "v_proj", "o_proj"}, {"gate_proj", "up_proj", "down_proj"}
+FAMILIES: dict[str, tuple[dict[str, Any], set[str]]] = {
+    "Llama": ({}, ATTENTION | MLP),
+    "Qwen3": (HEADS, ATTENTION | MLP),
+    "Gemma3": (HEADS, ATTENTION | MLP),
+    "Granite": ({}, ATTENTION | MLP),
+    "Olmo2": ({}, ATTENTION | MLP),
+    "Smollm3": ({"name": "SmolLM3"}, ATTENTION | MLP),
+    "Lfm2": (
+        {"layer_types": ["conv", "full_attention"]},
+        {"q_proj", "k_proj", "v_proj", "out_proj", "in_proj", "w1", "w2", "w3"},
+    ),
+    "GPT2": ({}, {"c_attn", "c_proj", "c_fc"}),
+}
+
+
+def made(family: str, folder: Path) -> Any:
+    """Save a model of a family with random weights, and the tokenizer of the nano."""
+    ids = {"pad_token_id": TOKENIZER.pad_token_id, "eos_token_id": TOKENIZER.eos_token_id}
+    more = {k: v for k, v in FAMILIES[family][0].items() if k != "name"}
+    name = FAMILIES[family][0].get("name", family)
+    text = {"Gemma3": "Gemma3TextConfig"}.get(family, f"{name}Config")
+    settings = COMMON | more | ids | {"vocab_size": len(TOKENIZER), "bos_token_id": 0}
+    if family == "GPT2":
+        settings = {"n_embd": WIDTH, "n_layer": 2, "n_head": 2, "n_positions": 256} | ids
+        settings["vocab_size"] = len(TOKENIZER)
+    torch.manual_seed(0)
+    head = "GPT2LMHeadModel" if family == "GPT2" else f"{name}ForCausalLM"
+    model = getattr(transformers, head)(getattr(transformers, text)(**settings))
+    model.save_pretrained(folder)
+    TOKENIZER.save_pretrained(folder)
+    return model
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_family_trains_and_answers(family: str, tmp_path: Path) -> None:
+    folder, adapter = tmp_path / "model", tmp_path / "adapter"
+    made(family, folder)
+    plan = lora.batches(lora.encoded(folder, SAMPLES), CONFIG, 0)
+    lora.train(folder, plan, CONFIG, 0, adapter, unseen)
+    tensors = load_file(adapter / "adapter_model.safetensors")
+    assert {name.split(".")[-3] for name in tensors} == FAMILIES[family][1]
+    assert any(bool(tensor.any()) for name, tensor in tensors.items() if "lora_B" in name)
+    config = ModelConfig(model=f"hf:{folder}", options={"max_new_tokens": 8})
+    before, after = make_model(config), make_model(config, adapter)
+    assert before.identity != after.identity
+    question = SAMPLES[0].prompt[0].content
+    assert after.chat.invoke(question).usage_metadata["output_tokens"] > 0
+    again = PeftModel.from_pretrained(pretrained.load_causal(folder), adapter)
+    assert any("lora_A" in name for name, _ in again.named_parameters())
+
+
+def test_towers_of_a_model_that_sees_are_left_as_they_are(tmp_path: Path) -> None:
+    text = transformers.Gemma3TextConfig(
+        **COMMON, **HEADS, vocab_size=len(TOKENIZER), pad_token_id=TOKENIZER.pad_token_id
+    )
+    sight = {"hidden_size": WIDTH, "intermediate_size": 48, "num_hidden_layers": 1}
+    sight |= {"num_attention_heads": 2, "image_size": 28, "patch_size": 14}
+    config = transformers.Gemma3Config(text_config=text, vision_config=sight, mm_tokens_per_image=4)
+    folder, adapter = tmp_path / "model", tmp_path / "adapter"
+    transformers.Gemma3ForConditionalGeneration(config).save_pretrained(folder)
+    TOKENIZER.save_pretrained(folder)
+    plan = lora.batches(lora.encoded(folder, SAMPLES), CONFIG, 0)
+    lora.train(folder, plan, CONFIG, 0, adapter, unseen)
+    trained = load_file(adapter / "adapter_model.safetensors")
+    assert trained and all(".language_model." in name for name in trained)
+    config_ = ModelConfig(model=f"hf:{folder}", options={"max_new_tokens": 8})
+    assert make_model(config_, adapter).chat.invoke("Where?").usage_metadata["output_tokens"] > 0
+
+
+def test_a_gpu_trains_on_weights_of_half_precision(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The weights are read as they are asked later; the LoRA itself is in single precision."""
+    monkeypatch.setattr(lora, "usual_dtype", lambda device: "bfloat16")
+    folder, adapter = tmp_path / "model", tmp_path / "adapter"
+    made("Llama", folder)
+    plan = lora.batches(lora.encoded(folder, SAMPLES), CONFIG, 0)
+    lora.train(folder, plan, CONFIG, 0, adapter, unseen)
+    tensors = load_file(adapter / "adapter_model.safetensors")
+    assert {tensor.dtype for tensor in tensors.values()} == {torch.float32}
+    assert all(bool(torch.isfinite(tensor).all()) for tensor in tensors.values())
