@@ -35,5 +35,6 @@ GRADERS: Registry[type[Grader]] = Registry(
         "exact": "agents.matchers:Exact",
         "number": "agents.matchers:Number",
         "choice": "agents.matchers:Choice",
+        "contains": "agents.matchers:Contains",
     },
 )

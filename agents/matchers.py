@@ -1,4 +1,4 @@
-"""Graders that need no model: the same text, the same number, the same choice."""
+"""Graders that need no model: the same text, the same number, the same choice, a text within."""
 
 import re
 from abc import ABC, abstractmethod
@@ -72,6 +72,16 @@ class Choice(Matcher):
         leading = _LEADING.match(result)
         letters = [leading[1]] if leading else _LETTER.findall(result)
         return letters[-1:] == [gold]
+
+
+class Contains(Matcher):
+    """Right is a result that has one of the gold texts in it, which "|" parts, as whole words."""
+
+    @staticmethod
+    def matches(result: str, gold: str, marked: bool) -> bool:
+        """See `Matcher.matches`."""
+        wanted = (re.escape(_plain(one)) for one in gold.split("|") if _plain(one))
+        return any(re.search(rf"(?<!\w){one}(?!\w)", _plain(result)) for one in wanted)
 
 
 def _number(text: str, first: bool) -> float | None:

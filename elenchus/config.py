@@ -144,6 +144,10 @@ class ChecksConfig(Section):
 class ExamConfig(Section):
     questions: int = Field(420, ge=1, description="size of the held-out exam, in questions")
     general: int = Field(300, ge=0, description="size of the general exam, in questions")
+    general_prompts: str | None = Field(
+        None,
+        description="JSONL of your own general prompts: prompt, and answer where it can be matched",
+    )
     hand: str | None = Field(
         None, description="JSONL of your own questions: question, answer, document, quote"
     )

@@ -87,6 +87,15 @@ class Score(Record):
     call_id: str
 
 
+class Replay(Record):
+    """An answer of the untouched student to a general prompt, mixed into trainings."""
+
+    prefix = "y"
+    prompt: tuple[Message, ...]
+    completion: str
+    call_id: str
+
+
 class Adapter(Record):
     """A trained LoRA: its path in the run folder, and its training.
 

@@ -72,7 +72,7 @@ class Measure:
     """
 
     def __init__(self, config: CommonConfig, folder: Path, passage: float) -> None:
-        self._config, self.passage = config, passage
+        self._config, self.folder, self.passage = config, folder, passage
         self._subject = Subject.of(config, folder)
 
     def template(self, role: str, task: str) -> int:

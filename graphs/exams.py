@@ -31,10 +31,10 @@ from elenchus.results import ExamResult
 from graphs.asking import Asking, task_of, voiced
 from graphs.checks import failed_call, unconfirmed, unfit, ungrounded
 from graphs.concurrency import each
+from graphs.general import general
 from graphs.hand_exam import read_hand_exam
 from graphs.services import Services
 from graphs.state import MeasuredState, is_trained, trained_rounds
-from models.backend import backend
 from models.calls import CallFailed
 from training import evaluation
 from training.balance import balanced, commonest
@@ -124,7 +124,8 @@ async def run_exam(
         return float("nan")
     name = f"{exam} exam, " + (f"after round {round_}" if round_ else "untouched student")
     with services.progress.stage(f"Run the {name}") as advance:
-        outcomes = await _scored(services, items, round_, adapter, graders or {}, advance)
+        graders = graders or _graders(services, exam)
+        outcomes = await _scored(services, items, round_, adapter, graders, advance)
     scores = [one for one in outcomes if isinstance(one, Score)]
     services.ledger.write(*scores)
     if scores:
@@ -290,13 +291,18 @@ def _by_kind(items: list[ExamItem], *sittings: list[Score]) -> dict[str, list[fl
 
 def _general(services: Services) -> list[ExamItem]:
     """Return `exam.general` questions on what the student could do before, where that is known."""
-    student, seed = services.config.student, services.config.seed
-    general = backend(student.model).general(student)
-    exchanges = general.exam(services.config.exam.general, seed) if general else ()
+    known = general(services.config, services.domain_folder)
+    exchanges = known.exam(services.config.exam.general, services.config.seed) if known else ()
     return [
         ExamItem(exam="general", kind="general", prompt=prompt, gold=_given(services, gold))
         for prompt, gold in exchanges
     ]
+
+
+def _graders(services: Services, exam: str) -> dict[str, Grader]:
+    """Return the grader of the general exam, which need not be that of free answers."""
+    known = general(services.config, services.domain_folder) if exam == "general" else None
+    return {"general": services.grader_of(known.grader)} if known else {}
 
 
 def _hand_written(services: Services, strict: bool) -> list[ExamItem]:

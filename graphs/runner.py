@@ -22,6 +22,7 @@ from elenchus.runs import RunFolder
 from elenchus.sections import ModelConfig, SourceConfig
 from graphs.checkpoints import checkpoints
 from graphs.config import ROLES, DomainConfig, load, of_run, taken
+from graphs.general import general
 from graphs.method import Method
 from graphs.methods import method_of
 from graphs.preflight import check_models
@@ -135,6 +136,7 @@ def check(config: DomainConfig, folder: Path, progress: Progress, strict: bool =
     Subject.of(config, folder).check()
     method = method_of(config.method)
     corpus = method.fingerprint(config, folder, progress, strict)
+    general(config, folder)
     method.check(config, folder, progress)
     check_models(config)
     return corpus

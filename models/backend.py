@@ -57,11 +57,18 @@ class Defaults(NamedTuple):
 class General(Protocol):
     """What a student can do before it is adapted, which the general exam measures."""
 
+    @property
+    def grader(self) -> str:
+        """Return which grader the answers in its exam have: see `agents.graders`."""
+
     def exam(self, count: int, seed: int) -> Sequence[Exchange]:
         """Return so many questions with their answers."""
 
     def replay(self, count: int, seed: str) -> Sequence[Exchange]:
         """Return so many samples to mix into a training; none of them is in the exam."""
+
+    def unanswered(self) -> Sequence[tuple[Message, ...]]:
+        """Return prompts that the untouched student answers itself, which is then replayed."""
 
 
 class Backend(ABC):

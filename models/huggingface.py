@@ -7,6 +7,7 @@ from elenchus.errors import UserError
 from elenchus.sections import ModelConfig
 from models import students
 from models.backend import Backend, Defaults, Model, checked_options
+from models.general import GeneralPrompts
 from models.pretrained import usual_device, usual_dtype
 from models.weights import is_adapter
 
@@ -58,6 +59,10 @@ class HuggingFace(Backend):
         answers = {"options": {"max_new_tokens": ANSWER}}
         wide = f" {width} wide" if width else ""
         return Defaults(f"a LoRA on a model{wide}", {"training": training, "student": answers})
+
+    def general(self, config: ModelConfig) -> GeneralPrompts:
+        """See `Backend.general`: the prompts that come with the program."""
+        return GeneralPrompts()
 
     def precision(self, config: ModelConfig) -> str:
         """See `Backend.precision`: as it is trained, so it is asked."""

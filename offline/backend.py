@@ -20,6 +20,8 @@ MAX_NEW_TOKENS = 128  # of an answer
 class PretrainingQuestions:
     """Questions of the kinds that the nano was pre-trained on: see `models.backend.General`."""
 
+    grader = "grader"
+
     def exam(self, count: int, seed: int) -> Sequence[Exchange]:
         """Return questions in exam wording, half of them on passages that it never saw."""
         return [_exchange(*pair) for pair in codes.general_exam(count, seed)]
@@ -27,6 +29,10 @@ class PretrainingQuestions:
     def replay(self, count: int, seed: str) -> Sequence[Exchange]:
         """Return questions in training wording, a quarter of them on passages."""
         return [_exchange(*pair) for pair in codes.replay(count, seed)]
+
+    def unanswered(self) -> Sequence[tuple[Message, ...]]:
+        """Return none: `replay` has the answers."""
+        return ()
 
 
 class Offline(Backend):

@@ -11,6 +11,7 @@ from elenchus.ledger import Ledger
 from elenchus.outcomes import Adapter, Dataset, ExamItem, Example, Text, Update
 from elenchus.progress import Advance
 from elenchus.records import Examination, Passage, Point, Question, Seed, Turn
+from graphs import general
 from graphs.adaptation.contradictions import Contradiction
 from graphs.adaptation.history import EXAMS
 from graphs.adaptation.seeds import how_many_more
@@ -20,7 +21,7 @@ from graphs.services import Services
 from models.backend import weights
 from models.weights import weights_hash
 from training import dataset as datasets
-from training import lora, replay
+from training import lora
 from training.dataset import Vectors
 
 LEAST = 8  # examples for a point of an update, which has few of them
@@ -191,9 +192,9 @@ def _fitted(
     least = max(steps, config.training.least_steps)
     training = config.training.model_copy(update={"least_steps": least})
     base = weights(config.student)
-    general = replay.samples(config, round(training.replay * len(samples)), round_)
-    long = lora.too_long(base, general, training)
-    short = [sample for sample, too_long in zip(general, long, strict=True) if not too_long]
+    known = general.samples(run, round(training.replay * len(samples)), round_)
+    long = lora.too_long(base, known, training)
+    short = [sample for sample, too_long in zip(known, long, strict=True) if not too_long]
     plan = lora.batches(lora.encoded(base, [*samples, *short]), training, config.seed)
     if not out.exists():
         start = run.folder.path / previous if previous else None

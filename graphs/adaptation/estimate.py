@@ -17,8 +17,8 @@ from graphs.adaptation.contradictions import MOST
 from graphs.adaptation.seeds import how_many
 from graphs.estimate import POINTS, SOUND, Measure, Step, Use, corpus, used
 from graphs.exams import SPARE
+from graphs.general import sizes
 from graphs.hand_exam import read_hand_exam
-from models.backend import backend
 from models.prices import Prices
 
 TURNS = 1.05  # questions in an examination
@@ -138,12 +138,14 @@ def _exams(config: AdaptationTree, measure: Measure, rounds: int, by_hand: int) 
 
     An answer that was given before is not graded again.
     """
-    known = backend(config.student.model).general(config.student)
-    general = config.exam.general if known else 0
-    others = config.exam.questions * config.questions.untaught + general + by_hand
-    answers = (rounds + 1) * config.exam.questions + (1 + (rounds > 0)) * others
-    kept = KEPT * general if rounds else 0
-    return [measure.asked(answers), measure.grade(answers - kept, 1)]
+    asked, judged, replayed = sizes(config, measure.folder, config.training.replay)
+    others = config.exam.questions * config.questions.untaught + asked + by_hand
+    times = 1 + (rounds > 0)
+    answers = (rounds + 1) * config.exam.questions + times * others
+    matched = times * (asked - judged)
+    kept = KEPT * judged if rounds else 0
+    student = measure.asked(answers + (replayed if rounds else 0))
+    return [student, measure.grade(answers - matched - kept, 1)]
 
 
 def _as_seen(plan: Plan, seen: Seen) -> list[Step]:

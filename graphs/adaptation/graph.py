@@ -19,7 +19,7 @@ from langgraph.types import Send
 
 from elenchus.outcomes import Dataset
 from elenchus.records import Examination, Point
-from graphs import exams, nodes
+from graphs import exams, general, nodes
 from graphs.adaptation import curation, examination, report
 from graphs.adaptation.contradictions import contradictions
 from graphs.adaptation.history import fresh_failures, history
@@ -114,6 +114,7 @@ async def train(state: AdaptationState, runtime: Runtime[RunRef]) -> Changes:
     """Go on with the LoRA of the round before, on the whole dataset so far."""
     run = services(runtime)
     dataset = run.ledger.get(Dataset, state["dataset_id"])
+    await general.prepare(run, run.config.training.replay)
     with training_stage(run, f"Train round {state['round']}") as step:
         adapter = await asyncio.to_thread(curation.train, run, dataset, state["adapter"], step)
     run.ledger.write(adapter)

@@ -22,7 +22,7 @@ from langgraph.runtime import Runtime
 from elenchus.ledger import Ledger
 from elenchus.outcomes import Adapter, Dataset, ExamItem, Example, Update
 from elenchus.records import Examination, Passage, Point, Question, Record, Seed, Turn
-from graphs import exams, nodes, surveys
+from graphs import exams, general, nodes, surveys
 from graphs.adaptation import curation
 from graphs.adaptation import graph as adaptation
 from graphs.adaptation.history import history
@@ -141,6 +141,7 @@ async def train(state: AdaptationState, runtime: Runtime[RunRef]) -> Changes:
     run = services(runtime)
     dataset = run.ledger.get(Dataset, state["dataset_id"])
     steps = _steps(run.ledger.all(Adapter), state["start"])
+    await general.prepare(run, run.config.training.replay)
     with training_stage(run, "Train on the updated dataset") as step:
         adapter = await asyncio.to_thread(curation.train, run, dataset, "", step, steps)
     run.ledger.write(adapter)

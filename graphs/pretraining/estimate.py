@@ -10,12 +10,12 @@ from statistics import fmean
 from elenchus.sections import ModelConfig
 from graphs.estimate import ANSWER, QUESTION, Measure, Use, corpus, used
 from graphs.exams import SPARE
+from graphs.general import sizes
 from graphs.pretraining.config import PretrainingTree
 from graphs.pretraining.graph import SPARE as SPARE_GROUPS
 from graphs.pretraining.problems import split_shots
 from graphs.pretraining.stages import stage_names, texts_learnt
 from graphs.pretraining.tasks import collect, matcher
-from models.backend import backend
 from models.prices import Prices
 
 CLOSING = 400  # characters of a paragraph on what problems share
@@ -36,13 +36,14 @@ def estimate(config: PretrainingTree, folder: Path) -> list[Use]:
     written = (tests + untaught) * SPARE + (problems if wanted else 0)
     asked = 0 if config.tasks else written
     closed = wanted if config.passages.enlightenment else 0
-    known = backend(config.student.model).general(config.student)
-    general = config.exam.general if known else 0
-    exam_answers = (1 + len(stage_names(config))) * (tests + untaught + general)
-    graded = (exam_answers + explained) * _graded_by_model(config)
+    general, judged, replayed = sizes(config, folder, config.pretraining.replay)
+    sittings = 1 + len(stage_names(config))
+    exam_answers = sittings * (tests + untaught + general)
+    matched = sittings * (general - judged)
+    graded = (exam_answers - matched + explained) * _graded_by_model(config)
     pairs = config.passages.problems * (question + answer)
     shown = shots * (question + answer)
-    student = measure.asked(exam_answers)
+    student = measure.asked(exam_answers + replayed)
     steps = [
         *(step.times(asked) for step in measure.question()),
         measure.answer(explained, "explain"),

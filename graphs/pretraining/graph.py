@@ -22,7 +22,7 @@ from langgraph.runtime import Runtime
 from elenchus.errors import UserError
 from elenchus.reasons import by_code, counted
 from elenchus.records import Point, Record
-from graphs import exams, nodes
+from graphs import exams, general, nodes
 from graphs.concurrency import each
 from graphs.nodes import TRANSIENT, Changes, training_stage
 from graphs.pretraining import problems, report, selecting, stages, tasks
@@ -162,6 +162,7 @@ async def pretrain(state: MeasuredState, runtime: Runtime[RunRef]) -> Changes:
     """Train the next stage."""
     run, stage = services(runtime), state["round"] + 1
     name = stages.stage_names(run.config)[stage - 1]
+    await general.prepare(run, run.config.pretraining.replay)
     with training_stage(run, f"Train stage {stage}: {name}") as step:
         adapter = await asyncio.to_thread(stages.train, run, stage, state["adapter"], step)
     run.ledger.write(adapter)

@@ -12,6 +12,7 @@ from elenchus.outcomes import Adapter
 from elenchus.progress import Advance
 from elenchus.reasons import Code
 from elenchus.records import Document, Message
+from graphs import general
 from graphs.pretraining import problems
 from graphs.pretraining.config import PretrainingTree
 from graphs.pretraining.records import Refusal, TaskPassage, explained
@@ -21,7 +22,7 @@ from models.backend import backend, weights
 from models.weights import weights_hash
 from retrieval.selection import select as selection
 from retrieval.selection.overlap import Overlap
-from training import lora, pretraining, replay
+from training import lora, pretraining
 
 LEAST = 32  # tokens of a general sample
 COPIED: Code = "source-copies-test"
@@ -122,7 +123,7 @@ def train(run: Services, stage: int, previous: str, advance: Advance) -> Adapter
         if name in (part, "mixed")
     ]
     seen = sum(len(pack) if tokens is None else tokens for pack, tokens in packs)
-    rows = _replayed(config, round(settings.replay * seen), stage)
+    rows = _replayed(run, round(settings.replay * seen), stage)
     plan = pretraining.Plan(packs, rows, settings, config.seed + stage)
     if not len(plan):
         raise UserError(f"stage {name}: there is no text to learn that copies no test problem")
@@ -153,9 +154,10 @@ def _packed(run: Services, part: str) -> pretraining.Tokens:
     return pretraining.packed(file)
 
 
-def _replayed(config: PretrainingTree, tokens: int, stage: int) -> list[lora.Row]:
+def _replayed(run: Services, tokens: int, stage: int) -> list[lora.Row]:
     """Return general samples of so many tokens, where the student brings some."""
-    samples = replay.samples(config, tokens // LEAST, stage)
+    config = run.config
+    samples = general.samples(run, tokens // LEAST, stage)
     rows: list[lora.Row] = []
     for row in lora.encoded(weights(config.student), samples):
         if tokens <= 0:

@@ -19,7 +19,7 @@ from elenchus.errors import UserError
 from elenchus.outcomes import Text
 from elenchus.progress import unseen
 from elenchus.records import Passage
-from graphs import exams, nodes
+from graphs import exams, general, nodes
 from graphs.adaptation import curation
 from graphs.adaptation import graph as adaptation
 from graphs.adaptation.state import AdaptationState
@@ -69,6 +69,7 @@ async def rewrite(state: AdaptationState, runtime: Runtime[RunRef]) -> Changes:
 async def fit(state: AdaptationState, runtime: Runtime[RunRef]) -> Changes:
     """Train the untouched student on the texts, with replay of questions and answers."""
     run = services(runtime)
+    await general.prepare(run, run.config.training.replay)
     with training_stage(run, "Train on texts") as step:
         adapter = await asyncio.to_thread(curation.train_on_texts, run, step)
     run.ledger.write(adapter)

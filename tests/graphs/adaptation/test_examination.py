@@ -32,7 +32,7 @@ FIRST, SECOND = "How long may a boat lie there?", "What does the fifteenth night
 CHECKS = ["grader: guess", "grader: support"]
 # Of every question, the student is always predicted to be right, or to fail.
 SURE, UNSURE = (
-    Predictor(round=2, weights=(constant, *(0.0,) * 6), tallies={}, graded=90, brier=0.1, base=0.2)
+    Predictor(round=2, weights=(constant, *(0.0,) * 7), tallies={}, graded=90, brier=0.1, base=0.2)
     for constant in (-3.0, 3.0)
 )
 

@@ -1,0 +1,91 @@
+"""What the student could do before: a general exam, and replay in training against forgetting."""
+
+import asyncio
+import math
+import random
+from pathlib import Path
+
+from elenchus.config import CommonConfig
+from elenchus.outcomes import Replay
+from elenchus.records import Message
+from graphs.services import Services
+from models.backend import General, backend
+from models.calls import CallFailed
+from models.general import GeneralPrompts
+from training.lora import Sample
+
+
+def general(config: CommonConfig, folder: Path) -> General | None:
+    """Return what tells of the student's other abilities: the domain's file, else its backend's.
+
+    Raises:
+        UserError: the file cannot be used.
+    """
+    if config.exam.general_prompts is None:
+        return backend(config.student.model).general(config.student)
+    return GeneralPrompts(folder / config.exam.general_prompts)
+
+
+def sizes(config: CommonConfig, folder: Path, replay: float) -> tuple[int, int, int]:
+    """Count the questions of the general exam, those that a model grades, and prompts to replay.
+
+    Args:
+        replay: the share that is replayed.
+
+    Raises:
+        UserError: the domain's file of general prompts cannot be used.
+    """
+    known = general(config, folder)
+    asked = len(known.exam(config.exam.general, config.seed)) if known else 0
+    judged = asked if known and known.grader == "grader" else 0
+    return asked, judged, len(unanswered(config, folder, replay))
+
+
+def unanswered(config: CommonConfig, folder: Path, share: float) -> list[tuple[Message, ...]]:
+    """Return the prompts that the untouched student answers, where a share is to be replayed."""
+    known = general(config, folder)
+    return list(known.unanswered()) if known and config.training.enabled and share else []
+
+
+async def prepare(run: Services, share: float) -> None:
+    """Have the untouched student answer what is to be replayed, once a run.
+
+    Nothing is where the share is 0. An answer that the longest length cut short teaches to break
+    off: it is not replayed.
+    """
+    prompts = unanswered(run.config, run.domain_folder, share)
+    if not prompts or run.ledger.count(Replay):
+        return
+    student = run.examinee("")
+    most = backend(run.config.student.model).max_new_tokens(run.config.student) or math.inf
+    with run.progress.stage("Answer general prompts, to be replayed") as advance:
+        done = 0
+
+        async def ask(prompt: tuple[Message, ...]) -> Replay | None:
+            nonlocal done
+            try:
+                answer = await student.take(prompt)
+            except CallFailed:  # which the ledger has
+                return None
+            done += 1
+            advance(done, len(prompts))
+            if not answer.text or answer.tokens >= most:
+                return None
+            return Replay(prompt=prompt, completion=answer.text, call_id=answer.call_id)
+
+        replies = await asyncio.gather(*map(ask, prompts))
+    run.ledger.write(*(reply for reply in replies if reply is not None))
+
+
+def samples(run: Services, count: int, round_: int) -> list[Sample]:
+    """Return so many samples to mix into a training, other ones each round, none of the exam's.
+
+    They are fewer where there are no more, and none where nothing is known of the student.
+    """
+    seed = f"{run.config.seed}/{round_}"
+    own = run.ledger.all(Replay)
+    if own:
+        chosen = random.Random(f"replay/{seed}").sample(own, min(count, len(own)))
+        return [Sample(reply.prompt, reply.completion) for reply in chosen]
+    known = general(run.config, run.domain_folder)
+    return [Sample(*pair) for pair in known.replay(count, seed)] if known and count else []

@@ -1,0 +1,127 @@
+"""What any student can do before: its general exam, and its own answers that are replayed."""
+
+import asyncio
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+from langchain_core.messages import BaseMessage
+
+from elenchus.errors import UserError
+from elenchus.ledger import Call, Ledger
+from elenchus.outcomes import ExamItem, Replay
+from elenchus.progress import Unseen
+from elenchus.runs import RunFolder
+from graphs import general
+from graphs.config import DomainConfig
+from graphs.exams import given, run_exam
+from graphs.services import Services
+from models import mock
+from models.backend import backend
+from models.general import SHIPPED, GeneralPrompts, read
+
+ROWS = [
+    {"prompt": "What is 1 + 1?", "answer": "2"},
+    {"prompt": "Say hello."},
+    {"prompt": "The capital of France?", "answer": ["paris", "Paris, France"]},
+    {"prompt": "Tell me a story."},
+    {"prompt": "Sing."},
+    {"prompt": "Name a colour.", "answer": "red"},
+]
+
+
+@pytest.fixture
+def made(tmp_path: Path, ledger: Ledger) -> Callable[..., Services]:
+    """Makes the services of a run whose student knows no capital, and tells no story."""
+
+    def answer(messages: Sequence[BaseMessage]) -> str:
+        said = {"Tell me a story.": "", "What is 1 + 1?": "It is 2."}
+        return said.get(messages[-1].text, f"Well: {messages[-1].text}")
+
+    mock.register("general", answer)
+    (tmp_path / "general.jsonl").write_text("\n".join(map(json.dumps, ROWS)), encoding="utf-8")
+
+    def services(**training: float) -> Services:
+        tree = {
+            "domain": "d",
+            "title": "t",
+            "student": {"model": "mock:general"},
+            "exam": {"general_prompts": "general.jsonl"},
+            "training": training,
+        }
+        config = DomainConfig.model_validate(tree)
+        return Services(RunFolder(tmp_path), config, tmp_path, ledger, Unseen())
+
+    return services
+
+
+def test_the_shipped_prompts_are_three_hundred_of_many_kinds() -> None:
+    prompts = read(SHIPPED)
+    assert len(prompts) == 300
+    halves = prompts[::2], prompts[1::2]
+    for half in halves:
+        assert len({one.kind for one in half}) == 13
+        assert sum(bool(one.answer) for one in half) > 75
+
+
+def test_exam_and_replay_have_no_prompt_together() -> None:
+    prompts = GeneralPrompts()
+    exam, replay = prompts.exam(1000, 0), prompts.unanswered()
+    assert len(exam) > 75 and len(replay) == 150
+    assert not {messages for messages, _ in exam} & set(replay)
+    assert prompts.exam(20, 1) == prompts.exam(20, 1) != prompts.exam(20, 2)
+
+
+def test_what_can_be_matched_is_the_exam(made: Callable[..., Services], ledger: Ledger) -> None:
+    run = made()
+    ledger.write(*given(run))
+    items = ledger.all(ExamItem, exam="general")
+    assert sorted(item.gold.result for item in items) == ["2", "paris | Paris, France"]
+    assert asyncio.run(run_exam(run, "general", 0, "")) == 0.5
+    assert {call.role for call in ledger.all(Call)} <= {"student"}
+
+
+def test_the_students_own_answers_are_replayed(
+    made: Callable[..., Services], ledger: Ledger
+) -> None:
+    run = made(replay=1.0)
+    asyncio.run(general.prepare(run, 1.0))
+    kept = {r.prompt[-1].content: r.completion for r in ledger.all(Replay)}
+    assert kept == {text: f"Well: {text}" for text in ("Say hello.", "Name a colour.")}
+    samples = general.samples(run, 10, 1)
+    assert {s.prompt[-1].content: s.completion for s in samples} == kept
+    assert len(general.samples(run, 1, 1)) == 1
+    calls = ledger.usage()[0]
+    asyncio.run(general.prepare(run, 1.0))  # after a kill
+    assert ledger.usage()[0] == calls
+
+
+def test_without_replay_nobody_is_asked(made: Callable[..., Services], ledger: Ledger) -> None:
+    for run, share in ((made(), 0.0), (made(enabled=False), 1.0)):
+        asyncio.run(general.prepare(run, share))
+        assert not ledger.count(Replay) and not general.samples(run, 5, 1)
+    assert general.sizes(made().config, made().domain_folder, 1.0) == (2, 0, 3)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "two prompts at least"),
+        ('{"prompt": "a"}\n{"prompt": "a"}', "each once"),
+        ('{"prompt": "a"}\n{"question": "b"}', "line 2"),
+        ("[]\nx", "line 1"),
+    ],
+)
+def test_a_file_that_cannot_be_used_is_refused(tmp_path: Path, text: str, reason: str) -> None:
+    path = tmp_path / "general.jsonl"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(UserError, match=reason):
+        read(path)
+    with pytest.raises(UserError, match="cannot read"):
+        read(tmp_path / "missing.jsonl")
+
+
+def test_models_of_transformers_have_the_shipped_prompts() -> None:
+    known = backend("hf:any").general(DomainConfig(domain="d", title="t").student)
+    assert known is not None and known.grader == "contains" and len(known.unanswered()) == 150
