@@ -55,6 +55,7 @@ class HuggingFace(Backend):
             "learning_rate": float(f"{min(max(rate, LEAST_RATE), MOST_RATE):.1e}"),
             "batch_size": 8,
             "max_tokens": 1024,
+            "replay": 0.5,  # its own answers are long
         }
         answers = {"options": {"max_new_tokens": ANSWER}}
         wide = f" {width} wide" if width else ""

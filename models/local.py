@@ -31,9 +31,9 @@ MAX_BATCH = 16
 
 @dataclass(frozen=True)
 class _Generation:
-    """What to generate: a prompt in the model's own chat form, and how to go on from it."""
+    """What to generate: a prompt's tokens, in the model's chat form, and how to go on from it."""
 
-    prompt: str
+    prompt: tuple[int, ...]
     temperature: float
     max_new_tokens: int
 
@@ -85,7 +85,7 @@ class LocalChatModel(BaseChatModel):
 
     def _generation(self, loaded: "Loaded", messages: list[BaseMessage]) -> _Generation:
         prompt = loaded.prompt(as_chat(messages), self.thinking)
-        length = loaded.length(prompt)
+        length = len(prompt)
         if length + self.max_new_tokens > loaded.context:
             raise PromptTooLong(
                 f"the prompt has {length} tokens; with max_new_tokens="
@@ -108,8 +108,8 @@ class Loaded:
         answer = functools.partial(_answer_batch, model, tokenizer)
         self.batcher: Batcher[_Generation, ChatResult] = Batcher(answer, max_batch=MAX_BATCH)
 
-    def prompt(self, chat: list[dict[str, str]], thinking: bool = False) -> str:
-        """Return the messages in the model's chat form, up to where its answer begins."""
+    def prompt(self, chat: list[dict[str, str]], thinking: bool = False) -> tuple[int, ...]:
+        """Return the tokens of messages in the model's chat form, up to where its answer begins."""
         prompt: str = rendered(
             self._tokenizer,
             chat,
@@ -117,11 +117,7 @@ class Loaded:
             add_generation_prompt=True,
             enable_thinking=thinking,
         )
-        return prompt
-
-    def length(self, prompt: str) -> int:
-        """Count the tokens of a prompt."""
-        return len(self._tokenizer(prompt, add_special_tokens=False).input_ids)
+        return tuple(self._tokenizer(prompt, add_special_tokens=False).input_ids)
 
 
 def _answer_batch(
@@ -141,30 +137,36 @@ def _settings(generation: _Generation) -> tuple[float, int]:
 
 
 def _answers(
-    model: Any, tokenizer: Any, prompts: Sequence[str], temperature: float, max_new_tokens: int
+    model: Any,
+    tokenizer: Any,
+    prompts: Sequence[tuple[int, ...]],
+    temperature: float,
+    max_new_tokens: int,
 ) -> list[ChatResult]:
     import torch
     from transformers import LogitsProcessorList
 
-    batch = tokenizer(
-        prompts, return_tensors="pt", padding=True, padding_side="left", add_special_tokens=False
-    ).to(model.device)
+    # Not filled up by the tokenizer: it would change its settings, which other threads use.
+    width = max(map(len, prompts))
+    pads = [width - len(prompt) for prompt in prompts]
+    pad = tokenizer.pad_token_id
+    ids = torch.tensor([[pad] * n + list(p) for n, p in zip(pads, prompts, strict=True)])
+    mask = torch.tensor([[0] * n + [1] * (width - n) for n in pads])
     likelihood = _Likelihood()
     with torch.inference_mode():
         ids = model.generate(
-            input_ids=batch.input_ids,
-            attention_mask=batch.attention_mask,
+            input_ids=ids.to(model.device),
+            attention_mask=mask.to(model.device),
             max_new_tokens=max_new_tokens,
             do_sample=temperature > 0,
             temperature=temperature or None,
-            pad_token_id=tokenizer.pad_token_id,
+            pad_token_id=pad,
             logits_processor=LogitsProcessorList([likelihood]),
         )
-    lengths = batch.attention_mask.sum(dim=1).tolist()
-    answers = ids[:, batch.input_ids.shape[1] :]
+    answers = ids[:, width:]
     return [
-        _result(tokenizer, n, answer, odds)
-        for n, answer, odds in zip(lengths, answers, likelihood.odds(answers), strict=True)
+        _result(tokenizer, len(prompt), answer, odds)
+        for prompt, answer, odds in zip(prompts, answers, likelihood.odds(answers), strict=True)
     ]
 
 

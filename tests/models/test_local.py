@@ -5,9 +5,11 @@ import json
 import shutil
 import weakref
 from pathlib import Path
+from typing import Any
 
 import pytest
 from safetensors.torch import load_file, save_file
+from transformers import PreTrainedTokenizerBase
 
 from agents.prompting import Subject
 from agents.student import prompted
@@ -111,3 +113,18 @@ def test_a_released_model_leaves_the_memory() -> None:
     assert loaded() is not None
     local.forget()
     assert loaded() is None
+
+
+def test_no_tokenizer_fills_up_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It would change settings that the thread of other prompts reads meanwhile."""
+    seen = []
+    usual = PreTrainedTokenizerBase.__call__
+
+    def call(self: PreTrainedTokenizerBase, *arguments: Any, **settings: Any) -> Any:
+        seen.append(settings)
+        return usual(self, *arguments, **settings)
+
+    monkeypatch.setattr(PreTrainedTokenizerBase, "__call__", call)
+    model = make_model(ModelConfig(model=NAME, options={"max_new_tokens": 2})).chat
+    assert len(model.batch(["What?", "What is the limit for a toy?"])) == 2
+    assert len(seen) == 2 and not any(settings.get("padding") for settings in seen)
