@@ -87,8 +87,9 @@ def main(arguments: list[str] | None = None) -> int:
         )
         for row in _rows(options.train, "question", "explanation", "result")[: options.examples]
     ]
+    exam = _exam(subject, _rows(options.exam, "question", "answer", "document"))
     own = _own_answers(config.student, options.out / "own.json")
-    exam = _exam(subject, _rows(options.exam, "question", "answer", "document"), own[::2])
+    exam = exam._replace(own=own[::2])
     before = take(base, config.student, exam, None)
     after: dict[str, list[Taken]] = {}
     speeds = []
@@ -168,7 +169,7 @@ def _own_answers(student: ModelConfig, file: Path) -> list[Sample]:
     return [Sample(messages, answer) for messages, answer in pairs if answer]
 
 
-def _exam(subject: Subject, rows: list[dict[str, str]], own: list[Sample]) -> Exam:
+def _exam(subject: Subject, rows: list[dict[str, str]]) -> Exam:
     """Make the exam: each question with its answer, and with others on its document."""
     rng = random.Random("students")
     right, others = [], []
@@ -183,7 +184,7 @@ def _exam(subject: Subject, rows: list[dict[str, str]], own: list[Sample]) -> Ex
             raise UserError(f"--exam: {row['document']} wants {OTHERS + 1} questions at least")
         right.append(Sample(prompt, row["answer"]))
         others += [Sample(prompt, answer) for answer in rng.sample(of_document, OTHERS)]
-    return Exam(right, others, list(GeneralPrompts().exam(1000, 0)), own)
+    return Exam(right, others, list(GeneralPrompts().exam(1000, 0)), [])
 
 
 def _plan(

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from elenchus.ledger import Ledger
+from elenchus.outcomes import Update
 from elenchus.questions import AnswerForm
 from elenchus.records import Grade, Rejection, Seed
 from graphs.adaptation.predictor import LEAST, Predictor, agreement, fit, is_audited
@@ -197,6 +198,20 @@ def test_without_memory_old_rounds_count_for_nothing(ledger: Ledger) -> None:
 def test_the_round_before_counts(ledger: Ledger) -> None:
     fill(ledger, outcomes(60, 0.4), round_=2)
     fitted = fit(ledger, 3, FORM, 0.1, 0.3, 0.5)
+    assert fitted is not None and fitted.graded == 60
+
+
+def test_an_update_predicts_from_its_own_rounds(ledger: Ledger) -> None:
+    """What it took over from the earlier run is what was accepted there: all of it was failed."""
+    fill(ledger, outcomes(60, 0.4), round_=3)
+    taken = Update(
+        run="r", round=3, adapter="", passages_gone=(), passages_new=(), kept=(), retired=(),
+        items_retired=0, examples_a_point=2.0,
+    )  # fmt: skip
+    ledger.write(taken)
+    assert fit(ledger, 4, FORM, 0.1, 0.3, 0.5) is None
+    fill(ledger, outcomes(60, 0.5, 1), round_=4)
+    fitted = fit(ledger, 4, FORM, 0.1, 0.3, 0.5)
     assert fitted is not None and fitted.graded == 60
 
 
