@@ -8,7 +8,7 @@ import gc
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
 from langchain_core.language_models import BaseChatModel
@@ -18,15 +18,13 @@ from pydantic import Field
 
 from elenchus.errors import UserError
 from models.batching import Batcher
+from models.decoding import decode
 from models.messages import PromptTooLong, as_chat, as_result
 from models.pretrained import load_causal, load_tokenizer, usual_device, usual_dtype
 from models.templates import rendered
 from models.weights import weights_hash
 
-if TYPE_CHECKING:
-    import torch
-
-MAX_BATCH = 16
+MAX_BATCH = 32
 
 
 @dataclass(frozen=True)
@@ -143,67 +141,30 @@ def _answers(
     temperature: float,
     max_new_tokens: int,
 ) -> list[ChatResult]:
-    import torch
-    from transformers import LogitsProcessorList
-
-    # Not filled up by the tokenizer: it would change its settings, which other threads use.
-    width = max(map(len, prompts))
-    pads = [width - len(prompt) for prompt in prompts]
-    pad = tokenizer.pad_token_id
-    ids = torch.tensor([[pad] * n + list(p) for n, p in zip(pads, prompts, strict=True)])
-    mask = torch.tensor([[0] * n + [1] * (width - n) for n in pads])
-    likelihood = _Likelihood()
-    with torch.inference_mode():
-        ids = model.generate(
-            input_ids=ids.to(model.device),
-            attention_mask=mask.to(model.device),
-            max_new_tokens=max_new_tokens,
-            do_sample=temperature > 0,
-            temperature=temperature or None,
-            pad_token_id=pad,
-            logits_processor=LogitsProcessorList([likelihood]),
-        )
-    answers = ids[:, width:]
+    continuations = decode(
+        model,
+        prompts,
+        limit=max_new_tokens,
+        temperature=temperature,
+        ends=_ends(model, tokenizer),
+        pad=tokenizer.pad_token_id,
+    )
     return [
-        _result(tokenizer, len(prompt), answer, odds)
-        for prompt, answer, odds in zip(prompts, answers, likelihood.odds(answers), strict=True)
+        as_result(
+            tokenizer.decode(made.tokens, skip_special_tokens=True).strip(),
+            len(prompt),
+            len(made.tokens),
+            made.likelihood,
+        )
+        for prompt, made in zip(prompts, continuations, strict=True)
     ]
 
 
-class _Likelihood:
-    """Notes the log-likelihood of each token that is chosen, at temperature 1.
-
-    A step sees what the one before chose, so that of the last token of all is not noted: to keep
-    the scores of all steps would take gigabytes.
-    """
-
-    def __init__(self) -> None:
-        self._before: Any = None
-        self._noted: list[Any] = []
-
-    def __call__(self, ids: "torch.Tensor", scores: "torch.Tensor") -> "torch.Tensor":
-        if self._before is not None:
-            self._noted.append(self._before.gather(1, ids[:, -1:])[:, 0])
-        self._before = scores.float().log_softmax(-1)
-        return scores
-
-    def odds(self, answers: "torch.Tensor") -> list[list[float]]:
-        """Return by row the log-likelihoods noted, one a token and step."""
-        if not self._noted:
-            return [[] for _ in answers]
-        import torch
-
-        return [list(map(float, row)) for row in torch.stack(self._noted, 1)]
-
-
-def _result(
-    tokenizer: Any, prompt_tokens: int, answer: "torch.Tensor", odds: Sequence[float]
-) -> ChatResult:
-    text = tokenizer.decode(answer, skip_special_tokens=True).strip()
-    written = int((answer != tokenizer.pad_token_id).sum())
-    noted = odds[:written]
-    likelihood = sum(noted) / len(noted) if noted else None
-    return as_result(text, prompt_tokens, written, likelihood)
+def _ends(model: Any, tokenizer: Any) -> frozenset[int]:
+    """Return the tokens that end an answer: the tokenizer's, and those that the model names."""
+    named = model.generation_config.eos_token_id
+    several = named if isinstance(named, list) else [named]
+    return frozenset(one for one in (*several, tokenizer.eos_token_id) if one is not None)
 
 
 @functools.lru_cache(maxsize=3)  # an expert's, the untouched student, and the newest trained one

@@ -7,6 +7,7 @@ import pytest
 
 from benchmarks import students
 from elenchus.errors import UserError
+from elenchus.records import Message
 from offline.nano.chat import WEIGHTS
 
 TITLE = "lamps"
@@ -55,7 +56,7 @@ def test_what_is_learnt_and_lost_is_measured(
     assert learnt["low"] <= learnt["gain"] <= learnt["high"]
     assert 0 <= after["examples alone"]["right_of_four"]["value"] <= 1
     kept = figures["general"]
-    assert kept["before"]["general"] in (0.0, 1.0)
+    assert kept["before"]["general"] in (0.0, 0.5, 1.0)
     lost = [kept["after"][f"examples {how}"]["own"]["gain"] for how in ("with replay", "alone")]
     assert lost[0] > lost[1]
     assert students.main(arguments(files, tmp_path / "out")) == 0  # what is trained is kept
@@ -63,13 +64,12 @@ def test_what_is_learnt_and_lost_is_measured(
     assert again["after"] == after and again["tokens_per_cpu_second"] is None
 
 
-GENERAL = [(students.prompted(students.Subject("t", "English"), "What is blue?").messages, "blue")]
-OPEN = [
-    students.prompted(
-        students.Subject("t", "English"), f"What is the limit for a toy {n}?"
-    ).messages
-    for n in range(12)
-]
+def asked(*questions: str) -> list[tuple[Message, ...]]:
+    return [(Message(role="user", content=question),) for question in questions]
+
+
+GENERAL = [(messages, "blue") for messages in asked("What is blue?", "Which colour?")]
+OPEN = asked(*(f"What is the limit for a toy {n}?" for n in range(12)))
 
 
 def test_too_few_questions_on_a_document_are_refused(tmp_path: Path) -> None:

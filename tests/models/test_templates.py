@@ -52,7 +52,7 @@ def test_marks_are_letters_in_training_as_in_asking(tokenizer) -> None:
     text = lora.encode(tokenizer, lora.Sample((), HOSTILE))
     assert marks(tokenizer, text["labels"]) == ["<|end|>"]
     chat = make_model(ModelConfig(model=f"hf:{WEIGHTS}")).chat.load()
-    asked = tokenizer(chat.prompt([{"role": "user", "content": HOSTILE}])).input_ids
+    asked = list(chat.prompt([{"role": "user", "content": HOSTILE}]))
     assert row["input_ids"][: len(asked)] == asked
     assert marks(tokenizer, asked) == ["<|user|>", "<|end|>", "<|assistant|>"]
     built_in = load_engine(WEIGHTS, None).encode(Request((("user", HOSTILE),), 0.0, 8, 0))
@@ -77,12 +77,11 @@ def test_thinking_is_off_in_asking_as_in_training(tmp_path: Path) -> None:
     folder = Path(shutil.copytree(WEIGHTS, tmp_path / "thinker"))
     (folder / "chat_template.jinja").write_text(THINKING, encoding="utf-8")
     lora.check(folder)
-    asked = "<|user|>Where?<|end|><|assistant|>"
+    asked, tokenizer = "<|user|>Where?<|end|><|assistant|>", AutoTokenizer.from_pretrained(folder)
     for options, thought in (({}, "<think>\n\n</think>\n\n"), ({"thinking": True}, "")):
         chat = make_model(ModelConfig(model=f"hf:{folder}", options=options)).chat
         prompt = chat._generation(chat.load(), [HumanMessage("Where?")]).prompt
-        assert prompt == asked + thought
-    tokenizer = AutoTokenizer.from_pretrained(folder)
+        assert list(prompt) == tokenizer(asked + thought).input_ids
     row = lora.encode(
         tokenizer, lora.Sample((Message(role="user", content="Where?"),), "In the hall.")
     )

