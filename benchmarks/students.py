@@ -12,7 +12,9 @@ Keys of the JSON: `student`, `questions`, `examples`, `seeds`, `settings` (of th
 `before` and, by row, `after` (`likelihood`, `right_of_four`, and the paired gains of both over
 questions and seeds); `general` (share right of the general exam before and by row after, with the
 gain, and the mean log-likelihood of the untouched student's own answers to general prompts);
-`tokens_per_cpu_second` of training. Trainings that are finished in `--out` are not done again.
+`tokens_per_cpu_second` of training; with `--speed`, `answers_per_cpu_second` and
+`answers_over_generate`, its ratio to plain `generate` of transformers in batches of 16. Trainings
+that are finished in `--out` are not done again.
 """
 
 import argparse
@@ -37,11 +39,13 @@ from elenchus import runs
 from elenchus.config import TrainingConfig
 from elenchus.errors import UserError
 from elenchus.progress import unseen
-from elenchus.records import Gold
+from elenchus.records import Gold, Message
 from elenchus.sections import ModelConfig
 from graphs.config import validate
 from models.backend import Exchange, make_model, weights
 from models.general import GeneralPrompts
+from models.pretrained import load_causal, load_tokenizer
+from models.templates import rendered
 from training import lora
 from training.likelihood import likelihoods
 from training.lora import Sample
@@ -50,6 +54,7 @@ Floats = NDArray[np.float64]
 OTHERS = 3  # answers to other questions that a right one is compared with
 EXAMPLES, ALONE, TEXTS = "examples with replay", "examples alone", "raw documents"
 RESAMPLES = 2000
+ASKED, PLAIN_BATCH = 96, 16  # prompts that measure the speed, and a batch of plain `generate`
 
 
 class Exam(NamedTuple):
@@ -101,7 +106,9 @@ def main(arguments: list[str] | None = None) -> int:
             lora.train(base, plan, config.training, seed, out, unseen)
             speeds.append(lora.tokens(plan) / (time.process_time() - began))
         after.setdefault(name, []).append(take(base, config.student, exam, out))
+    prompts = [sample.prompt for sample in [*samples, *exam.right]][:ASKED]
     figures = {
+        **(_speed(base, config.student, prompts) if options.speed else {}),
         "student": config.student.model,
         "questions": len(exam.right),
         "examples": len(samples),
@@ -157,6 +164,36 @@ def _answers(
         return [reply.text for reply in await chat.abatch(chats)]
 
     return asyncio.run(ask())
+
+
+def _speed(
+    base: Path, student: ModelConfig, prompts: Sequence[tuple[Message, ...]]
+) -> dict[str, float]:
+    """Return the answers that the untouched student gives in a CPU second, and by `generate`."""
+    import torch
+
+    tokenizer, model = load_tokenizer(base), load_causal(base).eval()
+    limit = int(student.options["max_new_tokens"])
+    texts = [
+        rendered(tokenizer, [m.model_dump() for m in messages], tokenize=False,
+                 add_generation_prompt=True)
+        for messages in prompts
+    ]  # fmt: skip
+    _answers(student, prompts[:1])  # loads the model
+    began = time.process_time()
+    _answers(student, prompts)
+    ours = len(prompts) / (time.process_time() - began)
+    began = time.process_time()
+    for start in range(0, len(texts), PLAIN_BATCH):
+        batch = tokenizer(texts[start : start + PLAIN_BATCH], return_tensors="pt", padding=True,
+                          padding_side="left", add_special_tokens=False)  # fmt: skip
+        with torch.inference_mode():
+            model.generate(**batch, max_new_tokens=limit, do_sample=False)
+    plain = len(prompts) / (time.process_time() - began)
+    return {
+        "answers_per_cpu_second": round(ours, 3),
+        "answers_over_generate": round(ours / plain, 2),
+    }
 
 
 def _own_answers(student: ModelConfig, file: Path) -> list[Sample]:
@@ -277,6 +314,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     add("--student", default="smollm2", help="model to train")
     add("--examples", type=int, help="examples to train on, from the first; else all")
     add("--rows", nargs="+", default=[EXAMPLES, ALONE, TEXTS], help="what to train on")
+    add("--speed", action="store_true", help="measure answers a CPU second, too")
     add("--set", action="append", default=[], help="a setting of the training, as epochs=8")
     return harness.parsed(parser, arguments)
 
