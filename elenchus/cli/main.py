@@ -7,6 +7,7 @@ import sys
 import warnings
 from importlib.util import find_spec
 from pathlib import Path
+from typing import NoReturn
 
 import typer
 
@@ -67,7 +68,7 @@ def main() -> None:
         _check_neighbours()
         app()
     except Interrupted as interrupted:
-        _end(f"stopped; `{interrupted}` goes on", interrupted.exit_code)
+        _leave(f"stopped; `{interrupted}` goes on", interrupted.exit_code)
     except RunStopped as stopped:
         _end(f"stopped: {stopped}", stopped.exit_code)
     except UserError as error:
@@ -104,6 +105,13 @@ def _check_neighbours() -> None:
                 f"the package {name!r} is not Elenchus's own but {origin}: install Elenchus into "
                 "an environment of its own"
             )
+
+
+def _leave(message: str, code: int) -> NoReturn:
+    """End the process at once: all is kept by now, and threads that answer a batch are not."""
+    print(f"elenchus: {printable(message)}", file=sys.stderr, flush=True)
+    sys.stdout.flush()
+    os._exit(code)
 
 
 def _end(message: str, code: int) -> None:

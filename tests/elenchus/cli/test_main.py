@@ -9,6 +9,7 @@ import pytest
 
 from elenchus import __version__, runs
 from elenchus.cli import doctor
+from elenchus.errors import Interrupted
 from elenchus.results import Estimate, ExamResult, Result, RunVerdict
 from graphs.config import load
 from offline.nano import chat as nano
@@ -222,3 +223,26 @@ def test_doctor_names_what_only_some_domains_want(
 def test_bench_says_what_it_takes(elenchus) -> None:
     shown = elenchus("bench", "--help")
     assert shown.code == 0 and "efficiency" in shown.out
+
+
+def test_ctrl_c_does_not_wait_for_a_batch_under_way() -> None:
+    """A thread that answers one is still at work when everything else has ended."""
+    code = (
+        "from concurrent.futures import ThreadPoolExecutor\n"
+        "from threading import Event\n"
+        "from elenchus.cli import main\n"
+        "from elenchus.errors import Interrupted\n"
+        "pool = ThreadPoolExecutor()\n"
+        "pool.submit(Event().wait)\n"
+        "def app():\n"
+        "    print('kept')\n"
+        "    raise Interrupted('elenchus resume r')\n"
+        "main.app = app\n"
+        "main.main()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False
+    )
+    assert done.returncode == Interrupted.exit_code
+    assert done.stdout == "kept\n"
+    assert done.stderr == "elenchus: stopped; `elenchus resume r` goes on\n"
