@@ -191,6 +191,13 @@ class TrainingConfig(Section):
         1.5, ge=0, description="general samples mixed in for each example, against forgetting"
     )
     save_steps: int = Field(200, ge=1, description="steps between checkpoints that resume goes to")
+    gradient_checkpointing: bool = Field(
+        False,
+        description="compute activations twice, to keep fewer: less memory, a third more time",
+    )
+    report_to: tuple[str, ...] = Field(
+        (), description="trackers that transformers knows: tensorboard, wandb, mlflow, …"
+    )
 
 
 class VerdictConfig(Section):

@@ -1,4 +1,4 @@
-"""Draws reliability diagrams of classifiers, and where messages lie."""
+"""Draws the curve of a training, reliability diagrams of classifiers, and where messages lie."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -42,6 +42,21 @@ def reliability(path: Path, evaluations: Sequence[Mapping[str, Any]]) -> None:
         panel.set(xlim=(0, 1), ylim=(0, 1), xlabel="probability", ylabel="share right")
         title = _printable(f"{evaluation['mix']}\n{evaluation['model']}")
         panel.set_title(title, fontsize=9, parse_math=False)
+    _save(figure, path)
+
+
+def curve(path: Path, steps: Sequence[Mapping[str, float]]) -> None:
+    """Draw loss and learning rate by step, which each of `steps` has."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(7, 4), layout="tight")
+    losses = figure.subplots()
+    rates = losses.twinx()
+    numbers = [row["step"] for row in steps]
+    losses.plot(numbers, [row["loss"] for row in steps], linewidth=1)
+    rates.plot(numbers, [row["learning_rate"] for row in steps], color="grey", linewidth=0.8)
+    losses.set(xlabel="step", ylabel="loss", ylim=(0, None))
+    rates.set(ylabel="learning rate (grey)", ylim=(0, None))
     _save(figure, path)
 
 

@@ -20,15 +20,17 @@ from elenchus.errors import UserError
 from elenchus.outcomes import Text
 from elenchus.progress import Advance
 from elenchus.records import Message
-from elenchus.runs import explained
+from elenchus.runs import explained, write_json
 from models.pretrained import load_causal, load_tokenizer, usual_device, usual_dtype
 from models.templates import as_letters, rendered
+from training import diagrams
 
 Ids = list[int]
 Row = dict[str, Ids]
 Collate = Callable[[Sequence[list[Row]]], dict[str, Any]]  # makes a model's arguments of a batch
 WHOLE = "whole"  # file that marks a checkpoint which was written to its end
 IGNORED = -100  # label of a token without loss
+LOGGED = ("step", "loss", "learning_rate", "grad_norm")
 LENGTH_STEP = 16  # tokens by which the lengths of rows in one batch may differ
 
 
@@ -83,11 +85,15 @@ def fit(
 ) -> None:
     """Train a model, or the adapter it has, a step for each batch; save it at `unfinished(out)`.
 
-    A training that was stopped goes on from its last checkpoint.
+    A training that was stopped goes on from its last checkpoint. Loss and learning rate of each
+    step are saved beside the weights, as JSON and as a picture.
 
     Args:
         collate: makes the model's arguments of a list that holds one batch.
         loss: of outputs, labels and `num_items_in_batch`; else the model's own.
+
+    Raises:
+        UserError: the loss is no number any more, or the disk is full.
     """
     from safetensors import SafetensorError
     from transformers import PrinterCallback, Trainer
@@ -99,12 +105,15 @@ def fit(
         train_dataset=plan,
         data_collator=collate,
         compute_loss_func=loss,
-        callbacks=[_progress_callback(advance)],
+        callbacks=[_progress_callback(advance, out.name)],
     )
     trainer.remove_callback(PrinterCallback)
     with explained(out.parent, also=(SafetensorError, RuntimeError)):  # torch raises the latter
         trainer.train(resume_from_checkpoint=_last_whole_checkpoint(folder))
         trainer.model.save_pretrained(folder)
+        curve = [row for row in trainer.state.log_history if "loss" in row]
+        write_json(folder / "curve.json", [{name: row[name] for name in LOGGED} for row in curve])
+        diagrams.curve(folder / "curve.svg", curve)
 
 
 def unfinished(out: Path) -> Path:
@@ -136,6 +145,20 @@ def steps(samples: int, config: TrainingConfig) -> int:
     They are no fewer than `training.least_steps`, without which a small set would hardly be learnt.
     """
     return max(config.least_steps, round(math.ceil(samples / config.batch_size) * config.epochs))
+
+
+def check_trackers(config: TrainingConfig) -> None:
+    """Check that what a training reports to is here; UserError where it is not."""
+    if not config.report_to:
+        return
+    from transformers.integrations import get_available_reporting_integrations
+
+    here = get_available_reporting_integrations()
+    if missing := [name for name in config.report_to if name not in here]:
+        raise UserError(
+            f"training.report_to: {', '.join(missing)} is not installed, or transformers does not "
+            f"know it; here are: {', '.join(here) or 'none'}"
+        )
 
 
 def check(weights: Path) -> None:
@@ -310,8 +333,12 @@ def _arguments(folder: Path, config: TrainingConfig, steps: int, seed: int) -> A
         max_grad_norm=1.0,
         save_steps=config.save_steps,
         save_total_limit=2,  # so that one is whole while the other is being written
-        logging_strategy="no",
-        report_to=[],
+        logging_strategy="steps",
+        logging_steps=1,
+        logging_nan_inf_filter=False,  # a loss that is no number ends a training
+        report_to=list(config.report_to),
+        gradient_checkpointing=config.gradient_checkpointing,
+        gradient_checkpointing_kwargs={"use_reentrant": False},
         disable_tqdm=True,
         remove_unused_columns=False,
         dataloader_num_workers=0,
@@ -324,12 +351,20 @@ def _arguments(folder: Path, config: TrainingConfig, steps: int, seed: int) -> A
     return arguments
 
 
-def _progress_callback(advance: Advance) -> Any:
+def _progress_callback(advance: Advance, name: str) -> Any:
     from transformers import TrainerCallback
 
     class Progress(TrainerCallback):  # type: ignore[misc]
         def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
             advance(state.global_step, state.max_steps)
+
+        def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **_: Any) -> None:
+            if not math.isfinite((logs or {}).get("loss", 0.0)):
+                raise UserError(
+                    f"{name}: after {state.global_step} steps the loss is no number: lower "
+                    "training.learning_rate, and launch again with --reuse; what was trained "
+                    "before is kept"
+                )
 
         def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
             (Path(args.output_dir) / f"checkpoint-{state.global_step}" / WHOLE).touch()

@@ -106,6 +106,37 @@ def test_a_kill_while_checkpoints_are_removed_costs_steps_and_no_more(
     assert one == two
 
 
+def test_loss_and_rate_of_each_step_are_kept(tmp_path: Path) -> None:
+    train(tmp_path / "out")
+    rows = json.loads((tmp_path / "out" / "curve.json").read_text("utf-8"))
+    assert [row["step"] for row in rows] == list(range(1, 7))
+    assert rows[-1]["loss"] < rows[0]["loss"] and rows[-1]["learning_rate"] < CONFIG.learning_rate
+    assert (tmp_path / "out" / "curve.svg").read_text("utf-8").startswith("<?xml")
+
+
+def test_a_loss_that_is_no_number_ends_a_training(tmp_path: Path) -> None:
+    wild = CONFIG.model_copy(update={"learning_rate": 1e30})
+    with pytest.raises(UserError, match="lower training"):
+        lora.train(WEIGHTS, plan(), wild, 0, tmp_path / "round-1", unseen)
+    assert not (tmp_path / "round-1").exists()
+
+
+def test_a_tracker_that_is_not_here_is_refused() -> None:
+    lora.check_trackers(CONFIG)
+    with pytest.raises(UserError, match="no-such-tracker is not installed"):
+        lora.check_trackers(CONFIG.model_copy(update={"report_to": ("no-such-tracker",)}))
+
+
+def test_fewer_activations_learn_the_same(tmp_path: Path) -> None:
+    train(tmp_path / "usual")
+    frugal = CONFIG.model_copy(update={"gradient_checkpointing": True})
+    lora.train(WEIGHTS, plan(), frugal, 0, tmp_path / "frugal", unseen)
+    usual, less = (
+        load_file(tmp_path / n / "adapter_model.safetensors") for n in ("usual", "frugal")
+    )
+    assert all(torch.allclose(usual[name], less[name], atol=1e-5) for name in usual)
+
+
 def test_loss_is_on_the_completion_alone() -> None:
     from transformers import AutoTokenizer
 
