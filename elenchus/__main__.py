@@ -1,5 +1,5 @@
 """`python -m elenchus`."""
 
-from elenchus.cli.main import main
+from elenchus.cli.main import program
 
-main()
+program()

@@ -29,7 +29,7 @@ from graphs.preflight import check_models
 from graphs.services import RunRef, Services
 from models.backend import backend
 from retrieval.embedding import located
-from training import lora
+from training.checks import check_trackers
 
 STEPS = 10_000  # LangGraph's guard against loops; ours end by rules of their own
 Graph = CompiledStateGraph[Any, RunRef, Any, Any]
@@ -138,7 +138,7 @@ def check(config: DomainConfig, folder: Path, progress: Progress, strict: bool =
     method = method_of(config.method)
     corpus = method.fingerprint(config, folder, progress, strict)
     general(config, folder)
-    lora.check_trackers(config.training)
+    check_trackers(config.training)
     method.check(config, folder, progress)
     check_models(config)
     return corpus

@@ -147,39 +147,6 @@ def steps(samples: int, config: TrainingConfig) -> int:
     return max(config.least_steps, round(math.ceil(samples / config.batch_size) * config.epochs))
 
 
-def check_trackers(config: TrainingConfig) -> None:
-    """Check that what a training reports to is here; UserError where it is not."""
-    if not config.report_to:
-        return
-    from transformers.integrations import get_available_reporting_integrations
-
-    here = get_available_reporting_integrations()
-    if missing := [name for name in config.report_to if name not in here]:
-        raise UserError(
-            f"training.report_to: {', '.join(missing)} is not installed, or transformers does not "
-            f"know it; here are: {', '.join(here) or 'none'}"
-        )
-
-
-def check(weights: Path) -> None:
-    """Check that answers in chats can be trained on, before anything is paid for.
-
-    Raises:
-        UserError: the tokenizer has no chat template, or one that cannot be trained with.
-    """
-    tokenizer = load_tokenizer(weights)
-    if tokenizer.chat_template is None:
-        raise UserError(f"student.model: {weights} has no chat template: take one tuned to chat")
-    chat = (Message(role="system", content="Be brief."), Message(role="user", content="Who?"))
-    ids, prompt = _chat_ids(tokenizer, Sample(chat, "I."))
-    if _shared(ids, prompt) < len(prompt):
-        raise UserError(
-            f"student.model: by the chat template of {weights}, a chat does not begin with its "
-            "prompt, so what is trained would not be what is asked: take another model, or correct "
-            "its chat_template.jinja"
-        )
-
-
 def encode(tokenizer: Any, sample: Sample) -> Row:
     """Return token ids by the model's own chat template, and labels that ignore the prompt.
 
@@ -190,12 +157,12 @@ def encode(tokenizer: Any, sample: Sample) -> Row:
         text = as_letters(tokenizer, sample.completion)
         whole: Ids = tokenizer(text + tokenizer.eos_token)["input_ids"]
         return {"input_ids": whole, "labels": whole}
-    ids, prompt = _chat_ids(tokenizer, sample)
-    shared = _shared(ids, prompt)
+    ids, prompt = chat_ids(tokenizer, sample)
+    shared = begun_alike(ids, prompt)
     return {"input_ids": ids, "labels": [IGNORED] * shared + ids[shared:]}
 
 
-def _chat_ids(tokenizer: Any, sample: Sample) -> tuple[Ids, Ids]:
+def chat_ids(tokenizer: Any, sample: Sample) -> tuple[Ids, Ids]:
     """Return the ids of a whole chat, and those of the prompt that the student is asked with."""
     prompt = [m.model_dump() for m in sample.prompt]
     whole = [*prompt, {"role": "assistant", "content": sample.completion}]
@@ -205,7 +172,7 @@ def _chat_ids(tokenizer: Any, sample: Sample) -> tuple[Ids, Ids]:
     )
 
 
-def _shared(one: Ids, two: Ids) -> int:
+def begun_alike(one: Ids, two: Ids) -> int:
     """Count the ids that both begin with."""
     pairs = zip(one, two, strict=False)
     return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))

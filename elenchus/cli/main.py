@@ -7,7 +7,6 @@ import sys
 import warnings
 from importlib.util import find_spec
 from pathlib import Path
-from typing import NoReturn
 
 import typer
 
@@ -61,6 +60,21 @@ def root(version: Version = False) -> None:
     """Take the options that stand before a command."""
 
 
+def program() -> None:
+    """Run the command line as a process of its own, which Ctrl-C ends at once.
+
+    All is kept by then; a thread that answers a batch would be waited for.
+    """
+    try:
+        main()
+    except SystemExit as ended:
+        if ended.code != Interrupted.exit_code:
+            raise
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(Interrupted.exit_code)
+
+
 def main() -> None:
     """Run the command line: whatever ends a command early is said in one line."""
     settle_environment()
@@ -68,7 +82,7 @@ def main() -> None:
         _check_neighbours()
         app()
     except Interrupted as interrupted:
-        _leave(f"stopped; `{interrupted}` goes on", interrupted.exit_code)
+        _end(f"stopped; `{interrupted}` goes on", interrupted.exit_code)
     except RunStopped as stopped:
         _end(f"stopped: {stopped}", stopped.exit_code)
     except UserError as error:
@@ -105,13 +119,6 @@ def _check_neighbours() -> None:
                 f"the package {name!r} is not Elenchus's own but {origin}: install Elenchus into "
                 "an environment of its own"
             )
-
-
-def _leave(message: str, code: int) -> NoReturn:
-    """End the process at once: all is kept by now, and threads that answer a batch are not."""
-    print(f"elenchus: {printable(message)}", file=sys.stderr, flush=True)
-    sys.stdout.flush()
-    os._exit(code)
 
 
 def _end(message: str, code: int) -> None:

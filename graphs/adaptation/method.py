@@ -41,12 +41,12 @@ class Examination(Method):
         """See `Method.check`: rules that are known, and a student whose chats can be learnt."""
         from graphs.adaptation.stopping import stopping_rule
         from models.backend import weights
-        from training import lora
+        from training.checks import check_student
 
         super().check(config, folder, progress)
         stopping_rule(config)
         if config.training.enabled:
-            lora.check(weights(config.student))
+            check_student(weights(config.student), config.training)
 
     def changed(self, run: RunFolder) -> str:
         """See `Method.changed`."""

@@ -1,7 +1,6 @@
 """LoRA training with the real student: what is learnt, what is saved, and exact resuming."""
 
 import json
-import shutil
 from pathlib import Path
 
 import pytest
@@ -121,12 +120,6 @@ def test_a_loss_that_is_no_number_ends_a_training(tmp_path: Path) -> None:
     assert not (tmp_path / "round-1").exists()
 
 
-def test_a_tracker_that_is_not_here_is_refused() -> None:
-    lora.check_trackers(CONFIG)
-    with pytest.raises(UserError, match="no-such-tracker is not installed"):
-        lora.check_trackers(CONFIG.model_copy(update={"report_to": ("no-such-tracker",)}))
-
-
 def test_fewer_activations_learn_the_same(tmp_path: Path) -> None:
     train(tmp_path / "usual")
     frugal = CONFIG.model_copy(update={"gradient_checkpointing": True})
@@ -187,25 +180,6 @@ def test_training_sees_the_tokens_that_asking_sees() -> None:
     row = lora.encode(tokenizer, SAMPLES[0])
     assert row["input_ids"][: len(asked)] == asked
     assert row["labels"][: len(asked)] == [lora.IGNORED] * len(asked)
-
-
-def test_a_template_that_training_cannot_use_is_known_before(tmp_path: Path) -> None:
-    """One whose prompt ends otherwise than a chat goes on, and none at all."""
-    lora.check(WEIGHTS)
-    folder = Path(shutil.copytree(WEIGHTS, tmp_path / "other"))
-    template = folder / "chat_template.jinja"
-    usual = template.read_text("utf-8")
-    opened = usual.replace("add_generation_prompt -%}{{ '<|assistant|>", "add_generation_prompt -%}"
-                           "{{ '<|assistant|> Well,")  # fmt: skip
-    assert opened != usual
-    template.write_text(opened, encoding="utf-8")
-    with pytest.raises(UserError, match=r"other, a chat does not begin.*correct its chat_template"):
-        lora.check(folder)
-    (row,) = lora.encoded(folder, SAMPLES[:1])  # whatever it is, no answer stops a run
-    assert row["labels"][0] == lora.IGNORED and row["labels"][-1] == row["input_ids"][-1]
-    template.unlink()
-    with pytest.raises(UserError, match="no chat template"):
-        lora.check(folder)
 
 
 def test_samples_over_the_limit_are_known_before_training() -> None:

@@ -238,7 +238,7 @@ def test_ctrl_c_does_not_wait_for_a_batch_under_way() -> None:
         "    print('kept')\n"
         "    raise Interrupted('elenchus resume r')\n"
         "main.app = app\n"
-        "main.main()\n"
+        "main.program()\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=False

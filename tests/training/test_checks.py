@@ -1,0 +1,72 @@
+"""What would else end a training late is known before: templates, tokenizers, settings."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from elenchus.errors import UserError
+from offline.nano.chat import WEIGHTS
+from tests.training.test_lora import CONFIG, SAMPLES
+from training import lora
+from training.checks import check_student, check_trackers
+
+
+def test_a_template_that_training_cannot_use_is_known_before(tmp_path: Path) -> None:
+    """One whose prompt ends otherwise than a chat goes on, and none at all."""
+    check_student(WEIGHTS, CONFIG)
+    folder = Path(shutil.copytree(WEIGHTS, tmp_path / "other"))
+    template = folder / "chat_template.jinja"
+    usual = template.read_text("utf-8")
+    opened = usual.replace("add_generation_prompt -%}{{ '<|assistant|>", "add_generation_prompt -%}"
+                           "{{ '<|assistant|> Well,")  # fmt: skip
+    assert opened != usual
+    template.write_text(opened, encoding="utf-8")
+    with pytest.raises(UserError, match=r"other, a chat does not begin.*correct its chat_template"):
+        check_student(folder, CONFIG)
+    (row,) = lora.encoded(folder, SAMPLES[:1])  # whatever it is, no answer stops a run
+    assert row["labels"][0] == lora.IGNORED and row["labels"][-1] == row["input_ids"][-1]
+    template.unlink()
+    with pytest.raises(UserError, match="no chat template"):
+        check_student(folder, CONFIG)
+
+
+@pytest.mark.parametrize(
+    ("instead", "reason"),
+    [
+        ("m.content[0].text", "leaves out what a message says"),
+        ("m.content[:0]", "leaves out what a message says"),
+    ],
+)
+def test_a_template_that_loses_a_message_is_refused(
+    tmp_path: Path, instead: str, reason: str
+) -> None:
+    """As one does that wants the content of a message in parts."""
+    folder = Path(shutil.copytree(WEIGHTS, tmp_path / "other"))
+    (folder / "chat_template.jinja").write_text(
+        "{% for m in messages %}<|user|>{{ " + instead + " }}<|end|>{% endfor %}", encoding="utf-8"
+    )
+    with pytest.raises(UserError, match=reason):
+        check_student(folder, CONFIG)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [({"max_position_embeddings": 128}, "set training.max_tokens=128"),
+     ({"vocab_size": 40}, "not of one model")],
+)  # fmt: skip
+def test_a_model_that_does_not_fit_is_refused(
+    tmp_path: Path, changes: dict[str, int], reason: str
+) -> None:
+    folder = Path(shutil.copytree(WEIGHTS, tmp_path / "other"))
+    tree = json.loads((folder / "config.json").read_text("utf-8")) | changes
+    (folder / "config.json").write_text(json.dumps(tree), encoding="utf-8")
+    with pytest.raises(UserError, match=reason):
+        check_student(folder, CONFIG)
+
+
+def test_a_tracker_that_is_not_here_is_refused() -> None:
+    check_trackers(CONFIG)
+    with pytest.raises(UserError, match="no-such-tracker is not installed"):
+        check_trackers(CONFIG.model_copy(update={"report_to": ("no-such-tracker",)}))

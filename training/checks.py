@@ -1,0 +1,70 @@
+"""What would else end a training late: checked before anything is paid for."""
+
+from pathlib import Path
+from typing import Any
+
+from elenchus.config import TrainingConfig
+from elenchus.errors import UserError
+from elenchus.records import Message
+from models.pretrained import load, load_tokenizer
+from training.lora import Sample, begun_alike, chat_ids
+
+ASKED = "Who are they?"
+
+
+def check_trackers(config: TrainingConfig) -> None:
+    """Check that what a training reports to is here; UserError where it is not."""
+    if not config.report_to:
+        return
+    from transformers.integrations import get_available_reporting_integrations
+
+    here = get_available_reporting_integrations()
+    if missing := [name for name in config.report_to if name not in here]:
+        raise UserError(
+            f"training.report_to: {', '.join(missing)} is not installed, or transformers does not "
+            f"know it; here are: {', '.join(here) or 'none'}"
+        )
+
+
+def check_student(weights: Path, config: TrainingConfig) -> None:
+    """Check that answers in chats can be trained on.
+
+    Raises:
+        UserError: tokenizer, chat template and model do not fit one another, or the settings.
+    """
+    from transformers import AutoConfig
+
+    tokenizer = load_tokenizer(weights)
+    if tokenizer.chat_template is None:
+        raise UserError(f"student.model: {weights} has no chat template: take one tuned to chat")
+    _check_template(tokenizer, weights)
+    model = load(AutoConfig, weights).get_text_config()
+    if len(tokenizer) > model.vocab_size:
+        raise UserError(
+            f"student.model: the tokenizer in {weights} has {len(tokenizer)} tokens, the model "
+            f"{model.vocab_size}: they are not of one model; download both anew"
+        )
+    positions = getattr(model, "max_position_embeddings", None)
+    if positions and config.max_tokens > positions:
+        raise UserError(
+            f"student.model: {weights} reads {positions} tokens, fewer than training.max_tokens "
+            f"({config.max_tokens}): set training.max_tokens={positions}"
+        )
+
+
+def _check_template(tokenizer: Any, weights: Path) -> None:
+    chat = (Message(role="system", content="Be brief."), Message(role="user", content=ASKED))
+    ids, prompt = chat_ids(tokenizer, Sample(chat, "I."))
+    remedy = "take another model, or correct its chat_template.jinja"
+    if begun_alike(ids, prompt) < len(prompt):
+        raise UserError(
+            f"student.model: by the chat template of {weights}, a chat does not begin with its "
+            f"prompt, so what is trained would not be what is asked: {remedy}"
+        )
+    # A tokenizer may join or lower letters, so the texts are compared as it writes them.
+    asked = tokenizer.decode(tokenizer(ASKED, add_special_tokens=False).input_ids)
+    if "".join(asked.split()) not in "".join(tokenizer.decode(prompt).split()):
+        raise UserError(
+            f"student.model: the chat template of {weights} leaves out what a message says (it may "
+            f"want content in parts): {remedy}"
+        )
