@@ -38,6 +38,7 @@ from benchmarks import harness, tables
 from elenchus import runs
 from elenchus.config import TrainingConfig
 from elenchus.errors import UserError
+from elenchus.loading import as_change, merged
 from elenchus.progress import unseen
 from elenchus.records import Gold, Message
 from elenchus.sections import ModelConfig
@@ -79,10 +80,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Train the student by each row and seed, and print what it gained beside what it lost."""
     options = _options(arguments)
     tree = {"domain": "students", "title": options.title, "corpus": {"sources": ["."]}}
-    changes = dict(change.split("=", 1) for change in options.set)
-    config = validate(
-        tree | {"student": {"model": options.student}, "training": changes}, "--student"
-    )
+    student = {"student": {"model": options.student}}
+    config = validate(merged(tree, student, *map(as_change, options.set)), "--set")
     base = weights(config.student)
     subject = Subject(options.title, "English")
     samples = [
@@ -315,7 +314,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     add("--examples", type=int, help="examples to train on, from the first; else all")
     add("--rows", nargs="+", default=[EXAMPLES, ALONE, TEXTS], help="what to train on")
     add("--speed", action="store_true", help="measure answers a CPU second, too")
-    add("--set", action="append", default=[], help="a setting of the training, as epochs=8")
+    add("--set", action="append", default=[], help="a setting, as training.epochs=8")
     return harness.parsed(parser, arguments)
 
 

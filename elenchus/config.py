@@ -193,7 +193,7 @@ class TrainingConfig(Section):
     save_steps: int = Field(200, ge=1, description="steps between checkpoints that resume goes to")
     gradient_checkpointing: bool = Field(
         False,
-        description="compute activations twice, to keep fewer: less memory, a third more time",
+        description="compute activations twice, to keep fewer: less memory, more time",
     )
     report_to: tuple[str, ...] = Field(
         (), description="trackers that transformers knows: tensorboard, wandb, mlflow, …"

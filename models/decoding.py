@@ -1,7 +1,7 @@
 """Decodes in batches: what prompts begin with alike is read once, and rows that end leave.
 
-`generate` of transformers keeps every row until the last one has ended. Answers differ much in
-length, so more than half of its work is on rows that are finished.
+`generate` of transformers keeps every row until the last one has ended, and answers differ much in
+length.
 """
 
 from collections.abc import Sequence

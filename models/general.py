@@ -7,7 +7,6 @@ exam. The untouched student's own answers to the other half are replayed in trai
 import json
 import random
 from collections.abc import Sequence
-from functools import cached_property
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -39,11 +38,7 @@ class GeneralPrompts:
     grader = "contains"
 
     def __init__(self, path: Path = SHIPPED) -> None:
-        self._path = path
-
-    @cached_property
-    def _prompts(self) -> list[GeneralPrompt]:
-        return read(self._path)
+        self._prompts = read(path)
 
     def exam(self, count: int, seed: int) -> Sequence[Exchange]:
         """Return so many prompts whose answer can be matched, or all where they are fewer."""

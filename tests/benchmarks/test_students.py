@@ -35,7 +35,8 @@ def write(folder: Path, count: int = 8) -> dict[str, Path]:
 
 def arguments(files: dict[str, Path], out: Path) -> list[str]:
     named = [part for name, path in files.items() for part in (f"--{name}", str(path))]
-    settings = ["--set", "learning_rate=0.004", "--set", "least_steps=8", "--set", "epochs=8"]
+    values = {"learning_rate": 0.004, "least_steps": 8, "epochs": 8}
+    settings = [part for k, v in values.items() for part in ("--set", f"training.{k}={v}")]
     return [*named, "--title", TITLE, "--student", f"hf:{WEIGHTS}", "--out", str(out), "--seeds",
             "1", "--json", *settings]  # fmt: skip
 

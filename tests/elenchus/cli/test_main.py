@@ -32,6 +32,8 @@ def run_folders(root: Path) -> list[Path]:
         (["launch", "POOL", "--set", "expert.model=builtin:sage"], "builtin:sage"),
         (["launch", "POOL", "--set", "student.model=builtin:reader"], "no local weights"),
         (["launch", "POOL", "--set", "exam.hand=none.jsonl"], "cannot read"),
+        (["launch", "POOL", "--set", "exam.general_prompts=none.jsonl"], "cannot read"),
+        (["launch", "POOL", "--set", "training.report_to=[nowhere]"], "nowhere is not installed"),
         (["launch", "POOL", "--profile", "slow"], "no profile"),
         (["resume", "no-such-run"], "no run 'no-such-run'"),
         (["trace", "no-such-run"], "no run 'no-such-run'"),
