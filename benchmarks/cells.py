@@ -25,7 +25,7 @@ from elenchus.results import Result
 from graphs.config import DomainConfig, of_run, validate
 from models.backend import weights
 from offline.backend import READER
-from training import lora
+from training import encoding
 from training.evaluation import RIGHT
 
 Row = dict[str, Any]
@@ -153,7 +153,7 @@ def _rounds(
     sizes: tuple[int, ...],
 ) -> Iterator[Row]:
     """Yield what each round took; `seen_tokens` and `steps` are of its own training."""
-    texts = lora.texts(ledger.all(Text))
+    texts = encoding.texts(ledger.all(Text))
     turns = {turn.id: turn for turn in ledger.all(Turn)}
     examinations = [(e.round, *_put(e, turns)) for e in ledger.all(Examination)]
     checkable = config.expert.model == READER
@@ -164,12 +164,12 @@ def _rounds(
     }
     for adapter in sorted(ledger.all(Adapter), key=lambda a: a.round):
         examples = datasets.get(adapter.round, [])
-        samples = [lora.Sample(e.prompt, e.completion) for e in examples] or texts
+        samples = [encoding.Sample(e.prompt, e.completion) for e in examples] or texts
         done = [(asked, said) for round_, asked, said in examinations if round_ <= adapter.round]
         yield {
             "n": sizes[adapter.round - 1],
             "samples": len(samples),
-            "data_tokens": lora.tokens([lora.encoded(weights(config.student), samples)]),
+            "data_tokens": encoding.tokens([encoding.encoded(weights(config.student), samples)]),
             "seen_tokens": adapter.tokens,
             "steps": adapter.steps,
             "examined": len(done),

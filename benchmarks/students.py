@@ -47,9 +47,9 @@ from models.backend import Exchange, make_model, weights
 from models.general import GeneralPrompts
 from models.pretrained import load_causal, load_tokenizer
 from models.templates import rendered
-from training import lora
+from training import encoding, lora
+from training.encoding import Sample
 from training.likelihood import likelihoods
-from training.lora import Sample
 
 Floats = NDArray[np.float64]
 OTHERS = 3  # answers to other questions that a right one is compared with
@@ -94,7 +94,7 @@ def main(arguments: list[str] | None = None) -> int:
     exam = _exam(subject, _rows(options.exam, "question", "answer", "document"))
     own = _own_answers(config.student, options.out / "own.json")
     exam = exam._replace(own=own[::2])
-    before = take(base, config.student, exam, None)
+    before = _taken(base, config.student, exam, None, options.out / "before.json")
     after: dict[str, list[Taken]] = {}
     speeds = []
     for name, seed in itertools.product(options.rows, options.seeds):
@@ -103,8 +103,10 @@ def main(arguments: list[str] | None = None) -> int:
         began = time.process_time()
         if not out.exists():
             lora.train(base, plan, config.training, seed, out, unseen)
-            speeds.append(lora.tokens(plan) / (time.process_time() - began))
-        after.setdefault(name, []).append(take(base, config.student, exam, out))
+            speeds.append(encoding.tokens(plan) / (time.process_time() - began))
+        after.setdefault(name, []).append(
+            _taken(base, config.student, exam, out, out.with_suffix(".json"))
+        )
     prompts = [sample.prompt for sample in [*samples, *exam.right]][:ASKED]
     figures = {
         **(_speed(base, config.student, prompts) if options.speed else {}),
@@ -133,6 +135,14 @@ def main(arguments: list[str] | None = None) -> int:
 
 MEASURES = ("likelihood", "right_of_four")
 KEPT = ("general", "own")
+
+
+def _taken(base: Path, student: ModelConfig, exam: Exam, adapter: Path | None, to: Path) -> Taken:
+    """Take all exams, once: what they came to is kept in a file."""
+    if not to.exists():
+        values = take(base, student, exam, adapter)._asdict()
+        runs.write_json(to, {key: list(value) for key, value in values.items()})
+    return Taken(**{key: np.array(v) for key, v in json.loads(to.read_text()).items()})
 
 
 def take(base: Path, student: ModelConfig, exam: Exam, adapter: Path | None) -> Taken:
@@ -231,25 +241,25 @@ def _plan(
     documents: Path,
     config: TrainingConfig,
     seed: int,
-) -> list[list[lora.Row]]:
+) -> list[list[encoding.Row]]:
     """Return the batches of a row; those of raw documents have as many tokens as the examples."""
     count = min(round(config.replay * len(samples)), len(own))
     replay = random.Random(f"replay/{seed}").sample(own, count) if name == EXAMPLES else []
-    rows = lora.encoded(base, [*samples, *replay])
-    plan = lora.batches([row for row in rows if _fits(row, config)], config, seed)
+    rows = encoding.encoded(base, [*samples, *replay])
+    plan = encoding.batches([row for row in rows if _fits(row, config)], config, seed)
     if name != TEXTS:
         return plan
-    rows = [row for row in lora.encoded(base, _texts(documents)) if _fits(row, config)]
+    rows = [row for row in encoding.encoded(base, _texts(documents)) if _fits(row, config)]
     long = config.model_copy(update={"epochs": 100.0})
-    whole, wanted, taken = lora.batches(rows, long, seed), lora.tokens(plan), 0
+    whole, wanted, taken = encoding.batches(rows, long, seed), encoding.tokens(plan), 0
     for step, batch in enumerate(whole, 1):
-        taken += lora.tokens([batch])
+        taken += encoding.tokens([batch])
         if taken >= wanted:
             return whole[:step]
     return whole
 
 
-def _fits(row: lora.Row, config: TrainingConfig) -> bool:
+def _fits(row: encoding.Row, config: TrainingConfig) -> bool:
     return len(row["input_ids"]) <= config.max_tokens
 
 

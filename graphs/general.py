@@ -12,7 +12,7 @@ from graphs.services import Services
 from models.backend import General, backend
 from models.calls import CallFailed
 from models.general import GeneralPrompts
-from training.lora import Sample
+from training.encoding import Sample
 
 
 def general(config: CommonConfig, folder: Path) -> General | None:

@@ -93,15 +93,16 @@ def class_weights(truth: NDArray[np.int64], classes: int) -> NDArray[np.float64]
 
 
 def weighted_loss(weights: NDArray[np.float64]) -> Callable[..., Any]:
-    """Make a cross entropy for the transformers Trainer, with `weights` from `class_weights`.
+    """Make the cross entropy of a classifier on a batch, with `weights` from `class_weights`.
 
     The mean is over messages, not over their weights, which cancel out in a batch of one class.
     """
 
-    def loss(outputs: Any, labels: Any, num_items_in_batch: Any = None) -> Any:
+    def loss(model: Any, batch: dict[str, Any]) -> Any:
         import torch
 
-        logits = outputs["logits"]
+        labels = batch.pop("labels")
+        logits = model(**batch)["logits"]
         by_class = torch.tensor(weights, dtype=logits.dtype, device=logits.device)
         summed = torch.nn.functional.cross_entropy(logits, labels, by_class, reduction="sum")
         return summed / len(labels)

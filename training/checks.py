@@ -7,7 +7,7 @@ from elenchus.config import TrainingConfig
 from elenchus.errors import UserError
 from elenchus.records import Message
 from models.pretrained import load, load_tokenizer
-from training.lora import Sample, begun_alike, chat_ids
+from training.encoding import Sample, begun_alike, chat_ids
 
 ASKED = "Who are they?"
 

@@ -25,9 +25,9 @@ from elenchus.runs import explained
 from models.pretrained import load as load_pretrained
 from models.pretrained import load_causal, load_tokenizer
 from models.templates import as_letters, rendered
-from training import calibration, lora
+from training import calibration, encoding, lora
 from training.config import ClassifierConfig
-from training.lora import Ids, Row
+from training.encoding import Ids, Row
 
 ADAPTER = "adapter_model.safetensors"
 CARD = "classifier.json"  # file beside the adapter
@@ -108,7 +108,7 @@ class Tuned:
         return _in_batches(rows, len(self.labels), self._logits)
 
     def _logits(self, rows: Sequence[Ids]) -> Any:
-        batch = lora.with_mask(rows, self._model.config.pad_token_id)
+        batch = encoding.with_mask(rows, self._model.config.pad_token_id)
         return self._model(**_moved(batch, self._model.device)).logits
 
 
@@ -147,7 +147,7 @@ class Untrained:
         """Return the (n, 1) mean log-likelihoods, in nats, of the answer's tokens."""
 
         def run(rows: Sequence[Ids]) -> Any:
-            batch = lora.with_mask(rows, lora.pad_token(self._tokenizer), "left")
+            batch = encoding.with_mask(rows, encoding.pad_token(self._tokenizer), "left")
             batch["position_ids"] = (batch["attention_mask"].cumsum(-1) - 1).clamp(min=0)
             batch = _moved(batch, self._model.device)
             # Logits of other places are not computed: a vocabulary may have 100,000 words.
@@ -188,10 +188,10 @@ def train(
     )
     rows = _rows(tokenizer, uncalibrated, [message.text for message in task.learn])
     samples = [{"input_ids": i, "labels": [int(k)]} for i, k in zip(rows, truth, strict=True)]
-    plan = lora.batches(samples, training, seed)
+    plan = encoding.batches(samples, training, seed)
     model = lora.with_lora(model, training, "SEQ_CLS")
     loss = calibration.weighted_loss(balance if config.class_weights else np.ones(len(task.labels)))
-    collate = functools.partial(_collate, lora.pad_token(tokenizer))
+    collate = functools.partial(_collate, encoding.pad_token(tokenizer))
     lora.fit(model, plan, collate, training, seed, out, advance, loss)
     calibrated = _calibrated(Tuned(model, tokenizer, uncalibrated), task, config)
     with explained(out.parent):
@@ -269,7 +269,7 @@ def _with_head(weights: Path, classes: int) -> tuple[Any, Any]:
             dtype="float32",
             use_safetensors=True,
         )
-    model.config.pad_token_id = lora.pad_token(tokenizer)
+    model.config.pad_token_id = encoding.pad_token(tokenizer)
     return model, tokenizer
 
 
@@ -343,7 +343,7 @@ def _collate(pad: int, items: Sequence[list[Row]]) -> dict[str, Any]:
 
     (rows,) = items
     labels = torch.tensor([row["labels"][0] for row in rows])
-    return {**lora.with_mask([row["input_ids"] for row in rows], pad), "labels": labels}
+    return {**encoding.with_mask([row["input_ids"] for row in rows], pad), "labels": labels}
 
 
 def _calibrated(tuned: Tuned, task: Task, config: ClassifierConfig) -> Card:

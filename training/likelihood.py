@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from models.pretrained import load_causal, load_tokenizer, usual_device, usual_dtype
-from training.lora import IGNORED, Row, Sample, collate, encoded, pad_token
+from training.encoding import IGNORED, Row, Sample, collate, encoded, pad_token
 
 AT_ONCE = 16  # rows of like length in a batch
 

@@ -5,41 +5,24 @@ into a `.partial` folder with checkpoints and is renamed when done, so a kill lo
 `save_steps` steps and a finished folder is a whole adapter.
 """
 
-import functools
-import itertools
 import math
-import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from shutil import rmtree
-from typing import Any, Literal
+from typing import Any
 
 from elenchus.config import TrainingConfig
 from elenchus.errors import UserError
-from elenchus.outcomes import Text
 from elenchus.progress import Advance
-from elenchus.records import Message
 from elenchus.runs import explained, write_json
 from models.pretrained import load_causal, load_tokenizer, usual_device, usual_dtype
-from models.templates import as_letters, rendered
 from training import diagrams
+from training.encoding import Row, pad_token
+from training.objectives import Loss, objective
 
-Ids = list[int]
-Row = dict[str, Ids]
 Collate = Callable[[Sequence[list[Row]]], dict[str, Any]]  # makes a model's arguments of a batch
 WHOLE = "whole"  # file that marks a checkpoint which was written to its end
-IGNORED = -100  # label of a token without loss
 LOGGED = ("step", "loss", "learning_rate", "grad_norm")
-LENGTH_STEP = 16  # tokens by which the lengths of rows in one batch may differ
-
-
-@dataclass(frozen=True)
-class Sample:
-    """A chat prompt and the completion to learn; without a prompt, a text to learn."""
-
-    prompt: tuple[Message, ...]
-    completion: str
 
 
 def train(
@@ -66,7 +49,8 @@ def train(
     else:
         dtype = usual_dtype(usual_device())
         model = with_lora(load_causal(weights, dtype), config, "CAUSAL_LM", start)
-    fit(model, plan, functools.partial(collate, pad_token(tokenizer)), config, seed, out, advance)
+    collate, loss = objective(model, plan, pad_token(tokenizer))
+    fit(model, plan, collate, config, seed, out, advance, loss)
     if whole:
         with explained(out.parent):
             tokenizer.save_pretrained(unfinished(out))
@@ -81,7 +65,7 @@ def fit(
     seed: int,
     out: Path,
     advance: Advance,
-    loss: Callable[..., Any] | None = None,
+    loss: Loss | None = None,
 ) -> None:
     """Train a model, or the adapter it has, a step for each batch; save it at `unfinished(out)`.
 
@@ -90,21 +74,20 @@ def fit(
 
     Args:
         collate: makes the model's arguments of a list that holds one batch.
-        loss: of outputs, labels and `num_items_in_batch`; else the model's own.
+        loss: of the model and a batch; else the model's own.
 
     Raises:
         UserError: the loss is no number any more, or the disk is full.
     """
     from safetensors import SafetensorError
-    from transformers import PrinterCallback, Trainer
+    from transformers import PrinterCallback
 
     folder = unfinished(out)
-    trainer = Trainer(
+    trainer = _trainer(loss)(
         model=model,
         args=_arguments(folder, config, len(plan), seed),
         train_dataset=plan,
         data_collator=collate,
-        compute_loss_func=loss,
         callbacks=[_progress_callback(advance, out.name)],
     )
     trainer.remove_callback(PrinterCallback)
@@ -127,94 +110,6 @@ def finish(out: Path) -> None:
         (checkpoint / WHOLE).unlink(missing_ok=True)  # a kill may leave half of it
         rmtree(checkpoint)
     unfinished(out).rename(out)
-
-
-def pad_token(tokenizer: Any) -> int:
-    """Return the token that fills rows up; many tokenizers have none but their end mark."""
-    return int(tokenizer.eos_token_id if tokenizer.pad_token is None else tokenizer.pad_token_id)
-
-
-def texts(written: Sequence[Text]) -> list[Sample]:
-    """Return texts as samples, to be learnt whole."""
-    return [Sample((), text.text) for text in written]
-
-
-def steps(samples: int, config: TrainingConfig) -> int:
-    """Return the optimiser steps for so many samples: `training.epochs` passes over them.
-
-    They are no fewer than `training.least_steps`, without which a small set would hardly be learnt.
-    """
-    return max(config.least_steps, round(math.ceil(samples / config.batch_size) * config.epochs))
-
-
-def encode(tokenizer: Any, sample: Sample) -> Row:
-    """Return token ids by the model's own chat template, and labels that ignore the prompt.
-
-    Without a prompt the completion is plain text, all of it to be learnt. A token that joins the
-    end of the prompt and the beginning of the completion is learnt, too.
-    """
-    if not sample.prompt:
-        text = as_letters(tokenizer, sample.completion)
-        whole: Ids = tokenizer(text + tokenizer.eos_token)["input_ids"]
-        return {"input_ids": whole, "labels": whole}
-    ids, prompt = chat_ids(tokenizer, sample)
-    shared = begun_alike(ids, prompt)
-    return {"input_ids": ids, "labels": [IGNORED] * shared + ids[shared:]}
-
-
-def chat_ids(tokenizer: Any, sample: Sample) -> tuple[Ids, Ids]:
-    """Return the ids of a whole chat, and those of the prompt that the student is asked with."""
-    prompt = [m.model_dump() for m in sample.prompt]
-    whole = [*prompt, {"role": "assistant", "content": sample.completion}]
-    return (
-        rendered(tokenizer, whole, return_dict=False),
-        rendered(tokenizer, prompt, add_generation_prompt=True, return_dict=False),
-    )
-
-
-def begun_alike(one: Ids, two: Ids) -> int:
-    """Count the ids that both begin with."""
-    pairs = zip(one, two, strict=False)
-    return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
-
-
-def encoded(weights: Path, samples: Sequence[Sample]) -> list[Row]:
-    """Encode samples by the tokenizer beside the weights."""
-    tokenizer = load_tokenizer(weights)
-    return [encode(tokenizer, sample) for sample in samples]
-
-
-def too_long(weights: Path, samples: Sequence[Sample], config: TrainingConfig) -> list[bool]:
-    """Tell for each sample whether it has more than `training.max_tokens` tokens."""
-    return [len(row["input_ids"]) > config.max_tokens for row in encoded(weights, samples)]
-
-
-def tokens(plan: Sequence[list[Row]]) -> int:
-    """Count the tokens of all batches, each as often as it is seen, without padding."""
-    return sum(len(row["input_ids"]) for rows in plan for row in rows)
-
-
-def batches(rows: Sequence[Row], config: TrainingConfig, seed: int) -> list[list[Row]]:
-    """Return the batch of every step. Rows of like length go together, so that little is padding.
-
-    Each epoch groups and orders its batches anew; the same seed gives the same batches, so a
-    resumed training sees those that remain.
-
-    Raises:
-        ValueError: a row is longer than `training.max_tokens`.
-    """
-    longest = max(len(row["input_ids"]) for row in rows)
-    if longest > config.max_tokens:
-        raise ValueError(f"a sample has {longest} tokens, over training.max_tokens")
-    rng = random.Random(seed)
-    plan: list[list[Row]] = []
-    while len(plan) < steps(len(rows), config):
-        order = sorted(rows, key=lambda row: (len(row["input_ids"]) // LENGTH_STEP, rng.random()))
-        size = config.batch_size
-        epoch = [order[start : start + size] for start in range(0, len(order), size)]
-        rng.shuffle(epoch)
-        plan += epoch
-    return plan[: steps(len(rows), config)]
 
 
 def with_lora(model: Any, config: TrainingConfig, task: str, start: Path | None = None) -> Any:
@@ -244,37 +139,6 @@ def _towers(model: Any) -> list[str]:
     of_text = {id(module) for module in model.get_decoder().modules()}
     layers = ((n, m) for n, m in model.named_modules() if not next(m.children(), None))
     return [name for name, module in layers if "." in name and id(module) not in of_text]
-
-
-def collate(pad: int, items: Sequence[list[Row]]) -> dict[str, Any]:
-    """Make a causal model's arguments of the loader's one item, which is the whole batch.
-
-    Labels begin before the batch's first token with loss, and `logits_to_keep` says how many they
-    are: logits of prompts, which no loss needs, are not computed.
-    """
-    (rows,) = items
-    labels = padded([row["labels"] for row in rows], IGNORED)
-    first = min(row["labels"].count(IGNORED) for row in rows)
-    kept = labels.shape[1] - max(0, first - 1)
-    batch = with_mask([row["input_ids"] for row in rows], pad)
-    return {**batch, "labels": labels[:, -kept:], "logits_to_keep": kept}
-
-
-def with_mask(
-    rows: Sequence[Ids], pad: int, side: Literal["left", "right"] = "right"
-) -> dict[str, Any]:
-    """Return padded ids with their attention mask, each of shape (rows, longest)."""
-    mask = padded([[1] * len(row) for row in rows], 0, side)
-    return {"input_ids": padded(rows, pad, side), "attention_mask": mask}
-
-
-def padded(rows: Sequence[Ids], filler: int, side: Literal["left", "right"] = "right") -> Any:
-    """Return a tensor of shape (rows, longest)."""
-    import torch
-    from torch.nn.utils.rnn import pad_sequence
-
-    tensors = [torch.tensor(row, dtype=torch.long) for row in rows]
-    return pad_sequence(tensors, batch_first=True, padding_value=filler, padding_side=side)
 
 
 def _last_whole_checkpoint(folder: Path) -> str | None:
@@ -316,6 +180,18 @@ def _arguments(folder: Path, config: TrainingConfig, steps: int, seed: int) -> A
     # Several GPUs would each take a batch a step, and the batches are made for one.
     arguments._n_gpu = min(arguments.n_gpu, 1)
     return arguments
+
+
+def _trainer(loss: Loss | None) -> Any:
+    """Return the class of a trainer that lowers a loss; without one, the model's own."""
+    from transformers import Trainer
+
+    class Lowering(Trainer):  # type: ignore[misc]
+        def compute_loss(self, model: Any, inputs: Any, *_: Any, **__: Any) -> Any:
+            assert loss is not None
+            return loss(model, inputs)
+
+    return Trainer if loss is None else Lowering
 
 
 def _progress_callback(advance: Advance, name: str) -> Any:

@@ -22,7 +22,7 @@ from models.pretrained import load, load_tokenizer
 from models.templates import rendered
 from training import lora
 from training.config import PretrainingConfig
-from training.lora import Row
+from training.encoding import Row
 
 TEXTS_AT_ONCE = 256  # tokenised together
 TOKEN = np.uint32

@@ -21,7 +21,7 @@ from graphs.services import Services
 from models.backend import weights
 from models.weights import weights_hash
 from training import dataset as datasets
-from training import lora
+from training import encoding, lora
 from training.dataset import Vectors
 
 LEAST = 8  # examples for a point of an update, which has few of them
@@ -172,7 +172,7 @@ def train_on_texts(run: Services, advance: Advance) -> Adapter:
 
     Repeated before replay is added, so that every pass over them has replay of its own.
     """
-    config, samples = run.config.training, lora.texts(run.ledger.all(Text))
+    config, samples = run.config.training, encoding.texts(run.ledger.all(Text))
     needed = config.least_steps * config.batch_size / (1 + config.replay)
     passes = max(1, math.ceil(needed / len(samples)))
     return _fitted(run, samples * passes, 1, "", "", advance)
@@ -180,7 +180,7 @@ def train_on_texts(run: Services, advance: Advance) -> Adapter:
 
 def _fitted(
     run: Services,
-    samples: list[lora.Sample],
+    samples: list[encoding.Sample],
     round_: int,
     dataset_id: str,
     previous: str,
@@ -193,9 +193,9 @@ def _fitted(
     training = config.training.model_copy(update={"least_steps": least})
     base = weights(config.student)
     known = general.samples(run, round(training.replay * len(samples)), round_)
-    long = lora.too_long(base, known, training)
+    long = encoding.too_long(base, known, training)
     short = [sample for sample, too_long in zip(known, long, strict=True) if not too_long]
-    plan = lora.batches(lora.encoded(base, [*samples, *short]), training, config.seed)
+    plan = encoding.batches(encoding.encoded(base, [*samples, *short]), training, config.seed)
     if not out.exists():
         start = run.folder.path / previous if previous else None
         lora.train(base, plan, training, config.seed, out, advance, start)
@@ -206,7 +206,7 @@ def _fitted(
         previous=previous,
         dataset_id=dataset_id,
         steps=len(plan),
-        tokens=lora.tokens(plan),
+        tokens=encoding.tokens(plan),
     )
 
 
@@ -276,15 +276,15 @@ def _passages(ledger: Ledger, ids: Sequence[str]) -> list[dict[str, Any]]:
     ]
 
 
-def _samples(examples: list[Example]) -> list[lora.Sample]:
-    return [lora.Sample(e.prompt, e.completion) for e in examples]
+def _samples(examples: list[Example]) -> list[encoding.Sample]:
+    return [encoding.Sample(e.prompt, e.completion) for e in examples]
 
 
 def _short_enough(run: Services, examples: list[Example]) -> list[Example]:
     config = run.config
     if not config.training.enabled:
         return examples  # whoever trains has a tokenizer of their own
-    long = lora.too_long(weights(config.student), _samples(examples), config.training)
+    long = encoding.too_long(weights(config.student), _samples(examples), config.training)
     return [example for example, too_long in zip(examples, long, strict=True) if not too_long]
 
 

@@ -12,7 +12,7 @@ from graphs.classification.records import Classifier
 from graphs.services import Services
 from models.backend import weights
 from models.weights import weights_hash
-from training import baseline, calibration, lora, metrics
+from training import baseline, calibration, encoding, metrics
 from training import classifier as classifiers
 from training.classifier import Classifying
 from training.dataset import write_rows
@@ -69,7 +69,7 @@ def train(run: Services, mix: Mix, advance: Advance) -> Classifier:
         sha256=weights_hash(out),
         labels=task.labels,
         samples=len(task.learn),
-        steps=lora.steps(len(task.learn), training),
+        steps=encoding.steps(len(task.learn), training),
         temperature=card.temperature,
         threshold=card.threshold,
     )

@@ -22,7 +22,7 @@ from models.backend import backend, weights
 from models.weights import weights_hash
 from retrieval.selection import select as selection
 from retrieval.selection.overlap import Overlap
-from training import lora, pretraining
+from training import encoding, pretraining
 
 LEAST = 32  # tokens of a general sample
 COPIED: Code = "source-copies-test"
@@ -154,12 +154,12 @@ def _packed(run: Services, part: str) -> pretraining.Tokens:
     return pretraining.packed(file)
 
 
-def _replayed(run: Services, tokens: int, stage: int) -> list[lora.Row]:
+def _replayed(run: Services, tokens: int, stage: int) -> list[encoding.Row]:
     """Return general samples of so many tokens, where the student brings some."""
     config = run.config
     samples = general.samples(run, tokens // LEAST, stage)
-    rows: list[lora.Row] = []
-    for row in lora.encoded(weights(config.student), samples):
+    rows: list[encoding.Row] = []
+    for row in encoding.encoded(weights(config.student), samples):
         if tokens <= 0:
             break
         if len(row["input_ids"]) <= config.training.max_tokens:

@@ -29,7 +29,7 @@ from graphs.services import RunRef, Services, services
 from models.backend import weights
 from models.calls import CallFailed
 from training import dataset as datasets
-from training import lora
+from training import encoding
 
 BATCH = 128  # texts asked for between two looks at the budget
 Job = tuple[list[Passage], tuple[str, ...], int]  # passages, entities, variation
@@ -46,7 +46,9 @@ async def rewrite(state: AdaptationState, runtime: Runtime[RunRef]) -> Changes:
         while tokens < wanted and (batch := list(itertools.islice(jobs, BATCH))):
             answers = await each(run.turnstile, batch, lambda job: _text(run, job), unseen)
             written = [text for text in answers if text is not None]
-            sizes = [len(row["input_ids"]) for row in lora.encoded(base, lora.texts(written))]
+            sizes = [
+                len(row["input_ids"]) for row in encoding.encoded(base, encoding.texts(written))
+            ]
             fitting = [pair for pair in zip(written, sizes, strict=True) if pair[1] <= most]
             too_long += len(written) - len(fitting)
             if not fitting:

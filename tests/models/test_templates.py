@@ -14,7 +14,7 @@ from models.backend import make_model
 from models.templates import as_letters, rendered
 from offline.nano.chat import WEIGHTS
 from offline.nano.engine import Request, load_engine
-from training import classifier, lora
+from training import classifier, encoding
 from training.checks import check_student
 from training.pretraining import as_chats
 
@@ -48,10 +48,12 @@ def test_marks_in_messages_are_letters(tokenizer) -> None:
 
 
 def test_marks_are_letters_in_training_as_in_asking(tokenizer) -> None:
-    row = lora.encode(tokenizer, lora.Sample((Message(role="user", content=HOSTILE),), HOSTILE))
-    learnt = [n for n in row["labels"] if n != lora.IGNORED]
+    row = encoding.encode(
+        tokenizer, encoding.Sample((Message(role="user", content=HOSTILE),), HOSTILE)
+    )
+    learnt = [n for n in row["labels"] if n != encoding.IGNORED]
     assert marks(tokenizer, learnt) == ["<|end|>"]
-    text = lora.encode(tokenizer, lora.Sample((), HOSTILE))
+    text = encoding.encode(tokenizer, encoding.Sample((), HOSTILE))
     assert marks(tokenizer, text["labels"]) == ["<|end|>"]
     chat = make_model(ModelConfig(model=f"hf:{WEIGHTS}")).chat.load()
     asked = list(chat.prompt([{"role": "user", "content": HOSTILE}]))
@@ -84,8 +86,8 @@ def test_thinking_is_off_in_asking_as_in_training(tmp_path: Path) -> None:
         chat = make_model(ModelConfig(model=f"hf:{folder}", options=options)).chat
         prompt = chat._generation(chat.load(), [HumanMessage("Where?")]).prompt
         assert list(prompt) == tokenizer(asked + thought).input_ids
-    row = lora.encode(
-        tokenizer, lora.Sample((Message(role="user", content="Where?"),), "In the hall.")
+    row = encoding.encode(
+        tokenizer, encoding.Sample((Message(role="user", content="Where?"),), "In the hall.")
     )
-    learnt = [n for n in row["labels"] if n != lora.IGNORED]
+    learnt = [n for n in row["labels"] if n != encoding.IGNORED]
     assert tokenizer.decode(learnt).strip() == "in the hall.<|end|>"

@@ -9,7 +9,7 @@ import pytest
 from elenchus.errors import UserError
 from offline.nano.chat import WEIGHTS
 from tests.training.test_lora import CONFIG, SAMPLES
-from training import lora
+from training import encoding
 from training.checks import check_student, check_trackers
 
 
@@ -25,8 +25,8 @@ def test_a_template_that_training_cannot_use_is_known_before(tmp_path: Path) -> 
     template.write_text(opened, encoding="utf-8")
     with pytest.raises(UserError, match=r"other, a chat does not begin.*correct its chat_template"):
         check_student(folder, CONFIG)
-    (row,) = lora.encoded(folder, SAMPLES[:1])  # whatever it is, no answer stops a run
-    assert row["labels"][0] == lora.IGNORED and row["labels"][-1] == row["input_ids"][-1]
+    (row,) = encoding.encoded(folder, SAMPLES[:1])  # whatever it is, no answer stops a run
+    assert row["labels"][0] == encoding.IGNORED and row["labels"][-1] == row["input_ids"][-1]
     template.unlink()
     with pytest.raises(UserError, match="no chat template"):
         check_student(folder, CONFIG)

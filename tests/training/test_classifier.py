@@ -254,9 +254,14 @@ def test_a_rare_class_weighs_as_much_as_others() -> None:
     weights = calibration.class_weights(np.array([0, 0, 0, 1]), 2)
     assert weights == pytest.approx([2 / 3, 2])
     logits, labels = torch.zeros(4, 2), torch.tensor([0, 0, 0, 1])
-    loss = calibration.weighted_loss(weights)({"logits": logits}, labels)
-    assert loss.item() == pytest.approx(np.log(2))
-    alone = calibration.weighted_loss(weights)({"logits": logits[3:]}, labels[3:])
+    loss = calibration.weighted_loss(weights)
+
+    def model(logits: torch.Tensor) -> dict[str, torch.Tensor]:
+        return {"logits": logits}
+
+    batch = {"logits": logits, "labels": labels}
+    assert loss(model, dict(batch)).item() == pytest.approx(np.log(2))
+    alone = loss(model, {name: value[3:] for name, value in batch.items()})
     assert alone.item() == pytest.approx(2 * np.log(2))
 
 

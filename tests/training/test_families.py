@@ -16,7 +16,7 @@ from models.backend import make_model
 from models.decoding import decode
 from offline.nano.chat import WEIGHTS
 from tests.training.test_lora import CONFIG, SAMPLES
-from training import lora
+from training import encoding, lora
 
 TOKENIZER = transformers.AutoTokenizer.from_pretrained(WEIGHTS)
 WIDTH = 32
@@ -85,7 +85,7 @@ def assert_decodes_as_generate(folder: Path) -> None:
 def test_a_family_trains_and_answers(family: str, tmp_path: Path) -> None:
     folder, adapter = tmp_path / "model", tmp_path / "adapter"
     made(family, folder)
-    plan = lora.batches(lora.encoded(folder, SAMPLES), CONFIG, 0)
+    plan = encoding.batches(encoding.encoded(folder, SAMPLES), CONFIG, 0)
     lora.train(folder, plan, CONFIG, 0, adapter, unseen)
     tensors = load_file(adapter / "adapter_model.safetensors")
     assert {name.split(".")[-3] for name in tensors} == FAMILIES[family][1]
@@ -110,7 +110,7 @@ def test_towers_of_a_model_that_sees_are_left_as_they_are(tmp_path: Path) -> Non
     folder, adapter = tmp_path / "model", tmp_path / "adapter"
     transformers.Gemma3ForConditionalGeneration(config).save_pretrained(folder)
     TOKENIZER.save_pretrained(folder)
-    plan = lora.batches(lora.encoded(folder, SAMPLES), CONFIG, 0)
+    plan = encoding.batches(encoding.encoded(folder, SAMPLES), CONFIG, 0)
     lora.train(folder, plan, CONFIG, 0, adapter, unseen)
     trained = load_file(adapter / "adapter_model.safetensors")
     assert trained and all(".language_model." in name for name in trained)
@@ -125,7 +125,7 @@ def test_a_gpu_trains_on_weights_of_half_precision(
     monkeypatch.setattr(lora, "usual_dtype", lambda device: "bfloat16")
     folder, adapter = tmp_path / "model", tmp_path / "adapter"
     made("Llama", folder)
-    plan = lora.batches(lora.encoded(folder, SAMPLES), CONFIG, 0)
+    plan = encoding.batches(encoding.encoded(folder, SAMPLES), CONFIG, 0)
     lora.train(folder, plan, CONFIG, 0, adapter, unseen)
     tensors = load_file(adapter / "adapter_model.safetensors")
     assert {tensor.dtype for tensor in tensors.values()} == {torch.float32}

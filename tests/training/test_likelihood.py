@@ -8,7 +8,7 @@ import torch
 from models.pretrained import load_causal, load_tokenizer
 from offline.nano.chat import WEIGHTS
 from tests.training.test_lora import SAMPLES, train
-from training import lora
+from training import encoding
 from training.likelihood import likelihoods
 
 
@@ -16,7 +16,7 @@ def test_they_are_those_of_the_model() -> None:
     model, tokenizer = load_causal(WEIGHTS), load_tokenizer(WEIGHTS)
     expected = []
     for sample in SAMPLES:
-        row = lora.encode(tokenizer, sample)
+        row = encoding.encode(tokenizer, sample)
         ids, labels = (torch.tensor([row[name]]) for name in ("input_ids", "labels"))
         with torch.inference_mode():
             expected.append(-float(model(input_ids=ids, labels=labels).loss))
@@ -24,7 +24,7 @@ def test_they_are_those_of_the_model() -> None:
 
 
 def test_their_order_and_company_do_not_matter() -> None:
-    long = lora.Sample(SAMPLES[0].prompt, "Lamp. " * 40)
+    long = encoding.Sample(SAMPLES[0].prompt, "Lamp. " * 40)
     together = likelihoods(WEIGHTS, [long, *SAMPLES])
     assert together[1:] == pytest.approx(likelihoods(WEIGHTS, SAMPLES), abs=1e-4)
 

@@ -13,7 +13,7 @@ from elenchus.progress import unseen
 from elenchus.records import Message
 from models.weights import file_hash
 from offline.nano.chat import WEIGHTS
-from training import lora
+from training import encoding, lora
 
 CONFIG = TrainingConfig(
     learning_rate=4e-3,
@@ -25,7 +25,7 @@ CONFIG = TrainingConfig(
     save_steps=2,
 )
 SAMPLES = [
-    lora.Sample(
+    encoding.Sample(
         (Message(role="user", content=f"Where is lamp {n}?"),), f"Lamp {n}: hall. So: hall."
     )
     for n in range(8)
@@ -37,7 +37,7 @@ class Stopped(Exception):
 
 
 def plan(samples=SAMPLES, config: TrainingConfig = CONFIG) -> list:
-    return lora.batches(lora.encoded(WEIGHTS, samples), config, 0)
+    return encoding.batches(encoding.encoded(WEIGHTS, samples), config, 0)
 
 
 def train(out: Path, advance=unseen) -> None:
@@ -134,9 +134,9 @@ def test_loss_is_on_the_completion_alone() -> None:
     from transformers import AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(WEIGHTS)
-    row = lora.encode(tokenizer, SAMPLES[3])
+    row = encoding.encode(tokenizer, SAMPLES[3])
     pairs = zip(row["input_ids"], row["labels"], strict=True)
-    learnt = [token for token, label in pairs if label != lora.IGNORED]
+    learnt = [token for token, label in pairs if label != encoding.IGNORED]
     # This tokenizer knows no capitals.
     assert tokenizer.decode(learnt).strip() == "lamp 3: hall. so: hall.<|end|>"
 
@@ -146,18 +146,18 @@ def test_a_batch_without_the_logits_of_prompts_has_the_same_loss() -> None:
 
     tokenizer = AutoTokenizer.from_pretrained(WEIGHTS)
     model = AutoModelForCausalLM.from_pretrained(WEIGHTS, dtype=torch.float32)
-    longer = lora.Sample(
+    longer = encoding.Sample(
         (Message(role="user", content="The hall has seven lamps. Which?"),), "So: none."
     )
-    rows = [lora.encode(tokenizer, sample) for sample in (*SAMPLES[:3], longer)]
-    batch = lora.collate(0, [rows])
+    rows = [encoding.encode(tokenizer, sample) for sample in (*SAMPLES[:3], longer)]
+    batch = encoding.collate(0, [rows])
     whole = batch["input_ids"].clone()
-    labels = torch.full_like(whole, lora.IGNORED)
+    labels = torch.full_like(whole, encoding.IGNORED)
     for place, row in enumerate(rows):
         labels[place, : len(row["labels"])] = torch.tensor(row["labels"])
     kept = batch["logits_to_keep"]
     assert kept < whole.shape[1]
-    assert (labels[:, :-kept] == lora.IGNORED).all()
+    assert (labels[:, :-kept] == encoding.IGNORED).all()
     with torch.no_grad():
         short = model(**batch).loss
         full = model(input_ids=whole, attention_mask=batch["attention_mask"], labels=labels).loss
@@ -165,9 +165,9 @@ def test_a_batch_without_the_logits_of_prompts_has_the_same_loss() -> None:
 
 
 def test_a_text_without_a_prompt_is_learnt_whole() -> None:
-    (row,) = lora.encoded(WEIGHTS, [lora.Sample((), "The hall has seven lamps.")])
+    (row,) = encoding.encoded(WEIGHTS, [encoding.Sample((), "The hall has seven lamps.")])
     assert row["labels"] == row["input_ids"]
-    assert lora.tokens([[row, row], [row]]) == 3 * len(row["input_ids"])
+    assert encoding.tokens([[row, row], [row]]) == 3 * len(row["input_ids"])
 
 
 def test_training_sees_the_tokens_that_asking_sees() -> None:
@@ -177,14 +177,14 @@ def test_training_sees_the_tokens_that_asking_sees() -> None:
     tokenizer = AutoTokenizer.from_pretrained(WEIGHTS)
     messages = [m.model_dump() for m in SAMPLES[0].prompt]
     asked = tokenizer.apply_chat_template(messages, add_generation_prompt=True, return_dict=False)
-    row = lora.encode(tokenizer, SAMPLES[0])
+    row = encoding.encode(tokenizer, SAMPLES[0])
     assert row["input_ids"][: len(asked)] == asked
-    assert row["labels"][: len(asked)] == [lora.IGNORED] * len(asked)
+    assert row["labels"][: len(asked)] == [encoding.IGNORED] * len(asked)
 
 
 def test_samples_over_the_limit_are_known_before_training() -> None:
-    longer = lora.Sample(SAMPLES[0].prompt, "Hall. " * 30)
+    longer = encoding.Sample(SAMPLES[0].prompt, "Hall. " * 30)
     config = CONFIG.model_copy(update={"max_tokens": 40})
-    assert lora.too_long(WEIGHTS, [*SAMPLES[:2], longer], config) == [False, False, True]
+    assert encoding.too_long(WEIGHTS, [*SAMPLES[:2], longer], config) == [False, False, True]
     with pytest.raises(ValueError, match="max_tokens"):
         plan([longer], config)

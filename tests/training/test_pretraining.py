@@ -15,7 +15,7 @@ from elenchus.errors import UserError
 from elenchus.progress import unseen
 from elenchus.records import Message
 from offline.nano.chat import WEIGHTS
-from training import lora, pretraining
+from training import encoding, pretraining
 from training.config import PretrainingConfig
 
 TRAINING = TrainingConfig(rank=4, warmup_steps=1, save_steps=2)
@@ -59,8 +59,8 @@ def test_chats_are_packed_with_one_end_mark(tmp_path: Path) -> None:
     assert text.endswith("<|end|>")
     pretraining.pack(WEIGHTS, [text], tmp_path / "chat.tokens", chats=True)
     ids = pretraining.packed(tmp_path / "chat.tokens").tolist()
-    whole = lora.encode(
-        AutoTokenizer.from_pretrained(WEIGHTS), lora.Sample(tuple(chat[:1]), "In the hall.")
+    whole = encoding.encode(
+        AutoTokenizer.from_pretrained(WEIGHTS), encoding.Sample(tuple(chat[:1]), "In the hall.")
     )
     assert ids == whole["input_ids"]
 
