@@ -6,12 +6,15 @@ A line of `--train` has `question`, `explanation` and `result`; one of `--exam` 
 `answer` and `document`. How much of the exam a student knows is measured by how likely it holds the
 right answer to be (mean log-likelihood of a token), and by how often that is likelier than each of
 three answers to other questions on the same document. Rows: the examples with replay of the
-student's own answers to general prompts, the examples alone, the raw documents at as many tokens.
+student's own answers to general prompts; the examples alone; distilled, with the student that has
+the passages as its teacher; preferred, a pass of pairs after the examples alone; the raw documents
+at as many tokens.
 
 Keys of the JSON: `student`, `questions`, `examples`, `seeds`, `settings` (of the training);
 `before` and, by row, `after` (`likelihood`, `right_of_four`, and the paired gains of both over
-questions and seeds); `general` (share right of the general exam before and by row after, with the
-gain, and the mean log-likelihood of the untouched student's own answers to general prompts);
+questions and seeds); `reading`, the untouched student's share right of four with the passages;
+`general` (share right of the general exam before and by row after, with the gain, and the mean
+log-likelihood of the untouched student's own answers to general prompts);
 `tokens_per_cpu_second` of training; with `--speed`, `answers_per_cpu_second` and
 `answers_over_generate`, its ratio to plain `generate` of transformers in batches of 16. Trainings
 that are finished in `--out` are not done again.
@@ -33,38 +36,38 @@ from scipy import stats
 
 from agents.matchers import Contains
 from agents.prompting import Subject
-from agents.student import prompted
 from benchmarks import harness, tables
+from benchmarks.lessons import Lesson, alone, lessons, likely, pairs, right_reading, with_teacher
 from elenchus import runs
-from elenchus.config import TrainingConfig
-from elenchus.errors import UserError
 from elenchus.loading import as_change, merged
 from elenchus.progress import unseen
 from elenchus.records import Gold, Message
 from elenchus.sections import ModelConfig
-from graphs.config import validate
+from graphs.config import DomainConfig, validate
 from models.backend import Exchange, make_model, weights
 from models.general import GeneralPrompts
 from models.pretrained import load_causal, load_tokenizer
 from models.templates import rendered
 from training import encoding, lora
-from training.encoding import Sample
+from training.encoding import Row, Sample
 from training.likelihood import likelihoods
+from training.objectives import second_stage
 
 Floats = NDArray[np.float64]
-OTHERS = 3  # answers to other questions that a right one is compared with
 EXAMPLES, ALONE, TEXTS = "examples with replay", "examples alone", "raw documents"
+DISTILLED, PREFERRED = "distilled", "preferred"
+ROWS = (EXAMPLES, ALONE, DISTILLED, PREFERRED, TEXTS)
 RESAMPLES = 2000
 ASKED, PLAIN_BATCH = 96, 16  # prompts that measure the speed, and a batch of plain `generate`
 
 
 class Exam(NamedTuple):
-    """Questions with their right answers, and three others for each; and general ones."""
+    """Questions on the documents, general ones, and the student's own answers to further ones."""
 
-    right: list[Sample]
-    others: list[Sample]
+    subject: Subject
+    asked: list[Lesson]
     general: list[Exchange]
-    own: list[Sample]  # the untouched student's answers to general prompts that are not replayed
+    own: list[Sample]
 
 
 class Taken(NamedTuple):
@@ -83,44 +86,39 @@ def main(arguments: list[str] | None = None) -> int:
     student = {"student": {"model": options.student}}
     config = validate(merged(tree, student, *map(as_change, options.set)), "--set")
     base = weights(config.student)
-    subject = Subject(options.title, "English")
-    samples = [
-        Sample(
-            prompted(subject, row["question"]).messages,
-            subject.form.text(row["explanation"], row["result"]),
-        )
-        for row in _rows(options.train, "question", "explanation", "result")[: options.examples]
-    ]
-    exam = _exam(subject, _rows(options.exam, "question", "answer", "document"))
-    own = _own_answers(config.student, options.out / "own.json")
-    exam = exam._replace(own=own[::2])
+    subject, documents = Subject(options.title, "English"), _paragraphs(options.documents)
+    taught = lessons(options.train, documents, subject)[: options.examples]
+    own = _own_answers(config.student, GeneralPrompts().unanswered(), options.out / "own.json")
+    asked = lessons(options.exam, documents, subject)
+    exam = Exam(subject, asked, list(GeneralPrompts().exam(1000, 0)), own[::2])
     before = _taken(base, config.student, exam, None, options.out / "before.json")
+    maker = Maker(config, base, subject, taught, own[1::2], documents, options.out)
     after: dict[str, list[Taken]] = {}
     speeds = []
     for name, seed in itertools.product(options.rows, options.seeds):
-        plan = _plan(name, base, samples, own[1::2], options.documents, config.training, seed)
         out = options.out / f"{name.replace(' ', '-')}-{seed}"
-        began = time.process_time()
         if not out.exists():
-            lora.train(base, plan, config.training, seed, out, unseen)
-            speeds.append(encoding.tokens(plan) / (time.process_time() - began))
+            speeds.append(maker.train(name, seed, out))
         after.setdefault(name, []).append(
             _taken(base, config.student, exam, out, out.with_suffix(".json"))
         )
-    prompts = [sample.prompt for sample in [*samples, *exam.right]][:ASKED]
+    prompts = [lesson.asked(subject) for lesson in [*taught, *asked]][:ASKED]
+    reads = _once(options.out / "reading.json", lambda: right_reading(base, asked, subject))
     figures = {
         **(_speed(base, config.student, prompts) if options.speed else {}),
         "student": config.student.model,
-        "questions": len(exam.right),
-        "examples": len(samples),
+        "questions": len(asked),
+        "examples": len(taught),
         "seeds": len(options.seeds),
         "settings": config.training.model_dump(),
+        "reading": round(len(reads) / len(asked), 4),
         "before": {key: round(float(getattr(before, key).mean()), 4) for key in MEASURES},
         "after": {
             name: {key: _gain(before, taken, key) for key in MEASURES}
             for name, taken in after.items()
         },
         "general": {
+            "reading": round(len(reads) / len(asked), 4),
             "before": {key: round(float(getattr(before, key).mean()), 4) for key in KEPT},
             "after": {
                 name: {key: _gain(before, taken, key) for key in KEPT}
@@ -138,23 +136,29 @@ KEPT = ("general", "own")
 
 
 def _taken(base: Path, student: ModelConfig, exam: Exam, adapter: Path | None, to: Path) -> Taken:
-    """Take all exams, once: what they came to is kept in a file."""
-    if not to.exists():
-        values = take(base, student, exam, adapter)._asdict()
-        runs.write_json(to, {key: list(value) for key, value in values.items()})
-    return Taken(**{key: np.array(v) for key, v in json.loads(to.read_text()).items()})
+    """Take all exams, once."""
+
+    def values() -> dict[str, list[float]]:
+        taken = take(base, student, exam, adapter)._asdict()
+        return {key: list(value) for key, value in taken.items()}
+
+    return Taken(**{key: np.array(value) for key, value in _once(to, values).items()})
+
+
+def _once(file: Path, make: Callable[[], Any]) -> Any:
+    """Return what a file holds; what it should hold is made where there is none."""
+    if not file.exists():
+        runs.write_json(file, make())
+    return json.loads(file.read_text(encoding="utf-8"))
 
 
 def take(base: Path, student: ModelConfig, exam: Exam, adapter: Path | None) -> Taken:
     """Take all exams with an adapter, or with the untouched student."""
-    odds = np.array(likelihoods(base, [*exam.right, *exam.others, *exam.own], adapter))
-    count = len(exam.right)
-    right, rest = odds[:count], odds[count:]
-    others = rest[: count * OTHERS].reshape(count, OTHERS)
+    odds, right = likely(base, exam.asked, lambda lesson: lesson.asked(exam.subject), adapter)
+    own = np.array(likelihoods(base, exam.own, adapter))
     answers = _answers(student, [messages for messages, _ in exam.general], adapter)
     matched = [_matches(text, gold) for text, (_, gold) in zip(answers, exam.general, strict=True)]
-    best = right > others.max(axis=1)
-    return Taken(right, best.astype(float), np.array(matched, float), rest[count * OTHERS :])
+    return Taken(odds, right.astype(float), np.array(matched, float), own)
 
 
 def _matches(answer: str, gold: str) -> bool:
@@ -205,69 +209,85 @@ def _speed(
     }
 
 
-def _own_answers(student: ModelConfig, file: Path) -> list[Sample]:
-    """Return the untouched student's answers to general prompts, which it is asked for once."""
-    prompts = GeneralPrompts().unanswered()
-    if not file.exists():
-        runs.write_json(file, _answers(student, prompts))
-    answers = json.loads(file.read_text(encoding="utf-8"))
+def _own_answers(
+    student: ModelConfig, prompts: Sequence[tuple[Message, ...]], file: Path
+) -> list[Sample]:
+    """Return the untouched student's answers to prompts, which it is asked for once."""
+    answers = _once(file, lambda: _answers(student, prompts))
     pairs = zip(prompts, answers, strict=True)
     return [Sample(messages, answer) for messages, answer in pairs if answer]
 
 
-def _exam(subject: Subject, rows: list[dict[str, str]]) -> Exam:
-    """Make the exam: each question with its answer, and with others on its document."""
-    rng = random.Random("students")
-    right, others = [], []
-    for row in rows:
-        prompt = prompted(subject, row["question"]).messages
-        of_document = [
-            other["answer"]
-            for other in rows
-            if other["document"] == row["document"] and other is not row
-        ]
-        if len(of_document) < OTHERS:
-            raise UserError(f"--exam: {row['document']} wants {OTHERS + 1} questions at least")
-        right.append(Sample(prompt, row["answer"]))
-        others += [Sample(prompt, answer) for answer in rng.sample(of_document, OTHERS)]
-    return Exam(right, others, list(GeneralPrompts().exam(1000, 0)), [])
+class Maker(NamedTuple):
+    """Trains the student by a row; `own` are its answers to be replayed."""
+
+    config: DomainConfig
+    base: Path
+    subject: Subject
+    taught: list[Lesson]
+    own: list[Sample]
+    documents: dict[str, list[str]]
+    folder: Path
+
+    def train(self, name: str, seed: int, out: Path) -> float:
+        """Train by a row; return the tokens learnt in a CPU second."""
+        settings, start = self.config.training, None
+        if name == PREFERRED:
+            settings = second_stage(settings)
+            start = self.folder / f"{ALONE.replace(' ', '-')}-{seed}"
+            plan = encoding.batches(self._pairs(), settings, seed)
+        else:
+            plan = self._plan(name, seed)
+        began = time.process_time()
+        lora.train(self.base, plan, settings, seed, out, unseen, start)
+        return encoding.tokens(plan) / (time.process_time() - began)
+
+    def _plan(self, name: str, seed: int) -> list[list[Row]]:
+        """Return the batches of a row; those of raw documents have as many tokens as examples."""
+        settings = self.config.training
+        made = alone(self.taught, self.subject)
+        if name == DISTILLED:
+            known = _once(
+                self.folder / "taught.json",
+                lambda: right_reading(self.base, self.taught, self.subject),
+            )
+            made = with_teacher(self.taught, self.subject, known)
+        count = min(round(settings.replay * len(made)), len(self.own))
+        replayed = random.Random(f"replay/{seed}").sample(self.own, count)
+        plan = encoding.batches(
+            self._rows([*made, *(replayed if name == EXAMPLES else ())]), settings, seed
+        )
+        if name != TEXTS:
+            return plan
+        paragraphs = [Sample((), text) for texts in self.documents.values() for text in texts]
+        long = settings.model_copy(update={"epochs": 100.0})
+        whole = encoding.batches(self._rows(paragraphs), long, seed)
+        wanted, taken = encoding.tokens(plan), 0
+        for step, batch in enumerate(whole, 1):
+            taken += encoding.tokens([batch])
+            if taken >= wanted:
+                return whole[:step]
+        return whole
+
+    def _pairs(self) -> list[Row]:
+        prompts = [lesson.asked(self.subject) for lesson in self.taught]
+        wrong = _own_answers(self.config.student, prompts, self.folder / "wrong.json")
+        answers = {sample.prompt: sample.completion for sample in wrong}
+        said = [answers.get(prompt, "") for prompt in prompts]
+        return self._rows(pairs(self.taught, self.subject, said))
+
+    def _rows(self, made: Sequence[Sample]) -> list[Row]:
+        rows = encoding.encoded(self.base, made)
+        return [row for row in rows if len(row["input_ids"]) <= self.config.training.max_tokens]
 
 
-def _plan(
-    name: str,
-    base: Path,
-    samples: list[Sample],
-    own: list[Sample],
-    documents: Path,
-    config: TrainingConfig,
-    seed: int,
-) -> list[list[encoding.Row]]:
-    """Return the batches of a row; those of raw documents have as many tokens as the examples."""
-    count = min(round(config.replay * len(samples)), len(own))
-    replay = random.Random(f"replay/{seed}").sample(own, count) if name == EXAMPLES else []
-    rows = encoding.encoded(base, [*samples, *replay])
-    plan = encoding.batches([row for row in rows if _fits(row, config)], config, seed)
-    if name != TEXTS:
-        return plan
-    rows = [row for row in encoding.encoded(base, _texts(documents)) if _fits(row, config)]
-    long = config.model_copy(update={"epochs": 100.0})
-    whole, wanted, taken = encoding.batches(rows, long, seed), encoding.tokens(plan), 0
-    for step, batch in enumerate(whole, 1):
-        taken += encoding.tokens([batch])
-        if taken >= wanted:
-            return whole[:step]
-    return whole
-
-
-def _fits(row: encoding.Row, config: TrainingConfig) -> bool:
-    return len(row["input_ids"]) <= config.max_tokens
-
-
-def _texts(documents: Path) -> list[Sample]:
-    """Return the paragraphs of all documents, to be learnt as they stand."""
-    texts = [path.read_text(encoding="utf-8") for path in sorted(documents.rglob("*.md"))]
-    paragraphs = [part.strip() for text in texts for part in text.split("\n\n")]
-    return [Sample((), paragraph) for paragraph in paragraphs if paragraph]
+def _paragraphs(folder: Path) -> dict[str, list[str]]:
+    """Return the paragraphs of the documents in a folder, by the document's name."""
+    texts = {path.name: path.read_text(encoding="utf-8") for path in sorted(folder.rglob("*.md"))}
+    return {
+        name: [part.strip() for part in text.split("\n\n") if part.strip()]
+        for name, text in texts.items()
+    }
 
 
 def _gain(before: Taken, after: Sequence[Taken], key: str) -> dict[str, float]:
@@ -285,15 +305,6 @@ def _gain(before: Taken, after: Sequence[Taken], key: str) -> dict[str, float]:
         "high": lambda: interval.high,
     }
     return {name: round(float(number()), 4) for name, number in named.items()}
-
-
-def _rows(file: Path, *columns: str) -> list[dict[str, str]]:
-    """Read lines of JSON; UserError where one lacks a column."""
-    rows = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines() if line]
-    for number, row in enumerate(rows, 1):
-        if missing := [name for name in columns if not row.get(name)]:
-            raise UserError(f"{file}, line {number}: no {', '.join(missing)}")
-    return rows
 
 
 def show(figures: dict[str, Any]) -> None:
@@ -322,7 +333,12 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     add("--title", required=True, help="what the documents are about, in a line")
     add("--student", default="smollm2", help="model to train")
     add("--examples", type=int, help="examples to train on, from the first; else all")
-    add("--rows", nargs="+", default=[EXAMPLES, ALONE, TEXTS], help="what to train on")
+    add(
+        "--rows",
+        nargs="+",
+        default=[EXAMPLES, ALONE, DISTILLED, PREFERRED, TEXTS],
+        help="what to train on",
+    )
     add("--speed", action="store_true", help="measure answers a CPU second, too")
     add("--set", action="append", default=[], help="a setting, as training.epochs=8")
     return harness.parsed(parser, arguments)

@@ -177,6 +177,11 @@ class DatasetConfig(Section):
 
 class TrainingConfig(Section):
     enabled: bool = Field(True, description="whether to train; if not, a run ends with its dataset")
+    objective: Literal["sft", "distil", "dpo"] = Field(
+        "sft",
+        description="examples alone; also the student with passages as teacher; also pairs with "
+        "its wrong answers",
+    )
     rank: int = Field(16, ge=1, description="rank of the LoRA")
     alpha: int = Field(32, ge=1, description="scale of the LoRA, before division by the rank")
     learning_rate: float = Field(2e-4, gt=0, description="peak, after warm-up; linear decay")

@@ -96,6 +96,19 @@ class Replay(Record):
     call_id: str
 
 
+class Reading(Record):
+    """The untouched student's answer to an example's question, with the passages before it.
+
+    `right` is the grader's word on its result: what the student then answers rightly, it teaches.
+    """
+
+    prefix = "l"
+    example_id: str
+    answer: str
+    right: bool
+    call_id: str
+
+
 class Adapter(Record):
     """A trained LoRA: its path in the run folder, and its training.
 

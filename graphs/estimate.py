@@ -138,6 +138,12 @@ class Measure:
         blocks = answers * (QUESTION + ANSWER + TAG)
         return self.step("grader", "consistent", calls, blocks, YES)
 
+    def reading(self, examples: float) -> list[Step]:
+        """Return answers of the student with passages before the question, and their grades."""
+        blocks = QUESTION + CITED * self.passage
+        read = self.step("student", "read", examples, blocks, self.student)
+        return [read, self.grade(examples, 1)]
+
     def asked(self, answers: float) -> Step:
         """Return answers of the student; one that is small reads nothing but the question."""
         system = self.template("student", "answer") if self._whole else 0

@@ -13,11 +13,14 @@ import functools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+from elenchus.config import TrainingConfig
 from training.encoding import IGNORED, Ids, Row, answer_of, collate
 
 LIKELIEST = 64  # tokens of which a teacher's probabilities are kept; the rest are next to nothing
 BETA = 0.1  # of the preference: how dear it is to leave the model that training begins with
 AT_ONCE = 8  # rows that a model reads before the training
+
+RATE = 0.1  # of the learning rate, for pairs: see `second_stage`
 
 Loss = Callable[[Any, dict[str, Any]], Any]  # of a model and a batch
 
@@ -49,6 +52,13 @@ def objective(model: Any, plan: Sequence[list[Row]], pad: int) -> Objective:
         known = _references(model, list(rows.values()), pad)
         return Objective(functools.partial(_with_references, pad, known), _preferred)
     return Objective(functools.partial(collate, pad))
+
+
+def second_stage(config: TrainingConfig) -> TrainingConfig:
+    """Return the settings of a training on pairs, after one on examples: one pass, small steps."""
+    rate = config.learning_rate * RATE
+    once = {"learning_rate": rate, "epochs": 1.0, "least_steps": 1}
+    return config.model_copy(update=once)
 
 
 def _shown(row: Row, most: int) -> bool:

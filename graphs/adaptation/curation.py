@@ -2,16 +2,19 @@
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from elenchus.config import TrainingConfig
 from elenchus.ledger import Ledger
 from elenchus.outcomes import Adapter, Dataset, ExamItem, Example, Text, Update
 from elenchus.progress import Advance
 from elenchus.records import Examination, Passage, Point, Question, Seed, Turn
 from graphs import general
+from graphs.adaptation import lessons
 from graphs.adaptation.contradictions import Contradiction
 from graphs.adaptation.history import EXAMS
 from graphs.adaptation.seeds import how_many_more
@@ -21,7 +24,7 @@ from graphs.services import Services
 from models.backend import weights
 from models.weights import weights_hash
 from training import dataset as datasets
-from training import encoding, lora
+from training import encoding, lora, objectives
 from training.dataset import Vectors
 
 LEAST = 8  # examples for a point of an update, which has few of them
@@ -163,8 +166,18 @@ def train(
 
     `previous` is a path below the run folder, "" in the first round; `steps` are taken at least.
     """
-    samples = _samples(chosen_examples(run.ledger, dataset))
-    return _fitted(run, samples, dataset.round, dataset.id, previous, advance, steps)
+    examples = chosen_examples(run.ledger, dataset)
+    paired = run.config.training.objective == "dpo"
+    return _fitted(
+        run,
+        lessons.samples(run, examples),
+        dataset.round,
+        dataset.id,
+        previous,
+        advance,
+        steps,
+        lessons.pairs(run, examples) if paired else (),
+    )
 
 
 def train_on_texts(run: Services, advance: Advance) -> Adapter:
@@ -186,28 +199,44 @@ def _fitted(
     previous: str,
     advance: Advance,
     steps: int = 0,
+    pairs: Sequence[encoding.Sample] = (),
 ) -> Adapter:
-    """Train the adapter of a round on samples and their share of replay."""
+    """Train the adapter of a round on samples and their share of replay, then on pairs."""
     config, out = run.config, run.folder.adapter(round_)
     least = max(steps, config.training.least_steps)
     training = config.training.model_copy(update={"least_steps": least})
     base = weights(config.student)
     known = general.samples(run, round(training.replay * len(samples)), round_)
-    long = encoding.too_long(base, known, training)
-    short = [sample for sample, too_long in zip(known, long, strict=True) if not too_long]
-    plan = encoding.batches(encoding.encoded(base, [*samples, *short]), training, config.seed)
+    plan = encoding.batches(
+        encoding.encoded(base, [*samples, *_fitting(base, known, training)]), training, config.seed
+    )
+    second = objectives.second_stage(training)
+    rows = encoding.encoded(base, _fitting(base, pairs, training))
+    paired = encoding.batches(rows, second, config.seed) if rows else []
+    first = out.with_name(f"{out.name}-examples") if paired else out
     if not out.exists():
         start = run.folder.path / previous if previous else None
-        lora.train(base, plan, training, config.seed, out, advance, start)
+        if not first.exists():
+            lora.train(base, plan, training, config.seed, first, advance, start)
+        if paired:
+            lora.train(base, paired, second, config.seed, out, advance, first)
     return Adapter(
         round=round_,
         path=out.relative_to(run.folder.path).as_posix(),
         sha256=weights_hash(out),
         previous=previous,
         dataset_id=dataset_id,
-        steps=len(plan),
-        tokens=encoding.tokens(plan),
+        steps=len(plan) + len(paired),
+        tokens=encoding.tokens([*plan, *paired]),
     )
+
+
+def _fitting(
+    base: Path, samples: Sequence[encoding.Sample], training: TrainingConfig
+) -> list[encoding.Sample]:
+    """Return the samples that are not over the longest length."""
+    long = encoding.too_long(base, samples, training)
+    return [sample for sample, too_long in zip(samples, long, strict=True) if not too_long]
 
 
 def _kept(run: Services, taken: Update | None, exam: datasets.Vectors) -> tuple[list[str], float]:
@@ -229,7 +258,9 @@ def _kept(run: Services, taken: Update | None, exam: datasets.Vectors) -> tuple[
 def _write_files(run: Services, dataset: Dataset) -> None:
     ledger, folder = run.ledger, run.folder.dataset
     rejected = [e for e in ledger.all(Examination) if e.rejection and e.round <= dataset.round]
-    datasets.write_examples(folder / "train.jsonl", chosen_examples(ledger, dataset))
+    examples = chosen_examples(ledger, dataset)
+    datasets.write_examples(folder / "train.jsonl", examples)
+    datasets.write_rows(folder / "pairs.jsonl", lessons.pair_rows(run, examples))
     datasets.write_exam(folder / "held-out.jsonl", ledger.all(ExamItem, exam="held-out"))
     refuted = [c for c in ledger.all(Contradiction) if c.round <= dataset.round]
     rows = [_refusal(ledger, e) for e in rejected] + [_refuted(ledger, c) for c in refuted]
@@ -276,15 +307,12 @@ def _passages(ledger: Ledger, ids: Sequence[str]) -> list[dict[str, Any]]:
     ]
 
 
-def _samples(examples: list[Example]) -> list[encoding.Sample]:
-    return [encoding.Sample(e.prompt, e.completion) for e in examples]
-
-
 def _short_enough(run: Services, examples: list[Example]) -> list[Example]:
     config = run.config
     if not config.training.enabled:
         return examples  # whoever trains has a tokenizer of their own
-    long = encoding.too_long(weights(config.student), _samples(examples), config.training)
+    samples = [lessons.plain(example) for example in examples]
+    long = encoding.too_long(weights(config.student), samples, config.training)
     return [example for example, too_long in zip(examples, long, strict=True) if not too_long]
 
 

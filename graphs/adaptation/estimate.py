@@ -99,6 +99,7 @@ def _plan(
         *(step.times(questions * SPARE) for step in measure.question()),
         *_comparisons(config, measure, points),
         *_exams(config, measure, rounds, by_hand),
+        *_readings(config, measure),
     ]
     return Plan(_examination(config, measure), most, rest)
 
@@ -146,6 +147,14 @@ def _exams(config: AdaptationTree, measure: Measure, rounds: int, by_hand: int) 
     kept = KEPT * judged if rounds else 0
     student = measure.asked(answers + (replayed if rounds else 0))
     return [student, measure.grade(answers - matched - kept, 1)]
+
+
+def _readings(config: AdaptationTree, measure: Measure) -> list[Step]:
+    """Return the untouched student's answers with passages, which teach where they are right."""
+    training = config.training
+    if training.objective != "distil" or not training.enabled:
+        return []
+    return measure.reading(config.sizes[-1])
 
 
 def _as_seen(plan: Plan, seen: Seen) -> list[Step]:

@@ -20,7 +20,7 @@ from langgraph.types import Send
 from elenchus.outcomes import Dataset
 from elenchus.records import Examination, Point
 from graphs import exams, general, nodes
-from graphs.adaptation import curation, examination, report
+from graphs.adaptation import curation, examination, lessons, report
 from graphs.adaptation.contradictions import contradictions
 from graphs.adaptation.history import fresh_failures, history
 from graphs.adaptation.predictor import Predictor, fit
@@ -115,6 +115,7 @@ async def train(state: AdaptationState, runtime: Runtime[RunRef]) -> Changes:
     run = services(runtime)
     dataset = run.ledger.get(Dataset, state["dataset_id"])
     await general.prepare(run, run.config.training.replay)
+    await lessons.prepare(run, curation.chosen_examples(run.ledger, dataset))
     with training_stage(run, f"Train round {state['round']}") as step:
         adapter = await asyncio.to_thread(curation.train, run, dataset, state["adapter"], step)
     run.ledger.write(adapter)

@@ -23,7 +23,7 @@ from elenchus.ledger import Ledger
 from elenchus.outcomes import Adapter, Dataset, ExamItem, Example, Update
 from elenchus.records import Examination, Passage, Point, Question, Record, Seed, Turn
 from graphs import exams, general, nodes, surveys
-from graphs.adaptation import curation
+from graphs.adaptation import curation, lessons
 from graphs.adaptation import graph as adaptation
 from graphs.adaptation.history import history
 from graphs.adaptation.seeds import draw_seeds, how_many
@@ -142,6 +142,7 @@ async def train(state: AdaptationState, runtime: Runtime[RunRef]) -> Changes:
     dataset = run.ledger.get(Dataset, state["dataset_id"])
     steps = _steps(run.ledger.all(Adapter), state["start"])
     await general.prepare(run, run.config.training.replay)
+    await lessons.prepare(run, curation.chosen_examples(run.ledger, dataset))
     with training_stage(run, "Train on the updated dataset") as step:
         adapter = await asyncio.to_thread(curation.train, run, dataset, "", step, steps)
     run.ledger.write(adapter)
