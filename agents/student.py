@@ -20,7 +20,7 @@ def reading(
     """Return the prompt of a question with passages before it, and an answer where it is shown."""
     form = subject.form
     shown = [fence_passages(list(passages)), *([fence("answer", answer)] if answer else ())]
-    user = "\n".join([*shown, question])
+    user = "\n".join([*shown, fence("question", question)])
     return subject.render("student", "read", user, form=form.shown, unstated=form.unstated)
 
 

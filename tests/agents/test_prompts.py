@@ -135,6 +135,7 @@ ASKS: dict[str, Ask] = {
     "author/compare": lambda c: author(c).compare([(HOSTILE, HOSTILE)] * 2),
     "author/messages": lambda c: messenger(c).write(HOSTILE, HOSTILE, [HOSTILE], 5, 1),
     "student/answer": lambda c: Student(c, SUBJECT).answer("What?"),
+    "student/read": lambda c: Student(c, SUBJECT).read(HOSTILE, [PASSAGE]),
 }
 
 
