@@ -9,6 +9,7 @@ from itertools import takewhile
 from typing import Any, NamedTuple
 
 LEAST_SHARED = 16  # tokens of a beginning that is worth a pass of its own
+ROOM = 64  # tokens by which the cache grows
 KEPT = 0.7  # share of unfinished rows at which the others leave: copying the cache costs, too
 
 
@@ -75,10 +76,8 @@ class _Batch:
     """
 
     def __init__(self, model: Any, prompts: Sequence[Sequence[int]], pad: int) -> None:
-        from transformers import DynamicCache
-
         self._model, self._prompts, self._pad = model, prompts, pad
-        self._cache = DynamicCache(config=model.config)
+        self._cache = _cache(model.config)
         # Layers that keep a state, and not their past, are neither copied nor cut here.
         self._by_row = all(hasattr(one, "batch_select_indices") for one in self._cache.layers)
         self.rows = list(range(len(prompts)))
@@ -132,6 +131,39 @@ class _Batch:
             logits_to_keep=1,
         )
         return out.logits[:, -1].float()
+
+
+def _cache(config: Any) -> Any:
+    """Make a cache whose plain layers grow in steps of `ROOM`: each growth copies all they hold."""
+    import torch
+    from transformers import DynamicCache
+    from transformers.cache_utils import DynamicLayer
+
+    class Growing(DynamicLayer):  # type: ignore[misc]
+        room: Any = ()  # keys and values, with places for tokens to come
+
+        def update(self, key_states: Any, value_states: Any, *_: Any, **__: Any) -> Any:
+            if not self.is_initialized:
+                self.lazy_initialization(key_states, value_states)
+                self.keys, self.values = key_states[:, :, :0], value_states[:, :, :0]
+            held = (self.keys, self.values)
+            start, end = held[0].shape[2], held[0].shape[2] + key_states.shape[2]
+            # Rows that left, or were repeated, have made copies without room.
+            fits = self.room and self.room[0].data_ptr() == held[0].data_ptr()
+            if not fits or end > self.room[0].shape[2]:
+                self.room = [torch.empty(*old.shape[:2], end + ROOM, old.shape[3],
+                                         dtype=old.dtype, device=old.device)
+                             for old in held]  # fmt: skip
+                for new, old in zip(self.room, held, strict=True):
+                    new[:, :, :start] = old
+            for new, states in zip(self.room, (key_states, value_states), strict=True):
+                new[:, :, start:end] = states
+            self.keys, self.values = (new[:, :, :end] for new in self.room)
+            return self.keys, self.values
+
+    cache = DynamicCache(config=config)
+    cache.layers = [Growing() if type(one) is DynamicLayer else one for one in cache.layers]
+    return cache
 
 
 def _shared(prompts: Sequence[Sequence[int]]) -> int:
