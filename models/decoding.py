@@ -4,6 +4,7 @@
 length.
 """
 
+import random
 from collections.abc import Sequence
 from itertools import takewhile
 from typing import Any, NamedTuple
@@ -11,6 +12,19 @@ from typing import Any, NamedTuple
 LEAST_SHARED = 16  # tokens of a beginning that is worth a pass of its own
 ROOM = 64  # tokens by which the cache grows
 KEPT = 0.7  # share of unfinished rows at which the others leave: copying the cache costs, too
+
+
+class Wanted(NamedTuple):
+    """A prompt's tokens, and how to go on from it: at most `limit` tokens.
+
+    The likeliest ones at temperature 0, else draws that `seed` decides, whatever else is in the
+    batch.
+    """
+
+    prompt: tuple[int, ...]
+    limit: int
+    temperature: float = 0.0
+    seed: int = 0
 
 
 class Continuation(NamedTuple):
@@ -24,32 +38,27 @@ class Continuation(NamedTuple):
 
 
 def decode(
-    model: Any,
-    prompts: Sequence[Sequence[int]],
-    *,
-    limit: int,
-    temperature: float,
-    ends: frozenset[int],
-    pad: int,
+    model: Any, wanted: Sequence[Wanted], *, ends: frozenset[int], pad: int
 ) -> list[Continuation]:
-    """Continue every prompt up to an end mark, or `limit` tokens.
+    """Continue every prompt up to an end mark, or its limit.
 
     Args:
         model: a causal language model.
-        temperature: of the samples; 0 takes the likeliest token each time.
         ends: the tokens that end an answer.
         pad: a token to fill rows up with.
     """
     import torch
 
-    batch = _Batch(model, prompts, pad)
-    tokens: list[list[int]] = [[] for _ in prompts]
-    odds = [0.0] * len(prompts)
-    counts = [0] * len(prompts)
+    batch = _Batch(model, [one.prompt for one in wanted], pad)
+    draws = [random.Random(one.seed) for one in wanted]
+    tokens: list[list[int]] = [[] for _ in wanted]
+    odds = [0.0] * len(wanted)
+    counts = [0] * len(wanted)
     with torch.inference_mode():
         logits = batch.read()
         while batch.rows:
-            chosen = _chosen(logits, temperature)
+            heat = [wanted[row].temperature for row in batch.rows]
+            chosen = _chosen(logits, heat, [draws[row].random() for row in batch.rows])
             likely = logits.log_softmax(-1).gather(1, chosen[:, None])[:, 0].tolist()
             for row, token, odd in zip(batch.rows, chosen.tolist(), likely, strict=True):
                 if row in batch.finished:
@@ -58,7 +67,7 @@ def decode(
                 counts[row] += 1
                 if token not in ends:
                     tokens[row].append(token)
-                if token in ends or counts[row] >= limit:
+                if token in ends or counts[row] >= wanted[row].limit:
                     batch.finished.add(row)
             logits = batch.step(chosen)
     return [
@@ -75,7 +84,7 @@ class _Batch:
         finished: places of those that are done, some of which are still in it.
     """
 
-    def __init__(self, model: Any, prompts: Sequence[Sequence[int]], pad: int) -> None:
+    def __init__(self, model: Any, prompts: Sequence[tuple[int, ...]], pad: int) -> None:
         self._model, self._prompts, self._pad = model, prompts, pad
         self._cache = _cache(model.config)
         # Layers that keep a state, and not their past, are neither copied nor cut here.
@@ -85,22 +94,29 @@ class _Batch:
         self._mask: Any = None
 
     def read(self) -> Any:
-        """Read all prompts; return the logits of what follows, of shape (rows, vocabulary)."""
+        """Read each prompt once; return the logits of what follows, (rows, vocabulary)."""
         import torch
 
-        shared = _shared(self._prompts) if self._by_row and len(self._prompts) > 1 else 0
+        prompts = list(dict.fromkeys(self._prompts)) if self._by_row else self._prompts
+        shared = _shared(prompts) if self._by_row and len(prompts) > 1 else 0
         if shared < LEAST_SHARED:
             shared = 0
         else:
-            begin = torch.tensor([list(self._prompts[0][:shared])])
+            begin = torch.tensor([prompts[0][:shared]])
             self._forward(begin, torch.ones_like(begin))
-            self._cache.batch_repeat_interleave(len(self._prompts))
-        rests = [list(prompt[shared:]) for prompt in self._prompts]
+            self._cache.batch_repeat_interleave(len(prompts))
+        rests = [list(prompt[shared:]) for prompt in prompts]
         width = max(map(len, rests))
         pads = [width - len(rest) for rest in rests]
         ids = torch.tensor([[self._pad] * n + rest for n, rest in zip(pads, rests, strict=True)])
         seen = [[1] * shared + [0] * n + [1] * (width - n) for n in pads]
-        return self._forward(ids, torch.tensor(seen))
+        logits = self._forward(ids, torch.tensor(seen))
+        if len(prompts) == len(self._prompts):
+            return logits
+        places = {prompt: n for n, prompt in enumerate(prompts)}
+        samples = torch.tensor([places[prompt] for prompt in self._prompts], device=logits.device)
+        self._keep(samples)
+        return logits[samples]
 
     def step(self, chosen: Any) -> Any:
         """Read one more token of each row; rows that are finished leave when they are many."""
@@ -112,11 +128,15 @@ class _Batch:
             return None
         if self._by_row and len(going) <= KEPT * len(self.rows):
             keep = torch.tensor(going, device=chosen.device)
-            self._cache.batch_select_indices(keep)
-            self._mask, chosen = self._mask[keep], chosen[keep]
+            self._keep(keep)
+            chosen = chosen[keep]
             self.rows = [self.rows[n] for n in going]
         one = torch.ones_like(self._mask[:, :1])
         return self._forward(chosen[:, None], torch.cat([self._mask, one], 1))
+
+    def _keep(self, rows: Any) -> None:
+        self._cache.batch_select_indices(rows)
+        self._mask = self._mask[rows]
 
     def _forward(self, ids: Any, mask: Any) -> Any:
         device = self._model.device
@@ -172,9 +192,15 @@ def _shared(prompts: Sequence[Sequence[int]]) -> int:
     return sum(1 for _ in takewhile(lambda column: len(set(column)) == 1, columns))
 
 
-def _chosen(logits: Any, temperature: float) -> Any:
+def _chosen(logits: Any, temperatures: Sequence[float], draws: Sequence[float]) -> Any:
+    """Return the next token of each row; `draws` are from [0, 1), one a row."""
     import torch
 
-    if temperature == 0:
-        return logits.argmax(-1)
-    return torch.multinomial(torch.softmax(logits / temperature, -1), 1)[:, 0]
+    likeliest = logits.argmax(-1)
+    if not any(temperatures):
+        return likeliest
+    heat = torch.tensor(temperatures, device=logits.device)
+    shares = torch.softmax(logits / heat.clamp(min=1e-6)[:, None], -1).cumsum(-1)
+    places = torch.tensor(draws, device=logits.device) * shares[:, -1]
+    drawn = torch.searchsorted(shares, places[:, None], right=True)[:, 0]
+    return torch.where(heat > 0, drawn.clamp(max=logits.shape[-1] - 1), likeliest)

@@ -37,7 +37,7 @@ class HuggingFace(Backend):
         except ValueError as error:
             raise UserError(f"{config.model}: {error}") from error
         identity = "+".join(filter(None, (config.model, local.load().weights)))
-        return Model(local, identity, seeded=False)
+        return Model(local, identity, seeded=True)
 
     def weights(self, config: ModelConfig) -> Path:
         """See `Backend.weights`; those of the hub are fetched."""

@@ -5,9 +5,10 @@ Weights are safetensors only, and no code that comes with a model is run.
 
 import functools
 import gc
+import random
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
@@ -18,30 +19,29 @@ from pydantic import Field
 
 from elenchus.errors import UserError
 from models.batching import Batcher
-from models.decoding import decode
+from models.decoding import Continuation, Wanted, decode
 from models.messages import PromptTooLong, as_chat, as_result
 from models.pretrained import load_causal, load_tokenizer, usual_device, usual_dtype
 from models.templates import rendered
 from models.weights import weights_hash
 
-MAX_BATCH = 32
-
-
-@dataclass(frozen=True)
-class _Generation:
-    """What to generate: a prompt's tokens, in the model's chat form, and how to go on from it."""
-
-    prompt: tuple[int, ...]
-    temperature: float
-    max_new_tokens: int
+Said = tuple[str, Continuation]  # an answer, and its tokens
+MAX_BATCH = 32  # prompts that are answered together
+QUEUE = 4 * MAX_BATCH  # requests that are sorted into batches at a time
+_loading = Lock()
 
 
 class LocalChatModel(BaseChatModel):
     """A chat model of transformers; loaded once a process, however many roles use it.
 
+    An answer depends on messages, temperature and seed: its batch changes the last digits of what
+    is computed, and nothing else.
+
     Attributes:
         model: its folder.
         adapter: folder of a LoRA trained on it.
+        temperature: 0 gives the likeliest answer.
+        seed: decides the draws, and is an argument of each call, too; drawn itself where None.
         device: where it runs; "" for a GPU where there is one.
         thinking: whether it thinks first, where its chat template can choose.
     """
@@ -50,6 +50,7 @@ class LocalChatModel(BaseChatModel):
     adapter: Path | None = None
     temperature: float = Field(default=0.0, ge=0.0)
     max_new_tokens: int = Field(default=512, ge=1)
+    seed: int | None = None
     device: str = ""
     thinking: bool = False
 
@@ -59,7 +60,13 @@ class LocalChatModel(BaseChatModel):
 
     def load(self) -> "Loaded":
         """Load the model, if it is not; UserError where there is none that can chat."""
-        return _loaded(self.model, self.adapter, self.device)
+        stamps = _stamp(Path(self.model)), self.adapter and _stamp(self.adapter)
+        with _loading:
+            return _loaded(self.model, self.adapter, self.device, stamps)
+
+    def shown(self, text: str) -> str:
+        """Return an answer as it leaves the model."""
+        return text
 
     def _generate(
         self,
@@ -69,7 +76,8 @@ class LocalChatModel(BaseChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         loaded = self.load()
-        return loaded.batcher.submit(self._generation(loaded, messages)).result()
+        wanted = self._wanted(loaded, messages, **kwargs)
+        return self._result(loaded.batcher.submit(wanted).result(), wanted, stop)
 
     async def _agenerate(
         self,
@@ -79,17 +87,28 @@ class LocalChatModel(BaseChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         loaded = self.load()
-        return await loaded.batcher.ask(self._generation(loaded, messages))
+        wanted = self._wanted(loaded, messages, **kwargs)
+        return self._result(await loaded.batcher.ask(wanted), wanted, stop)
 
-    def _generation(self, loaded: "Loaded", messages: list[BaseMessage]) -> _Generation:
+    def _wanted(
+        self, loaded: "Loaded", messages: list[BaseMessage], *, seed: int | None = None, **_: Any
+    ) -> Wanted:
         prompt = loaded.prompt(as_chat(messages), self.thinking)
-        length = len(prompt)
-        if length + self.max_new_tokens > loaded.context:
+        if len(prompt) + self.max_new_tokens > loaded.context:
             raise PromptTooLong(
-                f"the prompt has {length} tokens; with max_new_tokens="
-                f"{self.max_new_tokens} it must stay within {loaded.context}: shorten it"
+                f"the prompt has {len(prompt)} tokens; with max_new_tokens="
+                f"{self.max_new_tokens} it must stay within {loaded.context}: shorten the messages"
             )
-        return _Generation(prompt, self.temperature, self.max_new_tokens)
+        given = self.seed if seed is None else seed
+        drawn = random.getrandbits(32) if given is None else given
+        return Wanted(prompt, self.max_new_tokens, self.temperature, drawn)
+
+    def _result(self, said: Said, wanted: Wanted, stop: list[str] | None) -> ChatResult:
+        text, made = said
+        text = self.shown(text)
+        for end in stop or ():
+            text = text.partition(end)[0]
+        return as_result(text, len(wanted.prompt), len(made.tokens), made.likelihood)
 
 
 class Loaded:
@@ -103,61 +122,50 @@ class Loaded:
         self._tokenizer, self.weights = tokenizer, weights
         self.context = int(getattr(model.config, "max_position_embeddings", 0) or 1 << 30)
         # A method would be a cycle of references, which keeps the model in memory once released.
-        answer = functools.partial(_answer_batch, model, tokenizer)
-        self.batcher: Batcher[_Generation, ChatResult] = Batcher(answer, max_batch=MAX_BATCH)
+        answer = functools.partial(answered, model, tokenizer)
+        self.batcher: Batcher[Wanted, Said] = Batcher(answer, max_batch=QUEUE)
 
     def prompt(self, chat: list[dict[str, str]], thinking: bool = False) -> tuple[int, ...]:
-        """Return the tokens of messages in the model's chat form, up to where its answer begins."""
-        prompt: str = rendered(
-            self._tokenizer,
-            chat,
-            tokenize=False,
-            add_generation_prompt=True,
-            enable_thinking=thinking,
-        )
-        return tuple(self._tokenizer(prompt, add_special_tokens=False).input_ids)
+        """Return the tokens of messages in the model's chat form: see `prompt_of`."""
+        return prompt_of(self._tokenizer, chat, thinking)
 
 
-def _answer_batch(
-    model: Any, tokenizer: Any, generations: Sequence[_Generation]
-) -> list[ChatResult]:
-    """Generate the answers to a batch, in its order; those with like settings go together."""
-    results: dict[int, ChatResult] = {}
-    for settings in dict.fromkeys(map(_settings, generations)):
-        places = [n for n, one in enumerate(generations) if _settings(one) == settings]
-        prompts = [generations[n].prompt for n in places]
-        results |= zip(places, _answers(model, tokenizer, prompts, *settings), strict=True)
-    return [results[n] for n in range(len(generations))]
-
-
-def _settings(generation: _Generation) -> tuple[float, int]:
-    return generation.temperature, generation.max_new_tokens
-
-
-def _answers(
-    model: Any,
-    tokenizer: Any,
-    prompts: Sequence[tuple[int, ...]],
-    temperature: float,
-    max_new_tokens: int,
-) -> list[ChatResult]:
-    continuations = decode(
-        model,
-        prompts,
-        limit=max_new_tokens,
-        temperature=temperature,
-        ends=_ends(model, tokenizer),
-        pad=tokenizer.pad_token_id,
+def prompt_of(
+    tokenizer: Any, chat: list[dict[str, str]], thinking: bool = False
+) -> tuple[int, ...]:
+    """Return the tokens of messages in a model's chat form, up to where its answer begins."""
+    prompt: str = rendered(
+        tokenizer, chat, tokenize=False, add_generation_prompt=True, enable_thinking=thinking
     )
-    return [
-        as_result(
-            tokenizer.decode(made.tokens, skip_special_tokens=True).strip(),
-            len(prompt),
-            len(made.tokens),
-            made.likelihood,
-        )
-        for prompt, made in zip(prompts, continuations, strict=True)
-    ]
+    return tuple(tokenizer(prompt, add_special_tokens=False).input_ids)
+
+
+def answered(model: Any, tokenizer: Any, wanted: Sequence[Wanted]) -> list[Said]:
+    """Answer prompts, those of like length together; return the answers in their order."""
+    ends, found = _ends(model, tokenizer), dict[int, Said]()
+    for places in _groups([one.prompt for one in wanted]):
+        batch = [wanted[place] for place in places]
+        made = decode(model, batch, ends=ends, pad=tokenizer.pad_token_id)
+        for place, one in zip(places, made, strict=True):
+            text = tokenizer.decode(one.tokens, skip_special_tokens=True).strip()
+            found[place] = text, one
+    return [found[place] for place in range(len(wanted))]
+
+
+def _groups(prompts: Sequence[tuple[int, ...]]) -> list[list[int]]:
+    """Return the places of prompts in groups, none of which is mostly padding; equals go together.
+
+    None has more than `MAX_BATCH`.
+    """
+    groups: list[list[int]] = []
+    for place in sorted(range(len(prompts)), key=lambda n: (len(prompts[n]), prompts[n])):
+        if groups and len(groups[-1]) < MAX_BATCH:
+            shortest = len(prompts[groups[-1][0]])
+            if len(prompts[place]) <= 2 * shortest + 16:
+                groups[-1].append(place)
+                continue
+        groups.append([place])
+    return groups
 
 
 def _ends(model: Any, tokenizer: Any) -> frozenset[int]:
@@ -167,8 +175,14 @@ def _ends(model: Any, tokenizer: Any) -> frozenset[int]:
     return frozenset(one for one in (*several, tokenizer.eos_token_id) if one is not None)
 
 
+def _stamp(folder: Path) -> tuple[tuple[str, int, int], ...]:
+    """Return what changes when a folder of weights is written anew: names, sizes and times."""
+    files = [(file.name, file.stat()) for file in sorted(folder.glob("*.safetensors"))]
+    return tuple((name, stat.st_size, stat.st_mtime_ns) for name, stat in files)
+
+
 @functools.lru_cache(maxsize=3)  # an expert's, the untouched student, and the newest trained one
-def _loaded(name: str, adapter: Path | None, device: str) -> Loaded:
+def _loaded(name: str, adapter: Path | None, device: str, stamps: object) -> Loaded:
     try:
         device = device or usual_device()
         tokenizer, model = load_tokenizer(name), load_causal(name, usual_dtype(device))

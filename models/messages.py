@@ -16,8 +16,11 @@ ROLES = {"human": "user", "ai": "assistant", "system": "system"}
 
 
 def as_chat(messages: Iterable[BaseMessage]) -> list[dict[str, str]]:
-    """Return messages as roles and contents; KeyError for one of another type."""
-    return [{"role": ROLES[m.type], "content": str(m.text)} for m in messages]
+    """Return messages as roles and contents; ValueError for one of another type."""
+    listed = list(messages)
+    if unknown := sorted({m.type for m in listed} - set(ROLES)):
+        raise ValueError(f"models here read human, ai and system messages, not {unknown}")
+    return [{"role": ROLES[m.type], "content": str(m.text)} for m in listed]
 
 
 def as_reply(text: str, read: int, written: int, likelihood: float | None = None) -> AIMessage:

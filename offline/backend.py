@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from elenchus.config import LimitsConfig
 from elenchus.errors import UserError
 from elenchus.records import Message
@@ -94,19 +96,25 @@ def _reader(config: ModelConfig) -> Model:
 
 def _nano(config: ModelConfig, trained: Path | None) -> Model:
     options = checked_options(config, NANO_OPTIONS) | {"temperature": config.temperature or 0.0}
-    identity = config.model
-    if trained is not None:
-        identity += "+" + weights_hash(trained)[:16]
-        options["adapter" if is_adapter(trained) else "model_path"] = trained
     try:
-        from offline.nano.chat import NanoChatModel
+        from offline.nano.chat import WEIGHTS, NanoChatModel
+        from offline.nano.checksums import LIST, verify_checksums
 
-        nano = NanoChatModel(**options)
+        model, identity = Path(options.pop("model_path", WEIGHTS)), config.model
+        if trained is not None:
+            identity += "+" + weights_hash(trained)[:16]
+            if is_adapter(trained):
+                options["adapter"] = trained
+            else:
+                model = trained
+        if model == WEIGHTS or (model / LIST).is_file():
+            verify_checksums(model)
+        nano = NanoChatModel(model=str(model), **options)
         nano.load()
     except ModuleNotFoundError as error:
         raise UserError(f"{NANO} needs {error.name}: pip install -e '.[train]'") from error
-    except ValueError as error:
-        raise UserError(str(error)) from error
+    except ValidationError as error:
+        raise UserError(f"{config.model}: {error}") from error
     return Model(nano, identity, seeded=True)
 
 

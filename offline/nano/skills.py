@@ -5,11 +5,13 @@ from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
+from models.decoding import Wanted
+from models.local import answered, prompt_of
 from offline.language.questions import KINDS, Kind, scene_of, verdict
 from offline.language.wording import Style
 from offline.nano import codes
+from offline.nano.chat import sentence_case
 from offline.nano.codes import Exchange
-from offline.nano.engine import Engine, Request
 
 Answerer = Callable[[list[list[codes.Message]]], list[str]]
 _LONGEST = 96  # tokens of an answer
@@ -18,12 +20,10 @@ _TESTED: tuple[Style, ...] = ("exam", "novel")
 
 def answerer(model: Any, tokenizer: Any) -> Answerer:
     """Return a function that answers chats with the likeliest answers of a model."""
-    engine = Engine(model, tokenizer)
 
     def answers(chats: list[list[codes.Message]]) -> list[str]:
-        messages = [tuple((m["role"], m["content"]) for m in chat) for chat in chats]
-        requests = [Request(chat, 0.0, _LONGEST, 0) for chat in messages]
-        return [reply.text for reply in engine.run(requests)]
+        wanted = [Wanted(prompt_of(tokenizer, chat), _LONGEST) for chat in chats]
+        return [sentence_case(text) for text, _ in answered(model, tokenizer, wanted)]
 
     return answers
 

@@ -1,7 +1,7 @@
 """The nano's tokenizer: byte-level BPE, lower case, every digit a token of its own.
 
 Text is put in lower case because a topic must have the same tokens at the start of an answer as
-within a passage; offline/nano/engine.py puts the capitals back.
+within a passage; offline/nano/chat.py puts the capitals back.
 """
 
 import random

@@ -128,3 +128,9 @@ def test_no_tokenizer_fills_up_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     model = make_model(ModelConfig(model=NAME, options={"max_new_tokens": 2})).chat
     assert len(model.batch(["What?", "What is the limit for a toy?"])) == 2
     assert len(seen) == 2 and not any(settings.get("padding") for settings in seen)
+
+
+def test_like_lengths_go_together_and_samples_of_a_prompt() -> None:
+    lengths = [200, 20, 25, 210, 20]
+    assert local._groups([(n,) * n for n in lengths]) == [[1, 4, 2], [0, 3]]
+    assert [len(group) for group in local._groups([(1,) * 10] * 80)] == [32, 32, 16]

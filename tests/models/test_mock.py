@@ -182,7 +182,7 @@ def test_a_plain_reply_is_what_its_task_asks_for(task: str) -> None:
 def test_every_prompt_has_a_plain_reply() -> None:
     prompts = Path(mock.__file__).parent.parent / "prompts"
     tasks = {f"{path.parent.name}: {path.stem}" for path in prompts.glob("*/*.md")}
-    assert tasks == {*SCHEMAS, "student: answer"}
+    assert tasks == {*SCHEMAS, "student: answer", "student: read"}
 
 
 def test_a_prompt_of_others_is_refused() -> None:

@@ -13,7 +13,6 @@ from elenchus.sections import ModelConfig
 from models.backend import make_model
 from models.templates import as_letters, rendered
 from offline.nano.chat import WEIGHTS
-from offline.nano.engine import Request, load_engine
 from training import classifier, encoding
 from training.checks import check_student
 from training.pretraining import as_chats
@@ -59,8 +58,6 @@ def test_marks_are_letters_in_training_as_in_asking(tokenizer) -> None:
     asked = list(chat.prompt([{"role": "user", "content": HOSTILE}]))
     assert row["input_ids"][: len(asked)] == asked
     assert marks(tokenizer, asked) == ["<|user|>", "<|end|>", "<|assistant|>"]
-    built_in = load_engine(WEIGHTS, None).encode(Request((("user", HOSTILE),), 0.0, 8, 0))
-    assert built_in == asked
 
 
 def test_marks_in_a_message_to_classify_are_letters(tokenizer) -> None:
@@ -84,7 +81,7 @@ def test_thinking_is_off_in_asking_as_in_training(tmp_path: Path) -> None:
     asked, tokenizer = "<|user|>Where?<|end|><|assistant|>", AutoTokenizer.from_pretrained(folder)
     for options, thought in (({}, "<think>\n\n</think>\n\n"), ({"thinking": True}, "")):
         chat = make_model(ModelConfig(model=f"hf:{folder}", options=options)).chat
-        prompt = chat._generation(chat.load(), [HumanMessage("Where?")]).prompt
+        prompt = chat._wanted(chat.load(), [HumanMessage("Where?")]).prompt
         assert list(prompt) == tokenizer(asked + thought).input_ids
     row = encoding.encode(
         tokenizer, encoding.Sample((Message(role="user", content="Where?"),), "In the hall.")

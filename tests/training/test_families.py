@@ -13,7 +13,7 @@ from elenchus.progress import unseen
 from elenchus.sections import ModelConfig
 from models import pretrained
 from models.backend import make_model
-from models.decoding import decode
+from models.decoding import Wanted, decode
 from offline.nano.chat import WEIGHTS
 from tests.training.test_lora import CONFIG, SAMPLES
 from training import encoding, lora
@@ -76,7 +76,8 @@ def assert_decodes_as_generate(folder: Path) -> None:
         alone.append(made[0, len(prompt) :].tolist())
     end = alone[2][3]
     expected = [one[: one.index(end)] if end in one else one for one in alone]
-    made = decode(model, prompts, limit=12, temperature=0.0, ends=frozenset([end]), pad=0)
+    wanted = [Wanted(tuple(prompt), 12) for prompt in prompts]
+    made = decode(model, wanted, ends=frozenset([end]), pad=0)
     assert [one.tokens for one in made] == expected
     assert all(one.likelihood < 0 for one in made)
 

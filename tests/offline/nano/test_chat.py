@@ -3,17 +3,17 @@
 import asyncio
 import shutil
 from pathlib import Path
-from statistics import fmean
 
 import pytest
 from langchain_core.messages import AIMessage, HumanMessage, SystemMessage, ToolMessage
 
+from elenchus.errors import UserError
+from elenchus.sections import ModelConfig
+from models.backend import make_model
 from offline.language.questions import verdict
 from offline.nano import codes
-from offline.nano.chat import WEIGHTS, NanoChatModel
+from offline.nano.chat import WEIGHTS, NanoChatModel, sentence_case
 from offline.nano.checksums import verify_checksums
-from offline.nano.engine import _groups, load_engine, sentence_case
-from offline.nano.generate import Decoder, decode
 
 QUESTION = "The petrol cans came to 45 litres. Is this a breach?"
 BOOK = (
@@ -83,58 +83,16 @@ def test_what_it_cannot_read_is_refused() -> None:
         NanoChatModel().invoke([ToolMessage("x", tool_call_id="1")])
 
 
-def test_decoding_equals_that_of_transformers() -> None:
-    import torch
-    from transformers import LlamaForCausalLM
-
-    model = LlamaForCausalLM.from_pretrained(WEIGHTS, dtype=torch.float32)
-    prompts = [[1, 300, 41, 3, 2], [1, 20, 500, 600, 700, 21, 22, 3, 2]]
-    continuations = decode(
-        Decoder(model),
-        prompts,
-        limits=[12, 12],
-        temperatures=[0.0, 0.0],
-        seeds=[0, 0],
-        pad=0,
-        end=-1,
-    )
-    for prompt, (tokens, likelihood) in zip(prompts, continuations, strict=True):
-        ids, odds = torch.tensor([prompt]), []
-        with torch.inference_mode():
-            for token in tokens:
-                logits = model(ids).logits[0, -1]
-                assert int(logits.argmax()) == token
-                odds.append(float(logits.log_softmax(-1)[token]))
-                ids = torch.cat([ids, torch.tensor([[token]])], 1)
-        assert likelihood == pytest.approx(fmean(odds), abs=1e-4)
-
-
-def test_the_decoder_refuses_another_architecture() -> None:
-    from transformers import LlamaConfig, LlamaForCausalLM
-
-    config = LlamaConfig(
-        vocab_size=8,
-        hidden_size=8,
-        intermediate_size=8,
-        num_hidden_layers=1,
-        num_attention_heads=2,
-        num_key_value_heads=1,
-    )
-    with pytest.raises(ValueError, match="grouped queries"):
-        Decoder(LlamaForCausalLM(config))
-
-
 def test_an_adapter_changes_the_answers(tmp_path: Path) -> None:
     adapter = _adapter(tmp_path / "adapter")
     adapted = NanoChatModel(adapter=adapter)
     assert adapted.invoke(QUESTION).content != NanoChatModel().invoke(QUESTION).content
-    assert load_engine(WEIGHTS, adapter) is adapted.load()
+    assert NanoChatModel(adapter=adapter).load() is adapted.load()
     data = (adapter / "adapter_model.safetensors").read_bytes()
     (adapter / "adapter_model.safetensors").write_bytes(data[:100])
-    with pytest.raises(ValueError, match="the adapter is damaged"):
-        NanoChatModel(adapter=adapter).load()
-    with pytest.raises(ValueError, match="no adapter there"):
-        NanoChatModel(adapter=tmp_path / "none").load()
+    for folder in (adapter, tmp_path / "none"):
+        with pytest.raises(UserError, match="no adapter of this model"):
+            NanoChatModel(adapter=folder).load()
 
 
 def _adapter(folder: Path) -> Path:
@@ -165,23 +123,18 @@ def test_damaged_weights_are_named_with_the_remedy(tmp_path: Path, harm: str) ->
         victim.write_bytes(bytes(data))
     else:
         victim.unlink()
-    with pytest.raises(ValueError, match=f"model.safetensors: {harm}.*restore it"):
-        NanoChatModel(model_path=folder).load()
+    with pytest.raises(UserError, match=rf"model.safetensors: {harm}.*restore it"):
+        make_model(ModelConfig(model="builtin:nano", options={"model_path": str(folder)}))
 
 
 def test_weights_without_check_sums_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="no SHA256 file; restore it"):
+    with pytest.raises(UserError, match="no SHA256 file; restore it"):
         verify_checksums(tmp_path)
 
 
 def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="no model weights there"):
-        NanoChatModel(model_path=tmp_path).load()
-
-
-def test_like_lengths_go_together() -> None:
-    assert _groups([200, 20, 25, 210]) == [[1, 2], [0, 3]]
-    assert [len(group) for group in _groups([10] * 150)] == [64, 64, 22]
+    with pytest.raises(UserError, match="no model can be loaded"):
+        NanoChatModel(model=str(tmp_path)).load()
 
 
 def test_sentence_case() -> None:

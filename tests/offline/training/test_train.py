@@ -91,7 +91,7 @@ def test_the_curve_is_noted_and_the_weights_load(
     assert (run / "curve.jsonl").read_text(encoding="utf-8").count("one") == 1
     export(model, tokenizer, tmp_path / "weights")
     verify_checksums(tmp_path / "weights")
-    assert NanoChatModel(model_path=tmp_path / "weights", max_new_tokens=4).invoke("Hello").content
+    assert NanoChatModel(model=str(tmp_path / "weights"), max_new_tokens=4).invoke("Hello").content
 
 
 def test_the_rate_rises_holds_and_falls() -> None:
