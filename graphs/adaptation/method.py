@@ -42,11 +42,15 @@ class Examination(Method):
         from graphs.adaptation.stopping import stopping_rule
         from models.backend import weights
         from training.checks import check_student
+        from training.memory import check_memory
 
         super().check(config, folder, progress)
         stopping_rule(config)
         if config.training.enabled:
-            check_student(weights(config.student), config.training)
+            folder = weights(config.student)
+            check_student(folder, config.training)
+            if mind := check_memory(folder, config.training):
+                progress.say(mind)
 
     def changed(self, run: RunFolder) -> str:
         """See `Method.changed`."""

@@ -1,0 +1,51 @@
+"""What a training wants of the memory, beside what is free."""
+
+from pathlib import Path
+
+import pytest
+from safetensors.torch import load_file
+
+from elenchus.config import TrainingConfig
+from elenchus.errors import UserError
+from models.pretrained import load_causal
+from offline.nano.chat import WEIGHTS
+from tests.training.test_families import FAMILIES, made
+from training import lora, memory
+from training.memory import MOMENTS, check_memory, wanted
+
+CONFIG = TrainingConfig(rank=4, batch_size=8, max_tokens=256)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_weights_and_lora_are_counted_to_the_last(family: str, tmp_path: Path) -> None:
+    model = made(family, tmp_path)
+    weights = sum(p.numel() for p in model.parameters())
+    adapted = lora.with_lora(load_causal(tmp_path), CONFIG, "CAUSAL_LM")
+    trained = sum(p.numel() for p in adapted.parameters() if p.requires_grad)
+    assert wanted(tmp_path, CONFIG).model == 4 * weights + MOMENTS * trained
+
+
+def test_the_nanos_weights_are_those_of_its_file() -> None:
+    size = sum(t.numel() * 4 for t in load_file(WEIGHTS / "model.safetensors").values())
+    assert 0 < wanted(WEIGHTS, CONFIG).model - size < size
+
+
+def test_checkpointing_and_smaller_batches_want_less() -> None:
+    usual = wanted(WEIGHTS, CONFIG).batch
+    for change in ({"gradient_checkpointing": True}, {"batch_size": 4}, {"max_tokens": 128}):
+        assert wanted(WEIGHTS, CONFIG.model_copy(update=change)).batch < usual
+
+
+def test_no_room_is_said_before_anything_is_paid_for() -> None:
+    need = wanted(WEIGHTS, CONFIG)
+    assert check_memory(WEIGHTS, CONFIG, need.all + 1) == ""
+    assert "training.gradient_checkpointing=true" in check_memory(WEIGHTS, CONFIG, need.all - 1)
+    kept = CONFIG.model_copy(update={"gradient_checkpointing": True})
+    tight = check_memory(WEIGHTS, kept, need.model + 1)
+    assert "lower training.batch_size" in tight and "checkpointing" not in tight
+    with pytest.raises(UserError, match="take a smaller student"):
+        check_memory(WEIGHTS, CONFIG, need.model - 1)
+
+
+def test_what_is_free_is_known() -> None:
+    assert memory.free() > 1e8

@@ -1,0 +1,103 @@
+"""The memory that a training wants, reckoned from a model's configuration, beside what is free.
+
+An estimate of the upper end. Without checkpointing, each block keeps for each token about eight
+times its width and four times that of its feed-forward layer; with it, its input alone. The logits
+of answers are there three times in single precision: as they are, as shares, and as gradients.
+"""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import psutil
+
+from elenchus.config import TrainingConfig
+from elenchus.errors import UserError
+from models.pretrained import load, usual_device, usual_dtype
+
+GB = 1e9
+MOMENTS = 16  # bytes for each weight of a LoRA: itself, its gradient and Adam's two moments
+OF_WIDTH, OF_MLP, INNER = 8, 4, 4.0  # numbers kept for a token; and a feed-forward's usual width
+LOGITS = 12  # bytes for each logit
+
+
+class Memory(NamedTuple):
+    """Bytes: of weights and LoRA, and of the longest batch that the settings allow."""
+
+    model: float
+    batch: float
+
+    @property
+    def all(self) -> float:
+        """Return the sum."""
+        return self.model + self.batch
+
+
+def wanted(weights: Path, config: TrainingConfig) -> Memory:
+    """Return what training a LoRA on a model wants at most; no weight of it is loaded.
+
+    Raises:
+        UserError: there is no model that can be loaded.
+    """
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    settings = load(AutoConfig, weights)
+    text = settings.get_text_config()
+    size = getattr(torch, usual_dtype(usual_device())).itemsize
+    with torch.device("meta"):  # shapes without numbers
+        model = AutoModelForCausalLM.from_config(settings)
+    count = sum(parameter.numel() for parameter in model.parameters())
+    adapted = sum(config.rank * sum(shape) for shape in _matrices(model))
+    tokens = config.batch_size * config.max_tokens
+    width, layers = text.hidden_size, text.num_hidden_layers
+    mlp = getattr(text, "intermediate_size", None) or INNER * width
+    block = width if config.gradient_checkpointing else OF_WIDTH * width + OF_MLP * mlp
+    activations = size * tokens * layers * block
+    return Memory(size * count + MOMENTS * adapted, activations + LOGITS * tokens * text.vocab_size)
+
+
+def free() -> float:
+    """Return the bytes that are free where models run."""
+    import torch
+
+    if usual_device() == "cuda":
+        return float(torch.cuda.mem_get_info()[0])
+    return float(psutil.virtual_memory().available)
+
+
+def check_memory(weights: Path, config: TrainingConfig, room: float | None = None) -> str:
+    """Compare what a training wants with what is free; what to mind, or "".
+
+    Args:
+        room: bytes, where not what is free now.
+
+    Raises:
+        UserError: there is no room for the model alone.
+    """
+    need, room = wanted(weights, config), free() if room is None else room
+    if need.model > room:
+        raise UserError(
+            f"student.model: weights and LoRA want {need.model / GB:.1f} GB, and {room / GB:.1f} "
+            "are free: take a smaller student, end other programs, or set training.enabled=false "
+            "for a dataset to train it on elsewhere"
+        )
+    if need.all <= room:
+        return ""
+    smaller = "set training.gradient_checkpointing=true, or lower"
+    if config.gradient_checkpointing:
+        smaller = "lower"
+    return (
+        f"a batch of the longest examples would want {need.all / GB:.1f} GB, and "
+        f"{room / GB:.1f} are free: if the training ends for lack of memory, {smaller} "
+        "training.batch_size or training.max_tokens, and resume"
+    )
+
+
+def _matrices(model: Any) -> list[tuple[int, ...]]:
+    """Return the shapes of the matrices that a LoRA lies on: all but embeddings and the head."""
+    from torch.nn import Embedding
+
+    head = model.get_output_embeddings()
+    layers = [m for m in model.modules() if m is not head and not isinstance(m, Embedding)]
+    shapes = [tuple(m.weight.shape) for m in layers if hasattr(m, "weight")]
+    return [shape for shape in shapes if len(shape) == 2]
