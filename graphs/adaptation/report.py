@@ -131,6 +131,7 @@ Domain: {run.config.title}
   {result.too_long} over training.max_tokens, {result.of_full_points} over dataset.per_point,
   {result.unbalanced} with the commoner of two results and {result.contradicted} that contradict
   others left out); they cover {result.points_covered} of {result.points} points.
+- `pairs.jsonl`: of those examples, each with a wrong answer of the student and its rubric.
 - `held-out.jsonl`: the exam. Never train on it.
 - `rejected.jsonl`: {result.examinations - result.accepted} examinations that gave no example.
 
