@@ -3,10 +3,15 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo test lint clean
+.PHONY: demo demo-smollm2 test lint clean
 demo: .venv/.train
 	@echo "==> Adapting the built-in student to the demonstration domain"
 	@$(BIN)/elenchus launch market
+
+demo-smollm2: .venv/.train
+	@echo "==> Fetching SmolLM2-135M-Instruct (once), and adapting it to the demonstration domain"
+	@$(BIN)/elenchus models get smollm2
+	@$(BIN)/elenchus launch market --profile smollm2
 
 test: .venv/.dev
 	@echo "==> Style and types"

@@ -16,7 +16,9 @@ questions and seeds); `reading`, the untouched student's share right of four wit
 `general` (share right of the general exam before and by row after, with the gain, and the mean
 log-likelihood of the untouched student's own answers to general prompts);
 `tokens_per_cpu_second` of training; with `--speed`, `answers_per_cpu_second` and
-`answers_over_generate`, its ratio to plain `generate` of transformers in batches of 16. Trainings
+`answers_over_generate`, its ratio to plain `generate` of transformers in batches of 16, and
+`tokens_per_cpu_second_over_trl`, with `peak_mb` and `peak_mb_of_trl`, of one pass by TRL's
+SFTTrainer, which has to be installed. Trainings
 that are finished in `--out` are not done again.
 """
 
@@ -36,7 +38,7 @@ from scipy import stats
 
 from agents.matchers import Contains
 from agents.prompting import Subject
-from benchmarks import harness, tables
+from benchmarks import harness, speeds, tables
 from benchmarks.lessons import Lesson, alone, lessons, likely, pairs, right_reading, with_teacher
 from elenchus import runs
 from elenchus.loading import as_change, merged
@@ -46,8 +48,6 @@ from elenchus.sections import ModelConfig
 from graphs.config import DomainConfig, validate
 from models.backend import Exchange, make_model, weights
 from models.general import GeneralPrompts
-from models.pretrained import load_causal, load_tokenizer
-from models.templates import rendered
 from training import encoding, lora
 from training.encoding import Row, Sample
 from training.likelihood import likelihoods
@@ -58,7 +58,7 @@ EXAMPLES, ALONE, TEXTS = "examples with replay", "examples alone", "raw document
 DISTILLED, PREFERRED = "distilled", "preferred"
 ROWS = (EXAMPLES, ALONE, DISTILLED, PREFERRED, TEXTS)
 RESAMPLES = 2000
-ASKED, PLAIN_BATCH = 96, 16  # prompts that measure the speed, and a batch of plain `generate`
+ASKED = 96  # prompts that measure the speed
 
 
 class Exam(NamedTuple):
@@ -94,18 +94,18 @@ def main(arguments: list[str] | None = None) -> int:
     before = _taken(base, config.student, exam, None, options.out / "before.json")
     maker = Maker(config, base, subject, taught, own[1::2], documents, options.out)
     after: dict[str, list[Taken]] = {}
-    speeds = []
+    learnt = []
     for name, seed in itertools.product(options.rows, options.seeds):
         out = options.out / f"{name.replace(' ', '-')}-{seed}"
         if not out.exists():
-            speeds.append(maker.train(name, seed, out))
+            learnt.append(maker.train(name, seed, out))
         after.setdefault(name, []).append(
             _taken(base, config.student, exam, out, out.with_suffix(".json"))
         )
     prompts = [lesson.asked(subject) for lesson in [*taught, *asked]][:ASKED]
     reads = _once(options.out / "reading.json", lambda: right_reading(base, asked, subject))
     figures = {
-        **(_speed(base, config.student, prompts) if options.speed else {}),
+        **(_speeds(base, config, prompts, alone(taught, subject)) if options.speed else {}),
         "student": config.student.model,
         "questions": len(asked),
         "examples": len(taught),
@@ -125,7 +125,7 @@ def main(arguments: list[str] | None = None) -> int:
                 for name, taken in after.items()
             },
         },
-        "tokens_per_cpu_second": round(float(np.mean(speeds)), 1) if speeds else None,
+        "tokens_per_cpu_second": round(float(np.mean(learnt)), 1) if learnt else None,
     }
     harness.publish(figures, options, show)
     return 0
@@ -179,34 +179,15 @@ def _answers(
     return asyncio.run(ask())
 
 
-def _speed(
-    base: Path, student: ModelConfig, prompts: Sequence[tuple[Message, ...]]
+def _speeds(
+    base: Path,
+    config: DomainConfig,
+    prompts: Sequence[tuple[Message, ...]],
+    samples: Sequence[Sample],
 ) -> dict[str, float]:
-    """Return the answers that the untouched student gives in a CPU second, and by `generate`."""
-    import torch
-
-    tokenizer, model = load_tokenizer(base), load_causal(base).eval()
-    limit = int(student.options["max_new_tokens"])
-    texts = [
-        rendered(tokenizer, [m.model_dump() for m in messages], tokenize=False,
-                 add_generation_prompt=True)
-        for messages in prompts
-    ]  # fmt: skip
-    _answers(student, prompts[:1])  # loads the model
-    began = time.process_time()
-    _answers(student, prompts)
-    ours = len(prompts) / (time.process_time() - began)
-    began = time.process_time()
-    for start in range(0, len(texts), PLAIN_BATCH):
-        batch = tokenizer(texts[start : start + PLAIN_BATCH], return_tensors="pt", padding=True,
-                          padding_side="left", add_special_tokens=False)  # fmt: skip
-        with torch.inference_mode():
-            model.generate(**batch, max_new_tokens=limit, do_sample=False)
-    plain = len(prompts) / (time.process_time() - began)
-    return {
-        "answers_per_cpu_second": round(ours, 3),
-        "answers_over_generate": round(ours / plain, 2),
-    }
+    limit = int(config.student.options["max_new_tokens"])
+    beside = speeds.training_beside_trl(base, samples, config.training)
+    return speeds.answering(base, limit, prompts) | beside
 
 
 def _own_answers(
