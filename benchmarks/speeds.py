@@ -3,7 +3,7 @@
 import multiprocessing
 import resource
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -65,7 +65,7 @@ def training_beside_trl(
         UserError: TRL is not installed.
     """
     config = config.model_copy(update={"epochs": 1.0, "least_steps": 1})
-    ours, theirs = (_apart(train, base, list(samples), config) for train in (_ours, _trls))
+    ours, theirs = (_apart(train, base, samples, config) for train in (_ours, _trls))
     ratio = ours.tokens_per_cpu_second / theirs.tokens_per_cpu_second
     return {
         "tokens_per_cpu_second_over_trl": round(ratio, 2),
@@ -74,27 +74,31 @@ def training_beside_trl(
     }
 
 
-def _apart(train: Any, *arguments: Any) -> Trained:
+def _apart(
+    train: Callable[[Path, Sequence[Sample], TrainingConfig, Path], float],
+    base: Path,
+    samples: Sequence[Sample],
+    config: TrainingConfig,
+) -> Trained:
     """Train in a new process, so that the peak of its memory is its own."""
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=context) as pool, TemporaryDirectory() as folder:
-        speed: float = pool.submit(train, *arguments, Path(folder) / "out").result()
-        peak: float = pool.submit(_peak).result()
-    return Trained(speed, peak)
+        speed = pool.submit(train, base, samples, config, Path(folder) / "out").result()
+        return Trained(speed, pool.submit(_peak).result())
 
 
 def _peak() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MB
 
 
-def _ours(base: Path, samples: list[Sample], config: TrainingConfig, out: Path) -> float:
+def _ours(base: Path, samples: Sequence[Sample], config: TrainingConfig, out: Path) -> float:
     began = time.process_time()
     plan = encoding.batches(encoding.encoded(base, samples), config, 0)
     lora.train(base, plan, config, 0, out, unseen)
     return encoding.tokens(plan) / (time.process_time() - began)
 
 
-def _trls(base: Path, samples: list[Sample], config: TrainingConfig, out: Path) -> float:
+def _trls(base: Path, samples: Sequence[Sample], config: TrainingConfig, out: Path) -> float:
     try:
         from trl import SFTConfig, SFTTrainer
     except ImportError as error:

@@ -188,6 +188,12 @@ class TrainingConfig(Section):
     warmup_steps: int = Field(10, ge=0, description="optimiser steps")
     batch_size: int = Field(16, ge=1, description="samples a step")
     epochs: float = Field(4.0, gt=0, description="passes a round over dataset and replay")
+    held_out: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="share of examples kept apart; their loss ends a training once it rises",
+    )
     least_steps: int = Field(60, ge=1, description="optimiser steps a round at least")
     max_tokens: int = Field(
         512, ge=16, description="longest example; longer ones are left out, messages cut"

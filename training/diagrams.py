@@ -46,16 +46,19 @@ def reliability(path: Path, evaluations: Sequence[Mapping[str, Any]]) -> None:
 
 
 def curve(path: Path, steps: Sequence[Mapping[str, float]]) -> None:
-    """Draw loss and learning rate by step, which each of `steps` has."""
+    """Draw loss and learning rate by step, and the loss of what is held out where it was read."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7, 4), layout="tight")
     losses = figure.subplots()
     rates = losses.twinx()
-    numbers = [row["step"] for row in steps]
-    losses.plot(numbers, [row["loss"] for row in steps], linewidth=1)
-    rates.plot(numbers, [row["learning_rate"] for row in steps], color="grey", linewidth=0.8)
-    losses.set(xlabel="step", ylabel="loss", ylim=(0, None))
+    learnt, read = ([row for row in steps if name in row] for name in ("loss", "eval_loss"))
+    numbers = [row["step"] for row in learnt]
+    losses.plot(numbers, [row["loss"] for row in learnt], linewidth=1)
+    held_out = [row["eval_loss"] for row in read]
+    losses.plot([row["step"] for row in read], held_out, "o-", color="C1", linewidth=1)
+    rates.plot(numbers, [row["learning_rate"] for row in learnt], color="grey", linewidth=0.8)
+    losses.set(xlabel="step", ylabel="loss; held out (dots)" if read else "loss", ylim=(0, None))
     rates.set(ylabel="learning rate (grey)", ylim=(0, None))
     _save(figure, path)
 

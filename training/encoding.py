@@ -140,6 +140,12 @@ def batches(rows: Sequence[Row], config: TrainingConfig, seed: int) -> list[list
     return plan[: steps(len(rows), config)]
 
 
+def in_order(rows: Sequence[Row], config: TrainingConfig) -> list[list[Row]]:
+    """Return rows as batches, each of them once."""
+    size = config.batch_size
+    return [list(rows[start : start + size]) for start in range(0, len(rows), size)]
+
+
 def collate(pad: int, items: Sequence[list[Row]]) -> dict[str, Any]:
     """Make a causal model's arguments of the loader's one item, which is the whole batch.
 

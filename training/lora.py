@@ -5,6 +5,7 @@ into a `.partial` folder with checkpoints and is renamed when done, so a kill lo
 `save_steps` steps and a finished folder is a whole adapter.
 """
 
+import json
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -22,7 +23,9 @@ from training.objectives import Loss, objective
 
 Collate = Callable[[Sequence[list[Row]]], dict[str, Any]]  # makes a model's arguments of a batch
 WHOLE = "whole"  # file that marks a checkpoint which was written to its end
-LOGGED = ("step", "loss", "learning_rate", "grad_norm")
+HELD_OUT = "eval_loss"  # as transformers calls it
+LOGGED = ("step", "loss", "learning_rate", "grad_norm", HELD_OUT)
+CURVE = "curve.json"
 
 
 def train(
@@ -34,11 +37,13 @@ def train(
     advance: Advance,
     start: Path | None = None,
     whole: bool = False,
+    held_out: Sequence[list[Row]] = (),
 ) -> None:
     """Train on the batches of a plan, a step each; a LoRA, or a `whole` model, appears at `out`.
 
     It goes on from what lies at `start`, where that is given, else from the weights in a folder,
-    with a LoRA that changes nothing.
+    with a LoRA that changes nothing. Batches that are held out are read after each pass: where
+    their loss has risen, the training ends with what it was before.
     """
     from transformers import set_seed
 
@@ -50,7 +55,7 @@ def train(
         dtype = usual_dtype(usual_device())
         model = with_lora(load_causal(weights, dtype), config, "CAUSAL_LM", start)
     collate, loss = objective(model, plan, pad_token(tokenizer))
-    fit(model, plan, collate, config, seed, out, advance, loss)
+    fit(model, plan, collate, config, seed, out, advance, loss, held_out)
     if whole:
         with explained(out.parent):
             tokenizer.save_pretrained(unfinished(out))
@@ -66,6 +71,7 @@ def fit(
     out: Path,
     advance: Advance,
     loss: Loss | None = None,
+    held_out: Sequence[list[Row]] = (),
 ) -> None:
     """Train a model, or the adapter it has, a step for each batch; save it at `unfinished(out)`.
 
@@ -75,28 +81,41 @@ def fit(
     Args:
         collate: makes the model's arguments of a list that holds one batch.
         loss: of the model and a batch; else the model's own.
+        held_out: batches whose loss ends the training once it rises: see `train`.
 
     Raises:
         UserError: the loss is no number any more, or the disk is full.
     """
     from safetensors import SafetensorError
-    from transformers import PrinterCallback
+    from transformers import EarlyStoppingCallback, PrinterCallback
 
     folder = unfinished(out)
+    watched = _watching(max(1, round(len(plan) / config.epochs))) if held_out else {}
+    callbacks = [_progress_callback(advance, out.name)]
+    if held_out:
+        callbacks.append(EarlyStoppingCallback(early_stopping_patience=1))
     trainer = _trainer(loss)(
         model=model,
-        args=_arguments(folder, config, len(plan), seed),
+        args=_arguments(folder, config, len(plan), seed, watched),
         train_dataset=plan,
+        eval_dataset=held_out or None,
         data_collator=collate,
-        callbacks=[_progress_callback(advance, out.name)],
+        callbacks=callbacks,
     )
     trainer.remove_callback(PrinterCallback)
     with explained(out.parent, also=(SafetensorError, RuntimeError)):  # torch raises the latter
         trainer.train(resume_from_checkpoint=_last_whole_checkpoint(folder))
         trainer.model.save_pretrained(folder)
-        curve = [row for row in trainer.state.log_history if "loss" in row]
-        write_json(folder / "curve.json", [{name: row[name] for name in LOGGED} for row in curve])
+        logged = [row for row in trainer.state.log_history if HELD_OUT in row or "loss" in row]
+        curve = [{name: row[name] for name in LOGGED if name in row} for row in logged]
+        write_json(folder / CURVE, curve)
         diagrams.curve(folder / "curve.svg", curve)
+
+
+def steps_of(adapter: Path) -> int:
+    """Return the optimiser steps that a finished training took."""
+    rows = json.loads((adapter / CURVE).read_text(encoding="utf-8"))
+    return max(int(row["step"]) for row in rows)
 
 
 def unfinished(out: Path) -> Path:
@@ -148,7 +167,9 @@ def _last_whole_checkpoint(folder: Path) -> str | None:
     return str(newest) if newest else None
 
 
-def _arguments(folder: Path, config: TrainingConfig, steps: int, seed: int) -> Any:
+def _arguments(
+    folder: Path, config: TrainingConfig, steps: int, seed: int, more: dict[str, Any]
+) -> Any:
     import torch
     from transformers import TrainingArguments
 
@@ -162,7 +183,6 @@ def _arguments(folder: Path, config: TrainingConfig, steps: int, seed: int) -> A
         warmup_steps=config.warmup_steps,
         adam_beta2=0.98,
         max_grad_norm=1.0,
-        save_steps=config.save_steps,
         save_total_limit=2,  # so that one is whole while the other is being written
         logging_strategy="steps",
         logging_steps=1,
@@ -176,10 +196,25 @@ def _arguments(folder: Path, config: TrainingConfig, steps: int, seed: int) -> A
         seed=seed,
         data_seed=seed,
         use_cpu=not torch.accelerator.is_available(),
+        **({"save_steps": config.save_steps} | more),
     )
     # Several GPUs would each take a batch a step, and the batches are made for one.
     arguments._n_gpu = min(arguments.n_gpu, 1)
     return arguments
+
+
+def _watching(every: int) -> dict[str, Any]:
+    """Return the arguments by which what is held out is read so often, and the best is kept."""
+    return {
+        "eval_strategy": "steps",
+        "eval_steps": every,
+        "save_steps": every,
+        "per_device_eval_batch_size": 1,  # an item is a whole batch
+        "prediction_loss_only": True,
+        "load_best_model_at_end": True,
+        "metric_for_best_model": HELD_OUT,
+        "greater_is_better": False,
+    }
 
 
 def _trainer(loss: Loss | None) -> Any:
@@ -187,9 +222,12 @@ def _trainer(loss: Loss | None) -> Any:
     from transformers import Trainer
 
     class Lowering(Trainer):  # type: ignore[misc]
-        def compute_loss(self, model: Any, inputs: Any, *_: Any, **__: Any) -> Any:
+        def compute_loss(
+            self, model: Any, inputs: Any, return_outputs: bool = False, **_: Any
+        ) -> Any:
             assert loss is not None
-            return loss(model, inputs)
+            lowered = loss(model, inputs)
+            return (lowered, {}) if return_outputs else lowered
 
     return Trainer if loss is None else Lowering
 

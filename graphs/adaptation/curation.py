@@ -1,7 +1,9 @@
 """Between examinations and adapter: examples, the dataset of a round, and its training."""
 
 import math
+import random
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -207,8 +209,9 @@ def _fitted(
     training = config.training.model_copy(update={"least_steps": least})
     base = weights(config.student)
     known = general.samples(run, round(training.replay * len(samples)), round_)
+    learnt, apart = _held_out(samples, training, config.seed)
     plan = encoding.batches(
-        encoding.encoded(base, [*samples, *_fitting(base, known, training)]), training, config.seed
+        encoding.encoded(base, [*learnt, *_fitting(base, known, training)]), training, config.seed
     )
     second = objectives.second_stage(training)
     rows = encoding.encoded(base, _fitting(base, pairs, training))
@@ -217,7 +220,8 @@ def _fitted(
     if not out.exists():
         start = run.folder.path / previous if previous else None
         if not first.exists():
-            lora.train(base, plan, training, config.seed, first, advance, start)
+            held_out = encoding.in_order(encoding.encoded(base, apart), training)
+            lora.train(base, plan, training, config.seed, first, advance, start, held_out=held_out)
         if paired:
             lora.train(base, paired, second, config.seed, out, advance, first)
     return Adapter(
@@ -226,9 +230,19 @@ def _fitted(
         sha256=weights_hash(out),
         previous=previous,
         dataset_id=dataset_id,
-        steps=len(plan) + len(paired),
-        tokens=encoding.tokens([*plan, *paired]),
+        steps=(steps := lora.steps_of(first)) + len(paired),
+        tokens=encoding.tokens([*plan[:steps], *paired]),
     )
+
+
+def _held_out(
+    samples: Sequence[encoding.Sample], training: TrainingConfig, seed: int
+) -> tuple[list[encoding.Sample], list[encoding.Sample]]:
+    """Return the samples to train on, and those kept apart: none where the share is 0."""
+    count = math.ceil(training.held_out * len(samples))
+    places = set(random.Random(f"held out/{seed}").sample(range(len(samples)), count))
+    learnt = [sample for n, sample in enumerate(samples) if n not in places]
+    return learnt, [replace(samples[n], teacher=()) for n in sorted(places)]
 
 
 def _fitting(

@@ -14,6 +14,7 @@ from elenchus.records import Message
 from models.weights import file_hash
 from offline.nano.chat import WEIGHTS
 from training import encoding, lora
+from training.likelihood import likelihoods
 
 CONFIG = TrainingConfig(
     learning_rate=4e-3,
@@ -188,3 +189,19 @@ def test_samples_over_the_limit_are_known_before_training() -> None:
     assert encoding.too_long(WEIGHTS, [*SAMPLES[:2], longer], config) == [False, False, True]
     with pytest.raises(ValueError, match="max_tokens"):
         plan([longer], config)
+
+
+def test_a_training_ends_where_what_is_held_out_gets_worse(tmp_path: Path) -> None:
+    """What it is trained on contradicts it; the weights are those before it got worse."""
+    apart = [
+        encoding.Sample(s.prompt, "No lamp is there, as far as anybody knows.") for s in SAMPLES
+    ]
+    held_out = encoding.in_order(encoding.encoded(WEIGHTS, apart), CONFIG)
+    long = CONFIG.model_copy(update={"epochs": 12})
+    lora.train(WEIGHTS, plan(config=long), long, 0, tmp_path / "out", unseen, held_out=held_out)
+    rows = json.loads((tmp_path / "out" / "curve.json").read_text("utf-8"))
+    read = [(row["step"], row["eval_loss"]) for row in rows if "eval_loss" in row]
+    assert read[-1][1] > read[-2][1] and lora.steps_of(tmp_path / "out") == read[-1][0] < 24
+    found = likelihoods(WEIGHTS, apart, tmp_path / "out")
+    assert -sum(found) / len(found) == pytest.approx(min(loss for _, loss in read), abs=0.02)
+    assert not list((tmp_path / "out").glob("checkpoint-*"))
