@@ -123,6 +123,10 @@ class Backend(ABC):
         """Return in which precision, and where, the model computes; "" where that is unknown."""
         return ""
 
+    def four_bit(self, config: ModelConfig) -> bool:
+        """Tell whether the model's matrices are kept in four bits, in training and asking."""
+        return False
+
     def max_new_tokens(self, config: ModelConfig) -> int | None:
         """Return the longest answer in tokens; None where the server decides."""
         return None

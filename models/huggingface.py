@@ -1,6 +1,7 @@
 """The backend of `hf:FOLDER` and `hf:ID`: chat models of transformers, in this process."""
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 
 from elenchus.errors import UserError
@@ -11,7 +12,7 @@ from models.general import GeneralPrompts
 from models.pretrained import usual_device, usual_dtype
 from models.weights import is_adapter
 
-OPTIONS = ("max_new_tokens", "device", "thinking")
+OPTIONS = ("max_new_tokens", "device", "thinking", "four_bit")
 MAX_NEW_TOKENS = 512  # of an answer
 ANSWER = 256  # of a student's: four sentences and a result, in any language
 RATE, WIDTH, POWER = 5e-4, 2000, 0.781  # of a LoRA: the rate at a width, and how it falls with it
@@ -31,6 +32,8 @@ class HuggingFace(Backend):
         adapter = trained if trained is not None and is_adapter(trained) else None
         model = str(trained) if trained is not None and adapter is None else str(_folder(config))
         options = {"max_new_tokens": MAX_NEW_TOKENS} | checked_options(config, OPTIONS)
+        if self.four_bit(config) and not find_spec("bitsandbytes"):
+            raise UserError(f"{config.model}: four_bit needs pip install -e '.[four-bit]'")
         temperature = config.temperature or 0.0
         try:
             local = LocalChatModel(model=model, adapter=adapter, temperature=temperature, **options)
@@ -68,7 +71,12 @@ class HuggingFace(Backend):
     def precision(self, config: ModelConfig) -> str:
         """See `Backend.precision`: as it is trained, so it is asked."""
         device = str(config.options.get("device") or usual_device())
-        return f"{usual_dtype(device)} on {device}"
+        kept = ", matrices in four bits" if self.four_bit(config) else ""
+        return f"{usual_dtype(device)} on {device}{kept}"
+
+    def four_bit(self, config: ModelConfig) -> bool:
+        """See `Backend.four_bit`."""
+        return bool(config.options.get("four_bit"))
 
     def placed(self, model: str) -> str:
         """See `Backend.placed`."""

@@ -44,6 +44,7 @@ class LocalChatModel(BaseChatModel):
         seed: decides the draws, and is an argument of each call, too; drawn itself where None.
         device: where it runs; "" for a GPU where there is one.
         thinking: whether it thinks first, where its chat template can choose.
+        four_bit: whether its matrices are kept in four bits.
     """
 
     model: str
@@ -53,6 +54,7 @@ class LocalChatModel(BaseChatModel):
     seed: int | None = None
     device: str = ""
     thinking: bool = False
+    four_bit: bool = False
 
     @property
     def _llm_type(self) -> str:
@@ -62,7 +64,7 @@ class LocalChatModel(BaseChatModel):
         """Load the model, if it is not; UserError where there is none that can chat."""
         stamps = _stamp(Path(self.model)), self.adapter and _stamp(self.adapter)
         with _loading:
-            return _loaded(self.model, self.adapter, self.device, stamps)
+            return _loaded(self.model, self.adapter, self.device, self.four_bit, stamps)
 
     def shown(self, text: str) -> str:
         """Return an answer as it leaves the model."""
@@ -182,10 +184,11 @@ def _stamp(folder: Path) -> tuple[tuple[str, int, int], ...]:
 
 
 @functools.lru_cache(maxsize=3)  # an expert's, the untouched student, and the newest trained one
-def _loaded(name: str, adapter: Path | None, device: str, stamps: object) -> Loaded:
+def _loaded(name: str, adapter: Path | None, device: str, four_bit: bool, stamps: object) -> Loaded:
     try:
         device = device or usual_device()
-        tokenizer, model = load_tokenizer(name), load_causal(name, usual_dtype(device))
+        dtype = usual_dtype(device)
+        tokenizer, model = load_tokenizer(name), load_causal(name, dtype, four_bit)
     except ModuleNotFoundError as error:
         raise UserError(f"hf:{name} needs {error.name}: pip install -e '.[train]'") from error
     if tokenizer.chat_template is None:
@@ -195,7 +198,7 @@ def _loaded(name: str, adapter: Path | None, device: str, stamps: object) -> Loa
     weights = weights_hash(Path(name))
     if adapter is not None:
         weights += weights_hash(adapter)
-        model = _merged(model, adapter)
+        model = _adapted(model, adapter, merged=not four_bit)
     return Loaded(model.to(device).eval(), tokenizer, weights)
 
 
@@ -210,13 +213,14 @@ def forget() -> None:
     torch.cuda.empty_cache()  # does nothing where there is no GPU
 
 
-def _merged(model: Any, adapter: Path) -> Any:
-    """Add a LoRA's update into the matrices of a model."""
+def _adapted(model: Any, adapter: Path, merged: bool) -> Any:
+    """Add a LoRA's update into the matrices of a model, or beside those that would round it."""
     from peft import PeftModel
     from safetensors import SafetensorError
 
     try:
-        return PeftModel.from_pretrained(model, adapter).merge_and_unload()
+        adapted = PeftModel.from_pretrained(model, adapter)
+        return adapted.merge_and_unload() if merged else adapted.get_base_model()
     # torch raises a RuntimeError for tensors of another shape.
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise UserError(f"{adapter}: no adapter of this model ({error}): train again") from error

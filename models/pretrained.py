@@ -53,8 +53,26 @@ def load_tokenizer(name: str | Path) -> Any:
     return load(AutoTokenizer, name)
 
 
-def load_causal(name: str | Path, dtype: str = "float32") -> Any:
-    """Load a causal language model from safetensors: see `load`."""
+def load_causal(name: str | Path, dtype: str = "float32", four_bit: bool = False) -> Any:
+    """Load a causal language model from safetensors: see `load`.
+
+    Args:
+        dtype: in which it computes.
+        four_bit: whether its matrices are kept in four bits (NF4; QLoRA, arXiv 2305.14314).
+    """
     from transformers import AutoModelForCausalLM
 
-    return load(AutoModelForCausalLM, name, dtype=dtype, use_safetensors=True)
+    settings = {"quantization_config": _four_bits(dtype)} if four_bit else {}
+    return load(AutoModelForCausalLM, name, dtype=dtype, use_safetensors=True, **settings)
+
+
+def _four_bits(dtype: str) -> Any:
+    import torch
+    from transformers import BitsAndBytesConfig
+
+    return BitsAndBytesConfig(
+        load_in_4bit=True,
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=getattr(torch, dtype),
+    )

@@ -38,12 +38,14 @@ def train(
     start: Path | None = None,
     whole: bool = False,
     held_out: Sequence[list[Row]] = (),
+    four_bit: bool = False,
 ) -> None:
     """Train on the batches of a plan, a step each; a LoRA, or a `whole` model, appears at `out`.
 
     It goes on from what lies at `start`, where that is given, else from the weights in a folder,
     with a LoRA that changes nothing. Batches that are held out are read after each pass: where
-    their loss has risen, the training ends with what it was before.
+    their loss has risen, the training ends with what it was before. `four_bit` keeps the model's
+    matrices so, as it has to be asked.
     """
     from transformers import set_seed
 
@@ -53,7 +55,7 @@ def train(
         model = load_causal(start or weights)
     else:
         dtype = usual_dtype(usual_device())
-        model = with_lora(load_causal(weights, dtype), config, "CAUSAL_LM", start)
+        model = with_lora(load_causal(weights, dtype, four_bit), config, "CAUSAL_LM", start)
     collate, loss = objective(model, plan, pad_token(tokenizer))
     fit(model, plan, collate, config, seed, out, advance, loss, held_out)
     if whole:

@@ -5,6 +5,7 @@ times its width and four times that of its feed-forward layer; with it, its inpu
 of answers are there three times in single precision: as they are, as shares, and as gradients.
 """
 
+import math
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +18,7 @@ from models.pretrained import load, usual_device, usual_dtype
 GB = 1e9
 MOMENTS = 16  # bytes for each weight of a LoRA: itself, its gradient and Adam's two moments
 OF_WIDTH, OF_MLP, INNER = 8, 4, 4.0  # numbers kept for a token; and a feed-forward's usual width
+FOUR_BIT = 0.52  # bytes for each number, with the scale of its block
 LOGITS = 12  # bytes for each logit
 
 
@@ -32,7 +34,7 @@ class Memory(NamedTuple):
         return self.model + self.batch
 
 
-def wanted(weights: Path, config: TrainingConfig) -> Memory:
+def wanted(weights: Path, config: TrainingConfig, four_bit: bool = False) -> Memory:
     """Return what training a LoRA on a model wants at most; no weight of it is loaded.
 
     Raises:
@@ -53,6 +55,9 @@ def wanted(weights: Path, config: TrainingConfig) -> Memory:
     mlp = getattr(text, "intermediate_size", None) or INNER * width
     block = width if config.gradient_checkpointing else OF_WIDTH * width + OF_MLP * mlp
     activations = size * tokens * layers * block
+    if four_bit:
+        matrices = sum(math.prod(shape) for shape in _matrices(model))
+        count -= round(matrices * (1 - FOUR_BIT / size))
     return Memory(size * count + MOMENTS * adapted, activations + LOGITS * tokens * text.vocab_size)
 
 
@@ -65,7 +70,9 @@ def free() -> float:
     return float(psutil.virtual_memory().available)
 
 
-def check_memory(weights: Path, config: TrainingConfig, room: float | None = None) -> str:
+def check_memory(
+    weights: Path, config: TrainingConfig, four_bit: bool = False, room: float | None = None
+) -> str:
     """Compare what a training wants with what is free; what to mind, or "".
 
     Args:
@@ -74,7 +81,7 @@ def check_memory(weights: Path, config: TrainingConfig, room: float | None = Non
     Raises:
         UserError: there is no room for the model alone.
     """
-    need, room = wanted(weights, config), free() if room is None else room
+    need, room = wanted(weights, config, four_bit), free() if room is None else room
     if need.model > room:
         raise UserError(
             f"student.model: weights and LoRA want {need.model / GB:.1f} GB, and {room / GB:.1f} "

@@ -23,7 +23,7 @@ from graphs.adaptation.seeds import how_many_more
 from graphs.adaptation.state import AdaptationState
 from graphs.checks import overlap
 from graphs.services import Services
-from models.backend import weights
+from models.backend import backend, weights
 from models.weights import weights_hash
 from training import dataset as datasets
 from training import encoding, lora, objectives
@@ -209,6 +209,7 @@ def _fitted(
     training = config.training.model_copy(update={"least_steps": least})
     base = weights(config.student)
     known = general.samples(run, round(training.replay * len(samples)), round_)
+    four_bit = backend(config.student.model).four_bit(config.student)
     learnt, apart = _held_out(samples, training, config.seed)
     plan = encoding.batches(
         encoding.encoded(base, [*learnt, *_fitting(base, known, training)]), training, config.seed
@@ -221,9 +222,19 @@ def _fitted(
         start = run.folder.path / previous if previous else None
         if not first.exists():
             held_out = encoding.in_order(encoding.encoded(base, apart), training)
-            lora.train(base, plan, training, config.seed, first, advance, start, held_out=held_out)
+            lora.train(
+                base,
+                plan,
+                training,
+                config.seed,
+                first,
+                advance,
+                start,
+                held_out=held_out,
+                four_bit=four_bit,
+            )
         if paired:
-            lora.train(base, paired, second, config.seed, out, advance, first)
+            lora.train(base, paired, second, config.seed, out, advance, first, four_bit=four_bit)
     return Adapter(
         round=round_,
         path=out.relative_to(run.folder.path).as_posix(),

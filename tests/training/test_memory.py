@@ -38,13 +38,15 @@ def test_checkpointing_and_smaller_batches_want_less() -> None:
 
 def test_no_room_is_said_before_anything_is_paid_for() -> None:
     need = wanted(WEIGHTS, CONFIG)
-    assert check_memory(WEIGHTS, CONFIG, need.all + 1) == ""
-    assert "training.gradient_checkpointing=true" in check_memory(WEIGHTS, CONFIG, need.all - 1)
+    assert check_memory(WEIGHTS, CONFIG, room=need.all + 1) == ""
+    assert "training.gradient_checkpointing=true" in check_memory(
+        WEIGHTS, CONFIG, room=need.all - 1
+    )
     kept = CONFIG.model_copy(update={"gradient_checkpointing": True})
-    tight = check_memory(WEIGHTS, kept, need.model + 1)
+    tight = check_memory(WEIGHTS, kept, room=need.model + 1)
     assert "lower training.batch_size" in tight and "checkpointing" not in tight
     with pytest.raises(UserError, match="take a smaller student"):
-        check_memory(WEIGHTS, CONFIG, need.model - 1)
+        check_memory(WEIGHTS, CONFIG, room=need.model - 1)
 
 
 def test_what_is_free_is_known() -> None:
