@@ -96,13 +96,29 @@ class Replay(Record):
     call_id: str
 
 
+class Kept(Record):
+    """How likely an answer of the untouched student to a general prompt is, before and after.
+
+    Both are mean log-likelihoods of a token, by the untouched student and after `round`; the
+    prompt is none of those that are replayed.
+    """
+
+    prefix = "kp"
+    prompt: tuple[Message, ...]
+    completion: str
+    round: int
+    before: float
+    after: float
+    call_id: str
+
+
 class Reading(Record):
     """The untouched student's answer to an example's question, with the passages before it.
 
     `right` is the grader's word on its result: what the student then answers rightly, it teaches.
     """
 
-    prefix = "l"
+    prefix = "rd"
     example_id: str
     answer: str
     right: bool

@@ -3,16 +3,18 @@
 import asyncio
 import math
 import random
+from collections.abc import Sequence
 from pathlib import Path
 
 from elenchus.config import CommonConfig
-from elenchus.outcomes import Replay
+from elenchus.outcomes import Kept, Replay
 from elenchus.records import Message
 from graphs.services import Services
-from models.backend import General, backend
+from models.backend import General, backend, weights
 from models.calls import CallFailed
 from models.general import GeneralPrompts
 from training.encoding import Sample
+from training.likelihood import likelihoods
 
 
 def general(config: CommonConfig, folder: Path) -> General | None:
@@ -56,12 +58,53 @@ async def prepare(run: Services, share: float) -> None:
     prompts = unanswered(run.config, run.domain_folder, share)
     if not prompts or run.ledger.count(Replay):
         return
+    replies = await _own_answers(run, prompts, "Answer general prompts, to be replayed")
+    run.ledger.write(*(Replay(prompt=p, completion=t, call_id=i) for p, t, i in replies))
+
+
+def opened(config: CommonConfig, folder: Path) -> list[tuple[Message, ...]]:
+    """Return the prompts whose untouched answers are compared; none without a general exam."""
+    known = general(config, folder)
+    return list(known.open()) if known and config.exam.general else []
+
+
+async def measure(run: Services, round_: int, adapter: str) -> None:
+    """Measure, once, how likely the untouched student's answers to general prompts still are.
+
+    They are answers to the prompts of the general exam's half that cannot be matched.
+    """
+    prompts = opened(run.config, run.domain_folder)
+    if not prompts or run.ledger.count(Kept, round=round_):
+        return
+    replies = await _own_answers(run, prompts, "Answer general prompts, to be compared")
+    told, student = [Sample(p, t) for p, t, _ in replies], run.config.student
+    four_bit = backend(student.model).four_bit(student)
+    backend(student.model).release()
+    both = [
+        await asyncio.to_thread(likelihoods, weights(student), told, path, four_bit)
+        for path in (None, run.folder.path / adapter)
+    ]
+    run.ledger.write(
+        *(
+            Kept(prompt=p, completion=t, round=round_, before=b, after=a, call_id=i)
+            for (p, t, i), b, a in zip(replies, *both, strict=True)
+        )
+    )
+
+
+Reply = tuple[tuple[Message, ...], str, str]  # a prompt, its answer, the id of the call
+
+
+async def _own_answers(
+    run: Services, prompts: Sequence[tuple[Message, ...]], stage: str
+) -> list[Reply]:
+    """Return the untouched student's answers, but those that the longest length cut short."""
     student = run.examinee("")
     most = backend(run.config.student.model).max_new_tokens(run.config.student) or math.inf
-    with run.progress.stage("Answer general prompts, to be replayed") as advance:
+    with run.progress.stage(stage) as advance:
         done = 0
 
-        async def ask(prompt: tuple[Message, ...]) -> Replay | None:
+        async def ask(prompt: tuple[Message, ...]) -> Reply | None:
             nonlocal done
             try:
                 answer = await student.take(prompt)
@@ -71,10 +114,10 @@ async def prepare(run: Services, share: float) -> None:
             advance(done, len(prompts))
             if not answer.text or answer.tokens >= most:
                 return None
-            return Replay(prompt=prompt, completion=answer.text, call_id=answer.call_id)
+            return prompt, answer.text, answer.call_id
 
         replies = await asyncio.gather(*map(ask, prompts))
-    run.ledger.write(*(reply for reply in replies if reply is not None))
+    return [reply for reply in replies if reply is not None]
 
 
 def samples(run: Services, count: int, round_: int) -> list[Sample]:

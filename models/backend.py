@@ -67,6 +67,9 @@ class General(Protocol):
     def replay(self, count: int, seed: str) -> Sequence[Exchange]:
         """Return so many samples to mix into a training; none of them is in the exam."""
 
+    def open(self) -> Sequence[tuple[Message, ...]]:
+        """Return prompts beside those of the exam whose answers cannot be matched."""
+
     def unanswered(self) -> Sequence[tuple[Message, ...]]:
         """Return prompts that the untouched student answers itself, which is then replayed."""
 

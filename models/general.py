@@ -50,6 +50,10 @@ class GeneralPrompts:
         """Return none: a student's own answers are replayed."""
         return ()
 
+    def open(self) -> Sequence[tuple[Message, ...]]:
+        """Return the prompts of the exam's half whose answer cannot be matched."""
+        return [_messages(one) for one in self._prompts[::2] if not one.answer]
+
     def unanswered(self) -> Sequence[tuple[Message, ...]]:
         """Return the prompts that the untouched student answers, to be replayed."""
         return [_messages(one) for one in self._prompts[1::2]]

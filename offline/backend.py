@@ -32,6 +32,10 @@ class PretrainingQuestions:
         """Return questions in training wording, a quarter of them on passages."""
         return [_exchange(*pair) for pair in codes.replay(count, seed)]
 
+    def open(self) -> Sequence[tuple[Message, ...]]:
+        """Return none: all answers can be graded."""
+        return ()
+
     def unanswered(self) -> Sequence[tuple[Message, ...]]:
         """Return none: `replay` has the answers."""
         return ()

@@ -35,6 +35,12 @@ def gain(items: Sequence[ExamItem], before: Sequence[Score], after: Sequence[Sco
     return _bootstrap(items, _right(items, after) - _right(items, before))
 
 
+def change(before: Sequence[float], after: Sequence[float]) -> Estimate:
+    """Estimate the mean of paired differences, after minus before, by a bootstrap over pairs."""
+    apart = np.array(after) - np.array(before)
+    return _resampled(apart, np.ones(len(apart)))
+
+
 def _right(
     items: Sequence[ExamItem], scores: Sequence[Score], result: bool = False
 ) -> NDArray[np.float64]:
@@ -52,7 +58,12 @@ def _bootstrap(items: Sequence[ExamItem], values: NDArray[np.float64]) -> Estima
         return Estimate(value=float("nan"), low=float("nan"), high=float("nan"))
     _, index = np.unique([item.point_id or item.id for item in items], return_inverse=True)
     sums, counts = np.bincount(index, values), np.bincount(index).astype(float)
-    mean = float(values.mean())
+    return _resampled(sums.astype(float), counts)
+
+
+def _resampled(sums: NDArray[np.float64], counts: NDArray[np.float64]) -> Estimate:
+    """Estimate a mean by a bootstrap over clusters, each with the sum and count of its values."""
+    mean = float(sums.sum() / counts.sum())
     if len(sums) < 2:
         return Estimate(value=mean, low=mean, high=mean)
     interval = stats.bootstrap(

@@ -11,18 +11,22 @@ AT_ONCE = 16  # rows of like length in a batch
 
 
 def likelihoods(
-    weights: Path, samples: Sequence[Sample], adapter: Path | None = None
+    weights: Path,
+    samples: Sequence[Sample],
+    adapter: Path | None = None,
+    four_bit: bool = False,
 ) -> list[float]:
     """Return the mean log-likelihood of a token of each completion, after its prompt.
 
     Args:
         weights: the folder of a model.
         adapter: of a LoRA on it.
+        four_bit: whether its matrices are kept in four bits.
     """
     import torch
 
     device = usual_device()
-    model = load_causal(weights, usual_dtype(device))
+    model = load_causal(weights, usual_dtype(device), four_bit)
     if adapter is not None:
         from peft import PeftModel
 

@@ -17,7 +17,7 @@ from graphs.adaptation.contradictions import MOST
 from graphs.adaptation.seeds import how_many
 from graphs.estimate import POINTS, SOUND, Measure, Step, Use, corpus, used
 from graphs.exams import SPARE
-from graphs.general import sizes
+from graphs.general import opened, sizes
 from graphs.hand_exam import read_hand_exam
 from models.prices import Prices
 
@@ -145,7 +145,8 @@ def _exams(config: AdaptationTree, measure: Measure, rounds: int, by_hand: int) 
     answers = (rounds + 1) * config.exam.questions + times * others
     matched = times * (asked - judged)
     kept = KEPT * judged if rounds else 0
-    student = measure.asked(answers + (replayed if rounds else 0))
+    own = replayed + len(opened(config, measure.folder)) if rounds else 0
+    student = measure.asked(answers + own)
     return [student, measure.grade(answers - matched - kept, 1)]
 
 

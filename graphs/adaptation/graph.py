@@ -129,6 +129,8 @@ async def conclude(state: AdaptationState, runtime: Runtime[RunRef]) -> Changes:
         await exams.run_exam(run, exam, state.get("first", 0), state.get("start", ""))
         if is_trained(state):
             await exams.run_exam(run, exam, trained_rounds(state), state["adapter"])
+    if is_trained(state):
+        await general.measure(run, trained_rounds(state), state["adapter"])
     report.write(run, state)
     return {}
 

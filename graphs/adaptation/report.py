@@ -1,20 +1,22 @@
 """The end of a run: its result with intervals, the dataset's card, and the completion marker."""
 
 import math
+from statistics import fmean
 
 from elenchus import runs
-from elenchus.outcomes import Adapter, Dataset, ExamItem
+from elenchus.outcomes import Adapter, Dataset, ExamItem, Kept
 from elenchus.reasons import SENTENCES, by_code
 from elenchus.records import Examination, Passage, Point
 from elenchus.results import Basis
 from graphs import exams, verdicts
 from graphs.adaptation import curation
 from graphs.adaptation.curation import chosen_examples
-from graphs.adaptation.result import AdaptationResult, UpdateResult
+from graphs.adaptation.result import AdaptationResult, KeptResult, UpdateResult
 from graphs.adaptation.state import AdaptationState, failure_shares
 from graphs.screens import verdict_in_markdown
 from graphs.services import Services
-from graphs.state import is_trained
+from graphs.state import is_trained, trained_rounds
+from training import evaluation
 
 
 def write(run: Services, state: AdaptationState) -> None:
@@ -65,7 +67,21 @@ def result_of(run: Services, state: AdaptationState) -> AdaptationResult:
         nearest_exam_similarity=dataset.nearest_exam_similarity if dataset else None,
         points_covered=_covered(run, dataset),
         adapter=state["adapter"] if is_trained(state) else "",
+        kept=_kept(run, state),
         update=_update(run, state, dataset),
+    )
+
+
+def _kept(run: Services, state: AdaptationState) -> KeptResult | None:
+    rows = run.ledger.all(Kept, round=trained_rounds(state)) if is_trained(state) else []
+    if not rows:
+        return None
+    before, after = [row.before for row in rows], [row.after for row in rows]
+    return KeptResult(
+        prompts=len(rows),
+        before=fmean(before),
+        after=fmean(after),
+        change=evaluation.change(before, after),
     )
 
 

@@ -1,7 +1,7 @@
 """What a run of examinations came to."""
 
 from elenchus.reasons import Code
-from elenchus.results import ExamResult, Result, Value
+from elenchus.results import Estimate, ExamResult, Result, Value
 
 
 class UpdateResult(Value):
@@ -15,6 +15,18 @@ class UpdateResult(Value):
     questions_retired: int
     new_passages: ExamResult | None
     other_passages: ExamResult | None
+
+
+class KeptResult(Value):
+    """What is left of what the student said of itself before, to prompts that are not replayed.
+
+    `before` and `after` are mean log-likelihoods of a token of its untouched answers.
+    """
+
+    prompts: int
+    before: float
+    after: float
+    change: Estimate
 
 
 class AdaptationResult(Result):
@@ -48,4 +60,5 @@ class AdaptationResult(Result):
     nearest_exam_similarity: float | None
     points_covered: int
     adapter: str
+    kept: KeptResult | None = None
     update: UpdateResult | None

@@ -4,7 +4,7 @@ from rich.console import Console
 from rich.table import Table
 
 from elenchus.runs import RunFolder, option
-from graphs.adaptation.result import AdaptationResult, UpdateResult
+from graphs.adaptation.result import AdaptationResult, KeptResult, UpdateResult
 from graphs.screens import (
     COMMONEST,
     EXAM_NAMES,
@@ -22,6 +22,8 @@ def show(result: AdaptationResult, run: RunFolder, console: Console) -> None:
     say_verdict(console, result.verdict)
     console.print(_exams(result))
     say_results(console, result.exams)
+    if kept := result.kept:
+        console.print(_kept(kept), markup=False)
     for exam, name in EXAM_NAMES.items():
         if (row := result.exams.get(exam)) is not None and row.ungraded:
             console.print(f"{name}: {row.ungraded} answers had no usable grade, left out.")
@@ -65,6 +67,16 @@ def _exams(result: AdaptationResult) -> Table:
             cells += [share(row.after), row.gain.as_gain() if row.gain else "–"]
         table.add_row(*cells, share(row.constant))
     return table
+
+
+def _kept(kept: KeptResult) -> str:
+    """Say how likely the student's own answers of before still are."""
+    change = kept.change
+    return (
+        f"Its own answers to {kept.prompts} further general prompts, log-likelihood a token: "
+        f"{kept.before:.2f} -> {kept.after:.2f}, {change.value:+.2f} "
+        f"[{change.low:+.2f}, {change.high:+.2f}]."
+    )
 
 
 def _update(update: UpdateResult) -> str:

@@ -10,7 +10,7 @@ from langchain_core.messages import BaseMessage
 
 from elenchus.errors import UserError
 from elenchus.ledger import Ledger
-from elenchus.outcomes import ExamItem, Replay
+from elenchus.outcomes import ExamItem, Kept, Replay
 from elenchus.progress import Unseen
 from elenchus.runs import RunFolder
 from graphs import general
@@ -20,6 +20,8 @@ from graphs.services import Services
 from models import mock
 from models.backend import backend
 from models.general import SHIPPED, GeneralPrompts, read
+from offline.nano.chat import WEIGHTS
+from tests.training.test_lora import train
 
 ROWS = [
     {"prompt": "What is 1 + 1?", "answer": "2"},
@@ -125,3 +127,26 @@ def test_a_file_that_cannot_be_used_is_refused(tmp_path: Path, text: str, reason
 def test_models_of_transformers_have_the_shipped_prompts() -> None:
     known = backend("hf:any").general(DomainConfig(domain="d", title="t").student)
     assert known is not None and known.grader == "contains" and len(known.unanswered()) == 150
+
+
+def test_what_cannot_be_matched_is_measured_by_its_likelihood(
+    tmp_path: Path, ledger: Ledger
+) -> None:
+    """Of a student that was trained on something else, its own answers are less likely."""
+    (tmp_path / "general.jsonl").write_text("\n".join(map(json.dumps, ROWS)), encoding="utf-8")
+    tree = {
+        "domain": "d",
+        "title": "t",
+        "student": {"model": f"hf:{WEIGHTS}", "options": {"max_new_tokens": 99}},
+        "exam": {"general_prompts": "general.jsonl"},
+    }
+    run = Services(
+        RunFolder(tmp_path), DomainConfig.model_validate(tree), tmp_path, ledger, Unseen()
+    )
+    train(run.folder.adapter(1))
+    for _ in range(2):  # again after a kill
+        asyncio.run(general.measure(run, 1, "adapters/round-1"))
+        (kept,) = ledger.all(Kept)
+    assert kept.prompt[-1].content == "Sing." and kept.completion
+    assert kept.after < kept.before < 0
+    assert general.opened(run.config, tmp_path) == [kept.prompt]
