@@ -111,6 +111,8 @@ def _nano(config: ModelConfig, trained: Path | None) -> Model:
                 options["adapter"] = trained
             else:
                 model = trained
+        if not (model / "config.json").is_file():
+            raise UserError(f"{model}: no model weights there; give the folder of a saved model")
         if model == WEIGHTS or (model / LIST).is_file():
             verify_checksums(model)
         nano = NanoChatModel(model=str(model), **options)

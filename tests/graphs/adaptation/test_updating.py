@@ -212,7 +212,7 @@ def test_a_resumed_run_says_that_documents_changed(
     assert passages == {i for i in before if i.startswith("p-")}
 
 
-def refuse(*_: object) -> None:
+def refuse(*_: object, **__: object) -> None:
     raise UserError("no room")
 
 
