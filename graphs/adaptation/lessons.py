@@ -61,7 +61,6 @@ def pairs(run: Services, examples: Sequence[Example]) -> list[Sample]:
 
 def pair_rows(run: Services, examples: Sequence[Example]) -> list[dict[str, Any]]:
     """Return the lines of pairs.jsonl, with what a reward model wants to know of each answer."""
-    by_id = {example.id: example for example in examples}
     wrong = _wrong(run)
     return [
         {
@@ -70,9 +69,9 @@ def pair_rows(run: Services, examples: Sequence[Example]) -> list[dict[str, Any]
             "rejected": [{"role": "assistant", "content": wrong[e.turn_id]}],
             "rubric": list(e.rubric),
             "passage_ids": list(e.passage_ids),
-            "example_id": i,
+            "example_id": e.id,
         }
-        for i, e in by_id.items()
+        for e in examples
         if e.turn_id in wrong
     ]
 
