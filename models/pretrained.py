@@ -3,6 +3,7 @@
 Where it is told nothing about such code, transformers asks on standard input whether to run it.
 """
 
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,8 @@ def load(kind: Any, name: str | Path, **settings: Any) -> Any:
     from transformers.utils.logging import disable_progress_bar
 
     disable_progress_bar()  # bars of its own would tear those of a run
+    # Where it is installed, peft imports it for every model, and it misses kernels for some CPUs.
+    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     try:
         return kind.from_pretrained(name, trust_remote_code=False, **settings)
     except (OSError, ValueError) as error:
