@@ -341,7 +341,8 @@ async def _scored(
     What the student cannot answer or the grader cannot grade has, instead of a score, the failure,
     which is in the ledger already.
     """
-    student = services.examinee(adapter)
+    brief = all(item.exam != "general" for item in items)  # whose answers are of any length
+    student = services.examinee(adapter, brief)
     outcomes: list[Score | Failure] = []
     for start in range(0, len(items), CHUNK):
         chunk = items[start : start + CHUNK]

@@ -99,7 +99,7 @@ async def _own_answers(
     run: Services, prompts: Sequence[tuple[Message, ...]], stage: str
 ) -> list[Reply]:
     """Return the untouched student's answers, but those that the longest length cut short."""
-    student = run.examinee("")
+    student = run.examinee("", brief=False)
     most = backend(run.config.student.model).max_new_tokens(run.config.student) or math.inf
     with run.progress.stage(stage) as advance:
         done = 0

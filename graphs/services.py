@@ -7,6 +7,7 @@ when a node first asks for them, in whatever process that is.
 import asyncio
 import contextlib
 import functools
+import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -26,7 +27,7 @@ from agents.messenger import Messenger
 from agents.prompting import Subject
 from agents.rater import Rater
 from agents.student import Student
-from elenchus.config import LimitsConfig
+from elenchus.config import LimitsConfig, StudentConfig
 from elenchus.ledger import Ledger
 from elenchus.outcomes import ExamItem
 from elenchus.progress import Progress, Unseen, unseen
@@ -46,6 +47,8 @@ from retrieval.embedding import Embedder
 from retrieval.index import Index
 from retrieval.search import RecordedSearch, Search
 from retrieval.store import Store
+
+ROOM, STEP = 2, 64  # times the expert's longest answer; rounded up to so many tokens
 
 
 @dataclass(frozen=True)
@@ -83,6 +86,7 @@ class Services:
         self.turnstile = asyncio.Semaphore(self.config.examination.concurrency)
         self.started = time.monotonic()
         self.resumed = False
+        self._needed = 0  # tokens of an answer
         self._students: dict[str, Student] = {}
         self._models: list[Model] = []
         self._rates: dict[tuple[str, str | None], RateLimits] = {}
@@ -249,17 +253,42 @@ class Services:
 
     def student(self, adapter: str) -> Student:
         """Return the student that is questioned; `adapter` is below the run folder, "" for none."""
-        return self._student(adapter, self.config.student)
+        return self._student(adapter, self._brief(self.config.student))
 
-    def examinee(self, adapter: str) -> Student:
-        """Return the student that takes exams: one answer a question, without sampling."""
-        student = self.config.student
+    def examinee(self, adapter: str, brief: bool = True) -> Student:
+        """Return the student that takes exams: one answer a question, without sampling.
+
+        Args:
+            brief: whether its answers may be no longer than the domain's want: see `_brief`.
+        """
+        student = self._brief(self.config.student) if brief else self.config.student
         cold = None if student.temperature is None else 0.0
         settings = student.model_copy(update={"temperature": cold, "samples": 1})
         return self._student(adapter, settings)
 
+    def _brief(self, student: StudentConfig) -> StudentConfig:
+        """Cap the answers of a student in this process by what the expert's in the exam needed.
+
+        An untouched one may ramble on to its limit, which costs much and tells nothing.
+        """
+        provider = backend(student.model)
+        most, thinks = provider.max_new_tokens(student), student.options.get("thinking")
+        if not provider.local or most is None or thinks or not self._longest:
+            return student
+        cap = {"max_new_tokens": min(most, self._longest)}
+        return student.model_copy(update={"options": dict(student.options) | cap})
+
+    @property
+    def _longest(self) -> int:
+        """Tokens that an answer may have, once there is an exam; 0 before."""
+        if not self._needed:
+            gold = [item.gold.text for item in self.ledger.all(ExamItem, exam="held-out")]
+            tokens = backend(self.config.student.model).tokens(self.config.student, gold)
+            self._needed = STEP * math.ceil(ROOM * max(tokens) / STEP) if tokens else 0
+        return self._needed
+
     def _student(self, adapter: str, settings: ModelConfig) -> Student:
-        key = f"{adapter}@{settings.temperature}@{settings.samples}"
+        key = f"{adapter}@{settings.model_dump_json()}"
         if key not in self._students:
             path = self.folder.path / adapter if adapter else None
             self._students[key] = Student(self._caller(settings, path), self.subject)

@@ -126,6 +126,10 @@ class Backend(ABC):
         """Return in which precision, and where, the model computes; "" where that is unknown."""
         return ""
 
+    def tokens(self, config: ModelConfig, texts: Sequence[str]) -> list[int]:
+        """Count the tokens of texts; none where the model's tokenizer is not here."""
+        return []
+
     def four_bit(self, config: ModelConfig) -> bool:
         """Tell whether the model's matrices are kept in four bits, in training and asking."""
         return False

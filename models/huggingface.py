@@ -1,6 +1,7 @@
 """The backend of `hf:FOLDER` and `hf:ID`: chat models of transformers, in this process."""
 
 import json
+from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from elenchus.sections import ModelConfig
 from models import students
 from models.backend import Backend, Defaults, Model, checked_options
 from models.general import GeneralPrompts
-from models.pretrained import usual_device, usual_dtype
+from models.pretrained import load_tokenizer, usual_device, usual_dtype
 from models.weights import is_adapter
 
 OPTIONS = ("max_new_tokens", "device", "thinking", "four_bit")
@@ -73,6 +74,11 @@ class HuggingFace(Backend):
         device = str(config.options.get("device") or usual_device())
         kept = ", matrices in four bits" if self.four_bit(config) else ""
         return f"{usual_dtype(device)} on {device}{kept}"
+
+    def tokens(self, config: ModelConfig, texts: Sequence[str]) -> list[int]:
+        """See `Backend.tokens`."""
+        tokenizer = load_tokenizer(_folder(config))
+        return [len(tokenizer(text).input_ids) for text in texts]
 
     def four_bit(self, config: ModelConfig) -> bool:
         """See `Backend.four_bit`."""

@@ -8,10 +8,12 @@ from pathlib import Path
 import pytest
 from langchain_core.messages import BaseMessage
 
+from agents.student import Student
 from elenchus.errors import UserError
 from elenchus.ledger import Ledger
 from elenchus.outcomes import ExamItem, Kept, Replay
 from elenchus.progress import Unseen
+from elenchus.records import Gold, Message
 from elenchus.runs import RunFolder
 from graphs import general
 from graphs.config import DomainConfig
@@ -150,3 +152,23 @@ def test_what_cannot_be_matched_is_measured_by_its_likelihood(
     assert kept.prompt[-1].content == "Sing." and kept.completion
     assert kept.after < kept.before < 0
     assert general.opened(run.config, tmp_path) == [kept.prompt]
+
+
+def test_answers_on_the_domain_are_no_longer_than_twice_the_experts(
+    tmp_path: Path, ledger: Ledger
+) -> None:
+    """Those to general prompts may be of any length."""
+    tree = {"domain": "d", "title": "t", "student": {"model": f"hf:{WEIGHTS}"}}
+    config = DomainConfig.model_validate(tree)
+    run = Services(RunFolder(tmp_path), config, tmp_path, ledger, Unseen())
+    usual = backend(config.student.model).max_new_tokens(config.student)
+
+    def longest(student: Student) -> int | None:
+        return backend(config.student.model).max_new_tokens(student._caller.config)
+
+    assert longest(run.student("")) == longest(run.examinee("")) == usual
+    gold = Gold(text="The lamp is in the hall. " * 10, result="the hall")
+    asked = Message(role="user", content="Where?")
+    ledger.write(ExamItem(exam="held-out", kind="recall", prompt=(asked,), gold=gold))
+    assert longest(run.student("")) == longest(run.examinee("")) == 192
+    assert longest(run.examinee("", brief=False)) == usual
