@@ -13,13 +13,13 @@ at as many tokens.
 Keys of the JSON: `student`, `questions`, `examples`, `seeds`, `settings` (of the training);
 `before` and, by row, `after` (`likelihood`, `right_of_four`, and the paired gains of both over
 questions and seeds); `reading`, the untouched student's share right of four with the passages;
-`general` (share right of the general exam before and by row after, with the gain, and the mean
-log-likelihood of the untouched student's own answers to general prompts);
+`over_alone` (by row, all measures beside those of the examples alone); `general` (share right of
+the general exam before and by row after, with the gain, and the mean log-likelihood of the
+untouched student's own answers to general prompts);
 `tokens_per_cpu_second` of training; with `--speed`, `answers_per_cpu_second` and
 `answers_over_generate`, its ratio to plain `generate` of transformers in batches of 16, and
 `tokens_per_cpu_second_over_trl`, with `peak_mb` and `peak_mb_of_trl`, of one pass by TRL's
-SFTTrainer, which has to be installed. Trainings
-that are finished in `--out` are not done again.
+SFTTrainer, which has to be installed. Trainings that are finished in `--out` are not done again.
 """
 
 import argparse
@@ -117,8 +117,8 @@ def main(arguments: list[str] | None = None) -> int:
             name: {key: _gain(before, taken, key) for key in MEASURES}
             for name, taken in after.items()
         },
+        "over_alone": _over_alone(after),
         "general": {
-            "reading": round(len(reads) / len(asked), 4),
             "before": {key: round(float(getattr(before, key).mean()), 4) for key in KEPT},
             "after": {
                 name: {key: _gain(before, taken, key) for key in KEPT}
@@ -271,6 +271,18 @@ def _paragraphs(folder: Path) -> dict[str, list[str]]:
     }
 
 
+def _over_alone(after: dict[str, list[Taken]]) -> dict[str, dict[str, dict[str, float]]]:
+    """Return what other rows gain over the examples alone, where these were trained."""
+    if ALONE not in after:
+        return {}
+    base = Taken(*(np.mean(values, axis=0) for values in zip(*after[ALONE], strict=True)))
+    return {
+        name: {key: _gain(base, taken, key) for key in (*MEASURES, *KEPT)}
+        for name, taken in after.items()
+        if name != ALONE
+    }
+
+
 def _gain(before: Taken, after: Sequence[Taken], key: str) -> dict[str, float]:
     """Return a mean after training, and its paired gain with an interval over questions."""
     values = np.mean([getattr(taken, key) for taken in after], axis=0)
@@ -302,6 +314,11 @@ def show(figures: dict[str, Any]) -> None:
             cell = cells[key]
             interval = f"{cell['gain']:+.3f} [{cell['low']:+.3f}, {cell['high']:+.3f}]"
             console.print(f"  {name}: {cell['value']:.3f}, {interval}")
+    for name, cells in figures["over_alone"].items():
+        told = (f"{key} {c['gain']:+.3f} [{c['low']:+.3f}, {c['high']:+.3f}]"
+                for key, c in cells.items())  # fmt: skip
+        console.print(f"{name}, beside the examples alone: {', '.join(told)}")
+    console.print(f"right of four with the passages, before: {figures['reading']:.3f}")
     console.print(f"tokens trained on a CPU second: {figures['tokens_per_cpu_second']}")
 
 

@@ -60,6 +60,7 @@ class HuggingFace(Backend):
             "batch_size": 8,
             "max_tokens": 1024,
             "replay": 0.5,  # its own answers are long
+            "objective": "distil",  # more learnt and less lost than by examples alone
         }
         answers = {"options": {"max_new_tokens": ANSWER}}
         wide = f" {width} wide" if width else ""
