@@ -5,6 +5,7 @@ import resource
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
@@ -64,6 +65,8 @@ def training_beside_trl(
     Raises:
         UserError: TRL is not installed.
     """
+    if not find_spec("trl"):
+        raise UserError("the comparison needs TRL: pip install trl")
     config = config.model_copy(update={"epochs": 1.0, "least_steps": 1})
     ours, theirs = (_apart(train, base, samples, config) for train in (_ours, _trls))
     ratio = ours.tokens_per_cpu_second / theirs.tokens_per_cpu_second
@@ -99,12 +102,9 @@ def _ours(base: Path, samples: Sequence[Sample], config: TrainingConfig, out: Pa
 
 
 def _trls(base: Path, samples: Sequence[Sample], config: TrainingConfig, out: Path) -> float:
-    try:
-        from trl import SFTConfig, SFTTrainer
-    except ImportError as error:
-        raise UserError("the comparison needs TRL: pip install trl") from error
     from datasets import Dataset
     from peft import LoraConfig
+    from trl import SFTConfig, SFTTrainer
 
     began = time.process_time()
     rows = [

@@ -44,16 +44,27 @@ def likelihoods(
     return found
 
 
+def answer_logits(model: Any, batch: dict[str, Any]) -> tuple[Any, Any]:
+    """Return logits of shape (rows, places, vocabulary), and labels of shape (rows, places)."""
+    placed = {n: v.to(model.device) if hasattr(v, "to") else v for n, v in batch.items()}
+    labels = placed.pop("labels")[:, 1:]
+    return model(**placed).logits[:, :-1].float(), labels
+
+
+def summed(odds: Any, labels: Any) -> Any:
+    """Return the log-likelihood of the labels of each row, of shape (rows,).
+
+    Args:
+        odds: log-probabilities, of shape (rows, places, vocabulary).
+    """
+    chosen = odds.gather(2, labels.clamp(min=0)[..., None])[..., 0]
+    return (chosen * (labels != IGNORED)).sum(1)
+
+
 def _means(model: Any, pad: int, rows: list[Row]) -> list[float]:
     """Return the mean log-likelihood of the labels of each row."""
-    batch = {name: _placed(value, model.device) for name, value in collate(pad, [rows]).items()}
-    labels = batch.pop("labels")[:, 1:]
-    odds = model(**batch).logits[:, :-1].float().log_softmax(-1)
-    counts = labels != IGNORED
-    chosen = odds.gather(2, labels.clamp(min=0)[..., None])[..., 0] * counts
-    means: list[float] = (chosen.sum(1) / counts.sum(1)).tolist()
+    logits, labels = answer_logits(model, collate(pad, [rows]))
+    means: list[float] = (
+        summed(logits.log_softmax(-1), labels) / (labels != IGNORED).sum(1)
+    ).tolist()
     return means
-
-
-def _placed(value: Any, device: Any) -> Any:
-    return value.to(device) if hasattr(value, "to") else value

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 from elenchus.config import TrainingConfig
 from training.encoding import IGNORED, Ids, Row, answer_of, collate
+from training.likelihood import answer_logits, summed
 
 LIKELIEST = 64  # tokens of which a teacher's probabilities are kept; the rest are next to nothing
 BETA = 0.1  # of the preference: how dear it is to leave the model that training begins with
@@ -87,7 +88,7 @@ def _references(model: Any, rows: Sequence[Row], pad: int) -> dict[tuple[int, ..
     both = [one for row in rows for one in (_chosen(row), _rejected(row))]
     odds = [0.0] * len(both)
     for places, logits, labels in _read(model, both, pad):
-        for n, value in zip(places, _likelihoods(logits, labels).tolist(), strict=True):
+        for n, value in zip(places, summed(logits.log_softmax(-1), labels).tolist(), strict=True):
             odds[n] = value
     return {_key(row): odds[2 * n : 2 * n + 2] for n, row in enumerate(rows)}
 
@@ -103,14 +104,7 @@ def _read(model: Any, rows: Sequence[Row], pad: int) -> Iterator[tuple[list[int]
     for start in range(0, len(order), AT_ONCE):
         places = order[start : start + AT_ONCE]
         with torch.no_grad():  # not `inference_mode`, whose tensors no loss can use
-            yield places, *_logits(model, collate(pad, [[rows[n] for n in places]]))
-
-
-def _logits(model: Any, batch: dict[str, Any]) -> tuple[Any, Any]:
-    """Return logits of shape (rows, places, vocabulary), and labels of shape (rows, places)."""
-    batch = {n: v.to(model.device) if hasattr(v, "to") else v for n, v in batch.items()}
-    labels = batch.pop("labels")[:, 1:]
-    return model(**batch).logits[:, :-1].float(), labels
+            yield places, *answer_logits(model, collate(pad, [[rows[n] for n in places]]))
 
 
 def _labelled(prompt: Ids, answer: Ids) -> Row:
@@ -123,13 +117,6 @@ def _chosen(row: Row) -> Row:
 
 def _rejected(row: Row) -> Row:
     return {"input_ids": row["rejected_ids"], "labels": row["rejected_labels"]}
-
-
-def _likelihoods(logits: Any, labels: Any) -> Any:
-    """Return the log-likelihood of the labels of each row, summed."""
-    known = labels != IGNORED
-    odds = logits.log_softmax(-1).gather(2, labels.clamp(min=0)[..., None])[..., 0]
-    return (odds * known).sum(1)
 
 
 def _with_soft(
@@ -174,10 +161,10 @@ def _distilled(model: Any, batch: dict[str, Any]) -> Any:
     import torch
 
     ids, odds = batch.pop("soft_ids")[:, 1:], batch.pop("soft_odds")[:, 1:]
-    logits, labels = _logits(model, batch)
+    logits, labels = answer_logits(model, batch)
     said = logits.log_softmax(-1)
     known = labels != IGNORED
-    hard = -(said.gather(2, labels.clamp(min=0)[..., None])[..., 0] * known).sum()
+    hard = -summed(said, labels).sum()
     shares = odds.exp()
     apart = torch.where(shares > 0, shares * (odds - said.gather(2, ids)), 0.0).sum()
     return (hard + apart) / known.sum()
@@ -188,8 +175,8 @@ def _preferred(model: Any, batch: dict[str, Any]) -> Any:
     import torch
 
     references = batch.pop("references")
-    logits, labels = _logits(model, batch)
-    odds = _likelihoods(logits, labels)
+    logits, labels = answer_logits(model, batch)
+    odds = summed(logits.log_softmax(-1), labels)
     better, worse = (odds - references.to(odds.device)).chunk(2)
     count = len(better)
     plain = -odds[:count].sum() / (labels[:count] != IGNORED).sum()

@@ -34,7 +34,7 @@ def loss_of(samples: list[Sample]) -> float:
     model = adapted()
     collate, loss = objectives.objective(model, [rows], PAD)
     batch = collate([rows])
-    return float(loss(model, batch) if loss else model(**batch).loss)
+    return float((loss(model, batch) if loss else model(**batch).loss).detach())
 
 
 def odds_of(prompt: tuple[Message, ...], completion: str) -> torch.Tensor:
