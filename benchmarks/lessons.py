@@ -18,6 +18,7 @@ from agents.prompting import Subject, flat
 from agents.student import prompted, reading
 from elenchus.errors import UserError
 from elenchus.records import Message, Passage
+from models.pretrained import Precision
 from training.encoding import Sample
 from training.likelihood import likelihoods
 
@@ -69,6 +70,13 @@ class Lesson(NamedTuple):
         return reading(subject, self.question, self.passages, answer).messages
 
 
+class Base(NamedTuple):
+    """A model's folder, and in which precision it is trained and asked."""
+
+    folder: Path
+    precision: Precision
+
+
 def lessons(file: Path, documents: dict[str, list[str]], subject: Subject) -> list[Lesson]:
     """Read lessons with their passages: examples, questions of an exam, or a run's dataset.
 
@@ -102,7 +110,7 @@ def _lesson(line: Line, documents: dict[str, list[str]], subject: Subject) -> Le
 
 
 def likely(
-    base: Path,
+    base: Base,
     taught: Sequence[Lesson],
     prompt: Callable[[Lesson], tuple[Message, ...]],
     adapter: Path | None = None,
@@ -120,7 +128,8 @@ def likely(
             raise UserError(f"{lesson.document} wants {OTHERS + 1} questions at least")
         answers = [lesson.result, *rng.sample(others, OTHERS)]
         asked += [Sample(prompt(lesson), answer) for answer in answers]
-    odds = np.array(likelihoods(base, asked, adapter)).reshape(len(taught), OTHERS + 1)
+    odds = np.array(likelihoods(base.folder, asked, adapter, base.precision))
+    odds = odds.reshape(len(taught), OTHERS + 1)
     return odds[:, 0], odds[:, 0] > odds[:, 1:].max(axis=1)
 
 
@@ -129,7 +138,7 @@ def alone(taught: Sequence[Lesson], subject: Subject) -> list[Sample]:
     return [Sample(lesson.asked(subject), lesson.whole) for lesson in taught]
 
 
-def right_reading(base: Path, taught: Sequence[Lesson], subject: Subject) -> list[str]:
+def right_reading(base: Base, taught: Sequence[Lesson], subject: Subject) -> list[str]:
     """Return the questions that the untouched student is right about with the passages."""
     cited = [lesson for lesson in taught if lesson.passages]
     _, right = likely(base, cited, lambda lesson: lesson.read(subject))

@@ -10,6 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
+from benchmarks.lessons import Base
 from elenchus.config import TrainingConfig
 from elenchus.errors import UserError
 from elenchus.progress import unseen
@@ -32,11 +33,11 @@ class Trained(NamedTuple):
     peak_mb: float
 
 
-def answering(base: Path, limit: int, prompts: Sequence[tuple[Message, ...]]) -> dict[str, float]:
+def answering(base: Base, limit: int, prompts: Sequence[tuple[Message, ...]]) -> dict[str, float]:
     """Return the answers that a student gives in a CPU second, and their ratio to `generate`."""
     import torch
 
-    tokenizer, model = load_tokenizer(base), load_causal(base).eval()
+    tokenizer, model = load_tokenizer(base.folder), load_causal(*base).eval()
     if tokenizer.pad_token_id is None:
         tokenizer.pad_token = tokenizer.eos_token
     chats = [[m.model_dump() for m in messages] for messages in prompts]
@@ -58,7 +59,7 @@ def answering(base: Path, limit: int, prompts: Sequence[tuple[Message, ...]]) ->
 
 
 def training_beside_trl(
-    base: Path, samples: Sequence[Sample], config: TrainingConfig
+    base: Base, samples: Sequence[Sample], config: TrainingConfig
 ) -> dict[str, float]:
     """Train one pass by Elenchus and by TRL's SFTTrainer, each in a process of its own.
 
@@ -78,8 +79,8 @@ def training_beside_trl(
 
 
 def _apart(
-    train: Callable[[Path, Sequence[Sample], TrainingConfig, Path], float],
-    base: Path,
+    train: Callable[[Base, Sequence[Sample], TrainingConfig, Path], float],
+    base: Base,
     samples: Sequence[Sample],
     config: TrainingConfig,
 ) -> Trained:
@@ -94,14 +95,14 @@ def _peak() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MB
 
 
-def _ours(base: Path, samples: Sequence[Sample], config: TrainingConfig, out: Path) -> float:
+def _ours(base: Base, samples: Sequence[Sample], config: TrainingConfig, out: Path) -> float:
     began = time.process_time()
-    plan = encoding.batches(encoding.encoded(base, samples), config, 0)
-    lora.train(base, plan, config, 0, out, unseen)
+    plan = encoding.batches(encoding.encoded(base.folder, samples), config, 0)
+    lora.train(base.folder, plan, config, 0, out, unseen, precision=base.precision)
     return encoding.tokens(plan) / (time.process_time() - began)
 
 
-def _trls(base: Path, samples: Sequence[Sample], config: TrainingConfig, out: Path) -> float:
+def _trls(base: Base, samples: Sequence[Sample], config: TrainingConfig, out: Path) -> float:
     from datasets import Dataset
     from peft import LoraConfig
     from trl import SFTConfig, SFTTrainer
@@ -122,7 +123,7 @@ def _trls(base: Path, samples: Sequence[Sample], config: TrainingConfig, out: Pa
         warmup_steps=config.warmup_steps,
         max_length=config.max_tokens,
         completion_only_loss=True,
-        # As Elenchus trains: single precision on a CPU, all activations kept.
+        # As Elenchus trains: in the precision of the weights, all activations kept.
         bf16=False,
         gradient_checkpointing=False,
         use_cpu=True,
@@ -135,13 +136,13 @@ def _trls(base: Path, samples: Sequence[Sample], config: TrainingConfig, out: Pa
         r=config.rank, lora_alpha=config.alpha, target_modules="all-linear", task_type="CAUSAL_LM"
     )
     trainer = SFTTrainer(
-        model=load_causal(base),
+        model=load_causal(*base),
         args=settings,
         train_dataset=Dataset.from_list(rows),
-        processing_class=load_tokenizer(base),
+        processing_class=load_tokenizer(base.folder),
         peft_config=adapter,
     )
     trainer.train()
     trainer.save_model(str(out))
-    learnt = encoding.tokens([encoding.encoded(base, samples)])
+    learnt = encoding.tokens([encoding.encoded(base.folder, samples)])
     return learnt / (time.process_time() - began)

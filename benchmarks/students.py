@@ -39,14 +39,23 @@ from scipy import stats
 from agents.matchers import Contains
 from agents.prompting import Subject
 from benchmarks import harness, speeds, tables
-from benchmarks.lessons import Lesson, alone, lessons, likely, pairs, right_reading, with_teacher
+from benchmarks.lessons import (
+    Base,
+    Lesson,
+    alone,
+    lessons,
+    likely,
+    pairs,
+    right_reading,
+    with_teacher,
+)
 from elenchus import runs
 from elenchus.loading import as_change, merged
 from elenchus.progress import unseen
 from elenchus.records import Gold, Message
 from elenchus.sections import ModelConfig
 from graphs.config import DomainConfig, validate
-from models.backend import Exchange, make_model, weights
+from models.backend import Exchange, make_model, precision_of, weights
 from models.general import GeneralPrompts
 from training import encoding, lora
 from training.encoding import Row, Sample
@@ -85,7 +94,7 @@ def main(arguments: list[str] | None = None) -> int:
     tree = {"domain": "students", "title": options.title, "corpus": {"sources": ["."]}}
     student = {"student": {"model": options.student}}
     config = validate(merged(tree, student, *map(as_change, options.set)), "--set")
-    base = weights(config.student)
+    base = Base(weights(config.student), precision_of(config.student))
     subject, documents = Subject(options.title, "English"), _paragraphs(options.documents)
     taught = lessons(options.train, documents, subject)[: options.examples]
     own = _own_answers(config.student, GeneralPrompts().unanswered(), options.out / "own.json")
@@ -135,7 +144,7 @@ MEASURES = ("likelihood", "right_of_four")
 KEPT = ("general", "own")
 
 
-def _taken(base: Path, student: ModelConfig, exam: Exam, adapter: Path | None, to: Path) -> Taken:
+def _taken(base: Base, student: ModelConfig, exam: Exam, adapter: Path | None, to: Path) -> Taken:
     """Take all exams, once."""
 
     def values() -> dict[str, list[float]]:
@@ -152,10 +161,10 @@ def _once(file: Path, make: Callable[[], Any]) -> Any:
     return json.loads(file.read_text(encoding="utf-8"))
 
 
-def take(base: Path, student: ModelConfig, exam: Exam, adapter: Path | None) -> Taken:
+def take(base: Base, student: ModelConfig, exam: Exam, adapter: Path | None) -> Taken:
     """Take all exams with an adapter, or with the untouched student."""
     odds, right = likely(base, exam.asked, lambda lesson: lesson.asked(exam.subject), adapter)
-    own = np.array(likelihoods(base, exam.own, adapter))
+    own = np.array(likelihoods(base.folder, exam.own, adapter, base.precision))
     answers = _answers(student, [messages for messages, _ in exam.general], adapter)
     matched = [_matches(text, gold) for text, (_, gold) in zip(answers, exam.general, strict=True)]
     return Taken(odds, right.astype(float), np.array(matched, float), own)
@@ -180,7 +189,7 @@ def _answers(
 
 
 def _speeds(
-    base: Path,
+    base: Base,
     config: DomainConfig,
     prompts: Sequence[tuple[Message, ...]],
     samples: Sequence[Sample],
@@ -203,7 +212,7 @@ class Maker(NamedTuple):
     """Trains the student by a row; `own` are its answers to be replayed."""
 
     config: DomainConfig
-    base: Path
+    base: Base
     subject: Subject
     taught: list[Lesson]
     own: list[Sample]
@@ -220,7 +229,10 @@ class Maker(NamedTuple):
         else:
             plan = self._plan(name, seed)
         began = time.process_time()
-        lora.train(self.base, plan, settings, seed, out, unseen, start)
+        lora.train(
+            self.base.folder, plan, settings, seed, out, unseen, start,
+            precision=self.base.precision,
+        )  # fmt: skip
         return encoding.tokens(plan) / (time.process_time() - began)
 
     def _plan(self, name: str, seed: int) -> list[list[Row]]:
@@ -258,7 +270,7 @@ class Maker(NamedTuple):
         return self._rows(pairs(self.taught, self.subject, said))
 
     def _rows(self, made: Sequence[Sample]) -> list[Row]:
-        rows = encoding.encoded(self.base, made)
+        rows = encoding.encoded(self.base.folder, made)
         return [row for row in rows if len(row["input_ids"]) <= self.config.training.max_tokens]
 
 

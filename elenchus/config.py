@@ -206,6 +206,9 @@ class TrainingConfig(Section):
         False,
         description="compute activations twice, to keep fewer: less memory, more time",
     )
+    processes: int = Field(
+        1, ge=1, description="processes that share each batch, on as many GPUs where there are any"
+    )
     report_to: tuple[str, ...] = Field(
         (), description="trackers that transformers knows: tensorboard, wandb, mlflow, …"
     )

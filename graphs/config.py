@@ -92,8 +92,11 @@ def taken(config: DomainConfig) -> str:
                 given[key] if isinstance(given[key], dict) else {f"{section}.{key}": given[key]}
             )
             found += [f"{name} {value}" for name, value in nested.items()]
-    values = [*sorted(found), offered.precision(student)]
-    return f"{student.model}, {why}: {', '.join(filter(None, values))}" if found else ""
+    if not found:
+        return ""
+    place = f" on {device}" if (device := offered.device(student)) else ""
+    values = ", ".join(sorted(found))
+    return f"{student.model}, {why}: {values}, {offered.precision(student)}{place}"
 
 
 @functools.cache

@@ -10,7 +10,7 @@ from elenchus.config import CommonConfig
 from elenchus.outcomes import Kept, Replay
 from elenchus.records import Message
 from graphs.services import Services
-from models.backend import General, backend, weights
+from models.backend import General, backend, precision_of, weights
 from models.calls import CallFailed
 from models.general import GeneralPrompts
 from training.encoding import Sample
@@ -78,10 +78,10 @@ async def measure(run: Services, round_: int, adapter: str) -> None:
         return
     replies = await _own_answers(run, prompts, "Answer general prompts, to be compared")
     told, student = [Sample(p, t) for p, t, _ in replies], run.config.student
-    four_bit = backend(student.model).four_bit(student)
     backend(student.model).release()
+    kept = precision_of(student)
     both = [
-        await asyncio.to_thread(likelihoods, weights(student), told, path, four_bit)
+        await asyncio.to_thread(likelihoods, weights(student), told, path, kept)
         for path in (None, run.folder.path / adapter)
     ]
     run.ledger.write(

@@ -29,7 +29,7 @@ from graphs.preflight import check_models
 from graphs.services import RunRef, Services
 from models.backend import backend
 from retrieval.embedding import located
-from training.checks import check_trackers
+from training.checks import check_processes, check_trackers
 
 STEPS = 10_000  # LangGraph's guard against loops; ours end by rules of their own
 Graph = CompiledStateGraph[Any, RunRef, Any, Any]
@@ -139,6 +139,7 @@ def check(config: DomainConfig, folder: Path, progress: Progress, strict: bool =
     corpus = method.fingerprint(config, folder, progress, strict)
     general(config, folder)
     check_trackers(config.training)
+    check_processes(config.training)
     method.check(config, folder, progress)
     check_models(config)
     return corpus

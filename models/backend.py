@@ -16,6 +16,7 @@ from elenchus.errors import UserError
 from elenchus.plugins import Registry
 from elenchus.records import Message
 from elenchus.sections import ModelConfig
+from models.pretrained import SINGLE, Precision
 
 if TYPE_CHECKING:
     from langchain_core.messages import AIMessage
@@ -122,17 +123,17 @@ class Backend(ABC):
         """Return what training on the model, and asking it, begin with."""
         return Defaults()
 
-    def precision(self, config: ModelConfig) -> str:
-        """Return in which precision, and where, the model computes; "" where that is unknown."""
+    def precision(self, config: ModelConfig) -> Precision:
+        """Return in which precision the weights here are kept, in training and asking."""
+        return SINGLE
+
+    def device(self, config: ModelConfig) -> str:
+        """Return where the model computes; "" where that is unknown."""
         return ""
 
     def tokens(self, config: ModelConfig, texts: Sequence[str]) -> list[int]:
         """Count the tokens of texts; none where the model's tokenizer is not here."""
         return []
-
-    def four_bit(self, config: ModelConfig) -> bool:
-        """Tell whether the model's matrices are kept in four bits, in training and asking."""
-        return False
 
     def max_new_tokens(self, config: ModelConfig) -> int | None:
         """Return the longest answer in tokens; None where the server decides."""
@@ -190,6 +191,11 @@ def make_model(config: ModelConfig, trained: Path | None = None) -> Model:
 def weights(config: ModelConfig) -> Path:
     """Return the folder of the weights to train: see `Backend.weights`."""
     return backend(config.model).weights(config)
+
+
+def precision_of(config: ModelConfig) -> Precision:
+    """Return in which precision a model's weights are kept: see `Backend.precision`."""
+    return backend(config.model).precision(config)
 
 
 def checked_options(config: ModelConfig, known: Sequence[str]) -> dict[str, Any]:

@@ -10,10 +10,10 @@ from elenchus.sections import ModelConfig
 from models import students
 from models.backend import Backend, Defaults, Model, checked_options
 from models.general import GeneralPrompts
-from models.pretrained import load_tokenizer, usual_device, usual_dtype
+from models.pretrained import HALF, SINGLE, Precision, load_tokenizer, usual_device, usual_dtype
 from models.weights import is_adapter
 
-OPTIONS = ("max_new_tokens", "device", "thinking", "four_bit")
+OPTIONS = ("max_new_tokens", "device", "thinking", "dtype", "four_bit")
 MAX_NEW_TOKENS = 512  # of an answer
 ANSWER = 256  # of a student's: four sentences and a result, in any language
 RATE, WIDTH, POWER = 5e-4, 2000, 0.781  # of a LoRA: the rate at a width, and how it falls with it
@@ -33,7 +33,9 @@ class HuggingFace(Backend):
         adapter = trained if trained is not None and is_adapter(trained) else None
         model = str(trained) if trained is not None and adapter is None else str(_folder(config))
         options = {"max_new_tokens": MAX_NEW_TOKENS} | checked_options(config, OPTIONS)
-        if self.four_bit(config) and not find_spec("bitsandbytes"):
+        options = {n: v for n, v in options.items() if n not in ("dtype", "four_bit")}
+        options["precision"] = self.precision(config)
+        if options["precision"].four_bit and not find_spec("bitsandbytes"):
             raise UserError(f"{config.model}: four_bit needs pip install -e '.[four-bit]'")
         temperature = config.temperature or 0.0
         try:
@@ -70,20 +72,21 @@ class HuggingFace(Backend):
         """See `Backend.general`: the prompts that come with the program."""
         return GeneralPrompts()
 
-    def precision(self, config: ModelConfig) -> str:
-        """See `Backend.precision`: as it is trained, so it is asked."""
-        device = str(config.options.get("device") or usual_device())
-        kept = ", matrices in four bits" if self.four_bit(config) else ""
-        return f"{usual_dtype(device)} on {device}{kept}"
+    def precision(self, config: ModelConfig) -> Precision:
+        """See `Backend.precision`; UserError for one that no model is kept in."""
+        dtype = str(config.options.get("dtype") or usual_dtype(self.device(config)))
+        if dtype not in (SINGLE.dtype, HALF.dtype):
+            raise UserError(f"{config.model}: dtype is {SINGLE} or {HALF}, not {dtype!r}")
+        return Precision(dtype, bool(config.options.get("four_bit")))
+
+    def device(self, config: ModelConfig) -> str:
+        """See `Backend.device`."""
+        return str(config.options.get("device") or usual_device())
 
     def tokens(self, config: ModelConfig, texts: Sequence[str]) -> list[int]:
         """See `Backend.tokens`."""
         tokenizer = load_tokenizer(_folder(config))
         return [len(tokenizer(text).input_ids) for text in texts]
-
-    def four_bit(self, config: ModelConfig) -> bool:
-        """See `Backend.four_bit`."""
-        return bool(config.options.get("four_bit"))
 
     def placed(self, model: str) -> str:
         """See `Backend.placed`."""

@@ -21,7 +21,7 @@ from elenchus.errors import UserError
 from models.batching import Batcher
 from models.decoding import Continuation, Wanted, decode
 from models.messages import PromptTooLong, as_chat, as_result
-from models.pretrained import load_causal, load_tokenizer, usual_device, usual_dtype
+from models.pretrained import SINGLE, Precision, load_causal, load_tokenizer, usual_device
 from models.templates import rendered
 from models.weights import weights_hash
 
@@ -44,7 +44,7 @@ class LocalChatModel(BaseChatModel):
         seed: decides the draws, and is an argument of each call, too; drawn itself where None.
         device: where it runs; "" for a GPU where there is one.
         thinking: whether it thinks first, where its chat template can choose.
-        four_bit: whether its matrices are kept in four bits.
+        precision: in which its weights are kept.
     """
 
     model: str
@@ -54,7 +54,7 @@ class LocalChatModel(BaseChatModel):
     seed: int | None = None
     device: str = ""
     thinking: bool = False
-    four_bit: bool = False
+    precision: Precision = SINGLE
 
     @property
     def _llm_type(self) -> str:
@@ -64,7 +64,7 @@ class LocalChatModel(BaseChatModel):
         """Load the model, if it is not; UserError where there is none that can chat."""
         stamps = _stamp(Path(self.model)), self.adapter and _stamp(self.adapter)
         with _loading:
-            return _loaded(self.model, self.adapter, self.device, self.four_bit, stamps)
+            return _loaded(self.model, self.adapter, self.device, self.precision, stamps)
 
     def shown(self, text: str) -> str:
         """Return an answer as it leaves the model."""
@@ -184,11 +184,12 @@ def _stamp(folder: Path) -> tuple[tuple[str, int, int], ...]:
 
 
 @functools.lru_cache(maxsize=3)  # an expert's, the untouched student, and the newest trained one
-def _loaded(name: str, adapter: Path | None, device: str, four_bit: bool, stamps: object) -> Loaded:
+def _loaded(
+    name: str, adapter: Path | None, device: str, precision: Precision, stamps: object
+) -> Loaded:
     try:
         device = device or usual_device()
-        dtype = usual_dtype(device)
-        tokenizer, model = load_tokenizer(name), load_causal(name, dtype, four_bit)
+        tokenizer, model = load_tokenizer(name), load_causal(name, precision)
     except ModuleNotFoundError as error:
         raise UserError(f"hf:{name} needs {error.name}: pip install -e '.[train]'") from error
     if tokenizer.chat_template is None:
@@ -198,7 +199,7 @@ def _loaded(name: str, adapter: Path | None, device: str, four_bit: bool, stamps
     weights = weights_hash(Path(name))
     if adapter is not None:
         weights += weights_hash(adapter)
-        model = _adapted(model, adapter, merged=not four_bit)
+        model = _adapted(model, adapter, merged=not precision.four_bit)
     return Loaded(model.to(device).eval(), tokenizer, weights)
 
 

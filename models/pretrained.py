@@ -5,9 +5,30 @@ Where it is told nothing about such code, transformers asks on standard input wh
 
 import logging
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from elenchus.errors import UserError
+
+UNITS = "avx512_bf16", "amx_bf16"  # of processors that compute in half precision
+
+
+class Precision(NamedTuple):
+    """How the weights of a model are kept, in training, asking and measuring alike.
+
+    Attributes:
+        dtype: in which it computes, float32 or bfloat16.
+        four_bit: whether its matrices are kept in four bits (NF4; QLoRA, arXiv 2305.14314).
+    """
+
+    dtype: str
+    four_bit: bool = False
+
+    def __str__(self) -> str:
+        """Say it in words."""
+        return f"{self.dtype}, matrices in four bits" if self.four_bit else self.dtype
+
+
+SINGLE, HALF = Precision("float32"), Precision("bfloat16")
 
 
 def load(kind: Any, name: str | Path, **settings: Any) -> Any:
@@ -39,14 +60,20 @@ def usual_device() -> str:
 
 
 def usual_dtype(device: str) -> str:
-    """Return the precision of weights: half of it on GPUs that compute so, single elsewhere.
+    """Return the precision of weights: half of it where a device computes so, single elsewhere.
 
-    Those of the hub are in half precision mostly, and a CPU may take fifty times as long over it.
+    Those of the hub are in half precision mostly. A CPU with units for it is faster so; one without
+    may take fifty times as long.
     """
     import torch
 
-    half = device.startswith("cuda") and torch.cuda.is_bf16_supported(including_emulation=False)
-    return "bfloat16" if half else "float32"
+    if device.startswith("cuda"):
+        half = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        # An older torch cannot tell.
+        units: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
+        half = any(units.get(name) for name in UNITS)
+    return (HALF if half else SINGLE).dtype
 
 
 def load_tokenizer(name: str | Path) -> Any:
@@ -56,17 +83,18 @@ def load_tokenizer(name: str | Path) -> Any:
     return load(AutoTokenizer, name)
 
 
-def load_causal(name: str | Path, dtype: str = "float32", four_bit: bool = False) -> Any:
-    """Load a causal language model from safetensors: see `load`.
-
-    Args:
-        dtype: in which it computes.
-        four_bit: whether its matrices are kept in four bits (NF4; QLoRA, arXiv 2305.14314).
-    """
+def load_causal(name: str | Path, precision: Precision = SINGLE) -> Any:
+    """Load a causal language model from safetensors: see `load`."""
     from transformers import AutoModelForCausalLM
 
-    settings = {"quantization_config": _four_bits(dtype)} if four_bit else {}
-    return load(AutoModelForCausalLM, name, dtype=dtype, use_safetensors=True, **settings)
+    return load(AutoModelForCausalLM, name, **stored(precision))
+
+
+def stored(precision: Precision) -> dict[str, Any]:
+    """Return the arguments by which transformers loads weights so, and from safetensors alone."""
+    dtype, four_bit = precision
+    more = {"quantization_config": _four_bits(dtype)} if four_bit else {}
+    return {"dtype": dtype, "use_safetensors": True} | more
 
 
 def _four_bits(dtype: str) -> Any:

@@ -107,6 +107,12 @@ training: {enabled: false}
 """
 
 
+@pytest.fixture(autouse=True)
+def single_precision(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Models compute alike on every processor."""
+    monkeypatch.setattr("models.pretrained.UNITS", ())
+
+
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[Ledger]:
     """An empty ledger on disk."""

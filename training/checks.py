@@ -26,6 +26,18 @@ def check_trackers(config: TrainingConfig) -> None:
         )
 
 
+def check_processes(config: TrainingConfig) -> None:
+    """Check that there is a GPU for each process, where there are any; UserError where not."""
+    import torch
+
+    gpus = torch.cuda.device_count()
+    if gpus and config.processes > gpus:
+        raise UserError(
+            f"training.processes is {config.processes}, and this machine has {gpus} GPUs: set "
+            f"training.processes={gpus}"
+        )
+
+
 def check_student(weights: Path, config: TrainingConfig) -> None:
     """Check that answers in chats can be trained on.
 

@@ -112,6 +112,29 @@ def too_long(weights: Path, samples: Sequence[Sample], config: TrainingConfig) -
     return [len(row["input_ids"]) > config.max_tokens for row in encoded(weights, samples)]
 
 
+class Dealt(Sequence[list[Row]]):
+    """The batches of a plan, each dealt out to so many processes, one after the other.
+
+    A part that would be empty has a row without labels, which teaches nothing.
+    """
+
+    def __init__(self, plan: Sequence[list[Row]], processes: int) -> None:
+        self._plan, self._processes = plan, processes
+
+    def __len__(self) -> int:
+        return len(self._plan) * self._processes
+
+    def __getitem__(self, place: Any) -> Any:
+        step, part = divmod(place, self._processes)
+        rows = self._plan[step]
+        return rows[part :: self._processes] or [_silent(rows[0])]
+
+
+def _silent(row: Row) -> Row:
+    """Return a row all of whose labels are ignored."""
+    return {name: [IGNORED] * len(ids) if "labels" in name else ids for name, ids in row.items()}
+
+
 def tokens(plan: Sequence[list[Row]]) -> int:
     """Count the tokens of all batches, each as often as it is seen, without padding."""
     return sum(len(row["input_ids"]) for rows in plan for row in rows)

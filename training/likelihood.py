@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from models.pretrained import load_causal, load_tokenizer, usual_device, usual_dtype
+from models.pretrained import SINGLE, Precision, load_causal, load_tokenizer, usual_device
 from training.encoding import IGNORED, Row, Sample, collate, encoded, pad_token
 
 AT_ONCE = 16  # rows of like length in a batch
@@ -14,24 +14,23 @@ def likelihoods(
     weights: Path,
     samples: Sequence[Sample],
     adapter: Path | None = None,
-    four_bit: bool = False,
+    precision: Precision = SINGLE,
 ) -> list[float]:
     """Return the mean log-likelihood of a token of each completion, after its prompt.
 
     Args:
         weights: the folder of a model.
         adapter: of a LoRA on it.
-        four_bit: whether its matrices are kept in four bits.
+        precision: in which it computes.
     """
     import torch
 
-    device = usual_device()
-    model = load_causal(weights, usual_dtype(device), four_bit)
+    model = load_causal(weights, precision)
     if adapter is not None:
         from peft import PeftModel
 
         model = PeftModel.from_pretrained(model, adapter)
-    model = model.to(device).eval()
+    model = model.to(usual_device()).eval()
     rows, pad = encoded(weights, samples), pad_token(load_tokenizer(weights))
     order = sorted(range(len(rows)), key=lambda n: len(rows[n]["input_ids"]))
     found = [0.0] * len(rows)

@@ -10,15 +10,15 @@ import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from shutil import rmtree
-from typing import Any
+from typing import Any, NamedTuple
 
 from elenchus.config import TrainingConfig
 from elenchus.errors import UserError
 from elenchus.progress import Advance
 from elenchus.runs import explained, write_json
-from models.pretrained import load_causal, load_tokenizer, usual_device, usual_dtype
-from training import diagrams
-from training.encoding import Row, pad_token
+from models.pretrained import SINGLE, Precision, load_causal, load_tokenizer
+from training import diagrams, processes
+from training.encoding import IGNORED, Dealt, Row, pad_token
 from training.objectives import Loss, objective
 
 Collate = Callable[[Sequence[list[Row]]], dict[str, Any]]  # makes a model's arguments of a batch
@@ -26,6 +26,20 @@ WHOLE = "whole"  # file that marks a checkpoint which was written to its end
 HELD_OUT = "eval_loss"  # as transformers calls it
 LOGGED = ("step", "loss", "learning_rate", "grad_norm", HELD_OUT)
 CURVE = "curve.json"
+
+
+class Job(NamedTuple):
+    """A training on chats: see `train`."""
+
+    weights: Path
+    plan: Sequence[list[Row]]
+    config: TrainingConfig
+    seed: int
+    out: Path
+    start: Path | None = None
+    whole: bool = False
+    held_out: Sequence[list[Row]] = ()
+    precision: Precision = SINGLE
 
 
 def train(
@@ -38,30 +52,40 @@ def train(
     start: Path | None = None,
     whole: bool = False,
     held_out: Sequence[list[Row]] = (),
-    four_bit: bool = False,
+    precision: Precision = SINGLE,
 ) -> None:
     """Train on the batches of a plan, a step each; a LoRA, or a `whole` model, appears at `out`.
 
     It goes on from what lies at `start`, where that is given, else from the weights in a folder,
     with a LoRA that changes nothing. Batches that are held out are read after each pass: where
-    their loss has risen, the training ends with what it was before. `four_bit` keeps the model's
-    matrices so, as it has to be asked.
+    their loss has risen, the training ends with what it was before. A LoRA is on weights of the
+    `precision` in which the model is asked later, itself in single precision.
     """
+    job = Job(weights, plan, config, seed, out, start, whole, held_out, precision)
+    if config.processes == 1:
+        run(job, advance)
+    else:
+        processes.run(run, job, config.processes, advance)
+
+
+def run(job: Job, advance: Advance) -> None:
+    """Train in this process: alone, or as one of several that share each batch."""
     from transformers import set_seed
 
+    weights, plan, config, seed, out, start, whole, held_out, precision = job
     tokenizer = load_tokenizer(weights)
     set_seed(seed)
     if whole:  # small steps on weights of half precision would be lost in rounding
         model = load_causal(start or weights)
     else:
-        dtype = usual_dtype(usual_device())
-        model = with_lora(load_causal(weights, dtype, four_bit), config, "CAUSAL_LM", start)
+        model = with_lora(load_causal(weights, precision), config, "CAUSAL_LM", start)
     collate, loss = objective(model, plan, pad_token(tokenizer))
-    fit(model, plan, collate, config, seed, out, advance, loss, held_out)
-    if whole:
+    first = fit(model, plan, collate, config, seed, out, advance, loss, held_out)
+    if whole and first:
         with explained(out.parent):
             tokenizer.save_pretrained(unfinished(out))
-    finish(out)
+    if first:
+        finish(out)
 
 
 def fit(
@@ -74,8 +98,10 @@ def fit(
     advance: Advance,
     loss: Loss | None = None,
     held_out: Sequence[list[Row]] = (),
-) -> None:
+) -> bool:
     """Train a model, or the adapter it has, a step for each batch; save it at `unfinished(out)`.
+
+    Of several processes the first alone saves; returns whether this is the first.
 
     A training that was stopped goes on from its last checkpoint. Loss and learning rate of each
     step are saved beside the weights, as JSON and as a picture.
@@ -99,19 +125,22 @@ def fit(
     trainer = _trainer(loss)(
         model=model,
         args=_arguments(folder, config, len(plan), seed, watched),
-        train_dataset=plan,
-        eval_dataset=held_out or None,
+        train_dataset=Dealt(plan, processes.count()),
+        eval_dataset=Dealt(held_out, processes.count()) if held_out else None,
         data_collator=collate,
         callbacks=callbacks,
     )
     trainer.remove_callback(PrinterCallback)
     with explained(out.parent, also=(SafetensorError, RuntimeError)):  # torch raises the latter
         trainer.train(resume_from_checkpoint=_last_whole_checkpoint(folder))
+        if not trainer.is_world_process_zero():
+            return False
         trainer.model.save_pretrained(folder)
         logged = [row for row in trainer.state.log_history if HELD_OUT in row or "loss" in row]
         curve = [{name: row[name] for name in LOGGED if name in row} for row in logged]
         write_json(folder / CURVE, curve)
         diagrams.curve(folder / "curve.svg", curve)
+    return True
 
 
 def steps_of(adapter: Path) -> int:
@@ -191,6 +220,7 @@ def _arguments(
         logging_nan_inf_filter=False,  # a loss that is no number ends a training
         report_to=list(config.report_to),
         gradient_checkpointing=config.gradient_checkpointing,
+        ddp_find_unused_parameters=False,
         gradient_checkpointing_kwargs={"use_reentrant": False},
         disable_tqdm=True,
         remove_unused_columns=False,
@@ -228,7 +258,10 @@ def _trainer(loss: Loss | None) -> Any:
             self, model: Any, inputs: Any, return_outputs: bool = False, **_: Any
         ) -> Any:
             assert loss is not None
-            lowered = loss(model, inputs)
+            known = (inputs["labels"] != IGNORED).sum()
+            every = self.accelerator.reduce(known, "sum")  # in all processes
+            share = known * self.accelerator.num_processes / every
+            lowered = loss(model, inputs) * share
             return (lowered, {}) if return_outputs else lowered
 
     return Trainer if loss is None else Lowering
@@ -250,6 +283,7 @@ def _progress_callback(advance: Advance, name: str) -> Any:
                 )
 
         def on_save(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            (Path(args.output_dir) / f"checkpoint-{state.global_step}" / WHOLE).touch()
+            if state.is_world_process_zero:
+                (Path(args.output_dir) / f"checkpoint-{state.global_step}" / WHOLE).touch()
 
     return Progress()

@@ -13,7 +13,7 @@ import psutil
 
 from elenchus.config import TrainingConfig
 from elenchus.errors import UserError
-from models.pretrained import load, usual_device, usual_dtype
+from models.pretrained import SINGLE, Precision, load, usual_device
 
 GB = 1e9
 MOMENTS = 16  # bytes for each weight of a LoRA: itself, its gradient and Adam's two moments
@@ -34,8 +34,10 @@ class Memory(NamedTuple):
         return self.model + self.batch
 
 
-def wanted(weights: Path, config: TrainingConfig, four_bit: bool = False) -> Memory:
+def wanted(weights: Path, config: TrainingConfig, precision: Precision = SINGLE) -> Memory:
     """Return what training a LoRA on a model wants at most; no weight of it is loaded.
+
+    It is that of one GPU, where there are any, else of the machine.
 
     Raises:
         UserError: there is no model that can be loaded.
@@ -45,7 +47,7 @@ def wanted(weights: Path, config: TrainingConfig, four_bit: bool = False) -> Mem
 
     settings = load(AutoConfig, weights)
     text = settings.get_text_config()
-    size = getattr(torch, usual_dtype(usual_device())).itemsize
+    size = getattr(torch, precision.dtype).itemsize
     with torch.device("meta"):  # shapes without numbers
         model = AutoModelForCausalLM.from_config(settings)
     count = sum(parameter.numel() for parameter in model.parameters())
@@ -55,10 +57,14 @@ def wanted(weights: Path, config: TrainingConfig, four_bit: bool = False) -> Mem
     mlp = getattr(text, "intermediate_size", None) or INNER * width
     block = width if config.gradient_checkpointing else OF_WIDTH * width + OF_MLP * mlp
     activations = size * tokens * layers * block
-    if four_bit:
+    if precision.four_bit:
         matrices = sum(math.prod(shape) for shape in _matrices(model))
         count -= round(matrices * (1 - FOUR_BIT / size))
-    return Memory(size * count + MOMENTS * adapted, activations + LOGITS * tokens * text.vocab_size)
+    here, parts = (1, config.processes) if usual_device() == "cuda" else (config.processes, 1)
+    return Memory(
+        here * (size * count + MOMENTS * adapted),
+        (activations + LOGITS * tokens * text.vocab_size) / parts,
+    )
 
 
 def free() -> float:
@@ -67,11 +73,24 @@ def free() -> float:
 
     if usual_device() == "cuda":
         return float(torch.cuda.mem_get_info()[0])
-    return float(psutil.virtual_memory().available)
+    return min(float(psutil.virtual_memory().available), _in_container())
+
+
+def _in_container(folder: Path = Path("/sys/fs/cgroup")) -> float:
+    """Return the bytes that a container may still take (cgroup v2), which are others' to limit."""
+    try:
+        most, used = ((folder / f"memory.{name}").read_text() for name in ("max", "current"))
+        stat = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
+        return int(most) - int(used) + int(stat["inactive_file"])  # cached files make room
+    except (OSError, ValueError, KeyError):  # no container, no limit ("max"), or another system
+        return math.inf
 
 
 def check_memory(
-    weights: Path, config: TrainingConfig, four_bit: bool = False, room: float | None = None
+    weights: Path,
+    config: TrainingConfig,
+    precision: Precision = SINGLE,
+    room: float | None = None,
 ) -> str:
     """Compare what a training wants with what is free; what to mind, or "".
 
@@ -81,7 +100,7 @@ def check_memory(
     Raises:
         UserError: there is no room for the model alone.
     """
-    need, room = wanted(weights, config, four_bit), free() if room is None else room
+    need, room = wanted(weights, config, precision), free() if room is None else room
     if need.model > room:
         raise UserError(
             f"student.model: weights and LoRA want {need.model / GB:.1f} GB, and {room / GB:.1f} "

@@ -137,7 +137,7 @@ def _with_soft(
     odds = torch.full((count, width, kept), -torch.inf)
     before = batch["input_ids"].shape[1] - width
     for n, row in enumerate(rows):
-        if soft := table.get(_key(row)):
+        if (soft := table.get(_key(row))) and answer_of(row):
             start = row["labels"].count(IGNORED) - before
             ids[n, start : start + len(soft.ids)] = soft.ids
             odds[n, start : start + len(soft.ids)] = soft.odds
@@ -167,7 +167,7 @@ def _distilled(model: Any, batch: dict[str, Any]) -> Any:
     hard = -summed(said, labels).sum()
     shares = odds.exp()
     apart = torch.where(shares > 0, shares * (odds - said.gather(2, ids)), 0.0).sum()
-    return (hard + apart) / known.sum()
+    return (hard + apart) / known.sum().clamp(min=1)
 
 
 def _preferred(model: Any, batch: dict[str, Any]) -> Any:
@@ -179,5 +179,5 @@ def _preferred(model: Any, batch: dict[str, Any]) -> Any:
     odds = summed(logits.log_softmax(-1), labels)
     better, worse = (odds - references.to(odds.device)).chunk(2)
     count = len(better)
-    plain = -odds[:count].sum() / (labels[:count] != IGNORED).sum()
+    plain = -odds[:count].sum() / (labels[:count] != IGNORED).sum().clamp(min=1)
     return plain - torch.nn.functional.logsigmoid(BETA * (better - worse)).mean()

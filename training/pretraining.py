@@ -18,7 +18,7 @@ from elenchus.errors import UserError
 from elenchus.progress import Advance
 from elenchus.records import Message
 from elenchus.runs import explained
-from models.pretrained import load, load_tokenizer
+from models.pretrained import SINGLE, Precision, load, load_tokenizer
 from models.templates import rendered
 from training import lora
 from training.config import PretrainingConfig
@@ -173,8 +173,9 @@ def train(
     out: Path,
     advance: Advance,
     start: Path | None = None,
+    precision: Precision = SINGLE,
 ) -> None:
     """Train on the batches of a plan: see `lora.train`, whose learning rate is this section's."""
     training = training.model_copy(update={"learning_rate": config.learning_rate})
     whole = config.weights == "all"
-    lora.train(weights, plan, training, seed, out, advance, start, whole)
+    lora.train(weights, plan, training, seed, out, advance, start, whole, precision=precision)

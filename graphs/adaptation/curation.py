@@ -23,7 +23,7 @@ from graphs.adaptation.seeds import how_many_more
 from graphs.adaptation.state import AdaptationState
 from graphs.checks import overlap
 from graphs.services import Services
-from models.backend import backend, weights
+from models.backend import precision_of, weights
 from models.weights import weights_hash
 from training import dataset as datasets
 from training import encoding, lora, objectives
@@ -209,7 +209,7 @@ def _fitted(
     training = config.training.model_copy(update={"least_steps": least})
     base = weights(config.student)
     known = general.samples(run, round(training.replay * len(samples)), round_)
-    four_bit = backend(config.student.model).four_bit(config.student)
+    precision = precision_of(config.student)
     learnt, apart = _held_out(samples, training, config.seed)
     plan = encoding.batches(
         encoding.encoded(base, [*learnt, *_fitting(base, known, training)]), training, config.seed
@@ -231,10 +231,10 @@ def _fitted(
                 advance,
                 start,
                 held_out=held_out,
-                four_bit=four_bit,
+                precision=precision,
             )
         if paired:
-            lora.train(base, paired, second, config.seed, out, advance, first, four_bit=four_bit)
+            lora.train(base, paired, second, config.seed, out, advance, first, precision=precision)
     return Adapter(
         round=round_,
         path=out.relative_to(run.folder.path).as_posix(),

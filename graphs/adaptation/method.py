@@ -40,7 +40,7 @@ class Examination(Method):
     def check(self, config: Any, folder: Path, progress: Progress) -> None:
         """See `Method.check`: rules that are known, and a student whose chats can be learnt."""
         from graphs.adaptation.stopping import stopping_rule
-        from models.backend import backend, weights
+        from models.backend import precision_of, weights
         from training.checks import check_student
         from training.memory import check_memory
 
@@ -49,8 +49,8 @@ class Examination(Method):
         if config.training.enabled:
             folder = weights(config.student)
             check_student(folder, config.training)
-            four_bit = backend(config.student.model).four_bit(config.student)
-            if mind := check_memory(folder, config.training, four_bit):
+            precision = precision_of(config.student)
+            if mind := check_memory(folder, config.training, precision):
                 progress.say(mind)
 
     def changed(self, run: RunFolder) -> str:

@@ -18,7 +18,7 @@ from graphs.pretraining.config import PretrainingTree
 from graphs.pretraining.records import Refusal, TaskPassage, explained
 from graphs.pretraining.tasks import Collected
 from graphs.services import Services
-from models.backend import backend, weights
+from models.backend import backend, precision_of, weights
 from models.weights import weights_hash
 from retrieval.selection import select as selection
 from retrieval.selection.overlap import Overlap
@@ -129,8 +129,10 @@ def train(run: Services, stage: int, previous: str, advance: Advance) -> Adapter
         raise UserError(f"stage {name}: there is no text to learn that copies no test problem")
     if not out.exists():
         start = run.folder.path / previous if previous else None
-        base = weights(config.student)
-        pretraining.train(base, plan, settings, config.training, config.seed, out, advance, start)
+        base, precision = weights(config.student), precision_of(config.student)
+        pretraining.train(
+            base, plan, settings, config.training, config.seed, out, advance, start, precision
+        )
     return Adapter(
         round=stage,
         path=out.relative_to(run.folder.path).as_posix(),

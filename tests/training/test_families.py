@@ -87,7 +87,9 @@ def test_a_family_trains_and_answers(family: str, tmp_path: Path) -> None:
     folder, adapter = tmp_path / "model", tmp_path / "adapter"
     made(family, folder)
     plan = encoding.batches(encoding.encoded(folder, SAMPLES), CONFIG, 0)
-    lora.train(folder, plan, CONFIG, 0, adapter, unseen)
+    lora.train(folder, plan, CONFIG, 0, adapter, unseen, precision=pretrained.HALF)
+    student = ModelConfig(model=f"hf:{folder}", options={"dtype": "bfloat16", "max_new_tokens": 8})
+    assert make_model(student, adapter).chat.invoke("Where?").usage_metadata["input_tokens"] > 0
     tensors = load_file(adapter / "adapter_model.safetensors")
     assert {name.split(".")[-3] for name in tensors} == FAMILIES[family][1]
     assert any(bool(tensor.any()) for name, tensor in tensors.items() if "lora_B" in name)
@@ -119,15 +121,14 @@ def test_towers_of_a_model_that_sees_are_left_as_they_are(tmp_path: Path) -> Non
     assert make_model(config_, adapter).chat.invoke("Where?").usage_metadata["input_tokens"] > 0
 
 
-def test_a_gpu_trains_on_weights_of_half_precision(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The weights are read as they are asked later; the LoRA itself is in single precision."""
-    monkeypatch.setattr(lora, "usual_dtype", lambda device: "bfloat16")
+def test_weights_of_half_precision_are_trained_on_as_they_are_asked(tmp_path: Path) -> None:
+    """The LoRA itself is in single precision."""
     folder, adapter = tmp_path / "model", tmp_path / "adapter"
     made("Llama", folder)
     plan = encoding.batches(encoding.encoded(folder, SAMPLES), CONFIG, 0)
-    lora.train(folder, plan, CONFIG, 0, adapter, unseen)
+    lora.train(folder, plan, CONFIG, 0, adapter, unseen, precision=pretrained.HALF)
+    student = ModelConfig(model=f"hf:{folder}", options={"dtype": "bfloat16", "max_new_tokens": 8})
+    assert make_model(student, adapter).chat.invoke("Where?").usage_metadata["input_tokens"] > 0
     tensors = load_file(adapter / "adapter_model.safetensors")
     assert {tensor.dtype for tensor in tensors.values()} == {torch.float32}
     assert all(bool(torch.isfinite(tensor).all()) for tensor in tensors.values())

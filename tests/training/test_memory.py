@@ -1,5 +1,6 @@
 """What a training wants of the memory, beside what is free."""
 
+import math
 from pathlib import Path
 
 import pytest
@@ -51,3 +52,19 @@ def test_no_room_is_said_before_anything_is_paid_for() -> None:
 
 def test_what_is_free_is_known() -> None:
     assert memory.free() > 1e8
+
+
+@pytest.mark.parametrize(
+    ("most", "left"), [("1000", 1000 - 700 + 200), ("max", math.inf), ("", math.inf)]
+)
+def test_what_a_container_may_take_is_what_is_free(most: str, left: float, tmp_path: Path) -> None:
+    (tmp_path / "memory.max").write_text(most)
+    (tmp_path / "memory.current").write_text("700\n")
+    (tmp_path / "memory.stat").write_text("anon 500\ninactive_file 200\n")
+    assert memory._in_container(tmp_path) == left
+    assert memory._in_container(tmp_path / "none") == math.inf
+
+
+def test_each_process_has_the_model() -> None:
+    one, two = (wanted(WEIGHTS, CONFIG.model_copy(update={"processes": n})) for n in (1, 2))
+    assert two.model == 2 * one.model and two.batch == one.batch  # of one machine's memory

@@ -1,0 +1,80 @@
+"""Several processes that share each batch learn what one learns."""
+
+import json
+import os
+import signal
+from dataclasses import replace
+from pathlib import Path
+
+import psutil
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from elenchus.config import TrainingConfig
+from elenchus.errors import UserError
+from elenchus.progress import unseen
+from elenchus.records import Message
+from offline.nano.chat import WEIGHTS
+from tests.training.test_lora import CONFIG, SAMPLES
+from training import encoding, lora
+from training.checks import check_processes
+from training.encoding import IGNORED, Dealt
+
+TWO = CONFIG.model_copy(update={"processes": 2})
+TOLD = (Message(role="user", content="Lamp 3 is in the hall. Where is lamp 3?"),)
+
+
+def workers() -> list[psutil.Process]:
+    return [p for p in psutil.Process().children() if "spawn_main" in str(p.cmdline())]
+
+
+def test_each_part_of_a_batch_goes_to_one_process() -> None:
+    rows = [{"input_ids": [n], "labels": [n]} for n in range(5)]
+    parts = list(Dealt([rows[:4], rows[4:]], 2))
+    assert parts[:3] == [[rows[0], rows[2]], [rows[1], rows[3]], [rows[4]]]
+    assert parts[3] == [{"input_ids": [4], "labels": [IGNORED]}]  # nothing is left for it
+
+
+@pytest.mark.parametrize("objective", ["sft", "distil"])
+def test_two_processes_learn_what_one_learns(objective: str, tmp_path: Path) -> None:
+    """Within what the order of a sum changes; the last batch is of one sample."""
+    taught = [replace(s, teacher=TOLD) for s in SAMPLES] if objective == "distil" else SAMPLES
+    rows = encoding.encoded(WEIGHTS, taught)
+    plan = [rows[:4], rows[2:5], rows[:1]]
+    told: list[tuple[int, int | None]] = []
+    for name, config in (("one", CONFIG), ("two", TWO)):
+        told.clear()
+        lora.train(WEIGHTS, plan, config, 0, tmp_path / name, lambda *step: told.append(step))
+        assert told[-1] == (3, 3)
+    one, two = (json.loads((tmp_path / n / lora.CURVE).read_text()) for n in ("one", "two"))
+    assert [r["loss"] for r in two] == pytest.approx([r["loss"] for r in one], rel=1e-4)
+    weights = [load_file(tmp_path / n / "adapter_model.safetensors") for n in ("one", "two")]
+    for name, tensor in weights[0].items():
+        torch.testing.assert_close(weights[1][name], tensor, rtol=1e-2, atol=1e-4)
+
+
+def test_what_ends_one_ends_all_with_its_reason(tmp_path: Path) -> None:
+    wild = TWO.model_copy(update={"learning_rate": 1e30})
+    plan = [encoding.encoded(WEIGHTS, SAMPLES)[:4]] * 4
+    with pytest.raises(UserError, match=r"the loss is no number: lower training\.learning_rate"):
+        lora.train(WEIGHTS, plan, wild, 0, tmp_path / "adapter", unseen)
+    assert not workers()
+
+
+def test_a_process_that_is_killed_ends_the_training(tmp_path: Path) -> None:
+    plan = [encoding.encoded(WEIGHTS, SAMPLES)[:4]] * 500
+
+    def kill(step: int, of: int | None) -> None:
+        os.kill(workers()[0].pid, signal.SIGKILL)
+
+    with pytest.raises(UserError, match="goes on from the last checkpoint"):
+        lora.train(WEIGHTS, plan, TWO, 0, tmp_path / "adapter", kill)
+    assert not (tmp_path / "adapter").exists()
+
+
+def test_more_processes_than_gpus_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    check_processes(TrainingConfig(processes=2))
+    with pytest.raises(UserError, match=r"has 2 GPUs: set training\.processes=2"):
+        check_processes(TrainingConfig(processes=4))
