@@ -15,6 +15,7 @@ k, paired), `dedup_seconds_100k` (100,000 vectors like those of messages), `dedu
 `naive_seconds_5k`, `rows` (every classifier).
 """
 
+import argparse
 import functools
 import json
 import time
@@ -34,6 +35,7 @@ from elenchus import runs
 from elenchus.errors import UserError
 from elenchus.loading import merged
 from graphs.classification.result import ClassificationResult
+from offline.backend import NANO
 from training.deduplication import deduplicate
 
 KS, QUICK_KS = (20, 50, 100), (20,)
@@ -57,10 +59,13 @@ def main(arguments: list[str] | None = None) -> int:
     """Run what is missing, then print the tables."""
     parser = harness.parser("indicators", "Classifiers from a few real messages.", seeds=5)
     parser.add_argument("--messages", type=Path, required=True, help="folder of BANKING77")
+    parser.add_argument("--student", default=NANO, help="model to train")
+    parser.add_argument("--generated", type=int, default=150, help="synthetic messages a class")
+    parser.add_argument("--ks", type=int, nargs="+", help="real messages a class")
     options = harness.parsed(parser, arguments)
-    ks = QUICK_KS if options.quick else KS
+    ks = options.ks or (QUICK_KS if options.quick else KS)
     names = [WITH_ALL] if options.quick else list(SET_UPS)
-    domains = [_domain(options.out, options.messages, k) for k in ks]
+    domains = [_domain(options, k) for k in ks]
     job = functools.partial(group, names, options.out)
     rows = harness.in_processes(job, domains, options.seeds, options.workers)
     figures = report(rows) | deduplication_times() | {"rows": rows}
@@ -207,7 +212,7 @@ def _by_k(differences: dict[str, Any]) -> str:
     return ", ".join(f"k = {k}: {tables.percent(cell, '+')}" for k, cell in differences.items())
 
 
-def _domain(out: Path, messages: Path, k: int) -> Path:
+def _domain(options: argparse.Namespace, k: int) -> Path:
     """Write the shipped domain with k messages a class of the tables in a folder; its file.
 
     Raises:
@@ -216,12 +221,17 @@ def _domain(out: Path, messages: Path, k: int) -> Path:
     shipped = harness.ROOT / "domains" / "bank-messages" / "domain.yaml"
     tree = yaml.safe_load(shipped.read_text(encoding="utf-8"))
     for split in ("train", "test"):
-        path = (messages / f"{split}.csv").resolve()
+        path = (options.messages / f"{split}.csv").resolve()
         if not path.is_file():
             raise UserError(f"--messages: there is no {path}; give the folder of BANKING77")
         tree["messages"][split] = {"path": str(path)}
-    changes = {"domain": f"bank-k{k}", "messages": {"label": "category", "per_class": k}}
-    folder = out / "domains" / f"bank-k{k}"
+    changes = {
+        "domain": f"bank-k{k}",
+        "messages": {"label": "category", "per_class": k},
+        "generation": {"per_class": options.generated},
+        "student": {"model": options.student},
+    }
+    folder: Path = options.out / "domains" / f"bank-k{k}"
     folder.mkdir(parents=True, exist_ok=True)
     text = yaml.safe_dump(merged(tree, changes), sort_keys=False)
     runs.write_atomic(folder / "domain.yaml", text)
