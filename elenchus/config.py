@@ -32,6 +32,8 @@ class CorpusConfig(Section):
     passage_chars: int = Field(1200, ge=200, description="longest passage, in characters")
     file_mb: float = Field(50, gt=0, description="largest file that is read, in MB; tables stream")
     expanded_mb: float = Field(200, gt=0, description="most that an archive may unpack to, in MB")
+    read_seconds: float = Field(60, gt=0, description="longest that reading one file may take")
+    read_gb: float = Field(4, gt=0, description="most memory that reading files may take, in GB")
 
 
 class RetrievalConfig(Section):

@@ -112,8 +112,12 @@ class Catalogue:
         return Known(row[0], row[1], bool(row[2])) if row else None
 
     def mark_seen(self, source: str, number: int) -> None:
-        """Note that a pass met a source that is as it was."""
-        self._db.execute("UPDATE documents SET seen = ? WHERE source = ?", (number, source))
+        """Note that a pass met a source that is as it was, and with it what it lacks."""
+        self._db.execute(
+            "UPDATE documents SET seen = ?1 WHERE source = ?2 "
+            "OR text IS NULL AND substr(source, 1, length(?2) + 1) = ?2 || '#'",
+            (number, source),
+        )
 
     def put(
         self, document: Document, passages: Sequence[Passage], content: str, number: int

@@ -15,11 +15,33 @@ from langchain_text_splitters import RecursiveCharacterTextSplitter
 
 from elenchus.records import Document, Passage
 
-_HEADING = re.compile(r"^(#{1,6})[ \t]+(\S.*)$", re.MULTILINE)
+_HEADING = re.compile(
+    r"^(#{1,6})[ \t]+(\S.*)$"
+    # A line of its own that is underlined; of a list, a quote or a table it is none.
+    r"|(?:(?<=\n\n)|\A)[ ]{0,3}(?![-*+>|#=`~]|\d+[.)][ \t])(\S.*)\n[ ]{0,3}(=+|-+)[ \t]*$",
+    re.MULTILINE,
+)
+_FRONT_MATTER = re.compile(r"\A---[ \t]*\n(?:.*\n)*?(?:---|\.\.\.)[ \t]*(?:\n|\Z)")
+_TITLE = re.compile(r"^title:[ \t]*(\S.*?)[ \t]*$", re.MULTILINE)
 _FENCE = re.compile(r"^(```|~~~)(.*)$", re.MULTILINE)
 _TABLE_ROW = re.compile(r"^\|.*\|[ \t]*$", re.MULTILINE)
 CELLS = " | "  # stands between the names of a table's columns, in a heading path
-_SEPARATORS = ["\n\n", "\n", ". ", "; ", ", ", " ", ""]
+_BAR = re.compile(r"(?<!\\)\|")  # none that is a word of a cell
+# Ends of paragraphs, lines, sentences (of Chinese and Japanese, Hindi, Arabic), clauses and words.
+_SEPARATORS = [
+    "\n\n", "\n", "。", "！", "？", "। ", "؟ ", ". ", "! ", "? ",
+    "；", "; ", "؛ ", "，", "、", "، ", ", ", " ", "",
+]  # fmt: skip
+
+
+class Heading(NamedTuple):
+    """A heading of Markdown: where it stands, how deep it is, and where its words begin."""
+
+    start: int
+    end: int
+    depth: int
+    title: str
+    place: int
 
 
 class _Section(NamedTuple):
@@ -63,6 +85,19 @@ def split(document: Document, longest: int) -> list[Passage]:
     return list(passages.values())
 
 
+def title(text: str) -> str:
+    """Return the title of a document: that of its front matter, or a heading that it begins with.
+
+    "" where it has neither.
+    """
+    front = _FRONT_MATTER.match(text)
+    if front and (named := _TITLE.search(front[0])):
+        return named[1].strip("\"'")
+    start = front.end() if front else 0
+    first = next(headings(text), None)
+    return first.title if first and not text[start : first.start].strip() else ""
+
+
 def _sections(text: str) -> list[_Section]:
     """Return the text between headings, and headings with nothing under them, in order."""
     sections = [s for s in _stretches(text) if text[s.start : s.end].strip()]
@@ -70,33 +105,36 @@ def _sections(text: str) -> list[_Section]:
 
 
 def _stretches(text: str) -> Iterator[_Section]:
-    marks = list(_headings(text))
+    marks = list(headings(text))
     path: list[str] = []
-    yield _Section((), 0, marks[0].start() if marks else len(text))
+    yield _Section((), 0, marks[0].start if marks else len(text))
     for mark, following in zip_longest(marks, marks[1:]):
-        depth, title = len(mark[1]), _title(mark[2])
-        path = [*path[: depth - 1], *[""] * (depth - 1 - len(path)), title]
-        heading, end = tuple(filter(None, path)), following.start() if following else len(text)
-        deeper = following is not None and len(following[1]) > depth
-        if deeper or text[mark.end() : end].strip():
-            yield _Section(heading, mark.end(), end)
+        path = [*path[: mark.depth - 1], *[""] * (mark.depth - 1 - len(path)), mark.title]
+        heading, end = tuple(filter(None, path)), following.start if following else len(text)
+        deeper = following is not None and following.depth > mark.depth
+        if deeper or text[mark.end : end].strip():
+            yield _Section(heading, mark.end, end)
         else:  # a heading's words are all there is; its path has them too, for the number in them
-            yield _Section(heading, mark.start(2), mark.start(2) + len(title), bare=True)
+            yield _Section(heading, mark.place, mark.place + len(mark.title), bare=True)
 
 
-def _title(rest: str) -> str:
-    """Return what a heading says, without the marks that may close it."""
-    title = rest.rstrip(" \t")
-    return title.rstrip("#").rstrip(" \t") or title
-
-
-def _headings(text: str) -> Iterator[re.Match[str]]:
-    fenced = list(_fenced(text))
+def headings(text: str) -> Iterator[Heading]:
+    """Yield the headings of a text, those of code and of its front matter left out."""
+    front = _FRONT_MATTER.match(text)
+    fenced = [(0, front.end())] if front else []
+    fenced += [span for span in _fenced(text) if not front or span[0] >= front.end()]
     starts = [start for start, _ in fenced]
     for mark in _HEADING.finditer(text):
         before = bisect.bisect_right(starts, mark.start()) - 1
-        if before < 0 or mark.start() >= fenced[before][1]:
-            yield mark
+        if before >= 0 and mark.start() < fenced[before][1]:
+            continue
+        if mark[1]:
+            whole = mark[2].rstrip(" \t")  # without the marks that may close it
+            title = whole.rstrip("#").rstrip(" \t") or whole
+            yield Heading(mark.start(), mark.end(), len(mark[1]), title, mark.start(2))
+        else:
+            depth = 1 if mark[4][0] == "=" else 2
+            yield Heading(mark.start(), mark.end(), depth, mark[3].rstrip(), mark.start(3))
 
 
 def _fenced(text: str) -> Iterator[tuple[int, int]]:
@@ -137,5 +175,5 @@ def _columns(text: str, tables: list[tuple[int, int]], first: int) -> tuple[str,
     names_end = text.index("\n", start)
     if first <= names_end + 1:  # the rule below the names
         return ()
-    names = text[start:names_end].strip().strip("|")
-    return (CELLS.join(cell.strip() for cell in names.split("|")),)
+    _, *names, _ = _BAR.split(text[start:names_end].strip())
+    return (CELLS.join(name.strip().replace("\\|", "|") for name in names),)

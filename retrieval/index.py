@@ -18,14 +18,14 @@ from elenchus.errors import NothingLoaded
 from elenchus.progress import Advance, unseen
 from elenchus.records import Document, Passage, digest
 from elenchus.runs import explained
-from retrieval import corpora
+from retrieval import chunking, corpora
 from retrieval.catalogue import Catalogue
-from retrieval.chunking import split
 from retrieval.embedding import Embedder, located
-from retrieval.formats import Refused, Unreadable, extract
+from retrieval.formats import Refused, Unreadable
+from retrieval.formats.apart import GB, Reader
 from retrieval.store import BATCH, Store
 
-VERSION = 2  # of extracting and splitting: another one makes all passages anew
+VERSION = 3  # of extracting and splitting: another one makes all passages anew
 SHOWN = 3  # refusals named where nothing could be loaded
 
 
@@ -108,15 +108,17 @@ class Index:
 
     def _read(self, advance: Advance) -> Counter[str]:
         counts: Counter[str] = Counter()
-        reading = _Reading(self._config, self.catalogue)
-        items = corpora.items(self._config.corpus, self._folder)
-        for looked_at, item in enumerate(items, 1):
-            # What goes wrong in sources is not to be taken for trouble with the index.
-            with self._explained():
-                outcome = reading.take(item)
-            if outcome:
-                counts[outcome] += 1
-                advance(looked_at, None)
+        corpus = self._config.corpus
+        reader = Reader(int(corpus.expanded_mb * 1e6), corpus.read_seconds, corpus.read_gb * GB)
+        with reader:
+            reading = _Reading(self._config, self.catalogue, reader)
+            for looked_at, item in enumerate(corpora.items(corpus, self._folder), 1):
+                # What goes wrong in sources is not to be taken for trouble with the index.
+                with self._explained():
+                    outcome = reading.take(item)
+                if outcome:
+                    counts[outcome] += 1
+                    advance(looked_at, None)
         with self._explained():
             counts["removed"] = self.catalogue.end_pass(reading.number)
         if not self.catalogue.count()["documents"]:
@@ -153,9 +155,9 @@ def contents(config: CommonConfig, folder: Path) -> tuple[list[Document], list[P
 class _Reading:
     """One pass over the sources: puts each thing that they hold into the catalogue."""
 
-    def __init__(self, config: CommonConfig, catalogue: Catalogue) -> None:
+    def __init__(self, config: CommonConfig, catalogue: Catalogue, reader: Reader) -> None:
         self.number = catalogue.begin_pass()
-        self._config, self._catalogue = config, catalogue
+        self._config, self._catalogue, self._reader = config, catalogue, reader
         self._files: dict[str, Path | None] = {}  # by the name of a document
         self._repeated_names: Counter[str] = Counter()
         self._texts: dict[str, str] = {}  # by the hash of a text, the first document that has it
@@ -196,7 +198,7 @@ class _Reading:
         if words in self._texts:
             return self._refuse_repeat(item.source, content, words)
         self._texts[words] = item.source
-        passages = split(document, self._config.corpus.passage_chars)
+        passages = chunking.split(document, self._config.corpus.passage_chars)
         self._catalogue.put(document, passages, content, self.number)
         return "changed" if before is not None and before.accepted else "new"
 
@@ -217,9 +219,10 @@ class _Reading:
             if not item.text.strip():
                 raise Unreadable("there is no text in it")
             return item
-        expanded = int(self._config.corpus.expanded_mb * 1e6)
-        text = extract(item.path.name, raw, expanded, item.encoding)
-        title = _title(text) or PurePath(item.source).stem
+        text, left_out = self._reader.read(item.path.name, raw, item.encoding)
+        for part in left_out:
+            self._refuse(f"{item.source}#{part.source}", part.reason)
+        title = chunking.title(text) or PurePath(item.source).stem
         return Document(source=item.source, title=title, text=text)
 
     def _refuse(self, source: str, reason: str, content: str = "", words: str = "") -> str:
@@ -237,8 +240,3 @@ def _is_unicode(document: Document) -> bool:
 
 def _escaped(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode()
-
-
-def _title(text: str) -> str:
-    first = next((line for line in text.splitlines() if line.strip()), "")
-    return first.lstrip("#").strip() if first.startswith("#") else ""

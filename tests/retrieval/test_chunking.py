@@ -1,14 +1,15 @@
 """Splitting: exact spans, heading paths, no text lost."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from elenchus.records import Document
-from retrieval.chunking import _headings, _title, split
+from retrieval.chunking import headings, split, title
 
 LINES = st.lists(
     st.one_of(
-        st.sampled_from(["# A", "## B 1", "### C ##", "", "```", "#no heading", "~~~", "---"]),
+        st.sampled_from(["# A", "## B 1", "### C ##", "", "```", "#no", "~~~", "---", "==="]),
         st.text(st.characters(codec="utf-8", exclude_characters="\r"), max_size=300),
     ),
     max_size=30,
@@ -37,14 +38,14 @@ def test_spans_are_exact_and_in_order(lines: list[str], longest: int) -> None:
 
 @given(LINES)
 def test_no_word_is_lost(lines: list[str]) -> None:
-    text = "\n".join(["A preamble.", *lines])
+    text = "\n".join(["A preamble", "of two lines.", *lines])
     passages = split(document(text), 200)
     kept = "".join("".join((*p.heading, p.text)) for p in passages)
     for line in lines:
-        if line.strip() and not line.startswith("#"):
+        if line.strip() and not line.startswith("#") and line.strip().strip("-="):
             assert all(character in kept for character in line.strip())
-    titles = {title for passage in passages for title in passage.heading}
-    assert {_title(mark[2]) for mark in _headings(text)} <= titles
+    titles = {part for passage in passages for part in passage.heading}
+    assert {heading.title for heading in headings(text)} <= titles
 
 
 def test_heading_paths() -> None:
@@ -88,3 +89,52 @@ def test_long_lines_and_tables_take_no_long_time() -> None:
         passages = split(document(text), 1200)
         assert passages
     assert passages[-1].heading == ("a | b",)
+
+
+def test_lines_that_are_underlined_are_headings() -> None:
+    text = "First part\n==========\n\nA tug.\n\nSecond\n---\nA barge.\n\nLast words\nof it\n---\n"
+    found = {p.text: p.heading for p in split(document(text), 500)}
+    assert found["A tug."] == ("First part",)
+    assert found["A barge.\n\nLast words\nof it\n---"] == ("First part", "Second")
+
+
+@pytest.mark.parametrize("line", ["- a list", "1. a list", "> quoted", "| a | b |", "* * *"])
+def test_what_begins_no_paragraph_is_not_underlined(line: str) -> None:
+    assert not list(headings(f"{line}\n---\n"))
+
+
+@pytest.mark.parametrize(
+    ("text", "titled"),
+    [
+        ("---\ntitle: Rules\nauthor: someone\n---\n\nOne\n===\n", "Rules"),
+        ("---\ntitle: 'In quotes'\n---\n# Other\n", "In quotes"),
+        ("---\nauthor: someone\n---\n\n# Rules\n", "Rules"),
+        ("\n\nRules\n=====\n", "Rules"),
+        ("# Rules ##\n", "Rules"),
+        ("Words.\n\n# Rules\n", ""),
+        ("```\n# no heading\n```\n# Rules\n", ""),
+        ("", ""),
+    ],
+)
+def test_the_title_of_a_document(text: str, titled: str) -> None:
+    assert title(text) == titled
+
+
+def test_front_matter_has_no_headings() -> None:
+    assert not list(headings("---\n# a comment\nauthor: someone\n---\nText.\n"))
+
+
+def test_a_bar_in_a_cell_names_no_column() -> None:
+    rows = "\n".join(f"| {n} | a\\|b |" for n in range(60))
+    passages = split(document(f"| x\\|y | z |\n| --- | --- |\n{rows}\n"), 200)
+    assert {p.heading for p in passages[1:]} == {("x|y | z",)}
+
+
+@pytest.mark.parametrize(
+    ("sentence", "end"),
+    [("第{}条，拖轮每六个月必须检查一次缆绳。", "。"), ("नियम {} यह है कि नाव को रुकना होगा। ", "।"),
+     ("هل يجب على السفينة {} أن تنتظر؟ ", "؟"), ("A tug must wait {} days! ", "!")],
+)  # fmt: skip
+def test_sentences_of_any_script_stay_whole(sentence: str, end: str) -> None:
+    text = "".join(sentence.format(n) for n in range(100))
+    assert all(p.text.endswith(end) for p in split(document(text), 200))

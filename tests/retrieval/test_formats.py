@@ -1,8 +1,10 @@
 """Text from real files of every format, and the reasons why some give none."""
 
+import datetime
 import io
+import unicodedata
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import fpdf
@@ -12,7 +14,8 @@ import pytest
 
 from elenchus.records import Document
 from retrieval.chunking import split
-from retrieval.formats import Unreadable, extract
+from retrieval.formats import Unreadable, read
+from retrieval.formats.apart import GB, Reader
 
 MB = 1_000_000
 WORD = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
@@ -110,7 +113,7 @@ READABLE: dict[str, Callable[[], bytes]] = {
 
 @pytest.mark.parametrize("name", READABLE)
 def test_every_format_gives_its_text(name: str) -> None:
-    text = extract(name, READABLE[name](), MB)
+    text = read(name, READABLE[name](), MB).text
     assert RULE in text
     assert "no()" not in text
 
@@ -120,7 +123,7 @@ def test_passages_know_their_pages() -> None:
         ("a.pdf", pdf("On the first page.", "On the second page.", "On the third page.")),
         ("a.pptx", pptx_of(*((f"Slide {n}", f"On the {n} page.") for n in ("first", "second")))),
     ):
-        document = Document(source=name, title=name, text=extract(name, content, MB))
+        document = Document(source=name, title=name, text=read(name, content, MB).text)
         assert document.page(document.text.index("first page")) == 1
         assert document.page(document.text.index("second page")) == 2
         assert all(p.text in document.text for p in split(document, 200))
@@ -129,13 +132,13 @@ def test_passages_know_their_pages() -> None:
 
 
 def test_words_that_a_line_divides_are_whole() -> None:
-    text = extract("a.pdf", pdf("A moor-\ning line must be dou-\nbled in 2025-\n2026."), MB)
+    text = read("a.pdf", pdf("A moor-\ning line must be dou-\nbled in 2025-\n2026."), MB).text
     assert text == "A mooring line must be doubled in 2025-\n2026."
 
 
 def test_tables_stay_readable() -> None:
     rows = [(f"Breach {n}", f"{100 + n} crowns") for n in range(60)]
-    text = extract("a.xlsx", xlsx(("What", "Fine"), *rows), MB)
+    text = read("a.xlsx", xlsx(("What", "Fine"), *rows), MB).text
     assert "| Breach 7 | 107 crowns |" in text
     document = Document(source="a.xlsx", title="a", text=text)
     first, *others = split(document, 400)
@@ -184,32 +187,159 @@ BROKEN: dict[str, tuple[str, Callable[[], bytes], str]] = {
 }
 
 
+@pytest.fixture(scope="module")
+def reader() -> Iterator[Reader]:
+    with Reader(2 * MB, seconds=60, memory=4 * GB) as started:
+        yield started
+
+
 @pytest.mark.parametrize("case", BROKEN)
-def test_what_gives_no_text_says_why(case: str) -> None:
+def test_what_gives_no_text_says_why(reader: Reader, case: str) -> None:
     name, content, reason = BROKEN[case]
     with pytest.raises(Unreadable, match=reason) as told:
-        extract(name, content(), 2 * MB)
+        reader.read(name, content())
     assert "\n" not in str(told.value)
 
 
 def test_other_encodings_are_named_not_guessed() -> None:
     content = "Grüße vom Hafen".encode("cp1252")
     with pytest.raises(Unreadable, match=r"not UTF-8 \(byte 2\).*encoding: cp1252"):
-        extract("a.txt", content, MB)
-    assert extract("a.txt", content, MB, "cp1252") == "Grüße vom Hafen"
+        read("a.txt", content, MB)
+    assert read("a.txt", content, MB, "cp1252").text == "Grüße vom Hafen"
     with pytest.raises(Unreadable, match="no encoding is named 'klingon'"):
-        extract("a.txt", content, MB, "klingon")
+        read("a.txt", content, MB, "klingon")
 
 
 def test_html_is_read_in_the_encoding_that_is_named() -> None:
     content = "<p>Причал: 5 €.</p>".encode("cp1251")
-    assert extract("a.html", content, MB, "cp1251") == "Причал: 5 €."
+    assert read("a.html", content, MB, "cp1251").text == "Причал: 5 €."
     for encoding, says in (("utf-8", "it is not utf-8"), ("klingon", "no encoding is named")):
         with pytest.raises(Unreadable, match=says):
-            extract("a.html", content, MB, encoding)
+            read("a.html", content, MB, encoding)
 
 
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr("retrieval.formats.util.find_spec", lambda name: None)
+    monkeypatch.setattr("retrieval.formats.failures.util.find_spec", lambda name: None)
     with pytest.raises(Unreadable, match=r"pip install -e '.\[documents\]'"):
-        extract("a.pdf", pdf(RULE), MB)
+        read("a.pdf", pdf(RULE), MB)
+
+
+def workbook(*rows: tuple[object, ...], formats: dict[str, str] | None = None) -> bytes:
+    made = openpyxl.Workbook()
+    for row in rows:
+        made.active.append(row)
+    for place, number_format in (formats or {}).items():
+        made.active[place].number_format = number_format
+    held = io.BytesIO()
+    made.save(held)
+    return held.getvalue()
+
+
+def test_cells_are_as_they_were_typed() -> None:
+    rows = (
+        ("Class", "Days", "Code", "Fee"),
+        ("barge", 14, "NA", 123456789.12),
+        ("tug", None, "None", 0.1),
+        ("yacht", 30.0, "N/A", 1e-7),
+        ("a|b", True, "00:14", 7),
+    )
+    lines = read("a.xlsx", workbook(*rows), MB).text.splitlines()
+    assert lines[4:] == [
+        "| barge | 14 | NA | 123456789.12 |",
+        "| tug |  | None | 0.1 |",
+        "| yacht | 30 | N/A | 1e-07 |",
+        "| a\\|b | TRUE | 00:14 | 7 |",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("value", "number_format", "shown"),
+    [
+        (0.05, "0%", "5%"),
+        (0.125, "0%", "12.5%"),  # shown as 13 %, and typed as 12.5
+        (3.5, '0.00" EUR"', "3.50 EUR"),
+        (1234.5, "[$€-407] #,##0.00", "€1234.50"),
+        (7, "General", "7"),
+        (2.675, "0.00", "2.675"),
+        (datetime.datetime(2026, 1, 2), "dd/mm/yyyy", "2026-01-02"),
+        (datetime.datetime(2026, 1, 2, 3, 4), "dd/mm/yyyy hh:mm", "2026-01-02 03:04:00"),
+        ("=1+2", "General", "=1+2"),  # nobody has computed it
+    ],
+)
+def test_numbers_have_what_their_format_shows(
+    value: object, number_format: str, shown: str
+) -> None:
+    content = workbook(("What", "Value"), ("x", value), formats={"B2": number_format})
+    assert f"| x | {shown} |" in read("a.xlsx", content, MB).text
+
+
+def test_the_header_of_a_sheet_is_found_below_its_title() -> None:
+    rows = (("Berths of the inner basin",), (), ("Berth", None, "Depth (m)"), ("West 1", None, 7))
+    text = read("a.xlsx", workbook(*rows), MB).text
+    assert text.endswith(
+        "Berths of the inner basin\n\n| Berth | Depth (m) |\n| --- | --- |\n| West 1 | 7 |"
+    )
+
+
+def test_a_page_is_read_without_its_ways_elsewhere() -> None:
+    page = """<html><head><title>x</title></head><body><nav><a href="/a">Home</a></nav>
+    <header><a href="/l">Login</a></header><main><h1>Pilot&shy;age</h1>
+    <p>The har&shy;bour&shy;master must, as <a href="/s">section 2</a> says, be told of any
+    pol&#8203;lution.</p><div style="display: none">hidden</div>
+    <table><tr><td>Vessel</td><td>Lines</td></tr><tr><td>tug | pusher</td><td>4</td></tr></table>
+    </main><noscript>Enable it</noscript><footer>Cookies</footer></body></html>"""
+    text = read("a.html", page.encode(), MB).text
+    assert text.split("\n\n") == [
+        "# Pilotage",
+        "The harbourmaster must, as section 2 says, be told of any\npollution.",
+        "| Vessel | Lines |\n| --- | --- |\n| tug \\| pusher | 4 |",
+    ]
+
+
+def test_decomposed_letters_are_composed() -> None:
+    assert read("a.md", unicodedata.normalize("NFD", "Gebühr: é").encode(), MB).text == "Gebühr: é"
+
+
+def test_what_stands_on_every_page_is_none_of_the_text() -> None:
+    pages = [f"Port Authority - Rev 7\nRule {n}. Log {n} is kept {n} years.\nPage {n} of 4"
+             for n in range(1, 5)]  # fmt: skip
+    text = read("a.pdf", pdf(*pages), MB).text
+    assert "Port Authority" not in text and "Page" not in text
+    assert all(f"Rule {n}. Log {n} is kept {n} years." in text for n in range(1, 5))
+
+
+def test_tables_of_contents_are_none_of_the_text() -> None:
+    text = read(
+        "a.pdf", pdf("1 Lines ........ 3\n2 Tugs . . . . . . iv\nA tug waits.", "B."), MB
+    ).text
+    assert text.startswith("A tug waits.")
+
+
+def test_a_damaged_page_costs_itself_alone() -> None:
+    content = pdf("One page.", "Another page.", "A third.")
+    kids = content.index(b"/Kids [")
+    end = content.index(b"]", kids)
+    second = content[kids + 7 : end].split(b"R")[1].strip()
+    broken = content[:kids] + content[kids:end].replace(second, b"99 0") + content[end:]
+    text, left_out = read("a.pdf", broken, MB)
+    assert "One page." in text and "A third." in text and "Another" not in text
+    assert [(part.source, part.reason) for part in left_out] == [
+        ("page 2", "PDF: Failed to load page.")
+    ]
+
+
+def test_what_never_ends_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    deep = "<div>" * 150_000 + "x" + "</div>" * 150_000
+    with Reader(MB, seconds=2, memory=4 * GB) as impatient:
+        with pytest.raises(Unreadable, match="it takes over 2 s to read"):
+            impatient.read("a.html", deep.encode())
+        assert impatient.read("b.html", b"<p>A tug waits.</p>").text == "A tug waits."
+
+
+def test_what_wants_all_memory_is_refused() -> None:
+    page = b"<p>" + b"a tug waits " * 20_000_000 + b"</p>"
+    with (
+        Reader(MB, seconds=60, memory=1 * GB) as small,
+        pytest.raises(Unreadable, match=r"it takes over 1 GB to read: divide it"),
+    ):
+        small.read("a.html", page)
