@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 from pydantic import BaseModel, ConfigDict, field_validator
 
-from agents.prompting import Subject, fence, fence_passages, flat, neutral
+from agents.prompting import Subject, fence, fence_passages, neutral
+from agents.quotes import quoted
 from elenchus.records import Citation, Gold, Grade, Passage, Point, Question, Seed, Sort
 from models.calls import Caller, Prompt
 
@@ -101,10 +102,10 @@ class Examiner:
         user = fence_passages([passage])
         prompt = self._subject.render("examiner", "survey", user, kinds=kinds)
         reply, call = await self._caller.parsed(prompt, Survey)
-        text = flat(neutral(passage.text))
+        text = neutral(passage.text)
         points = []
         for point in reply.points:
-            quotes = [q for q in point.quotes if q.strip() and flat(q) in text]
+            quotes = [exact for q in point.quotes if (exact := quoted(q, text)) is not None]
             if len(quotes) < len(point.quotes):
                 self._caller.failed(prompt, "false-quote", "", call)
             kinds_ = tuple(k for k in dict.fromkeys(point.kinds) if k in self._subject.surveyed)

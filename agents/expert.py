@@ -5,7 +5,8 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from pydantic import BaseModel, ConfigDict
 
-from agents.prompting import Subject, fence, fence_passages, flat, neutral
+from agents.prompting import Subject, fence, fence_passages, neutral
+from agents.quotes import quoted
 from elenchus.records import Answer, Citation, Form, Gold, Passage
 from models.calls import Caller
 
@@ -82,7 +83,7 @@ class Expert:
             result=result,
             form="phrase" if abstained else reply.form,
             rubric=tuple(reply.rubric) if reply.form == "judgement" and not abstained else (),
-            citations=tuple(reply.citations),
+            citations=tuple(_exact(c, passages) for c in reply.citations),
             abstained=abstained,
             sample=sample,
             call_id=call.id,
@@ -106,14 +107,23 @@ def gold_of(answer: Answer) -> Gold:
     )
 
 
+def _exact(citation: Citation, passages: Sequence[Passage]) -> Citation:
+    """Return a citation as its passage has it; as it is, where the passage does not."""
+    for passage in passages:
+        if passage.id == citation.passage_id:
+            quote = quoted(citation.quote, neutral(passage.text)) or citation.quote
+            return citation.model_copy(update={"quote": quote})
+    return citation
+
+
 def false_citation(answer: Answer, passages: Sequence[Passage]) -> str | None:
     """Say why an answer's citations do not hold; None where each quote occurs in its passage."""
-    texts = {passage.id: flat(neutral(passage.text)) for passage in passages}
+    texts = {passage.id: neutral(passage.text) for passage in passages}
     if not answer.citations and not answer.abstained:
         return "the answer cites nothing"
     for citation in answer.citations:
         if citation.passage_id not in texts:
             return f"passage {citation.passage_id} was not among those given"
-        if not citation.quote.strip() or flat(citation.quote) not in texts[citation.passage_id]:
+        if quoted(citation.quote, texts[citation.passage_id]) is None:
             return f"the quote does not occur in passage {citation.passage_id}"
     return None
