@@ -38,7 +38,7 @@ from elenchus.records import Examination, Turn
 from elenchus.runs import RunFolder, listed
 from graphs import runner
 from graphs.config import load
-from models.replies import Unusable, read
+from models.replies import Unusable, parse
 
 DOMAIN = "market"
 EXAMPLES, QUICK = 200, 40
@@ -77,7 +77,7 @@ def parsed(replies: Sequence[tuple[str, str]]) -> dict[str, float]:
         schema = _schema(task.rpartition("/")[2].capitalize(), whole)
         for name, variant in variants(schema.__name__).items():
             try:
-                right[name] += read(variant(reply), schema) == whole
+                right[name] += parse(variant(reply), schema).value.model_dump() == whole
             except Unusable:
                 continue
     return {name: round(right[name] / len(replies), 4) for name in variants("")}

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict
 from elenchus.errors import UserError
 from elenchus.records import Record
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 LOCK_SECONDS = 60  # to wait for another writer; SQLite's five are too few on a slow disk
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS records (id TEXT PRIMARY KEY, kind TEXT NOT NULL, body TEXT NOT NULL);
@@ -25,7 +25,8 @@ CREATE TABLE IF NOT EXISTS calls (
     id TEXT NOT NULL, attempt INTEGER NOT NULL, role TEXT NOT NULL, task TEXT NOT NULL,
     model TEXT NOT NULL, prompt_sha256 TEXT NOT NULL, request TEXT NOT NULL,
     response TEXT NOT NULL, input_tokens INTEGER NOT NULL, output_tokens INTEGER NOT NULL,
-    seconds REAL NOT NULL, likelihood REAL, adopted INTEGER NOT NULL DEFAULT 0,
+    seconds REAL NOT NULL, likelihood REAL, finish_reason TEXT NOT NULL,
+    estimated INTEGER NOT NULL, repaired INTEGER NOT NULL, adopted INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (id, attempt)
 );
 """
@@ -36,7 +37,9 @@ class Call(BaseModel):
     """One model call. `id` is its cache key; `request` holds the messages as JSON.
 
     Where an answer cannot be used, asking again is the next `attempt` of the same call.
-    `likelihood` is the mean log-likelihood of a token of the answer, where the model tells it.
+    `likelihood` is the mean log-likelihood of a token of the answer, where the model tells it;
+    `finish_reason` is its server's word for why the answer ended. Tokens are `estimated` where the
+    server did not count them; a `repaired` answer is JSON that no parser reads as it stands.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -52,6 +55,9 @@ class Call(BaseModel):
     output_tokens: int = 0
     seconds: float = 0.0
     likelihood: float | None = None
+    finish_reason: str = ""
+    estimated: bool = False
+    repaired: bool = False
 
 
 _COLUMNS = ", ".join(Call.model_fields)

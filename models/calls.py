@@ -10,8 +10,9 @@ import asyncio
 import functools
 import hashlib
 import json
-import re
 import time
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 from weakref import WeakValueDictionary
@@ -31,16 +32,18 @@ from models.backend import Model
 from models.budget import Budget
 from models.messages import LIKELIHOOD, PromptTooLong
 from models.rate_limits import Outcome, RateLimits
+from models.reasoning import shown_reasoning, without_reasoning
 from models.replies import Schema
-from models.structured import Structure, text_of
+from models.structured import CUT_OFF, WITHHELD, Manner, Structure, finish_reason, folded, text_of
+from models.usage import counted
 
 ASK_AGAIN = 2  # times that a model is asked again for an answer that can be used
 ENOUGH = 3  # failed tries after which a prompt is to blame, if the server answers other ones
 SHOWN = 2000  # characters of an unusable answer that are shown to the model
 CHARS_A_TOKEN = 3  # a low estimate, so that rate limits are kept
 RAW = 20_000  # characters of an unusable answer in the record of the failure
-_OPENS, _CLOSES = "<think>", "</think>"
-_THINK = re.compile(rf"{_OPENS}.*?(?:{_CLOSES}|\Z)", re.DOTALL)
+# Asked where it must be found out whether a server answers anything.
+PROBE = (Message(role="user", content="Answer with one word: yes."),)
 _MESSAGES = {"system": SystemMessage, "user": HumanMessage, "assistant": AIMessage}
 
 
@@ -74,6 +77,21 @@ class _Attempt:
     def request(self) -> str:
         """The messages as JSON."""
         return json.dumps([m.model_dump() for m in self.messages], ensure_ascii=False)
+
+    @property
+    def tokens(self) -> int:
+        """About how many tokens are sent."""
+        return sum(len(m.content) for m in self.messages) // CHARS_A_TOKEN
+
+    @property
+    def name(self) -> str:
+        """The schema's name; "" for a text."""
+        return self.schema.__name__ if self.schema else ""
+
+    @property
+    def has_system(self) -> bool:
+        """Whether there is a message of the system."""
+        return any(message.role == "system" for message in self.messages)
 
     def next(self, answer: str, reason: str) -> "_Attempt":
         """Return the attempt after an unusable answer, which is shown with the reason."""
@@ -112,11 +130,14 @@ class Caller:
         """Return the model's answer as text, without its reasoning.
 
         Raises:
-            CallFailed: the model refused the prompt; recorded.
+            CallFailed: the model refused the prompt, or never came to answer; recorded.
             RunStopped: the budget is used up, or the server is gone.
         """
         attempt = _Attempt(prompt, prompt.messages)
-        return await self._answered(attempt, self._key(attempt, sample), 0)
+        call = await self._answered(attempt, self._key(attempt, sample), 0)
+        if not call.response and (reason := _unfinished(call)):
+            raise self.failed(prompt, "unusable", f"{reason}; {self._more_room(call)}", call)
+        return call
 
     async def parsed(
         self, prompt: Prompt, schema: type[Schema], sample: int = 0
@@ -134,11 +155,19 @@ class Caller:
         for number in range(1 + ASK_AGAIN):
             call = await self._answered(attempt, key, number)
             try:
-                return replies.parse(call.response, schema), call
+                return replies.parse(call.response, schema).value, call
             except replies.Unusable as error:
-                reason = str(error)
+                reason = _unfinished(call) or str(error)
                 attempt = attempt.next(call.response[:SHOWN], reason)
+        if _unfinished(call):
+            reason += f"; {self._more_room(call)}"
         raise self.failed(prompt, "unparsable", reason, call)
+
+    def _more_room(self, call: Call) -> str:
+        """Return the remedy for an answer that the server ended."""
+        if call.finish_reason in WITHHELD:
+            return "another model may answer it"
+        return f"raise the limit of tokens under {call.role}.options, such as max_tokens"
 
     def failed(self, prompt: Prompt, code: Code, detail: str, call: Call) -> CallFailed:
         """Record that a call's answer cannot be used, and return the exception to raise."""
@@ -179,49 +208,106 @@ class Caller:
             RunStopped: the server did not answer for `retry_minutes`, or refuses every call.
             PromptTooLong, retries.failed(): the server refuses this prompt and answers others.
         """
-        tokens = sum(len(m.content) for m in attempt.messages) // CHARS_A_TOKEN
         minutes = self._rates.limits.retry_minutes
         begun, failing, tried = time.monotonic(), 0.0, 0
+        broken: Counter[Manner] = Counter()  # a server may break at what it should refuse
         while True:
-            way = self._structure.way
             try:
-                async with self._rates.slot(tokens) as outcome:
-                    entered = time.monotonic()
-                    return await self._once(call, attempt, outcome)
+                async with self._rates.slot(attempt.tokens) as outcome:
+                    entered, manner = time.monotonic(), self._structure.manner
+                    return await self._once(call, attempt, manner, outcome)
             except retries.failed() as error:
-                if retries.is_final(error):
-                    raise await self._gone(error, "") from error
-                if retries.is_transient(error):
-                    wait = retries.delay(error, tried)
+                await self._check_final(error, call, entered)
+                tried, wait = tried + 1, 0.0
+                if not self._steps_down(manner, attempt, error, broken):
+                    if not retries.is_transient(error):
+                        raise
+                    wait = retries.delay(error, tried - 1)
                     failing += time.monotonic() - entered + wait  # waiting for a slot is no failing
                     if failing > 60 * minutes:
-                        if tried >= ENOUGH and self._rates.answered_at > begun:
+                        if tried > ENOUGH and self._rates.answered_at > begun:
                             raise  # it answers others
                         raise await self._gone(error, f"for {minutes:g} minutes, last ") from error
-                elif attempt.schema and self._structure.weaker(way):
-                    wait = 0
-                else:
-                    self._structure.strictest()
-                    raise
-            tried += 1
             await asyncio.sleep(wait)
 
-    async def _once(self, call: Call, attempt: _Attempt, outcome: Outcome) -> Call:
+    async def _check_final(self, error: Exception, call: Call, entered: float) -> None:
+        """Raise RunStopped for an error that every call would meet with."""
+        names = ("temperature", *self.config.options)
+        if self._structure.untried and (name := retries.refused_setting(error, names)):
+            place = name if name == "temperature" else f"options.{name}"
+            remedy = "null leaves it out" if name == "temperature" else "leave it out, or change it"
+            raise await self._gone(error, "", f"; see {call.role}.{place}: {remedy}") from error
+        if not retries.is_final(error):
+            return
+        if retries.is_forbidden(error) and await self._answers_others(call, entered):
+            return
+        raise await self._gone(error, "") from error
+
+    async def _answers_others(self, call: Call, since: float) -> bool:
+        """Tell whether a server that forbids a call answers others: so the prompt is to blame.
+
+        Where it has answered none since then, it is asked one that nobody can object to.
+        """
+        attempt = _Attempt(Prompt(call.role, "probe", "", PROBE), PROBE)
+        key = self._key(attempt, 0)
+        async with self._locks.setdefault(key, asyncio.Lock()):
+            if self._rates.answered_at > since:
+                return True
+            last = self._ledger.call(key)
+            asked = Call(
+                id=key,
+                attempt=last.attempt + 1 if last else 0,
+                role=call.role,
+                task=attempt.prompt.task,
+                model=call.model,
+                prompt_sha256="",
+                request=attempt.request,
+            )
+            try:
+                async with self._rates.slot(attempt.tokens) as outcome:
+                    await self._once(asked, attempt, self._structure.manner, outcome)
+            except retries.failed():
+                return False
+            return True
+
+    def _steps_down(
+        self, manner: Manner, attempt: _Attempt, error: Exception, broken: Counter[Manner]
+    ) -> bool:
+        """Take a weaker manner of asking, if a server refuses one or breaks at it; else False.
+
+        Args:
+            broken: counts by manner how often the server has broken at this call.
+        """
+        if retries.is_forbidden(error):
+            return False
+        if retries.is_transient(error):
+            broken[manner] += retries.is_broken(error)
+            if not retries.is_broken(error) or broken[manner] % ENOUGH:
+                return False
+        weaker = self._structure.weaker(manner, attempt.name, attempt.has_system, str(error))
+        if not weaker:
+            self._structure.restart()
+        return weaker
+
+    async def _once(self, call: Call, attempt: _Attempt, manner: Manner, outcome: Outcome) -> Call:
         """Send one request to the provider, and return the call with its answer, once recorded."""
         extra: dict[str, Any] = {"seed": int(call.id[2:10], 16)} if self.model.seeded else {}
         if schema := attempt.schema:
-            extra |= self._structure.arguments(schema.__name__, _shape(schema))
-        messages = [_MESSAGES[m.role](content=m.content) for m in attempt.messages]
+            extra |= self._structure.arguments(manner.way, schema.__name__, _shape(schema))
+        sent = folded(attempt.messages) if manner.folds else attempt.messages
+        messages = [_MESSAGES[m.role](content=m.content) for m in sent]
         try:
             async with self._budget.spending(call.role) as spend:
                 started = time.perf_counter()
                 reply = await self._reply(messages, extra)
-                answered = _with_reply(call, reply, time.perf_counter() - started)
+                seconds = time.perf_counter() - started
+                answered = _with_reply(call, reply, seconds, attempt.schema, _text_of(sent, extra))
                 self._ledger.write_call(answered)
                 spend(answered)
         except retries.failed() as error:
             outcome.busy = retries.is_busy(error)
             raise
+        self._structure.accept(manner, attempt.name, attempt.has_system)
         outcome.answered, outcome.written = True, answered.output_tokens
         return answered
 
@@ -233,9 +319,10 @@ class Caller:
         except ValueError as error:  # so some packages refuse a setting that a model lacks
             raise ModelInvalidRequestError(str(error)) from error
 
-    async def _gone(self, error: Exception, how_long: str) -> RunStopped:
+    async def _gone(self, error: Exception, how_long: str, remedy: str = "") -> RunStopped:
         """Return the exception to raise when a server cannot be used any more."""
-        return await self._budget.stopped(f"{self.config.model} failed {how_long}with: {error}")
+        reason = f"{self.config.model} failed {how_long}with: {error}{remedy}"
+        return await self._budget.stopped(reason)
 
     def _key(self, attempt: _Attempt, sample: int) -> str:
         shape = _shape(attempt.schema) if attempt.schema else None
@@ -252,30 +339,45 @@ def _refusals() -> tuple[type[Exception], ...]:
     return (PromptTooLong, *retries.failed())
 
 
-def _with_reply(call: Call, reply: AIMessage, seconds: float) -> Call:
-    usage = reply.usage_metadata
+def _text_of(messages: Iterable[Message], extra: dict[str, Any]) -> str:
+    """Return all that a request has for a model to read."""
+    tools = [json.dumps(tool) for tool in extra.get("tools", ())]
+    return "\n".join([*(f"{m.role}\n{m.content}" for m in messages), *tools])
+
+
+def _with_reply(
+    call: Call, reply: AIMessage, seconds: float, schema: type[BaseModel] | None, sent: str
+) -> Call:
+    """Return a call with its answer, and what the ledger tells of it."""
     # Half of a surrogate pair, which a model may write, is no UTF-8.
-    text = _without_reasoning(text_of(reply)).encode("utf-8", "replace").decode("utf-8")
+    whole = text_of(reply).encode("utf-8", "replace").decode("utf-8")
+    text = without_reasoning(whole)
     likelihood = reply.response_metadata.get(LIKELIHOOD)
+    usage = counted(reply, sent, whole + shown_reasoning(reply))
     return call.model_copy(
         update={
             "response": text,
-            "input_tokens": usage["input_tokens"] if usage else 0,
-            "output_tokens": usage["output_tokens"] if usage else 0,
+            "input_tokens": usage.read,
+            "output_tokens": usage.written,
             "seconds": seconds,
             # Its last digits depend on the batch, which is another one after a kill.
             "likelihood": None if likelihood is None else round(likelihood, 2),
+            "finish_reason": finish_reason(reply),
+            "estimated": usage.estimated,
+            "repaired": schema is not None and replies.was_repaired(text, schema),
         }
     )
 
 
-def _without_reasoning(text: str) -> str:
-    """Return a text without `<think>` blocks.
-
-    The first may lack its opening, where the model's chat template has written it.
-    """
-    before, closing, after = text.partition(_CLOSES)
-    return _THINK.sub("", after if closing and _OPENS not in before else text).strip()
+def _unfinished(call: Call) -> str:
+    """Return why a server ended an answer before its end; "" where it did not."""
+    if call.finish_reason in WITHHELD:
+        return f"the server kept it back ({call.finish_reason})"
+    if call.finish_reason not in CUT_OFF:
+        return ""
+    if call.response:
+        return f"it was cut off at the limit of tokens ({call.finish_reason})"
+    return f"the limit of tokens was reached in its reasoning ({call.finish_reason})"
 
 
 @functools.cache

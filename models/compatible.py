@@ -6,24 +6,16 @@ asked through its package.
 """
 
 import contextlib
-import json
-from collections.abc import Sequence
+import zlib
 from dataclasses import dataclass, field
-from types import SimpleNamespace
 from typing import Any
 from urllib import request
-from urllib.parse import urlsplit
+from urllib.parse import urljoin, urlsplit
 
 import aiohttp
 from langchain_core.exceptions import (
-    ModelAPIError,
-    ModelAuthenticationError,
     ModelConnectionError,
-    ModelError,
     ModelInvalidRequestError,
-    ModelNotFoundError,
-    ModelPermissionDeniedError,
-    ModelRateLimitError,
     ModelTimeoutError,
 )
 from langchain_core.messages import AIMessage, BaseMessage
@@ -31,14 +23,12 @@ from langchain_core.runnables import Runnable, RunnableConfig
 from pydantic import SecretStr
 
 from elenchus.errors import UserError
-from models.messages import as_chat, as_reply
+from models.messages import as_chat
+from models.protocol import refusal, reply_of
 
-ERRORS: dict[int, type[ModelError]] = {
-    401: ModelAuthenticationError,
-    403: ModelPermissionDeniedError,
-    404: ModelNotFoundError,
-    429: ModelRateLimitError,
-}
+LARGEST = 16 * 2**20  # bytes of an answer, unpacked
+REDIRECTS = 3  # on the same host
+PACKINGS = {"identity": None, "gzip": 31, "x-gzip": 31, "deflate": 15}  # zlib's `wbits` of each
 # Fields of a request for which the configuration has no key of its own.
 OPTIONS = (
     "max_tokens", "max_completion_tokens", "top_p", "stop", "seed", "presence_penalty",
@@ -77,7 +67,7 @@ class CompatibleModel(Runnable[list[BaseMessage], AIMessage]):
         if self.temperature is not None:
             fields["temperature"] = self.temperature
         body = {"model": self.model, "messages": as_chat(input), **fields}
-        return _reply(await self._post(body))
+        return reply_of(await self._post(body))
 
     async def _post(self, body: dict[str, Any]) -> str:
         """Return the body of the answer.
@@ -90,19 +80,31 @@ class CompatibleModel(Runnable[list[BaseMessage], AIMessage]):
             self._session = aiohttp.ClientSession(
                 connector=aiohttp.TCPConnector(limit=0),
                 timeout=aiohttp.ClientTimeout(total=self.timeout),
-                headers={"Authorization": f"Bearer {self.api_key.get_secret_value()}"},
+                headers={
+                    "Authorization": f"Bearer {self.api_key.get_secret_value()}",
+                    "Accept-Encoding": "identity",
+                },
+                auto_decompress=False,
             )
             self._proxy = _proxy_to(self.base_url)
         url = f"{self.base_url.rstrip('/')}/chat/completions"
         try:
-            async with self._session.post(url, json=body, proxy=self._proxy) as answer:
-                text = await answer.text(errors="replace")
+            for _ in range(1 + REDIRECTS):
+                async with self._session.post(
+                    url, json=body, proxy=self._proxy, allow_redirects=False
+                ) as answer:
+                    text = await _text(answer)
+                if answer.status not in (307, 308):
+                    break
+                url = _redirected(url, answer)
         except TimeoutError as error:
             raise ModelTimeoutError(f"no answer in {self.timeout:g} seconds") from error
         except aiohttp.ClientError as error:
             raise ModelConnectionError(f"the connection failed: {error}") from error
         if answer.status >= 400:
-            raise _refusal(answer, text)
+            raise refusal(answer.status, text, answer.headers)
+        if answer.status >= 300:
+            raise _elsewhere(answer.headers.get("Location", ""))
         return text
 
     async def aclose(self) -> None:
@@ -110,6 +112,47 @@ class CompatibleModel(Runnable[list[BaseMessage], AIMessage]):
         if self._session is not None:
             await self._session.close()
             self._session = None
+
+
+async def _text(answer: aiohttp.ClientResponse) -> str:
+    """Return the text of an answer, which is unpacked here: a small one may hold gigabytes.
+
+    Raises:
+        ModelInvalidRequestError: it is larger than any answer of a model, or packed in another way.
+    """
+    packing = answer.headers.get("Content-Encoding", "identity").strip().lower()
+    if packing not in PACKINGS:
+        raise ModelInvalidRequestError(f"the server's answer is packed with {packing}")
+    unpack = zlib.decompressobj(wbits) if (wbits := PACKINGS[packing]) else None
+    body = bytearray()
+    async for piece in answer.content.iter_any():
+        try:
+            body += unpack.decompress(piece, LARGEST + 1) if unpack else piece
+        except zlib.error as error:
+            raise ModelConnectionError(f"no whole answer: {error}") from error
+        if len(body) > LARGEST:
+            raise ModelInvalidRequestError(
+                f"the server's answer is larger than {LARGEST // 2**20} MiB"
+            )
+    return body.decode("utf-8", errors="replace")
+
+
+def _redirected(url: str, answer: aiohttp.ClientResponse) -> str:
+    """Return the address on the same host that an answer redirects to.
+
+    Raises:
+        ModelInvalidRequestError: it is on another host, which shall see neither prompts nor key.
+    """
+    where = answer.headers.get("Location", "")
+    with contextlib.suppress(ValueError):
+        to = urljoin(url, where)
+        if urlsplit(to)[:2] == urlsplit(url)[:2]:
+            return to
+    raise _elsewhere(where)
+
+
+def _elsewhere(where: str) -> ModelInvalidRequestError:
+    return ModelInvalidRequestError(f"the server redirects to {where[:200]}: correct base_url")
 
 
 def _proxy_to(url: str) -> str | None:
@@ -131,32 +174,3 @@ def _proxy_to(url: str) -> str | None:
             "one, or this host in NO_PROXY"
         )
     return proxy if kind else f"http://{proxy}"
-
-
-def _reply(text: str) -> AIMessage:
-    """Return the content of a body without thoughts, or the arguments of a tool that was called."""
-    try:
-        body = json.loads(text)
-        message, usage = body["choices"][0]["message"], body.get("usage") or {}
-        calls: Sequence[Any] = message.get("tool_calls") or ()
-        content = calls[0]["function"]["arguments"] if calls else message.get("content")
-        if isinstance(content, list):
-            content = "".join(part["text"] for part in content if part["type"] == "text")
-        read, written = (int(usage.get(f"{k}_tokens") or 0) for k in ("prompt", "completion"))
-    except (ValueError, LookupError, TypeError, AttributeError) as error:
-        raise ModelConnectionError(f"no whole answer: {text[:200]!r}") from error
-    return as_reply(str(content or ""), read, written)
-
-
-def _refusal(answer: aiohttp.ClientResponse, text: str) -> ModelError:
-    """Return an error with `status_code`, `code` and `response`, as the openai package has them."""
-    usual = ModelAPIError if answer.status >= 500 else ModelInvalidRequestError
-    code = None
-    # A text that has not the protocol's form is taken as it is.
-    with contextlib.suppress(ValueError, LookupError, TypeError, AttributeError):
-        refusal = json.loads(text)["error"]
-        text, code = str(refusal["message"]), refusal.get("code")
-    error = ERRORS.get(answer.status, usual)(f"{answer.status}: {text[:500]}")
-    response = SimpleNamespace(headers=answer.headers)
-    vars(error).update(status_code=answer.status, code=code, response=response)
-    return error

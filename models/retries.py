@@ -3,7 +3,9 @@
 import contextlib
 import json
 import random
+import re
 import sys
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -33,10 +35,19 @@ UNTRANSLATED = {
 }
 REFUSED = frozenset((401, 402, 403, 404))  # key, payment, permission, model
 PASSING = frozenset((408, 409, 425, 429, 500, 502, 503, 504, 529))
+LATER = frozenset((503, 504, 529))  # the server has no time, now
 QUOTA = frozenset(("insufficient_quota", "billing_hard_limit_reached"))  # a 429 that stays
 # Anthropic's message for an account that is used up: a 400 without a code.
 USED_UP = "credit balance is too low"
 FIRST, LONGEST = 0.1, 30.0  # seconds
+BELIEVED = 24 * 3600  # seconds; a longer pause that a server asks for is a mistake
+# What an error says of a prompt that is too long, which may name `max_tokens`, too.
+_TOO_LONG = re.compile(r"context|too long|input tokens|prompt", re.IGNORECASE)
+# The name of a setting in quotation marks, or near a word for what is wrong with it.
+_SETTING = (
+    r"['\"`‘“]{0}['\"`’”]|\b{0}\b.{{0,60}}\b(?:support|allow|permit|must|invalid|unknown|deprecat|too)"
+    r"|\b(?:unsupported|unknown|invalid|unrecogni[sz]ed|unexpected|extra)\b.{{0,60}}\b{0}\b"
+)
 
 
 def failed() -> tuple[type[Exception], ...]:
@@ -51,7 +62,8 @@ def failed() -> tuple[type[Exception], ...]:
 def is_final(error: Exception) -> bool:
     """Tell whether no call to the model can succeed before somebody has seen to it."""
     classes = (ModelAuthenticationError, ModelPermissionDeniedError, ModelNotFoundError)
-    spent = getattr(error, "code", None) in QUOTA
+    code = getattr(error, "code", None)  # of any type
+    spent = isinstance(code, str) and code in QUOTA
     spent = spent or (status(error) == 400 and USED_UP in str(error).lower())
     return spent or isinstance(error, classes) or status(error) in REFUSED
 
@@ -65,6 +77,27 @@ def is_transient(error: Exception) -> bool:
     code = status(error)
     # An error without a status is a connection that failed, or was cut: half a body is no JSON.
     return code in PASSING if code is not None else not isinstance(error, ModelError)
+
+
+def is_broken(error: Exception) -> bool:
+    """Tell whether a server failed at a call, which may be one that it cannot cope with."""
+    code = status(error)
+    return code is not None and code >= 500 and code not in LATER
+
+
+def is_forbidden(error: Exception) -> bool:
+    """Tell whether a call is forbidden: for the key, or for what the prompt says."""
+    return isinstance(error, ModelPermissionDeniedError) or status(error) == 403
+
+
+def refused_setting(error: Exception, names: Iterable[str]) -> str:
+    """Return which of the settings a server refuses; "" where it is none of them."""
+    text = str(error)
+    if status(error) not in (400, 422) or _TOO_LONG.search(text):
+        return ""
+    param = getattr(error, "param", None)
+    named = (n for n in names if n == param or re.search(_SETTING.format(re.escape(n)), text, re.I))
+    return next(named, "")
 
 
 def is_busy(error: Exception) -> bool:
@@ -89,14 +122,17 @@ def delay(error: Exception, tried: int) -> float:
 
 
 def _retry_after(error: Exception) -> float:
-    """Return the seconds in a `Retry-After` header, a number or a date; 0 without one."""
+    """Return the seconds in a `Retry-After` header, a number or a date; 0 without a sound one."""
     response = _response(error)
     text = response.headers.get("retry-after", "") if response is not None else ""
-    with contextlib.suppress(ValueError):
-        return float(text)
-    with contextlib.suppress(ValueError):
-        return (parsedate_to_datetime(text).astimezone(UTC) - datetime.now(UTC)).total_seconds()
-    return 0.0
+    seconds = 0.0
+    try:
+        seconds = float(text)
+    except ValueError:
+        with contextlib.suppress(ValueError, OverflowError):
+            later = parsedate_to_datetime(text).astimezone(UTC)
+            seconds = (later - datetime.now(UTC)).total_seconds()
+    return seconds if 0 < seconds <= BELIEVED else 0.0
 
 
 def _response(error: Exception) -> Any:

@@ -124,7 +124,8 @@ def test_equal_calls_at_the_same_time_are_one(ledger: Ledger) -> None:
 
 
 def test_half_a_character_is_no_end(ledger: Ledger) -> None:
-    call = asyncio.run(mock_caller(ledger, "a \ud83d b").text(PROMPT))
+    mock.register("half", lambda messages: "a \ud83d b")
+    call = asyncio.run(mock_caller(ledger, model="mock:half").text(PROMPT))
     assert ledger.call(call.id) == call
     assert call.response == "a ? b"
 

@@ -1,4 +1,4 @@
-"""Rate limits, which errors pass, prices, and how JSON is asked for."""
+"""Rate limits, which errors pass, and prices."""
 
 import asyncio
 import json
@@ -15,11 +15,10 @@ from ollama import ResponseError
 
 from elenchus.config import LimitsConfig
 from elenchus.errors import UserError
-from elenchus.sections import ModelConfig
 from models import retries
 from models.prices import Prices
+from models.protocol import refusal
 from models.rate_limits import BURST, ROW, Outcome, RateLimits, Window, _a_minute
-from models.structured import WAYS, Structure
 
 ANSWERED, BUSY, BROKEN = Outcome(answered=True), Outcome(busy=True), Outcome()
 
@@ -185,6 +184,8 @@ def test_retry_after_is_a_number_or_a_date() -> None:
     later = format_datetime(datetime.now(UTC) + timedelta(seconds=60))
     assert 55 < retries.delay(answer(429, {"Retry-After": later}), 0) <= 60
     assert retries.delay(answer(429, {"Retry-After": "soon"}), 0) <= retries.FIRST
+    for absurd in ("Fri, 31 Dec 9999 23:59:59 -1200", "1e400", "nan", "-5", "9999999999"):
+        assert retries.delay(answer(429, {"Retry-After": absurd}), 0) <= retries.FIRST
     none = [retries.delay(answer(429, {"Retry-After": "0"}), 9) for _ in range(9)]
     assert max(none) > 1, "nought seconds do not stop the pauses from growing"
 
@@ -202,20 +203,24 @@ def test_configured_prices_go_before_published_ones() -> None:
         prices.demand("openai:x")
 
 
-@pytest.mark.parametrize("provider", WAYS)
-def test_the_strictest_way_first_and_the_prompt_last(provider: str) -> None:
-    structure = Structure(ModelConfig(model=f"{provider}:m"))
-    seen = [structure.way]
-    while structure.weaker(structure.way):
-        seen.append(structure.way)
-    assert tuple(seen) == WAYS[provider]
-    assert structure.arguments("R", {}) == {}
-    structure.strictest()
-    assert structure.way == WAYS[provider][0]
-    assert structure.arguments("R", {"type": "object"})
-
-
-def test_a_way_that_is_set_is_kept() -> None:
-    structure = Structure(ModelConfig(model="openai:m", structured="json"))
-    assert structure.way == "json"
-    assert not structure.weaker("json")
+@pytest.mark.parametrize(
+    ("text", "status", "setting"),
+    [
+        (
+            "Unsupported value: 'temperature' does not support 0.0 with this model.",
+            400,
+            "temperature",
+        ),
+        ("temperature must be in (0, 2]", 422, "temperature"),
+        ("`temperature` is deprecated for this model.", 400, "temperature"),
+        ("Extra inputs are not permitted: max_tokens", 400, "max_tokens"),
+        ("Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens'.", 400, "max_tokens"),
+        ("max_tokens is too large: 90000. It supports at most 16384.", 400, "max_tokens"),
+        ("The maximum context length is 4096, and max_tokens is too large", 400, ""),
+        ("This prompt was filtered.", 400, ""),
+        ("temperature is too high", 500, ""),
+    ],
+)
+def test_a_setting_that_is_refused_is_named(text: str, status: int, setting: str) -> None:
+    error = refusal(status, json.dumps({"error": {"message": text}}))
+    assert retries.refused_setting(error, ("temperature", "max_tokens")) == setting

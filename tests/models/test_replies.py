@@ -1,6 +1,7 @@
 """Replies that are no clean JSON are read whole, and those that were cut off are not read."""
 
 import asyncio
+import html
 import json
 import os
 import re
@@ -20,6 +21,7 @@ from elenchus.ledger import Ledger
 from elenchus.records import Message
 from models import replies
 from models.calls import Prompt
+from models.reasoning import is_clean, without_reasoning
 from models.structured import text_of
 
 RECORDED = os.environ.get("ELENCHUS_REPLIES", "")
@@ -84,10 +86,34 @@ VARIANTS: dict[str, Callable[[Object, str], str]] = {
     "trailing commas": lambda o, name: spelt(o, trailing=True),
     "single quotes": lambda o, name: f"Sure: {spelt(o, quote=chr(39))} I'm done.",
     "both": lambda o, name: spelt(o, "'", trailing=True, raw=True),
-    "channels": lambda o, name: (
+    "channels": lambda o, name: without_reasoning(
         '<|channel|>analysis<|message|>Perhaps {"answer": "no", "value": 1}?<|end|><|start|>'
         f"assistant<|channel|>final <|constrain|>json<|message|>{json.dumps(o)}<|return|>"
     ),
+    "channels without marks": lambda o, name: without_reasoning(
+        'analysisPerhaps {"answer": "no", "value": 1}?assistantcommentary to=functions.Reply'
+        f" json{json.dumps(o)}"
+    ),
+    "a list of calls": lambda o, name: json.dumps(
+        {"tool_calls": [{"type": "function", "function": {"name": name, "arguments": o}}]}
+    ),
+    "a call's input": lambda o, name: json.dumps(
+        {"type": "tool_use", "id": "1", "name": name, "input": o}
+    ),
+    "another name": lambda o, name: json.dumps({"final_answer": {"response": o}}),
+    "the schema's properties": lambda o, name: json.dumps({"type": "object", "properties": o}),
+    "a string": lambda o, name: json.dumps(json.dumps(o)),
+    "HTML": lambda o, name: f"<pre>{html.escape(json.dumps(o))}</pre>",
+    "comments": lambda o, name: (
+        json.dumps(o, indent=1)
+        .replace("{\n", "{ // an answer\n# so\n")
+        .replace("\n}", "/* end */\n}")
+    ),
+    "marks of full width": lambda o, name: (
+        "｛" + json.dumps(o)[1:-1].replace('": ', '"： ', 1) + "｝"
+    ),
+    "marks of no width": lambda o, name: "\ufeff{\u200b" + json.dumps(o)[1:],
+    "another spelling of names": lambda o, name: json.dumps({k.title(): v for k, v in o.items()}),
 }
 SHORT: list[Object] = [
     {"answer": "Yes."},
@@ -109,8 +135,7 @@ SHORT: list[Object] = [
 @pytest.mark.parametrize("short", SHORT, ids=lambda short: short["answer"][:12])
 def test_a_reply_is_read_in_every_form(short: Object, variant: str) -> None:
     text = VARIANTS[variant](short, "Reply")
-    assert replies.read(text, Reply) == short
-    assert replies.parse(text, Reply) == Reply(**short)
+    assert replies.parse(text, Reply).value == Reply(**short)
 
 
 @pytest.mark.parametrize(
@@ -125,11 +150,23 @@ def test_a_reply_is_read_in_every_form(short: Object, variant: str) -> None:
         '[TOOL_CALLS][{"name": "Reply", "arguments": {"answer": "Yes."}}]',
         '{"reply": {"arguments": "{\'answer\': \'Yes.\',}"}}',
         '{"answer": "Yes."} In short: {"answer": "Yes."}',
+        "{“answer”: „Yes.“, «grade»: `0`}".replace("`0`", "+0"),
+        '{"answer": """Yes."""}',
+        '{"answer": "Ye" + "s."}',
+        '[TOOL_CALLS]Reply[ARGS]{"answer": "Yes."}',
+        '<|python_tag|>{"name": "Reply", "parameters": {"answer": "Yes."}}',
+        "<tool_call>\n<function=Reply>\n<parameter=answer>\nYes.\n</parameter>\n"
+        "<parameter=points>\n[]\n</parameter>\n</function>\n</tool_call>",
+        '<invoke name="Reply"><parameter name="answer">Yes.</parameter></invoke>',
+        "<tool_call>Reply\n<arg_key>answer</arg_key>\n<arg_value>Yes.</arg_value>\n"
+        "<arg_key>grade</arg_key>\n<arg_value>0</arg_value>\n</tool_call>",
+        '{"answer": "Yes.", "points": "[]"}',
+        '{"type": "object", "title": "Reply", "properties": {"answer": "Yes.", "sure": null}}',
         'Asked for {"an": "object"}, so: {"answer": "Yes."} As in {"grade": ',
     ],
 )
 def test_one_object_is_found_where_there_is_one(text: str) -> None:
-    assert replies.parse(text, Reply).answer == "Yes."
+    assert replies.parse(text, Reply).value.answer == "Yes."
 
 
 @pytest.mark.parametrize(
@@ -141,7 +178,7 @@ def test_one_object_is_found_where_there_is_one(text: str) -> None:
     ],
 )
 def test_a_string_with_its_own_quotes_in_it_is_read_whole(text: str, answer: str) -> None:
-    assert replies.parse(text, Reply) == Reply(answer=answer, grade=1)
+    assert replies.parse(text, Reply).value == Reply(answer=answer, grade=1)
 
 
 @pytest.mark.parametrize(
@@ -149,7 +186,6 @@ def test_a_string_with_its_own_quotes_in_it_is_read_whole(text: str, answer: str
     [
         ("", "it holds no JSON object"),
         ("Yes, as \\frac{1}{2} in {x}.", "it holds no JSON object"),
-        ('<|channel|>analysis<|message|>{"answer": "Yes."}', "it holds no JSON object"),
         ('{"answer": "Yes, if {x} is', "broken, or was cut off"),
         ('{"answer": "Yes, if {x}', "broken, or was cut off"),
         ('{"answer": "the "best" {x}', "broken, or was cut off"),
@@ -165,6 +201,9 @@ def test_a_string_with_its_own_quotes_in_it_is_read_whole(text: str, answer: str
         ('{"answer": "Yes."} or {"answer": "No."}', "several JSON objects"),
         ('{"grade": 1}', "answer: Field required"),
         ("{'answer': 'Yes.', 'grade': '1'}", "grade: Input should be a valid integer"),
+        ('{"thought": "I could say {\\"answer\\": \\"Yes.\\"}"}', "answer: Field required"),
+        ('{"a": {"answer": "Yes."}, "b": {"answer": "No."}}', "several JSON objects"),
+        ("<tool_call><parameter=answer>Yes.</parameter><parameter=grade>1", "no JSON object"),
         ('{"answer": ' + "[" * 100_000, "nested too deeply"),
         ("{'answer': " + "[" * 5_000 + "]" * 5_000 + "}", "broken, or was cut off|too deeply"),
     ],
@@ -175,16 +214,33 @@ def test_nothing_is_made_up(text: str, reason: str) -> None:
         replies.parse(text, Reply)
 
 
+@pytest.mark.parametrize(
+    ("text", "repaired"),
+    [
+        ('{"answer": "Yes."}', False),
+        ('So: ```json\n{"answer": "Yes."}\n``` {done}', False),
+        ('{"name": "Reply", "arguments": "{\\"answer\\": \\"Yes.\\"}"}', False),
+        ('{"answer": "Yes.",}', True),
+        ('{"answer": "Yes.\n"}', True),
+        ('{"Answer": "Yes."}', True),
+        ('{"answer": "Yes.", "points": "[]"}', True),
+        ('{"name": "Reply", "arguments": "{\'answer\': \'Yes.\'}"}', True),
+    ],
+)
+def test_a_repaired_reply_says_so(text: str, repaired: bool) -> None:
+    assert replies.parse(text, Reply).repaired is repaired
+
+
 def test_slashes_and_braces_without_end_are_given_up_soon() -> None:
     for text in ("{" + "/" * 20_000, '{"a": ' + "x} " * 20_000, "{'a': 'it's, " * 2_000):
         with pytest.raises(replies.Unusable):
-            replies.read(text)
+            replies.parse(text, Reply)
 
 
-def test_the_record_tells_which_replies_were_clean() -> None:
-    assert replies.is_clean('\n{"answer": "Yes."} ')
+def test_what_is_clean_json() -> None:
+    assert is_clean('\n{"answer": "Yes."} ')
     for text in ('{"answer": "Yes.",}', 'So: {"answer": "Yes."}', "[1]", "", "{" * 100_000):
-        assert not replies.is_clean(text)
+        assert not is_clean(text)
 
 
 _VALUES = st.recursive(
@@ -204,8 +260,7 @@ _VALUES = st.recursive(
 @given(_VALUES, st.sampled_from(list(VARIANTS)))
 def test_any_object_is_read_unchanged_in_every_form(value: Any, variant: str) -> None:
     text = VARIANTS[variant]({"value": value}, "Holder")
-    assert replies.read(text, Holder) == {"value": value}
-    assert replies.parse(text, Holder).value == value
+    assert replies.parse(text, Holder).value.value == value
 
 
 @given(_VALUES, st.sampled_from(list(VARIANTS)), st.data())
@@ -215,7 +270,7 @@ def test_a_reply_that_was_cut_off_is_read_whole_or_not_at_all(
     text = VARIANTS[variant]({"value": value}, "Holder")
     cut = text[: data.draw(st.integers(0, len(text) - 1))]
     try:
-        found = replies.parse(cut, Holder)
+        found = replies.parse(cut, Holder).value
     except replies.Unusable:
         return
     assert found.value == value
@@ -227,6 +282,7 @@ def test_repairs_ask_no_model_again_and_cut_off_replies_do(ledger: Ledger) -> No
     parsed, call = asyncio.run(caller.parsed(prompt, Reply))
     assert parsed.answer == "Yes."
     assert call.response == "So: {'answer': 'Yes.',} {done}"
+    assert call.repaired and not ledger.call(call.id, 0).repaired
     assert len(asked(caller)) == 2
     assert "JSON object is broken, or was cut off. Answer again." in asked(caller)[1][-1].text
 
@@ -253,14 +309,13 @@ def test_arguments_that_a_package_has_closed_are_no_reply(told: dict[str, str]) 
         with pytest.raises(replies.Unusable, match="cut off"):
             replies.parse(text_of(reply), Reply)
     else:
-        assert replies.parse(text_of(reply), Reply).answer == "Yes, if"
+        assert replies.parse(text_of(reply), Reply).value.answer == "Yes, if"
 
 
 def recorded() -> Iterator[Object]:
     """Yield the recorded replies, and each with line breaks and tabs in its strings."""
     for line in (Path(RECORDED) / "calls.jsonl").read_text("utf-8").splitlines():
         reply = json.loads(line)["reply"]
-        assert replies.read(reply) == json.loads(reply)
         yield json.loads(reply)
         yield json.loads(reply.replace(". ", r".\n\n\t"))
 
@@ -274,7 +329,7 @@ def test_recorded_replies_are_read_in_every_form(variant: str) -> None:
         schema = create_model("Survey", **dict.fromkeys(value, (JsonValue, ...)))
         text = VARIANTS[variant](value, "Survey")
         try:
-            if replies.parse(text, schema).model_dump() != value:
+            if replies.parse(text, schema).value.model_dump() != value:
                 missed.append(text)
         except replies.Unusable as error:
             missed.append(f"{error}: {text}")
