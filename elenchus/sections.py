@@ -43,6 +43,9 @@ class SourceConfig(Section):
     title: str | None = Field(None, description="tables: the column that holds the title")
     id: str | None = Field(None, description="tables: a column that names the row; else its number")
     encoding: str | None = Field(None, description="of text files; UTF-8 where none is given")
+    separator: str | None = Field(
+        None, min_length=1, max_length=1, description="CSV: between cells, where it is not found"
+    )
     name: str | None = Field(None, description="hf: the configuration of the dataset")
     split: str = Field("train", description="hf: the split")
     rows: int | None = Field(None, ge=1, description="tables: rows to read at most, from the first")

@@ -5,11 +5,13 @@ Documents (`tables.py`) and general corpora (`selection/shards.py`) are read wit
 
 import codecs
 import csv
+import itertools
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import IO, Any, NamedTuple
 
 NAME = "name it: {path: …, text: COLUMN}"
+SEPARATORS = (",", ";", "\t", "|")
 BLOCK = 1 << 20  # bytes read at once of what is passed over
 # What csv, codecs, pyarrow (ValueError and OSError) and its conversions to Python raise.
 DAMAGE = (OSError, csv.Error, ValueError, LookupError, OverflowError, TypeError)
@@ -67,17 +69,87 @@ def parsed(
 
 
 def separated(
-    file: IO[str], suffix: str, columns: Sequence[str], longest: int
+    file: IO[str],
+    suffix: str,
+    columns: Sequence[str],
+    longest: int,
+    separator: str | None = None,
 ) -> Iterator[Row | Broken]:
-    """Yield every row of CSV or TSV; ValueError where a column is missing."""
+    """Yield every row of CSV or TSV; ValueError where a column is missing.
+
+    Args:
+        separator: of cells; where it is None, a tab in TSV, else what makes columns of the first
+            line: a comma, or a semicolon, a tab or a bar.
+    """
     csv.field_size_limit(min(sys.maxsize, longest))
-    reader = csv.DictReader(file, dialect="excel-tab" if suffix == ".tsv" else "excel")
-    check_columns(reader.fieldnames or (), columns)
-    for row in reader:
-        if None in row or None in row.values():
-            yield Broken("broken row", "it has not as many cells as the first line")
-        else:
+    first = file.readline(longest).removeprefix("\ufeff")
+    if separator is None:
+        separator = "\t" if suffix == ".tsv" else _separator(first, columns)
+    cells = _tabbed if separator == "\t" else _quoted
+    table = cells(itertools.chain([first], file), separator)
+    header = next(table, [])
+    if isinstance(header, Broken):
+        raise ValueError(header.detail)
+    check_columns(header, columns)
+    for row in table:
+        if isinstance(row, Broken):
             yield row
+        elif len(row) == len(header):
+            yield dict(zip(header, row, strict=True))
+        elif row:
+            yield Broken("broken row", "it has not as many cells as the first line")
+
+
+def _separator(first: str, columns: Sequence[str]) -> str:
+    """Return what stands between the names in the first line, by the names that are looked for."""
+
+    def named(separator: str) -> tuple[int, int]:
+        names = next(csv.reader([first], delimiter=separator), [])
+        return len(set(columns) & set(names)), len(names)
+
+    return max(SEPARATORS, key=named)
+
+
+def _quoted(lines: Iterable[str], separator: str) -> Iterator[list[str] | Broken]:
+    """Yield the cells of rows that may run over several lines, in quotes."""
+    reader = csv.reader(lines, delimiter=separator, strict=True)
+    while True:
+        begun = reader.line_num + 1
+        try:
+            yield next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            where = f"line {begun}: {error}"
+            if reader.line_num > begun and "end of data" in str(error):
+                where = f"a quote that line {begun} opens is never closed: all after it is lost"
+            yield Broken("broken row", where)
+
+
+def _tabbed(lines: Iterable[str], separator: str) -> Iterator[list[str] | Broken]:
+    """Yield the cells of each line; quotes are taken off where they are round whole cells."""
+    for line in lines:
+        whole = line.rstrip("\r\n")
+        try:
+            yield next(csv.reader([whole], delimiter=separator, strict=True), [])
+        except csv.Error:  # a mark of inches, or of a word
+            yield whole.split(separator)
+
+
+def as_text(value: Any) -> str:
+    """Return what a cell says; "" for none, and for what is no number.
+
+    Raises:
+        ValueError: it holds no text, but a list or an object.
+    """
+    if value is None or value != value:
+        return ""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, dict | list | tuple | set | bytes) or hasattr(value, "tolist"):
+        kind = "an object" if isinstance(value, dict) else "a list"
+        raise ValueError(f"{'bytes' if isinstance(value, bytes) else kind}, no text")
+    return str(value)
 
 
 def check_columns(known: Sequence[str], columns: Sequence[str]) -> None:

@@ -3,6 +3,7 @@
 Rows are read one after another, so a table may be larger than memory.
 """
 
+import codecs
 import json
 from collections.abc import Iterator, Sequence
 from importlib import util
@@ -104,27 +105,37 @@ def _rows(
         return hub_rows(source, folder)
     readers = {".parquet": _parquet, ".csv": _separated, ".tsv": _separated}
     read = readers.get(path.suffix.lower(), _json_lines)
-    return islice(read(path, columns, source.encoding), source.rows)
+    return islice(read(path, columns, source), source.rows)
 
 
-def _json_lines(path: Path, columns: Sequence[str], encoding: str | None) -> Numbered:
+def _json_lines(path: Path, columns: Sequence[str], source: SourceConfig) -> Numbered:
     with path.open("rb") as file:
         for number, (_, line) in enumerate(rows.lines(file, LONGEST_LINE), 1):
-            row = line if isinstance(line, Broken) else rows.parsed(line, encoding, _loads)
+            row = line if isinstance(line, Broken) else rows.parsed(line, source.encoding, _loads)
             if row is not None:
                 yield number, row
 
 
 def _loads(line: bytes | str) -> Any:
-    return json.loads(line if isinstance(line, str) else line.decode())
+    text = line if isinstance(line, str) else line.decode()
+    return json.loads(text, parse_constant=_no_number)
 
 
-def _separated(path: Path, columns: Sequence[str], encoding: str | None) -> Numbered:
-    with path.open(encoding=encoding or "utf-8-sig", newline="") as file:
-        yield from enumerate(rows.separated(file, path.suffix.lower(), columns, LONGEST_LINE), 1)
+def _no_number(name: str) -> None:
+    raise ValueError(f"{name} is no value of JSON")
 
 
-def _parquet(path: Path, columns: Sequence[str], encoding: str | None) -> Numbered:
+def _separated(path: Path, columns: Sequence[str], source: SourceConfig) -> Numbered:
+    kind = path.suffix.lower()
+    with path.open("rb") as file:
+        marked = file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+    usual = "utf-16" if marked else "utf-8-sig"
+    with path.open(encoding=source.encoding or usual, newline="") as file:
+        read = rows.separated(file, kind, columns, LONGEST_LINE, source.separator)
+        yield from enumerate(read, 1)
+
+
+def _parquet(path: Path, columns: Sequence[str], source: SourceConfig) -> Numbered:
     if util.find_spec("pyarrow") is None:
         raise ValueError("Parquet needs pyarrow: pip install -e '.[documents]'")
     from pyarrow import parquet
@@ -144,13 +155,19 @@ def _document(
     if missing := [column for column in _columns(source) if column not in row]:
         known = ", ".join(map(str, row))
         return Refused(place, f"no column {missing[0]!r} among {known}: {NAME}")
+    column = ""
+    said: dict[str, str] = {}
+    try:
+        for column in _columns(source):
+            said[column] = rows.as_text(row[column])
+    except ValueError as error:
+        return Refused(place, f"the column {column!r} holds {error}")
     if source.id is not None:
-        place = f"{name}#{row[source.id]}"
-    column = source.text or TEXT
-    text = "" if row[column] is None else str(row[column])
+        place = f"{name}#{said[source.id]}"
+    text = said[column := source.text or TEXT]
     if not text.strip():
         return Refused(place, f"nothing in the column {column!r}")
-    title = str(row[source.title]) if source.title and row[source.title] else place
+    title = (said[source.title] if source.title else "") or place
     return Document(source=place, title=title, text=text.replace("\r\n", "\n"))
 
 

@@ -16,6 +16,7 @@ from elenchus.errors import UserError
 from graphs.classification.config import MessagesConfig
 from graphs.classification.records import RealMessage, Removal, Split
 from retrieval import tables
+from retrieval.rows import as_text
 
 Messages = list[RealMessage]
 Removals = list[Removal]  # that functions add to
@@ -85,9 +86,15 @@ def _as_message(
     """Return a row as a message; ValueError says why it is none."""
     if isinstance(row, str):
         raise ValueError(row)
-    if missing := [c for c in columns if row.get(c) is None]:
-        raise ValueError(f"nothing in the column {missing[0]!r}")
-    text, label, *dates = (str(row[column]) for column in columns)
+    said = []
+    for column in columns:
+        try:
+            said.append(as_text(value := row.get(column)))
+        except ValueError as error:
+            raise ValueError(f"the column {column!r} holds {error}") from error
+        if said[-1] == "" != value:  # none, or no number; a message of no words is left out later
+            raise ValueError(f"nothing in the column {column!r}")
+    text, label, *dates = said
     if not label.strip():
         raise ValueError(f"nothing in the column {columns[1]!r}")
     (text + label).encode()  # half a character, as JSON can have it, is a ValueError

@@ -4,9 +4,11 @@ Converters meet bytes that somebody else made: they may raise anything, never en
 memory there is. None of that reaches the run: what became of a file is its text, or a reason.
 """
 
+import importlib
 import logging
 import multiprocessing
 import sys
+from importlib import util
 from pathlib import PurePath
 from types import TracebackType
 from typing import Any, Self
@@ -84,8 +86,14 @@ class Reader:
 
 
 def _limit(memory: int) -> None:
-    """Limit the memory of this process, and keep what converters say off the screen."""
+    """Limit the memory of this process, and keep what converters say off the screen.
+
+    The converters are loaded now: it is no part of the time that a file takes.
+    """
     logging.disable(logging.CRITICAL)
+    for name in ("markitdown", "openpyxl", "pypdfium2"):
+        if util.find_spec(name) is not None:
+            importlib.import_module(name)
     if sys.platform == "linux":
         import resource
 

@@ -301,7 +301,8 @@ def _plain(shard: Shard, raw: IO[bytes], counts: Counts) -> Iterator[str]:
 
 def _separated(shard: Shard, raw: IO[bytes], counts: Counts) -> Iterator[Row | Broken]:
     file = _decoded(shard, raw, "")
-    for row in rows.separated(file, shard.kind, [shard.column], LONGEST_LINE):
+    separator = shard.source.separator
+    for row in rows.separated(file, shard.kind, [shard.column], LONGEST_LINE, separator):
         counts.read = raw.tell()
         yield row
 

@@ -1,0 +1,96 @@
+"""Rows of tables as people save them, each as it was typed or with what is wrong with it."""
+
+import csv
+import io
+import json
+import math
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from elenchus.sections import SourceConfig
+from retrieval import tables
+from retrieval.formats import Refused
+from retrieval.rows import Broken, as_text, separated
+
+WORDS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0\r"), max_size=20)
+
+
+def rows(text: str, suffix: str = ".csv", separator: str | None = None) -> list[object]:
+    return list(separated(io.StringIO(text, newline=""), suffix, ["text"], 10**6, separator))
+
+
+def test_a_separator_is_found_or_given() -> None:
+    assert rows("id;text\n1;3,50 Euro\n") == [{"id": "1", "text": "3,50 Euro"}]
+    assert rows("a|text\n1|x, y; z\n") == [{"a": "1", "text": "x, y; z"}]
+    assert rows("text\none; two\n") == [{"text": "one; two"}]
+    assert rows("a:text\n1:x\n", separator=":") == [{"a": "1", "text": "x"}]
+    assert SourceConfig(path="a.csv", separator=":").separator == ":"
+
+
+def test_a_mark_at_the_beginning_is_no_part_of_a_name() -> None:
+    assert rows("\ufefftext,b\nx,y\n") == [{"text": "x", "b": "y"}]
+
+
+def test_quotes_in_lines_of_tabs_are_marks_of_words() -> None:
+    lines = ['5" thick', '"Harbour" means', '"Unclosed', "plain", '"a whole ""cell"""']
+    table = "id\ttext\n" + "".join(f"{n}\t{line}\n" for n, line in enumerate(lines))
+    assert [row["text"] for row in rows(table, ".tsv")] == [*lines[:4], 'a whole "cell"']  # type: ignore[index]
+
+
+def test_a_quote_that_is_never_closed_is_said() -> None:
+    good, broken = rows('text\na\n"b\nc\nd\n')
+    assert good == {"text": "a"}
+    assert isinstance(broken, Broken) and "line 3 opens is never closed" in broken.detail
+
+
+def test_a_broken_row_costs_itself_alone() -> None:
+    one, broken, two = rows('text,b\n1,2\n"x" y,2\n3,4\n')
+    assert (one, two) == ({"text": "1", "b": "2"}, {"text": "3", "b": "4"})
+    assert isinstance(broken, Broken) and "line 3" in broken.detail
+
+
+@given(st.lists(st.tuples(WORDS, WORDS), max_size=10), st.sampled_from(",;|"))
+def test_what_csv_writes_is_read(cells: list[tuple[str, str]], separator: str) -> None:
+    held = io.StringIO(newline="")
+    csv.writer(held, delimiter=separator, quoting=csv.QUOTE_ALL).writerows(
+        [("text", "other"), *cells]
+    )
+    read = rows(held.getvalue(), separator=separator)
+    assert [(row["text"], row["other"]) for row in read] == cells  # type: ignore[index]
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [("nan", "nan"), (None, ""), (math.nan, ""), (True, "true"), (14, "14"), (0.5, "0.5")],
+)
+def test_values_as_text(value: object, said: str) -> None:
+    assert as_text(value) == said
+
+
+@pytest.mark.parametrize(
+    ("value", "what"), [({"en": "x"}, "an object"), (["x"], "a list"), (b"x", "bytes")]
+)
+def test_what_is_no_text_is_refused(value: object, what: str) -> None:
+    with pytest.raises(ValueError, match=f"{what}, no text"):
+        as_text(value)
+
+
+def test_a_row_without_a_text_is_refused_with_the_reason(tmp_path) -> None:
+    lines = [json.dumps({"text": {"en": "x"}}), '{"text": NaN}', '{"text": "good"}']
+    (tmp_path / "a.jsonl").write_text("\n".join(lines))
+    source = SourceConfig(path="a.jsonl")
+    found = list(tables.documents(source, tmp_path, tmp_path / "a.jsonl", "a.jsonl"))
+    assert found[:2] == [
+        Refused("a.jsonl#1", "the column 'text' holds an object, no text"),
+        Refused("a.jsonl#2", "it is not JSON: NaN is no value of JSON"),
+    ]
+    assert getattr(found[2], "text", "") == "good"
+
+
+def test_a_table_in_utf_16_is_known_by_its_mark(tmp_path) -> None:
+    (tmp_path / "a.csv").write_text("text\nGebühr\n", encoding="utf-16")
+    source = SourceConfig(path="a.csv")
+    (found,) = tables.documents(source, tmp_path, tmp_path / "a.csv", "a.csv")
+    assert getattr(found, "text", "") == "Gebühr"
