@@ -38,6 +38,7 @@ async def index(state: MeasuredState, runtime: Runtime[RunRef]) -> Changes:
     with thread_stage(run.progress, "Read documents") as step:
         documents, passages, refused = await asyncio.to_thread(run.index.take, step)
     with thread_stage(run.progress, "Embed passages") as step:
+        await asyncio.to_thread(run.embedder.check_reads, [p.text for p in passages])
         await asyncio.to_thread(run.index.embed, run.store, step)
     run.ledger.write(*documents, *with_titles(passages, documents))
     run.progress.say(

@@ -8,6 +8,7 @@ import contextlib
 import json
 import secrets
 import sqlite3
+import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
@@ -18,6 +19,7 @@ from filelock import FileLock
 
 from elenchus.ledger import LOCK_SECONDS
 from elenchus.records import Document, Passage, digest
+from retrieval.words import language_of
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS documents (
@@ -36,8 +38,6 @@ CREATE TABLE IF NOT EXISTS identity (id TEXT PRIMARY KEY);
 """
 _DOCUMENTS = "SELECT source, title, text FROM documents WHERE text IS NOT NULL"
 _PASSAGE = "document_id, source, start, end, heading, text"
-# Characters of a document that its language is found by: at most, and at least.
-LANGUAGE_SAMPLE, LANGUAGE_LEAST = 2000, 60
 
 
 class Known(NamedTuple):
@@ -128,7 +128,7 @@ class Catalogue:
             self._drop_passages(document.source, but=ids)
             self._write(
                 document.source, content, digest(document.text), document.id, document.title,
-                document.text, _language(document.text), None, number,
+                document.text, language_of(document.text), None, number,
             )  # fmt: skip
             self._db.executemany(
                 f"INSERT INTO passages (id, {_PASSAGE}) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT "
@@ -156,7 +156,8 @@ class Catalogue:
 
     def document(self, source: str) -> Document | None:
         """Return a document; None where the source gave none."""
-        row = self._db.execute(f"{_DOCUMENTS} AND source = ?", (source,)).fetchone()
+        name = unicodedata.normalize("NFC", source)
+        row = self._db.execute(f"{_DOCUMENTS} AND source = ?", (name,)).fetchone()
         return Document(source=row[0], title=row[1], text=row[2]) if row else None
 
     def document_ids(self) -> list[str]:
@@ -257,11 +258,3 @@ class Catalogue:
         with self._db:  # commits, or rolls back whatever the error
             self._db.execute("BEGIN IMMEDIATE")
             yield
-
-
-def _language(text: str) -> str:
-    """Return the ISO 639 code of a text's language; "und" where it is too short to tell."""
-    import py3langid
-
-    known = len(text) >= LANGUAGE_LEAST
-    return str(py3langid.classify(text[:LANGUAGE_SAMPLE])[0]) if known else "und"

@@ -7,6 +7,7 @@ A loader is a function that an installed package offers under the entry-point gr
 import glob
 import itertools
 import os
+import unicodedata
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -136,4 +137,5 @@ def _name(path: Path, inside: Path, folder: Path) -> str:
     # Not resolved: a link has the name that it has in the folder.
     whole, home, base = (Path(os.path.normpath(p.absolute())) for p in (path, folder, inside))
     below = whole.relative_to(home if whole.is_relative_to(home) else base.parent)
-    return os.fsencode(below.as_posix()).decode("utf-8", "backslashreplace")
+    name = os.fsencode(below.as_posix()).decode("utf-8", "backslashreplace")
+    return unicodedata.normalize("NFC", name)  # some systems keep names decomposed

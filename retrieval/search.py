@@ -7,6 +7,7 @@ come along: rules and their consequences often stand in different parts of a doc
 
 import asyncio
 import re
+import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from statistics import pstdev
@@ -14,7 +15,6 @@ from typing import NamedTuple
 
 import bm25s
 import numpy as np
-import Stemmer
 
 from elenchus.config import RetrievalConfig
 from elenchus.ledger import Ledger
@@ -23,6 +23,7 @@ from elenchus.records import Passage, Retrieval
 from retrieval.chunking import CELLS
 from retrieval.embedding import Reranker
 from retrieval.store import Store
+from retrieval.words import Words
 
 _REFERENCE = re.compile(
     r"\b(?:sections?|articles?|parts?|rules?|clauses?|paragraphs?|regulations?|byelaws?)\s+"
@@ -52,9 +53,10 @@ class Search:
         self._place = {passage_id: place for place, passage_id in enumerate(self._ids)}
         self._store, self._config = store, config
         self._reranker = Reranker(config.reranker) if config.reranker else None
-        self._stemmer = Stemmer.Stemmer("english")
+        texts = ["\n".join((*p.heading, p.text)) for p in passages]
+        self._tokens = Words(texts)
         self._lexical = bm25s.BM25()
-        tokens = self._tokens(["\n".join((*p.heading, p.text)) for p in passages])
+        tokens = self._tokens(texts)
         self._has_words = bool(tokens.vocab)
         if self._has_words:
             self._lexical.index(tokens, show_progress=False)
@@ -80,7 +82,7 @@ class Search:
         Args:
             source: the document to search; all, where none is given.
         """
-        scores = self._fused(query, source)
+        scores = self._fused(unicodedata.normalize("NFC", query), source)
         best = sorted(scores, key=lambda i: (-scores[i], i))
         hits = [Hit(self._passages[i], scores[i]) for i in best]
         most = self._config.candidates
@@ -161,9 +163,6 @@ class Search:
                 inside = 0 <= near < len(self._ids)
                 if inside and self._passages[self._ids[near]].source == source:
                     yield self._ids[near], share
-
-    def _tokens(self, texts: list[str]) -> bm25s.tokenization.Tokenized:
-        return bm25s.tokenize(texts, stopwords="en", stemmer=self._stemmer, show_progress=False)
 
     def _related(self, best: Sequence[Passage]) -> list[Passage]:
         """Return passages of sections that the best name, or that name theirs, without repeats."""

@@ -22,7 +22,9 @@ from langgraph.runtime import Runtime
 from langgraph.types import interrupt
 
 from agents.indicators import IndicatorExpert, as_sentence
+from elenchus import strict_yaml
 from elenchus.errors import UserError
+from elenchus.loading import read_text
 from elenchus.reasons import sentence
 from elenchus.records import Failure
 from elenchus.runs import write_atomic
@@ -63,6 +65,7 @@ async def collect(state: ClassificationState, runtime: Runtime[RunRef]) -> Chang
             messages.collect, settings, run.domain_folder, run.config.seed
         )
         learnt = screening.in_learning_order(collected.messages)
+        await asyncio.to_thread(run.embedder.check_reads, [m.text for m in learnt])
         vectors = await asyncio.to_thread(screening.embed, run, learnt)
         near = screening.near_duplicates(learnt, vectors, settings.near_duplicate)
     ledger.write(*collected.messages, *collected.removed, *collected.removals, *near)
@@ -252,10 +255,7 @@ async def merge_lists(expert: IndicatorExpert, lists: list[IndicatorList]) -> In
 
 def _approved(run: Services, path: Path) -> list[Indicators]:
     """Return the indicators as a person left them; UserError where a class has none any more."""
-    try:
-        edited = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UserError(f"{path} cannot be read: {error}") from error
+    edited = strict_yaml.parse(read_text(path), str(path))
     labels = screening.labels(run)
     if not isinstance(edited, dict) or any(not str(edited.get(x) or "").strip() for x in labels):
         raise UserError(f"{path} must have a text for each of {', '.join(labels)}")
