@@ -17,7 +17,14 @@ from elenchus.questions import (
     label_in,
     unstated_in,
 )
-from elenchus.sections import ModelConfig, Section, SourceConfig, provider_and_model
+from elenchus.sections import (
+    FilePath,
+    HttpAddress,
+    ModelConfig,
+    Section,
+    SourceConfig,
+    provider_and_model,
+)
 
 NAME = r"^[a-z0-9][a-z0-9-]*$"  # of a domain
 Role = Literal["expert", "examiner", "grader", "student", "author"]
@@ -37,17 +44,17 @@ class CorpusConfig(Section):
 
 
 class RetrievalConfig(Section):
-    embedding: str = Field(
+    embedding: FilePath = Field(
         "minilm", description='"minilm" (ships as a package) or a sentence-transformers id'
     )
-    index: str = Field("indexes", description="folder of the indexes, from where you launch")
-    chroma: str | None = Field(
+    index: FilePath = Field("indexes", description="folder of the indexes, from where you launch")
+    chroma: HttpAddress | None = Field(
         None, description="a Chroma server, http://host:port; else Chroma keeps to the index"
     )
     tenant: str = Field("default_tenant", description="of the Chroma server")
     database: str = Field("default_database", description="of the Chroma server")
     passages: int = Field(6, ge=1, description="passages given to the expert for a question")
-    reranker: str | None = Field(
+    reranker: FilePath | None = Field(
         None, description="a cross-encoder that judges the candidates again; its id or folder"
     )
     diversity: float = Field(
@@ -146,11 +153,11 @@ class ChecksConfig(Section):
 class ExamConfig(Section):
     questions: int = Field(420, ge=1, description="size of the held-out exam, in questions")
     general: int = Field(300, ge=0, description="size of the general exam, in questions")
-    general_prompts: str | None = Field(
+    general_prompts: FilePath | None = Field(
         None,
         description="JSONL of your own general prompts: prompt, and answer where it can be matched",
     )
-    hand: str | None = Field(
+    hand: FilePath | None = Field(
         None, description="JSONL of your own questions: question, answer, document, quote"
     )
 

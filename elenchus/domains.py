@@ -1,5 +1,6 @@
 """Domains by name: folders with a domain.yaml, below domains/ or among those that are shipped."""
 
+import contextlib
 import difflib
 from pathlib import Path
 
@@ -18,9 +19,10 @@ def find(name: str) -> Path:
     path = Path(name)
     places = (Path("domains"), SHIPPED)
     folders = (path, *(place / name for place in places))
-    for candidate in (path, *(folder / DOMAIN_FILE for folder in folders)):
-        if candidate.is_file():
-            return candidate
+    with contextlib.suppress(OSError):  # of a name that is too long: so it is none
+        for candidate in (path, *(folder / DOMAIN_FILE for folder in folders)):
+            if candidate.is_file():
+                return candidate
     known = sorted({p.parent.name for place in places for p in place.glob(f"*/{DOMAIN_FILE}")})
     near = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known) or 'none'}."

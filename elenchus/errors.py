@@ -3,11 +3,19 @@
 The command line prints their message and exits with their `exit_code`.
 """
 
+from elenchus.redaction import redacted
+
 
 class UserError(Exception):
-    """Bad input or a bad state of the machine, in one message that names the remedy."""
+    """Bad input or a bad state of the machine, in one message that names the remedy.
+
+    What a server or a file said may be part of it, so secrets are taken out here.
+    """
 
     exit_code = 2
+
+    def __init__(self, message: str) -> None:
+        super().__init__(redacted(message))
 
 
 class NothingLoaded(UserError):

@@ -3,24 +3,31 @@
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
+from elenchus import strict_yaml
 from elenchus.errors import UserError
 from elenchus.sections import SourceConfig
 
 
 def read_tree(path: Path) -> dict[str, Any]:
     """Read a domain.yaml as keys and values; UserError where it is none."""
-    try:
-        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"cannot read {path}: {error}") from error
-    except yaml.YAMLError as error:
-        raise UserError(f"{path} is not valid YAML: {error}") from error
+    tree = strict_yaml.parse(read_text(path), str(path))
     if not isinstance(tree, dict):
         raise UserError(f"{path} must hold keys and values; `elenchus new NAME` writes a template")
     return tree
+
+
+def read_text(path: Path) -> str:
+    """Read a file of UTF-8, with or without a mark that says so; UserError where it is none."""
+    try:
+        if path.exists() and not path.is_file():  # a device never ends
+            raise UserError(f"cannot read {path}: it is no file")
+        return path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path} is not UTF-8: save it as UTF-8") from error
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from error
 
 
 def as_change(change: str) -> dict[str, Any]:
@@ -28,10 +35,7 @@ def as_change(change: str) -> dict[str, Any]:
     key, equals, text = change.partition("=")
     if not (key and equals):
         raise UserError(f"this takes key=value, for instance training.rank=8; got {change!r}")
-    try:
-        value: Any = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise UserError(f"{change!r}: the value is not valid YAML") from error
+    value = strict_yaml.parse(text, f"the value of {key}")
     for part in reversed(_parts(key, value)):
         value = {part: value}
     return dict(value)
@@ -39,12 +43,13 @@ def as_change(change: str) -> dict[str, Any]:
 
 def as_source(text: str) -> SourceConfig:
     """Read a source of the command line: a path, hf:NAME, or a mapping in braces."""
+    value = strict_yaml.parse(text, "the source") if text.startswith("{") else text
     try:
-        value = yaml.safe_load(text) if text.startswith("{") else text
         return SourceConfig.model_validate(value)
-    except (yaml.YAMLError, ValidationError) as error:
+    except ValidationError as error:
+        reason = error.errors()[0]["msg"].removeprefix("Value error, ")
         raise UserError(
-            f"{text!r} is no source; give a path, hf:NAME, or for instance "
+            f"this is no source ({reason}); give a path, hf:NAME, or for instance "
             "'{path: rules.csv, text: body}'"
         ) from error
 

@@ -1,21 +1,67 @@
 """The base of all sections of the configuration, and sections that several others hold."""
 
-from typing import Any, Literal
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
+    ValidationInfo,
     field_validator,
     model_serializer,
     model_validator,
 )
+
+from elenchus.errors import UserError
+from elenchus.redaction import secret_in
+
+BOUND = 2**63  # of numbers: many libraries compute with 64 bits
+# Control characters, but tabs and ends of lines, and halves of surrogate pairs, which are no UTF-8.
+_UNREADABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+LONGEST_PATH, LONGEST_NAME = 4095, 255  # of Linux; other systems allow about as much
 
 
 class Section(BaseModel):
     """Base of all sections."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @field_validator("*")
+    @classmethod
+    def _can_be_kept(cls, value: Any, info: ValidationInfo) -> Any:
+        """Refuse what run folders must not or cannot hold: secrets, and values that no file has.
+
+        Raises:
+            UserError: a secret, which a ValidationError would show.
+        """
+        name = str(info.field_name)
+        if (place := secret_in(value, options=name == "options")) is not None:
+            raise UserError(
+                f"{f'{name}.{place}'.strip('.')} holds a secret, which would be written into the "
+                "run folder: use an address without user and password, no key in it and in no "
+                "option; secrets are set in the environment"
+            )
+        if fault := _fault(value):
+            raise ValueError(fault)
+        return value
+
+
+def _fault(value: Any) -> str:
+    """Say what is wrong with a value, or with one of those in it; "" where nothing is."""
+    if isinstance(value, str):
+        return "text must not hold control characters" if _UNREADABLE.search(value) else ""
+    if isinstance(value, int | float):
+        return "" if abs(value) < BOUND else "a number must be finite, and fit into 64 bits"
+    if isinstance(value, Mapping):
+        value = [*value, *value.values()]
+    return next(filter(None, map(_fault, value)), "") if isinstance(value, list | tuple) else ""
 
 
 # Models that are named without a provider, since the program fetches them.
@@ -28,16 +74,47 @@ def provider_and_model(name: str) -> str:
     provider, _, model = name.partition(":")
     if not provider or not model:
         raise ValueError(f"{name!r} is not provider:model; write, for instance, openai:gpt-5.4")
-    return name
+    return f"{provider}:{usable_path(model)}"  # it may be a folder
+
+
+def usable_path(text: str) -> str:
+    """Return the path of a file or folder; ValueError for one that no system can have."""
+    try:
+        path = Path(text).expanduser()
+    except RuntimeError as error:  # of ~somebody
+        raise ValueError("a path must not begin with the home of an unknown user") from error
+    if any(len(part.encode()) > LONGEST_NAME for part in path.parts) or len(text) > LONGEST_PATH:
+        raise ValueError(
+            f"a path has at most {LONGEST_PATH:,} characters, a name in it {LONGEST_NAME} bytes"
+        )
+    return text
+
+
+def http_address(url: str) -> str:
+    """Return the address of a server; ValueError for what is none."""
+    try:
+        parts = urlsplit(url)
+        valid = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # of its port, or of an address in brackets
+        valid = False
+    if not valid or "@" in url or re.search(r"\s", url):
+        raise ValueError("an http:// or https:// address without user and password")
+    return url
+
+
+FilePath = Annotated[str, AfterValidator(usable_path)]
+HttpAddress = Annotated[str, AfterValidator(http_address)]
 
 
 class SourceConfig(Section):
     """One source of documents: a path, a dataset of a hub, or a loader of an installed package."""
 
-    path: str | None = Field(
+    path: FilePath | None = Field(
         None, description="a file, a folder, or a pattern such as docs/**/*.pdf"
     )
-    hf: str | None = Field(None, description="a dataset of the Hugging Face hub, or its folder")
+    hf: FilePath | None = Field(
+        None, description="a dataset of the Hugging Face hub, or its folder"
+    )
     loader: str | None = Field(None, description="a loader that an installed package offers")
     text: str | None = Field(None, description="tables: the column that holds the text")
     title: str | None = Field(None, description="tables: the column that holds the title")
@@ -59,6 +136,22 @@ class SourceConfig(Section):
             return value
         return {"hf": value.removeprefix("hf:")} if value.startswith("hf:") else {"path": value}
 
+    @field_validator("path")
+    @classmethod
+    def _pattern(cls, path: str | None) -> str | None:
+        if path is not None and any("**" in part and part != "**" for part in Path(path).parts):
+            raise ValueError("** stands for folders, so it must stand alone: docs/**/*.pdf")
+        return path
+
+    @field_validator("encoding")
+    @classmethod
+    def _known(cls, encoding: str | None) -> str | None:
+        try:
+            "a".encode(encoding or "utf-8")
+        except (LookupError, ValueError) as error:
+            raise ValueError("no encoding of text; for instance utf-8, utf-16, cp1252") from error
+        return encoding
+
     @model_validator(mode="after")
     def _one_kind(self) -> "SourceConfig":
         if sum(kind is not None for kind in (self.path, self.hf, self.loader)) != 1:
@@ -78,7 +171,7 @@ class ModelConfig(Section):
 
     # `graphs/config.py` fills in a role's default where this is "".
     model: str = Field("", description='"provider:model"')
-    base_url: str | None = Field(
+    base_url: HttpAddress | None = Field(
         None, description="where an OpenAI-compatible server (or Ollama) answers; default: official"
     )
     temperature: float | None = Field(
@@ -100,10 +193,3 @@ class ModelConfig(Section):
     @classmethod
     def _of_a_provider(cls, model: str) -> str:
         return provider_and_model(model)
-
-    @field_validator("base_url")
-    @classmethod
-    def _address(cls, url: str | None) -> str | None:
-        if url is not None and (not url.startswith(("http://", "https://")) or "@" in url):
-            raise ValueError("an http:// or https:// address without user and password")
-        return url

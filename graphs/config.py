@@ -24,6 +24,7 @@ from graphs.pretraining.config import PretrainingTree
 from graphs.rewriting.config import RewritingTree
 from models.backend import DEFAULT, DEFAULTS, Defaults, backend
 
+LONGEST_SHOWN = 80  # characters of a value that a message shows
 ROLES = ("expert", "examiner", "grader", "student")
 
 
@@ -173,8 +174,14 @@ def _explain(problem: Mapping[str, Any]) -> str:
         message = f"{key}: {message}" if key else message
         # What is wrong with a whole section, or missing in it, is not told by printing it all.
         whole = problem["type"] in ("value_error", "missing") and isinstance(problem["input"], dict)
-        return message if whole else f"{message} (got {problem['input']!r})"
+        return message if whole else f"{message} (got {_shown(problem['input'])})"
     known = leaf_keys() + list(domain_config().model_fields)
     near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
     hint = f"; did you mean {near[0]!r}?" if near else "; `elenchus new NAME` lists all keys"
     return f"unknown key {key!r}{hint}"
+
+
+def _shown(value: Any) -> str:
+    """Return a value as it was given, the beginning of a long one."""
+    shown = repr(value)
+    return shown if len(shown) <= LONGEST_SHOWN else f"{shown[:LONGEST_SHOWN]}…"

@@ -6,6 +6,7 @@ from pathlib import Path
 from pydantic import BaseModel, Field, ValidationError
 
 from elenchus.errors import UserError
+from elenchus.loading import read_text
 from elenchus.records import Document
 
 
@@ -49,11 +50,9 @@ def hand_questions(path: Path) -> list[tuple[int, HandQuestion]]:
     """
     try:
         # Not `splitlines`, which breaks lines at characters that JSON leaves as they are.
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
-    except OSError as error:
-        raise UserError(f"exam.hand: cannot read {path}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise UserError(f"exam.hand: {path} is not UTF-8: save it as UTF-8") from error
+        lines = read_text(path).split("\n")
+    except UserError as error:
+        raise UserError(f"exam.hand: {error}") from error
     rows = []
     for number, line in enumerate(lines, 1):
         if not line.strip():

@@ -1,14 +1,17 @@
 """The configuration: overrides, and messages that name the mistake and the remedy."""
 
 import ast
+import math
 from pathlib import Path
 
 import pytest
 import yaml
+from pydantic import ValidationError
 
 from elenchus import domains, loading
 from elenchus.cli import new
 from elenchus.errors import UserError
+from elenchus.sections import ModelConfig
 from graphs.config import leaf_keys, load, validate
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -43,11 +46,32 @@ def test_changes_come_after_the_profile(tmp_path: Path) -> None:
         ({}, ["expert.model=''"], "expert.model: .*'' is not provider:model"),
         ({}, ["models.openai:gpt-5.4.in_fligt=8"], "unknown key 'models.openai:gpt-5.4.in_fligt'"),
         ({}, ["models.openai:x=8"], "models.openai:x"),
+        ({}, ["budget.usd=.inf"], "not finite"),
+        ({}, ["budget.usd='inf'"], "budget.usd: a number must be finite"),
+        ({}, ["expert.options.top_p=.nan"], "not finite"),
+        ({}, ["training.epochs='1e300'"], "training.epochs: a number must be finite"),
+        ({}, [f"training.rank='{10**30}'"], "training.rank: a number must be finite"),
+        ({}, [f"corpus.sources=[{'a' * 300}]"], "corpus.sources.0.path: a path has at most"),
+        ({}, [f"student.model=hf:{'a/' * 3000}"], "student.model: a path has at most"),
+        ({}, ["exam.hand=~nobody-of-this-name/x"], "exam.hand: .* an unknown user"),
+        ({}, ["corpus.sources=['a/**b']"], "must stand alone"),
+        ({}, ['retrieval.index="a\\0b"'], "retrieval.index: .*control characters"),
+        ({}, ["corpus.sources=[{path: a, encoding: nope}]"], "no encoding of text"),
+        ({}, ["corpus.sources=[{path: a, encoding: base64}]"], "no encoding of text"),
+        ({}, ["retrieval.chroma=localhost:8000"], "retrieval.chroma: an http:// or https://"),
+        ({}, ["retrieval.chroma='http://[::1'"], "retrieval.chroma: an http:// or https://"),
+        ({}, ["expert.base_url=http://x:99999"], "expert.base_url: an http:// or https://"),
     ],
 )
 def test_mistakes_are_named(tmp_path: Path, tree: dict, changes: list[str], says: str) -> None:
     with pytest.raises(UserError, match=says.replace("(", r"\(")):
         load(write(tmp_path, MINIMAL | tree), None, changes)
+
+
+def test_not_a_number_is_no_number_in_python_either() -> None:
+    for value in (math.nan, math.inf, 2**63):
+        with pytest.raises(ValidationError, match="finite"):
+            ModelConfig(model="openai:x", options={"extra_body": [{"top_p": value}]})
 
 
 @pytest.mark.parametrize("text", ["a: [", "- 1", "", "\x00"])
