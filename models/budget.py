@@ -25,6 +25,7 @@ class Total:
     calls: int = 0
     tokens: int = 0
     usd: float = 0.0
+    estimated: bool = False  # some of the tokens are, since no server has counted them
 
     def add(self, calls: int, tokens: int, usd: float) -> None:
         self.calls += calls
@@ -81,6 +82,7 @@ class Budget:
             usd = self._price(call.model, call.input_tokens, call.output_tokens)
             for total in both:
                 total.add(0, tokens, usd)
+                total.estimated = total.estimated or call.estimated
 
         try:
             yield spend
@@ -117,5 +119,7 @@ def _over(place: str, caps: CapsConfig, total: Total) -> tuple[str, str] | None:
         spent, most = getattr(total, cap), getattr(caps, cap)
         if most is not None and spent >= most:
             amount = f"{spent:{form}} of {most:{form}}"
+            if total.estimated and cap != "calls":
+                amount += "; partly estimated, as the server does not count its tokens"
             return f"budget.{place}{cap} is used up ({amount})", f"{place}{cap}"
     return None

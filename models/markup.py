@@ -24,7 +24,7 @@ def arguments(text: str, schema: type[BaseModel]) -> dict[str, Any]:
     A text is kept as it stands where the schema takes one, and is read as JSON elsewhere.
     """
     found = list(_ARGUMENT.finditer(text))
-    if not found or not _ENDS.match(text, found[-1].end()):
+    if not found or "{" in text[: found[0].start()] or not _ENDS.match(text, found[-1].end()):
         return {}
     values = {}
     for argument in found:

@@ -1,25 +1,34 @@
 """Chat models behind an API: made through LangChain, and looked up before anything is paid."""
 
 import difflib
+import json
 import os
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 import httpx
+from langchain_core.exceptions import ModelError
 from pydantic import SecretStr
 
 from elenchus.errors import UserError
 from elenchus.sections import ModelConfig
 from models.backend import Backend, Model
+from models.protocol import reply_of
 
 SECRET = ("key", "secret", "password", "token", "headers", "authorization")
 NO_KEY = "none"  # sent to a server of one's own, which may want none
 LOOK = 10.0  # seconds to wait for a server when a model is looked up
+LARGEST, SHOWN = 8 * 2**20, 300  # bytes of an answer that are read, characters that are shown
+UNLISTED = frozenset((404, 405, 501))  # a server may have no list of models
 REMEDIES = {
     401: "the key is not accepted; set the right one in the environment",
     403: "the key may not use this; set another one in the environment",
 }
+
+
+class Unlisted(UserError):
+    """A server has no list of its models where OpenAI has it."""
 
 
 class LangChain(Backend):
@@ -99,10 +108,17 @@ class OpenAI(LangChain):
     def look(self, config: ModelConfig) -> int | None:
         """See `Backend.look`."""
         base = config.base_url or os.environ.get("OPENAI_BASE_URL") or "https://api.openai.com/v1"
-        url = f"{base.rstrip('/')}/models"
+        base, name = base.rstrip("/"), config.model.partition(":")[2]
         headers = {"Authorization": f"Bearer {_key(self.key)}"}
-        served = _served(config, url, headers, "data", "id", self.key)
-        return _context(config, config.model.partition(":")[2], served)
+        try:
+            served = _served(config, f"{base}/models", headers, "data", "id", self.key)
+        except Unlisted:
+            served = {}
+        if served and (name in served or not any("*" in each for each in served)):
+            return _context(config, name, served)
+        # It lists none, or all of them by a pattern.
+        _try_out(config, f"{base}/chat/completions", headers, self.key)
+        return None
 
 
 class Anthropic(LangChain):
@@ -179,21 +195,34 @@ def _served(
     answer = _answer(config, url, headers, key)
     try:
         listed = answer if isinstance(answer, list) else answer[models]
-        return {str(m[name]): m.get("max_model_len") for m in listed}
+        return {str(m[name]): _tokens(m.get("max_model_len")) for m in listed}
     except (LookupError, TypeError, AttributeError) as error:
         raise UserError(f"{config.model}: {url} lists no models: is base_url right?") from error
 
 
-def _answer(config: ModelConfig, url: str, headers: dict[str, str], key: str = "") -> Any:
-    """Return what a server answers to a GET request; `key` is the name of its variable."""
+def _tokens(told: Any) -> int | None:
+    """Return a number of tokens that a server tells; None where it is none."""
+    return told if isinstance(told, int) and told > 0 else None
+
+
+def _answer(
+    config: ModelConfig,
+    url: str,
+    headers: dict[str, str],
+    key: str = "",
+    body: dict[str, Any] | None = None,
+) -> Any:
+    """Return what a server answers to a GET request, or to a POST request with a body.
+
+    Args:
+        key: the name of the variable that holds its key.
+
+    Raises:
+        Unlisted: it knows no such address.
+        UserError: nobody answers, or in another way.
+    """
     try:
-        answer = httpx.get(url, headers=headers, timeout=LOOK)
-        answer.raise_for_status()
-        return answer.json()
-    except httpx.HTTPStatusError as error:
-        status = error.response.status_code
-        remedy = REMEDIES.get(status, "is base_url right? It ends in /v1 for most servers")
-        raise UserError(f"{config.model}: {url} answers {status}: {remedy}") from error
+        status, text = _fetched(url, headers, body, LOOK if body is None else config.timeout)
     # Both texts may hold the key, which so gets into no traceback.
     except (httpx.LocalProtocolError, UnicodeEncodeError):
         raise UserError(f"{config.model}: {key} cannot be sent: set it again") from None
@@ -202,8 +231,48 @@ def _answer(config: ModelConfig, url: str, headers: dict[str, str], key: str = "
             f"{config.model}: nothing answers at {url} ({error}): start the server, or correct "
             "base_url"
         ) from error
-    except ValueError as error:
+    if status >= 300:
+        remedy = REMEDIES.get(status, "is base_url right? It ends in /v1 for most servers")
+        said = f": {text[:SHOWN]}" if body or status < 400 else ""
+        refused = Unlisted if status in UNLISTED else UserError
+        raise refused(f"{config.model}: {url} answers {status}: {remedy}{said}")
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
         raise UserError(f"{config.model}: {url} answers no JSON: is base_url right?") from error
+
+
+def _fetched(
+    url: str, headers: dict[str, str], body: dict[str, Any] | None, seconds: float
+) -> tuple[int, str]:
+    """Return the status of an answer and its first megabytes, or the address it redirects to.
+
+    No redirect is followed: another host shall not see the key.
+    """
+    method, text = "GET" if body is None else "POST", bytearray()
+    with httpx.stream(method, url, headers=headers, json=body, timeout=seconds) as answer:
+        for piece in answer.iter_bytes():
+            text += piece
+            if len(text) > LARGEST:
+                break
+        if answer.is_redirect:
+            return answer.status_code, f"it redirects to {answer.headers.get('Location', '')}"
+        return answer.status_code, text[:LARGEST].decode("utf-8", errors="replace")
+
+
+def _try_out(config: ModelConfig, url: str, headers: dict[str, str], key: str) -> None:
+    """Ask a model of a server that does not list it for one token, which is paid for.
+
+    Raises:
+        UserError: it gives none.
+    """
+    messages = [{"role": "user", "content": "Hi"}]
+    body = {"model": config.model.partition(":")[2], "messages": messages, "max_tokens": 1}
+    answer = _answer(config, url, headers, key, body)
+    try:
+        reply_of(json.dumps(answer))
+    except ModelError as error:
+        raise UserError(f"{config.model}: {url} does not answer a trial call: {error}") from error
 
 
 def _context(config: ModelConfig, name: str, served: dict[str, int | None]) -> int | None:

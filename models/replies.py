@@ -75,17 +75,17 @@ def was_repaired(text: str, schema: type[BaseModel]) -> bool:
 
 
 def _found(text: str, schema: type[BaseModel]) -> list[Found]:
-    """Return the outermost objects of a reply, or the call that it marks up.
+    """Return the call that a reply marks up, or else its outermost objects.
 
     Raises:
         Unusable: there is none.
     """
+    if called := arguments(text, schema):
+        return [Found(called, repaired=True)]
     plain = _unescaped(text)
     try:
         return [replace(one, repaired=one.repaired or plain != text) for one in objects(plain)]
     except NoObject as error:
-        if called := arguments(text, schema):
-            return [Found(called, repaired=True)]
         raise Unusable(str(error)) from None
 
 

@@ -7,7 +7,12 @@ import threading
 from urllib import request
 
 from tests.server.app import MODEL, Server, serving
-from tests.server.faults import Fault, Plan, evenly
+from tests.server.faults import Fault, Kind, Plan, evenly
+from tests.server.oddities import Habit, Oddity
+
+
+def _kind(name: str) -> Kind:
+    return Fault(name) if name in list(Fault) else Oddity(name)
 
 
 def main() -> None:
@@ -19,13 +24,22 @@ def main() -> None:
     parser.add_argument("--latency", type=float, default=0.0, help="seconds until an answer begins")
     parser.add_argument("--faults", type=float, default=0.0, help="share of faulty responses")
     parser.add_argument(
-        "--only", action="append", type=Fault, metavar="FAULT", help=", ".join(Fault)
+        "--only", action="append", type=_kind, metavar="KIND", help=", ".join([*Fault, *Oddity])
+    )
+    parser.add_argument(
+        "--habit", action="append", type=Habit, default=[], metavar="HABIT", help=", ".join(Habit)
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--key", default="", help="API key that requests must carry")
     given = parser.parse_args()
     shares = evenly(given.faults, *(given.only or ())) if given.faults else {}
-    server = Server(Plan(shares, given.seed), given.answers, given.latency, key=given.key)
+    server = Server(
+        Plan(shares, given.seed),
+        given.answers,
+        given.latency,
+        key=given.key,
+        habits=frozenset(given.habit),
+    )
     with serving(server, given.port) as url:
         print(f"model {MODEL} at {url}; Ctrl-C ends", flush=True)
         with contextlib.suppress(KeyboardInterrupt):

@@ -5,6 +5,7 @@ import contextlib
 import json
 import threading
 import time
+import zlib
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -16,13 +17,14 @@ from langchain_core.messages.ai import UsageMetadata
 
 from elenchus.sections import ModelConfig
 from models.backend import make_model
-from tests.server.faults import KEPT_BACK, Fault, Plan, spoilt
+from tests.server import oddities
+from tests.server.faults import KEPT_BACK, Fault, Kind, Plan, spoilt
+from tests.server.oddities import USAGES, Habit, Oddity
 
 MODEL = "reader"
 STUDENT = "# Student"  # beginning of the prompts of a role that never knows an answer
 STATUS = {Fault.BUSY: 429, Fault.BUSY_UNTIL: 429, Fault.ERROR: 500, Fault.DOWN: 503}
 DRIP_PIECES = 20
-PROMPT = 2  # messages; asking again adds two more, the unusable answer and what is wrong with it
 
 
 @dataclass
@@ -40,9 +42,11 @@ class Server:
         context: tokens that it says it can read.
         longest: characters of a message that it can read.
         filtered: a text; prompts with it are refused; "" for none.
+        filters: the status with which they are.
         ends: status and message that every completion ends with; also Anthropic's.
         bare: whether it lists its models without anything around them.
         parts: whether the content of its answers is a list of parts.
+        habits: what it does with every call.
     """
 
     plan: Plan = field(default_factory=Plan)
@@ -55,9 +59,11 @@ class Server:
     context: int = 32_768
     longest: int = 1_000_000
     filtered: str = ""
+    filters: int = 400
     ends: tuple[int, str] | None = None
     bare: bool = False
     parts: bool = False
+    habits: frozenset[Habit] = frozenset()
     ways: Counter[str] = field(default_factory=Counter)
     received: int = 0
     completions: int = 0
@@ -79,7 +85,16 @@ class Server:
 
     async def models(self, request: web.Request) -> web.Response:
         self._check(request)
-        model = {"id": MODEL, "object": "model", "max_model_len": self.context}
+        if Habit.NO_MODELS in self.habits:
+            raise web.HTTPNotFound
+        for habit, oddity in (
+            (Habit.MODELS_AWAY, Oddity.AWAY),
+            (Habit.ENDLESS_MODELS, Oddity.BOMB),
+        ):
+            if habit in self.habits and (odd := oddities.response(oddity)):
+                return odd
+        name = "*" if Habit.ANY_MODEL in self.habits else MODEL
+        model = {"id": name, "object": "model", "max_model_len": self.context}
         return web.json_response([model] if self.bare else {"object": "list", "data": [model]})
 
     async def counts(self, request: web.Request) -> web.Response:
@@ -126,11 +141,13 @@ class Server:
         if max(len(m["content"]) for m in messages) > self.longest:
             return _error(400, "This model's maximum context length is exceeded.")
         if self.filtered and any(self.filtered in m["content"] for m in messages):
-            return _error(400, "This prompt was filtered.")
+            return _error(self.filters, "This prompt was filtered.")
         if (way := _way(asked)) in self.refuses:
             return _error(400, f"{way} is not supported.")
+        if refused := self._unlike(asked, way):
+            return refused
         self.ways[way] += 1
-        fault = self.plan.draw((len(messages) - PROMPT) // 2)
+        fault = self.plan.draw((len(messages) - len(_prompt(messages))) // 2)
         await asyncio.sleep(self.silence if fault is Fault.TIMEOUT else self.latency)
         if fault in STATUS:
             after = {"Retry-After": str(self.retry_after)} if fault is Fault.BUSY_UNTIL else {}
@@ -139,7 +156,9 @@ class Server:
             assert request.transport is not None
             request.transport.abort()
             return web.Response()
-        body = json.dumps(await self._completion(asked, fault, way)).encode()
+        if isinstance(fault, Oddity) and (odd := oddities.response(fault)):
+            return odd
+        body = (await self._completion(asked, fault, way)).encode()
         if fault not in KEPT_BACK:
             self.completions += 1
             self.prompts[json.dumps(messages)] += 1
@@ -149,43 +168,65 @@ class Server:
             return await _in_pieces(request, body, DRIP_PIECES, DRIP_PIECES)
         return web.Response(body=body, content_type="application/json")
 
-    async def _completion(
-        self, asked: dict[str, Any], fault: Fault | None, way: str
-    ) -> dict[str, Any]:
-        reply = await self._reply(asked["messages"][:PROMPT])
-        usage = reply.usage_metadata
-        assert usage is not None
+    def _unlike(self, asked: dict[str, Any], way: str) -> web.Response | None:
+        """Return the refusal of a request that the server's habits do not allow."""
+        messages = asked["messages"]
+        roles = {message["role"] for message in messages}
+        if (
+            Habit.MODERATES in self.habits
+            and zlib.crc32(_prompt(messages)[-1]["content"].encode()) % 4 == 0
+        ):
+            return _error(403, "Your input was flagged.")
+        if way == "json_schema" and Habit.BREAKS_AT_SCHEMA in self.habits:
+            return _error(500, "Internal error.")
+        if "system" in roles and Habit.NO_SYSTEM in self.habits:
+            return _error(400, "Conversation roles must alternate.")
+        for name, habit in (
+            ("temperature", Habit.NO_TEMPERATURE),
+            ("max_tokens", Habit.NO_MAX_TOKENS),
+        ):
+            if name in asked and habit in self.habits:
+                return _error(400, f"Unsupported parameter: '{name}' is not supported here.")
+        return None
+
+    async def _completion(self, asked: dict[str, Any], fault: Kind | None, way: str) -> str:
+        """Return the body of an answer."""
+        reply = await self._reply(_prompt(asked["messages"]))
+        told = reply.usage_metadata
+        assert told is not None
         text = spoilt(reply.text, fault)
-        message: dict[str, Any] = {"role": "assistant", "content": text}
-        if way == "tool":
-            call = {"name": "reply", "arguments": text}
-            message["tool_calls"] = [{"id": "1", "type": "function", "function": call}]
+        message = oddities.message(text, fault if isinstance(fault, Oddity) else None)
+        if way == "tool" and isinstance(message["content"], str):
+            function = {"name": "reply", "arguments": message["content"]}
+            message["tool_calls"] = [{"id": "1", "type": "function", "function": function}]
             message["content"] = None
         elif self.parts:
             half = len(text) // 2
             texts = [{"type": "text", "text": part} for part in (text[:half], text[half:])]
             message["content"] = [{"type": "thinking", "thinking": [{"text": "So."}]}, *texts]
-        return {
-            "id": "chatcmpl-0",
-            "object": "chat.completion",
-            "created": 0,
-            "model": MODEL,
-            "choices": [
-                {
-                    "index": 0,
-                    "finish_reason": "length" if fault is Fault.TRUNCATED else "stop",
-                    "message": message,
-                }
-            ],
-            "usage": {
-                "prompt_tokens": usage["input_tokens"],
-                "completion_tokens": usage["output_tokens"],
-                "total_tokens": usage["total_tokens"],
-            },
+        cut = fault in (Fault.TRUNCATED, Oddity.THOUGHT)
+        choice = {"index": 0, "finish_reason": "length" if cut else "stop", "message": message}
+        body = {"id": "chatcmpl-0", "object": "chat.completion", "created": 0, "model": MODEL}
+        usage = {
+            "prompt_tokens": told["input_tokens"],
+            "completion_tokens": told["output_tokens"],
+            "total_tokens": told["total_tokens"],
         }
+        spelt = next((USAGES[habit] for habit in self.habits if habit in USAGES), json.dumps(usage))
+        # What some habits say of the usage is no JSON that Python would write.
+        return f'{json.dumps(body | {"choices": [choice]})[:-1]}, "usage": {spelt}}}'
 
     async def _reply(self, prompt: list[dict[str, str]]) -> AIMessage:
         """Return the same reply to the same prompt, so that an answer asked for again is alike."""
+        if len(prompt) == 1:
+            system, fence, user = prompt[0]["content"].partition("\n\n<")
+            if not fence:
+                usage = UsageMetadata(input_tokens=12, output_tokens=1, total_tokens=13)
+                return AIMessage("Yes.", usage_metadata=usage)
+            prompt = [
+                {"role": "system", "content": system},
+                {"role": "user", "content": f"<{user}"},
+            ]
         if prompt[0]["content"].startswith(STUDENT):
             usage = UsageMetadata(input_tokens=40, output_tokens=8, total_tokens=48)
             return AIMessage("I cannot tell.\nAnswer: unknown.", usage_metadata=usage)
@@ -199,6 +240,12 @@ class Server:
         if self.key and request.headers.get("Authorization") != f"Bearer {self.key}":
             body = json.dumps({"error": {"message": "Incorrect API key provided."}})
             raise web.HTTPUnauthorized(text=body, content_type="application/json")
+
+
+def _prompt(messages: list[dict[str, str]]) -> list[dict[str, str]]:
+    """Return the messages without those that ask again: an unusable answer and what is wrong."""
+    first = next(place for place, message in enumerate(messages) if message["role"] == "user")
+    return messages[: first + 1]
 
 
 def _way(asked: dict[str, Any]) -> str:

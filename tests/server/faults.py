@@ -10,6 +10,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from tests.server.oddities import Oddity
+
 
 class Fault(StrEnum):
     """One way to fail."""
@@ -37,6 +39,7 @@ KEPT_BACK = frozenset(
 UNREADABLE = frozenset((Fault.EMPTY, Fault.TRUNCATED, Fault.SCHEMA, Fault.REFUSAL, Fault.HUGE))
 ASKED_AGAIN = 2
 HUGE_BYTES = 5_000_000
+Kind = Fault | Oddity
 
 
 @dataclass
@@ -48,14 +51,14 @@ class Plan:
         seed: the same requests in the same order fail in the same way.
     """
 
-    shares: dict[Fault, float] = field(default_factory=dict)
+    shares: dict[Kind, float] = field(default_factory=dict)
     seed: int = 0
-    drawn: Counter[Fault] = field(default_factory=Counter)
+    drawn: Counter[Kind] = field(default_factory=Counter)
 
     def __post_init__(self) -> None:
         self._rng = random.Random(self.seed)
 
-    def draw(self, asked_again: int) -> Fault | None:
+    def draw(self, asked_again: int) -> Kind | None:
         """Draw the fault of the next request, whose prompt was asked again so many times."""
         faults = [*self.shares, None]
         left = 1 - sum(self.shares.values())
@@ -66,13 +69,13 @@ class Plan:
         return fault
 
 
-def evenly(share: float, *among: Fault) -> dict[Fault, float]:
-    """Return shares that add up to one, the same for all kinds of faults or those named."""
+def evenly(share: float, *among: Kind) -> dict[Kind, float]:
+    """Return shares that add up to one, the same for all faults, or for the kinds named."""
     kinds = among or tuple(Fault)
     return {kind: share / len(kinds) for kind in kinds}
 
 
-def spoilt(text: str, fault: Fault | None) -> str:
+def spoilt(text: str, fault: Kind | None) -> str:
     """Return a completion as a fault leaves it."""
     match fault:
         case Fault.EMPTY:
