@@ -26,6 +26,7 @@ from retrieval.formats.apart import GB, Reader
 from retrieval.store import BATCH, Store
 
 VERSION = 3  # of extracting and splitting: another one makes all passages anew
+REPEAT = "the same text as "  # and then which document
 SHOWN = 3  # refusals named where nothing could be loaded
 
 
@@ -231,7 +232,7 @@ class _Reading:
 
     def _refuse_repeat(self, source: str, content: str, words: str) -> str:
         """Refuse a document that says what another one, met before, says."""
-        return self._refuse(source, f"the same text as {self._texts[words]}", content, words)
+        return self._refuse(source, f"{REPEAT}{self._texts[words]}", content, words)
 
 
 def _is_unicode(document: Document) -> bool:

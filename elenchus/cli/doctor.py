@@ -29,11 +29,20 @@ OPTIONAL = {
 
 
 class Finding(NamedTuple):
-    """One thing that was checked; `remedy` is empty when it is well."""
+    """One thing that was checked; `remedy` is empty when it is well.
+
+    What is `optional` and not there is no fault.
+    """
 
     what: str
     found: str
     remedy: str = ""
+    optional: bool = False
+
+    @property
+    def mark(self) -> str:
+        """Return what stands before it on the screen."""
+        return "--" if self.optional else "!!" if self.remedy else "ok"
 
 
 def doctor(root: options.Root = options.RUNS, as_json: options.Json = False) -> None:
@@ -44,7 +53,7 @@ def doctor(root: options.Root = options.RUNS, as_json: options.Json = False) -> 
     else:
         print(f"elenchus {__version__}, Python {sys.version.split()[0]}, {sys.platform}")
         for finding in findings:
-            print(f"{'!!' if finding.remedy else 'ok'}  {finding.what:<16} {finding.found}")
+            print(f"{finding.mark}  {finding.what:<16} {finding.found}")
             if finding.remedy:
                 print(f"    {finding.remedy}")
     if any(finding.remedy for finding in findings):
@@ -66,7 +75,7 @@ def _findings(root: Path) -> Iterator[Finding]:
     for extra, (package, use) in OPTIONAL.items():
         there = util.find_spec(package) is not None
         how = f"not installed; {use}: pip install -e '.[{extra}]'"
-        yield Finding(f"extra {extra}", "installed" if there else how)
+        yield Finding(f"extra {extra}", "installed" if there else how, optional=not there)
     yield _disk(root)
 
 

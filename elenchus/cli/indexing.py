@@ -1,6 +1,7 @@
 """A domain's index, brought up to date while a person looks on, and what is shown of it."""
 
 import re
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,12 +18,13 @@ from elenchus.printing import printable
 from elenchus.records import Document, Passage
 from elenchus.sections import SourceConfig
 from graphs.config import DomainConfig, load
+from retrieval import corpora
 from retrieval.catalogue import Entry
 from retrieval.embedding import Embedder, check_embedding
-from retrieval.index import Index
+from retrieval.index import REPEAT, Index
 from retrieval.store import Store
 
-NAMED = 3  # sources named for each reason of a refusal
+NAMED, REASONS = 3, 12  # sources named for each reason of a refusal, and reasons
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,7 @@ class Corpus:
     """A domain's configuration, and its index with counts of what reading the sources changed."""
 
     config: DomainConfig
+    folder: Path
     index: Index
     counts: Counter[str]
 
@@ -41,6 +44,11 @@ class Corpus:
         """Return why documents were refused, by their source."""
         return {e.source: e.reason for e in self.index.catalogue.entries() if e.reason is not None}
 
+    def of(self, source: SourceConfig) -> set[str]:
+        """Return the names of all that a source holds."""
+        alone = self.config.corpus.model_copy(update={"sources": [source]})
+        return {item.source for item in corpora.items(alone, self.folder)}
+
     def document(self, name: str) -> Document:
         """Return the one document that has this name, or whose name ends in it.
 
@@ -48,6 +56,7 @@ class Corpus:
             UserError: there is none, or more than one.
         """
         names = [entry.source for entry in self.documents()]
+        name = unicodedata.normalize("NFC", name)
         matching = [n for n in names if n == name] or [n for n in names if n.endswith(name)]
         document = self.index.catalogue.document(matching[0]) if len(matching) == 1 else None
         if document is None:
@@ -78,7 +87,7 @@ def opened(
     try:
         with Screen(quiet).stage("Read documents") as advance:
             counts = index.read(advance)
-        yield Corpus(config, index, counts)
+        yield Corpus(config, path.parent, index, counts)
     finally:
         index.close()
 
@@ -126,11 +135,15 @@ def show_refused(reasons: Mapping[str, str]) -> None:
     """Print a line for each reason, with the sources that were refused for it."""
     by_reason: dict[str, list[str]] = {}
     for source, reason in reasons.items():
-        by_reason.setdefault(reason, []).append(source)
+        kind = f"{REPEAT}another" if reason.startswith(REPEAT) else reason
+        by_reason.setdefault(kind, []).append(source)
     console = Console(highlight=False)
     if reasons:
         console.print(f"{len(reasons):,} refused:")
-    for reason, sources in sorted(by_reason.items(), key=lambda item: -len(item[1])):
+    most_first = sorted(by_reason.items(), key=lambda item: -len(item[1]))
+    for reason, sources in most_first[:REASONS]:
         named = ", ".join(sources[:NAMED])
         more = f" and {len(sources) - NAMED:,} more" if len(sources) > NAMED else ""
         console.print(Text(printable(f"  {named}{more}: {reason}")), soft_wrap=True)
+    if len(most_first) > REASONS:
+        console.print(f"  {len(most_first) - REASONS:,} more reasons: `elenchus corpus stats --json`")

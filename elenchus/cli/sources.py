@@ -28,7 +28,10 @@ def add(
     path = domains.find(domain)
     new = _as_written(as_source(source), path.parent)
     present = _present(path)
-    _change(path, present if new in present else [*present, new], changes, as_json)
+    if new in present:
+        _change(path, present, changes, as_json)
+    else:
+        _change(path, [*present, new], changes, as_json, added=new)
 
 
 def remove(
@@ -62,14 +65,27 @@ def named(source: "SourceConfig") -> str:
 
 
 def _change(
-    path: Path, sources: "list[SourceConfig]", changes: Sequence[str] | None, as_json: bool
+    path: Path,
+    sources: "list[SourceConfig]",
+    changes: Sequence[str] | None,
+    as_json: bool,
+    added: "SourceConfig | None" = None,
 ) -> None:
-    """Index other sources, then write them into domain.yaml: what cannot be indexed is not kept."""
+    """Index other sources, then write them into domain.yaml: what cannot be indexed is not kept.
+
+    Raises:
+        UserError: nothing of the source that is added could be used.
+    """
     from elenchus.cli.indexing import embedded, opened, show_refused
 
     with opened(path, changes, as_json, sources) as corpus, embedded(corpus, as_json):
         reasons = corpus.refused()
+        useless = added is not None and corpus.of(added) <= reasons.keys()
         counts = corpus.counts | corpus.index.catalogue.count()
+    if added is not None and useless:
+        if not as_json:
+            show_refused(reasons)
+        raise UserError(f"{named(added)}: nothing of it could be used, so it is not kept")
     _write(path, sources)
     if as_json:
         print(json.dumps(dict(counts) | {"refused": reasons}, ensure_ascii=False))

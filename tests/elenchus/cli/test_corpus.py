@@ -111,6 +111,28 @@ def test_a_source_that_cannot_be_loaded_is_not_kept(elenchus, fresh: Path) -> No
     assert fresh.read_text("utf-8") == before
 
 
+def test_a_source_of_refusals_alone_is_not_kept(elenchus, fresh: Path) -> None:
+    elenchus("corpus", "add", "port", "rules")
+    before = fresh.read_text("utf-8")
+    (fresh.parent / "scans").mkdir()
+    for n in range(30):
+        (fresh.parent / "scans" / f"{n}.png").write_bytes(b"x")
+    end = elenchus("corpus", "add", "port", "scans")
+    assert end.code == 2 and "nothing of it could be used, so it is not kept" in end.err
+    assert fresh.read_text("utf-8") == before
+
+
+def test_documents_that_say_the_same_are_one_line(elenchus, fresh: Path) -> None:
+    (fresh.parent / "more").mkdir()
+    for n in range(60):
+        text = f"A rope must be {'dry' if n % 2 else 'wet'} in winter and in summer."
+        (fresh.parent / "more" / f"{n:02}.md").write_text(text)
+    lines = elenchus("corpus", "add", "port", "more").out.splitlines()
+    assert [line for line in lines if "the same text as another" in line] == [
+        "  more/02.md, more/03.md, more/04.md and 55 more: the same text as another"
+    ]
+
+
 def test_documents_that_are_there_by_default_stay(elenchus, fresh: Path) -> None:
     (fresh.parent / "documents" / "rope.md").write_text("A rope must be dry.", "utf-8")
     assert elenchus("corpus", "add", "port", "rules", "--json").json["documents"] == 3

@@ -219,7 +219,7 @@ def test_doctor_names_what_only_some_domains_want(
     there = doctor.util.find_spec
     monkeypatch.setattr(doctor.util, "find_spec", lambda n: None if n == "markitdown" else there(n))
     end = elenchus("doctor", "--runs", tmp_path)
-    assert end.code == 0 and "not installed; PDF" in end.out
+    assert end.code == 0 and "--  extra documents  not installed; PDF" in end.out
 
 
 def test_bench_says_what_it_takes(elenchus) -> None:
