@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict
 
 from elenchus.errors import UserError
 from elenchus.records import Record
+from elenchus.redaction import without_known
 
 SCHEMA_VERSION = 5
 LOCK_SECONDS = 60  # to wait for another writer; SQLite's five are too few on a slow disk
@@ -162,8 +163,12 @@ class Ledger:
                 os.fsync(log.fileno())
 
     def write_call(self, call: Call) -> None:
-        """Write an attempt of a call; one that is there already stays as it is."""
-        values = (*call.model_dump().values(), 0)
+        """Write an attempt of a call; one that is there already stays as it is.
+
+        Only known secrets are taken out: a document may hold what looks like one, and is quoted.
+        """
+        texts = {"request": without_known(call.request), "response": without_known(call.response)}
+        values = (*call.model_copy(update=texts).model_dump().values(), 0)
         self._insert("calls", len(values), [values])
 
     def get(self, kind: type[AnyRecord], record_id: str) -> AnyRecord:

@@ -9,11 +9,12 @@ import json
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from statistics import fmean, pvariance
-from typing import Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from elenchus.reasons import Code
+from elenchus.redaction import redacted, without_known
 
 CHARS_A_TOKEN = 4  # about, of English; used where there is no tokenizer
 PAGE_BREAK = "\f"  # stands between the pages of a document's text
@@ -318,12 +319,15 @@ class Retrieval(Record):
 
 
 class Failure(Record):
-    """A model call whose answer could not be used, however often it was asked again."""
+    """A model call whose answer could not be used, however often it was asked again.
+
+    What a server said of it may echo the key.
+    """
 
     prefix = "f"
     role: str
     task: str
     code: Code
-    detail: str
-    raw: str
+    detail: Annotated[str, AfterValidator(redacted)]
+    raw: Annotated[str, AfterValidator(without_known)]
     call_id: str

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError, create_model, model_validator
 
 from elenchus.errors import UserError
 from elenchus.loading import as_change, merged, read_tree
+from elenchus.redaction import redacted
 from elenchus.runs import RunFolder
 from elenchus.sections import ModelConfig, Section
 from graphs.adaptation.config import AdaptationTree
@@ -172,8 +173,8 @@ def _explain(problem: Mapping[str, Any]) -> str:
     if problem["type"] != "extra_forbidden":
         message = problem["msg"].removeprefix("Value error, ")
         message = f"{key}: {message}" if key else message
-        # What is wrong with a whole section, or missing in it, is not told by printing it all.
-        whole = problem["type"] in ("value_error", "missing") and isinstance(problem["input"], dict)
+        # What is wrong with a section or a list is not told by printing it all.
+        whole = isinstance(problem["input"], dict | list | tuple)
         return message if whole else f"{message} (got {_shown(problem['input'])})"
     known = leaf_keys() + list(domain_config().model_fields)
     near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
@@ -183,5 +184,5 @@ def _explain(problem: Mapping[str, Any]) -> str:
 
 def _shown(value: Any) -> str:
     """Return a value as it was given, the beginning of a long one."""
-    shown = repr(value)
+    shown = redacted(repr(value))  # first: the beginning of a secret looks like none
     return shown if len(shown) <= LONGEST_SHOWN else f"{shown[:LONGEST_SHOWN]}…"

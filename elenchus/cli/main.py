@@ -7,6 +7,8 @@ import sys
 import warnings
 from importlib.util import find_spec
 from pathlib import Path
+from traceback import format_exception
+from types import TracebackType
 
 import typer
 
@@ -28,6 +30,7 @@ from elenchus.cli import (
 from elenchus.cli.options import Version
 from elenchus.errors import Interrupted, RunStopped, UserError
 from elenchus.printing import printable
+from elenchus.redaction import redacted
 
 # What Python imports by name; prompts/ and domains/ are read as files, wherever others lie.
 PACKAGES = ("models", "agents", "graphs", "retrieval", "training", "offline", "benchmarks")
@@ -78,6 +81,7 @@ def program() -> None:
 def main() -> None:
     """Run the command line: whatever ends a command early is said in one line."""
     settle_environment()
+    sys.excepthook = _show_uncaught
     try:
         _check_neighbours()
         app()
@@ -119,6 +123,13 @@ def _check_neighbours() -> None:
                 f"the package {name!r} is not Elenchus's own but {origin}: install Elenchus into "
                 "an environment of its own"
             )
+
+
+def _show_uncaught(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    """Print an error that nobody foresaw, without the secrets that it may echo."""
+    print(redacted("".join(format_exception(kind, error, trace))), end="", file=sys.stderr)
 
 
 def _end(message: str, code: int) -> None:
