@@ -4,6 +4,7 @@ Writes are idempotent (a record's id comes from its content), so a node that run
 kill leaves the ledger as it was. Query it with any SQLite client; `records.body` is JSON.
 """
 
+import json
 import os
 import sqlite3
 import threading
@@ -31,6 +32,7 @@ CREATE TABLE IF NOT EXISTS calls (
     PRIMARY KEY (id, attempt)
 );
 """
+DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)  # what SQLite says of such a file
 AnyRecord = TypeVar("AnyRecord", bound=Record)
 
 
@@ -72,6 +74,20 @@ class Spent(NamedTuple):
     calls: int
     input_tokens: int
     output_tokens: int
+
+
+class Entry(NamedTuple):
+    """A record or a call of whatever kind; `text` is its JSON."""
+
+    kind: str
+    id: str
+    text: str
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """The fields."""
+        fields: dict[str, Any] = json.loads(self.text)
+        return fields
 
 
 class TaskSpent(NamedTuple):
@@ -127,8 +143,9 @@ class Ledger:
         self._check_format()
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=NORMAL")
-        self._db.executescript(SCHEMA)
-        self._db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+        # In one transaction: a kill leaves all tables, or none.
+        version = f"PRAGMA user_version={SCHEMA_VERSION}"
+        self._db.executescript(f"BEGIN IMMEDIATE; {SCHEMA} {version}; COMMIT;")
 
     def close(self) -> None:
         """Close the file."""
@@ -186,11 +203,33 @@ class Ledger:
         """Count the records that `all` would return."""
         return int(self._select("COUNT(*)", kind, equal)[0][0])
 
-    def find(self, kind: type[AnyRecord], prefix: str) -> list[AnyRecord]:
-        """Return the records of a kind whose id starts with a prefix."""
-        query = "SELECT body FROM records WHERE kind=? AND substr(id, 1, ?) = ? ORDER BY id"
-        rows = self._query(query, kind.__name__, len(prefix), prefix)
-        return [kind.model_validate_json(body) for (body,) in rows]
+    def fields(self, kind: type[Record], *paths: str) -> dict[str, tuple[Any, ...]]:
+        """Return some fields of all records of a kind, by id: thousands take no time so.
+
+        Args:
+            paths: as SQLite names them, for instance "$.verdict.gap"; lists come as JSON.
+        """
+        columns = "".join(", json_extract(body, ?)" for _ in paths)
+        query = f"SELECT id{columns} FROM records WHERE kind=? ORDER BY id"
+        return {row[0]: row[1:] for row in self._query(query, *paths, kind.__name__)}
+
+    def entries(self, prefix: str) -> list[Entry]:
+        """Return all records, and the last attempt of each call, whose id starts with a prefix."""
+        like = "substr(id, 1, ?1) = ?2 ORDER BY id"
+        rows = self._query(f"SELECT kind, id, body FROM records WHERE {like}", len(prefix), prefix)
+        found = [Entry(*row) for row in rows]
+        calls = self._query(f"SELECT DISTINCT id FROM calls WHERE {like}", len(prefix), prefix)
+        for (call_id,) in calls:
+            call = self.call(call_id)
+            assert call is not None
+            found.append(Entry("Call", call_id, call.model_dump_json(exclude={"id"})))
+        return found
+
+    def mentioning(self, *texts: str) -> list[Entry]:
+        """Return the records whose JSON holds one of these texts, such as an id."""
+        either = " OR ".join("instr(body, ?)" for _ in texts)
+        query = f"SELECT kind, id, body FROM records WHERE {either} ORDER BY id"
+        return [Entry(*row) for row in self._query(query, *texts)]
 
     def call(self, call_id: str, attempt: int | None = None) -> Call | None:
         """Return an attempt of a call, by default the last one; None where there is none."""
@@ -253,8 +292,15 @@ class Ledger:
         return self._query(query, kind.__name__, *equal.values())
 
     def _query(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
-        with self._lock:
-            return self._db.execute(sql, values).fetchall()
+        try:
+            with self._lock:
+                return self._db.execute(sql, values).fetchall()
+        except sqlite3.DatabaseError as error:
+            if getattr(error, "sqlite_errorcode", None) not in DAMAGED:
+                raise
+            raise UserError(
+                f"{self.path} is damaged ({error}): restore it from a backup"
+            ) from error
 
     def _insert(self, table: str, width: int, rows: Iterable[tuple[Any, ...]]) -> None:
         slots = ", ".join("?" * width)

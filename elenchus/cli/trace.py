@@ -12,16 +12,20 @@ from elenchus.errors import UserError
 def trace(
     run: options.Run,
     record: Annotated[
-        str | None, typer.Argument(help="an examination's id, a synthetic message's, a passage's")
+        str | None, typer.Argument(help="any id, or the start of one: of a question, a call, …")
     ] = None,
     root: options.Root = options.RUNS,
     as_json: options.Json = False,
 ) -> None:
-    """Show what the agents did: all examinations, messages or passages, or one of them whole."""
+    """Show what the agents did: all examinations, messages or passages, or whatever has an id.
+
+    What is a part of an examination is shown with the whole of it.
+    """
     from elenchus import runs
     from elenchus.ledger import Ledger
     from graphs.methods import method_of
-    from graphs.trace import one_record
+    from graphs.trace import as_json as entry_as_json
+    from graphs.trace import find, show, whole
 
     folder = runs.find(root, run)
     if not folder.ledger.exists():
@@ -33,10 +37,19 @@ def trace(
             rows = shower.overview(ledger, folder.id)
             print(json.dumps(rows)) if as_json else shower.show_overview(ledger, rows, folder)
             return
-        shown = one_record(ledger, record, shower.RECORD)
+        found = find(ledger, record)
+        made = whole(ledger, found, shower.RECORD)
+        itself = made is not None and made.id == found.entry.id
         if as_json:
-            print(json.dumps(shower.as_json(ledger, shown), ensure_ascii=False))
-        else:
-            shower.show(ledger, shown)
+            parts = {} if itself else entry_as_json(found)
+            parts |= {} if made is None else shower.as_json(ledger, made)
+            print(json.dumps(parts, ensure_ascii=False))
+            return
+        if not itself:
+            show(found)
+        if made is not None:
+            if not itself:
+                print()
+            shower.show(ledger, made)
     finally:
         ledger.close()

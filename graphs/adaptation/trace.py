@@ -1,5 +1,6 @@
 """Shows what the agents did: the examinations of a run, and one whole cross-examination."""
 
+import json
 from typing import Any
 
 from rich.console import Console
@@ -18,23 +19,26 @@ RECORD = Examination  # what is shown whole
 
 def overview(ledger: Ledger, run_id: str) -> list[dict[str, Any]]:
     """Return a row for each examination: id, round, kind, topic, turns, widest gap, outcome."""
-    seeds = {s.id: s for s in ledger.all(Seed)}
-    points = {p.id: p for p in ledger.all(Point)}
-    turns = {t.id: t for t in ledger.all(Turn)}
+    seeds = ledger.fields(Seed, "$.point_id", "$.kind")
+    topics = ledger.fields(Point, "$.topic")
+    gaps = ledger.fields(Turn, "$.verdict.gap")
+    made = ledger.fields(Examination, "$.round", "$.seed_id", "$.turn_ids", "$.rejection.code")
     rows = []
-    for e in sorted(ledger.all(Examination), key=lambda e: (e.round, e.id)):
-        seed = seeds[e.seed_id]
-        gaps = [gap for i in e.turn_ids if (gap := turns[i].gap) is not None]
+    for i, (round_, seed_id, turn_ids, refused) in sorted(
+        made.items(), key=lambda e: (e[1][0], e[0])
+    ):
+        point_id, kind = seeds[seed_id]
+        turns = json.loads(turn_ids)
         rows.append(
             {
                 "run": run_id,
-                "examination": e.id,
-                "round": e.round,
-                "kind": seed.kind,
-                "topic": points[seed.point_id].topic,
-                "turns": len(e.turn_ids),
-                "gap": max(gaps, default=None),
-                "outcome": e.rejection.code if e.rejection else "accepted",
+                "examination": i,
+                "round": round_,
+                "kind": kind,
+                "topic": topics[point_id][0],
+                "turns": len(turns),
+                "gap": max((gap for t in turns if (gap := gaps[t][0]) is not None), default=None),
+                "outcome": refused or "accepted",
             }
         )
     return rows

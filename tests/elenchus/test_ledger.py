@@ -60,7 +60,8 @@ def test_writing_twice_is_writing_once(ledger: Ledger) -> None:
     assert ledger.count(Seed, round=2) == 1
     assert ledger.count(Seed, round=3) == 0
     assert ledger.get(Seed, seed.id) == seed
-    assert ledger.find(Seed, seed.id[:6]) == [seed]
+    assert [(e.kind, e.id) for e in ledger.entries(seed.id[:6])] == [("Seed", seed.id)]
+    assert ledger.fields(Seed, "$.round", "$.asked") == {seed.id: (2, '["a “q”?"]')}
 
 
 def test_kinds_do_not_mix(ledger: Ledger) -> None:

@@ -1,10 +1,26 @@
-"""What models and documents say is shown as it stands, whatever it looks like."""
+"""What an id names is shown, and what models and documents say, as it stands."""
 
+import resource
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from conftest import MOCKED, launched, write_pool
 
 from elenchus.ledger import Ledger
+from elenchus.outcomes import Example
+from elenchus.records import (
+    Answer,
+    Citation,
+    Examination,
+    Point,
+    Question,
+    Seed,
+    Turn,
+    verdict,
+)
 from elenchus.runs import RunFolder
 from graphs.adaptation import trace
 
@@ -16,3 +32,84 @@ def test_topics_are_no_markup(
     row = {"examination": "e-1", "round": 1, "kind": "recall", "topic": topic, "turns": 1}
     trace.show_overview(ledger, [row | {"gap": None, "outcome": "accepted"}], RunFolder(tmp_path))
     assert topic in capsys.readouterr().out
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    """A finished run, of mocks."""
+    home = write_pool(tmp_path_factory.mktemp("traced"), MOCKED)
+    return RunFolder(home.parent / "runs" / "pool" / launched(home)["run"])
+
+
+def test_any_id_is_shown(run: RunFolder, elenchus: Any) -> None:
+    ledger, root = Ledger(run.ledger, read_only=True), run.path.parent.parent
+    rows = ledger._query("SELECT kind, MIN(id), body FROM records GROUP BY kind")
+    calls = ledger._query("SELECT task, MIN(id), response FROM calls GROUP BY role, task")
+    assert len(rows) > 10 and len(calls) > 5
+    for kind, record_id, text in (*rows, *calls):
+        shown = elenchus("trace", run.id, record_id, "--runs", root)
+        told = elenchus("trace", run.id, record_id, "--runs", root, "--json")
+        assert shown.code == told.code == 0 and record_id in shown.out, (kind, text)
+        if record_id.startswith("m-"):
+            assert told.json["record"]["response"] == text
+    ledger.close()
+
+
+@pytest.mark.parametrize("kind", ["Example", "Turn", "Question", "Seed"])
+def test_a_part_of_an_examination_is_shown_with_it(
+    run: RunFolder, elenchus: Any, kind: str
+) -> None:
+    ledger, root = Ledger(run.ledger, read_only=True), run.path.parent.parent
+    (example_id, (examination_id, turn_id, question_id)), *_ = ledger.fields(
+        Example, "$.examination_id", "$.turn_id", "$.question_id"
+    ).items()
+    seed_id = ledger.get(Examination, examination_id).seed_id
+    ids = {"Example": example_id, "Turn": turn_id, "Question": question_id, "Seed": seed_id}
+    call_id = ledger.get(Turn, turn_id).question.call_id
+    ledger.close()
+    for part in (ids[kind], ids[kind][:12]):
+        told = elenchus("trace", run.id, part, "--runs", root, "--json").json
+        assert told["kind"] == kind and told["examination"]["id"] == examination_id
+    assert call_id in str(elenchus("trace", run.id, call_id, "--runs", root).out)
+
+
+@pytest.mark.parametrize(("part", "says"), [("z-1", "nothing has an id"), ("p-", "ids start")])
+def test_what_no_id_begins_with(run: RunFolder, elenchus: Any, part: str, says: str) -> None:
+    end = elenchus("trace", run.id, part, "--runs", run.path.parent.parent)
+    assert end.code == 2 and says in end.err and end.err.count("\n") == 1
+
+
+def test_thousands_of_examinations_take_no_time(run: RunFolder, tmp_path: Path) -> None:
+    """Measured in processor time, the start of Python included."""
+    root = tmp_path / "runs"
+    copied = root / "pool" / "20260101-000000-abcd"
+    copied.mkdir(parents=True)
+    (copied / "run.yaml").write_bytes((run.path / "run.yaml").read_bytes())
+    ledger = Ledger(copied / "ledger.sqlite")
+    ground = Citation(passage_id="p-1", quote="a quote of some words " * 5)
+    point = Point(sort="rule", statement="s", topic="t", grounds=(ground,), kinds=("recall",))
+    ledger.write(point)
+    answer = Answer(text="an answer " * 30, citations=(ground,), call_id="m-1", tokens=70)
+    for n in range(5000):
+        seed = Seed(point_id=point.id, kind="recall", round=1, variation=n)
+        question = Question(
+            text=f"Question {n}? " * 8,
+            kind="recall",
+            exam=False,
+            point_id=point.id,
+            passage_ids=("p-1",),
+            round=1,
+            call_id="m-1",
+        )
+        turn = Turn(question=question, expert=(answer,) * 2, student=(answer,) * 3,
+                    verdict=verdict(("incorrect", "partial", "correct")))  # fmt: skip
+        made = Examination(seed_id=seed.id, round=1, turn_ids=(turn.id,), accepted_turn_id=turn.id)
+        ledger.write(seed, question, turn, made)
+    ledger.close()
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    command = [sys.executable, "-m", "elenchus", "trace", copied.name, "--runs", str(root)]
+    done = subprocess.run([*command, "--json"], capture_output=True, check=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert done.stdout.count(b'"examination"') == 5000
+    # Most of it is for the libraries.
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 2
