@@ -7,6 +7,7 @@ written last when the run is finished. A lock file keeps two processes off one r
 import contextlib
 import datetime
 import errno
+import hashlib
 import json
 import os
 import secrets
@@ -31,6 +32,7 @@ from elenchus.results import Result
 PACKAGES = ("elenchus", "langgraph", "langchain-core", "chromadb", "torch", "transformers", "peft")
 PAGE = 65_536  # bytes; with less than this free, any failure is taken for a full disk
 FREE_BYTES = 300_000_000  # a demonstration run with its checkpoints takes about a tenth of it
+HASH = "sha256"  # of all that stands above it in a run.yaml
 RunState = Literal["running", "finished", "interrupted"]
 
 
@@ -69,9 +71,25 @@ class RunFolder:
         parts = ("elenchus", verb, self.id, more, option(self.path.parent.parent))
         return " ".join(part for part in parts if part)
 
+    @property
+    def lock(self) -> Path:
+        return self.path / "run.lock"
+
     def manifest(self) -> dict[str, Any]:
-        """Read `run.yaml`."""
-        tree: dict[str, Any] = yaml.safe_load((self.path / "run.yaml").read_text(encoding="utf-8"))
+        """Read `run.yaml`.
+
+        Raises:
+            UserError: it is not as it was written: half of it would be a run with other settings.
+        """
+        path = self.path / "run.yaml"
+        with path.open(encoding="utf-8", errors="replace", newline="") as file:
+            text, mark, written = file.read().partition(f"{HASH}: ")
+        if not mark or hashlib.sha256(text.encode()).hexdigest() != written.strip():
+            raise UserError(
+                f"{path} is damaged: restore it from a backup; its settings stand in the "
+                f"domain.yaml, and `elenchus launch DOMAIN --reuse {self.id}` pays no call again"
+            )
+        tree: dict[str, Any] = yaml.safe_load(text)
         return tree
 
     def set_budget(self, changes: dict[str, Any]) -> None:
@@ -83,7 +101,9 @@ class RunFolder:
         self._write_manifest(self.manifest() | {"corpus": fingerprint})
 
     def _write_manifest(self, manifest: dict[str, Any]) -> None:
-        write_atomic(self.path / "run.yaml", yaml.safe_dump(manifest, sort_keys=False))
+        text = yaml.safe_dump(manifest, sort_keys=False)
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        write_atomic(self.path / "run.yaml", f"{text}{HASH}: {digest}\n")
 
     def updates(self) -> "RunFolder | None":
         """Return the run that this one goes on from, where it is an update."""
@@ -129,7 +149,7 @@ class RunFolder:
         Patience is needed since `state` holds a run for an instant, too.
         """
         try:
-            lock = FileLock(self.path / "run.lock").acquire(timeout=patience)
+            lock = FileLock(self.lock).acquire(timeout=patience)
         except Timeout as error:
             raise UserError(f"run {self.id} is in use by another process; wait for it") from error
         with lock:
@@ -259,6 +279,12 @@ def explained(
         ):
             raise UserError(
                 f"cannot write to {place} ({error.strerror}); choose another place with {option}"
+            ) from error
+        damaged = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+        if getattr(error, "sqlite_errorcode", None) in damaged:
+            raise UserError(
+                f"a file in {place} is damaged ({error}): `elenchus doctor RUN` says which of a "
+                "run's; a damaged index can be removed, and is made anew"
             ) from error
         raise
 

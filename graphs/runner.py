@@ -9,6 +9,7 @@ from typing import Any
 
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.types import Command
+from pydantic import ValidationError
 
 from agents.prompting import Subject
 from elenchus import runs
@@ -23,6 +24,7 @@ from elenchus.sections import ModelConfig, SourceConfig
 from graphs.checkpoints import checkpoints
 from graphs.config import ROLES, DomainConfig, load, of_run, taken
 from graphs.general import general
+from graphs.integrity import check_ledger, check_whole
 from graphs.method import Method
 from graphs.methods import method_of
 from graphs.preflight import check_models
@@ -64,8 +66,10 @@ def create(
     reuse: RunFolder | None = None,
 ) -> RunFolder:
     """Make the folder of a new run, once everything that it needs was found: see `launch`."""
-    if reuse is not None and not reuse.ledger.exists():
-        raise UserError(f"run {reuse.id} has made no calls: there is nothing to reuse")
+    if reuse is not None:
+        if not reuse.ledger.exists():
+            raise UserError(f"run {reuse.id} has made no calls: there is nothing to reuse")
+        check_ledger(reuse)
     corpus = check(config, folder, progress)
     if said := taken(config):
         progress.say(said)
@@ -86,6 +90,7 @@ def update(earlier: RunFolder, root: Path, progress: Progress) -> Result:
 
 def create_update(earlier: RunFolder, root: Path, progress: Progress) -> RunFolder:
     """Make the folder of a run that goes on from a finished one: see `update`."""
+    check_whole(earlier)
     if not earlier.result.exists():
         raise UserError(f"run {earlier.id} is not finished: `{earlier.command('resume')}` first")
     folder, config = earlier.domain_folder(), _with_present_sources(earlier)
@@ -117,6 +122,7 @@ def resume(run: RunFolder, progress: Progress, budget: dict[str, Any] | None = N
                 f"run {run.id} is finished; `{run.command('trace')}` shows it, "
                 "`elenchus launch` starts another"
             )
+        check_whole(run)
         check_models(of_run(run, budget))
         if budget:  # only now: a cap that cannot be watched must not stay with the run
             run.set_budget(budget)
@@ -157,7 +163,12 @@ def is_same(run: RunFolder, config: DomainConfig, folder: Path) -> bool:
 def read_result(run: RunFolder) -> Result:
     """Return what a finished run came to."""
     method = method_of(run.manifest()["config"]["method"])
-    return method.result.model_validate_json(run.result.read_text(encoding="utf-8"))
+    try:
+        return method.result.model_validate_json(run.result.read_bytes())
+    except ValidationError as error:
+        raise UserError(
+            f"{run.result} is damaged: remove it; `{run.command('resume')}` writes it anew"
+        ) from error
 
 
 def _begun(run: RunFolder, progress: Progress) -> Result:
@@ -223,11 +234,21 @@ async def _go(services: Services, graph: Graph) -> None:
             start = Command(resume=True)  # whoever resumes has done what was waited for
         with services.registered() as ref:
             try:
+                if begun and not (await graph.aget_state(thread)).next:
+                    thread |= await _before_the_end(graph, thread)  # its result is gone
                 left = await graph.ainvoke(start, thread, context=ref, durability="sync")
             finally:
                 await services.disconnect()
         for waiting in left.get(INTERRUPT, ()):
             raise RunStopped(str(waiting.value))
+
+
+async def _before_the_end(graph: Graph, thread: Any) -> dict[str, Any]:
+    """Return where the last node of a finished run began."""
+    async for state in graph.aget_state_history(thread):
+        if state.next:
+            return {"configurable": state.config["configurable"]}
+    return {}
 
 
 def _from_anywhere(config: DomainConfig) -> DomainConfig:

@@ -74,7 +74,7 @@ class Catalogue:
         with FileLock(f"{path}.lock") if path else contextlib.nullcontext():
             self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=NORMAL")
-        self._db.executescript(SCHEMA)
+        self._db.executescript(f"BEGIN IMMEDIATE; {SCHEMA} COMMIT;")
 
     def close(self) -> None:
         """Close the file."""

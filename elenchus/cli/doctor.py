@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from importlib import util
 from pathlib import Path
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import typer
 
@@ -45,9 +45,16 @@ class Finding(NamedTuple):
         return "--" if self.optional else "!!" if self.remedy else "ok"
 
 
-def doctor(root: options.Root = options.RUNS, as_json: options.Json = False) -> None:
-    """Check what is installed, what is missing, and how to get it."""
-    findings = list(_findings(root))
+def doctor(
+    run: Annotated[str | None, typer.Argument(help="a run to check instead; its id")] = None,
+    root: options.Root = options.RUNS,
+    as_json: options.Json = False,
+) -> None:
+    """Check what is installed, what is missing, and how to get it; or whether a run is whole.
+
+    A result that cannot be read is put aside: `elenchus resume` writes it anew.
+    """
+    findings = list(_findings(root) if run is None else _of_run(root, run))
     if as_json:
         print(json.dumps([finding._asdict() for finding in findings]))
     else:
@@ -58,6 +65,26 @@ def doctor(root: options.Root = options.RUNS, as_json: options.Json = False) -> 
                 print(f"    {finding.remedy}")
     if any(finding.remedy for finding in findings):
         raise typer.Exit(1)
+
+
+def _of_run(root: Path, run_id: str) -> Iterator[Finding]:
+    """Look for damage in a run, and mend what can be."""
+    from elenchus import runs
+    from graphs import integrity
+
+    run = runs.find(root, run_id)
+    try:
+        found = list(integrity.damages(run))
+    except UserError as error:
+        yield Finding("run.yaml", "damaged", str(error))
+        return
+    for part, fault, remedy in found:
+        if part == run.result.name:
+            run.result.replace(run.result.with_suffix(".json.damaged"))
+            remedy = f"it is put aside; `{run.command('resume')}` writes it anew"
+        yield Finding(part, fault, remedy)
+    if not found:
+        yield Finding(run.id, "whole")
 
 
 def _findings(root: Path) -> Iterator[Finding]:
