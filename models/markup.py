@@ -11,8 +11,9 @@ from typing import Any
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
 _ARGUMENT = re.compile(
-    r"<parameter(?:=|\s+name=)[\"']?(?P<name>\w+)[\"']?\s*>(?P<value>.*?)</parameter>"
-    r"|<arg_key>\s*(?P<key>\w+)\s*</arg_key>\s*<arg_value>(?P<argument>.*?)</arg_value>",
+    r"<parameter(?:=|\s+name=)[\"']?(?P<name>\w+)[\"']?\s*>(?P<value>(?:(?!<parameter).)*?)</parameter>"
+    r"|<arg_key>\s*(?P<key>\w+)\s*</arg_key>\s*"
+    r"<arg_value>(?P<argument>(?:(?!<arg_key>).)*?)</arg_value>",
     re.DOTALL,
 )
 _ENDS = re.compile(r"\s*</(?:\w+:)?(?:function|tool_call|invoke)>")

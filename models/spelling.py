@@ -21,12 +21,14 @@ _LENIENT = json.JSONDecoder(strict=False)  # line breaks and tabs may stand in s
 _COMMENT = r"//[^\n]*+|/\*.*?\*/|#[^\n]*+"
 _UNSEEN = "\u200b\u200c\u200d\u2060\ufeff"  # of no width
 _GAP = re.compile(rf"(?:[\s,，{_UNSEEN}]|{_COMMENT})*+", re.DOTALL)  # possessive: linear
+# One that is short, so that a text full of beginnings is read through in linear time.
+_NEAR = rf"(?:[\s,，{_UNSEEN}]++|//[^\n]{{0,200}}|/\*.{{0,200}}?\*/|#[^\n]{{0,200}}){{0,8}}+"
 # An object begins so; other braces are prose, or code.
-_START = re.compile(rf"[{{｛](?={_GAP.pattern}(?:[\"'“„«`}}]|[\w-]+\s*[:：]))", re.DOTALL)
+_START = re.compile(rf"[{{｛](?={_NEAR}(?:[\"'“„«`}}]|[\w-]+\s*[:：]))", re.DOTALL)
 # It ends after a value, or another end, and nothing follows that could be more of it.
 _END = re.compile(
     r"(?:[\"'”\d\[\]{}]|\b(?:[Tt]rue|[Ff]alse|null|None))"
-    rf"{_GAP.pattern}\}}(?!\s*[,\]}}:\"'”])",
+    rf"{_NEAR}\}}(?!\s*[,\]}}:\"'”])",
     re.DOTALL,
 )
 # Quotation marks other than JSON's. One within a text is told from its end by what follows.

@@ -232,7 +232,9 @@ def test_a_repaired_reply_says_so(text: str, repaired: bool) -> None:
 
 
 def test_slashes_and_braces_without_end_are_given_up_soon() -> None:
-    for text in ("{" + "/" * 20_000, '{"a": ' + "x} " * 20_000, "{'a': 'it's, " * 2_000):
+    units = ("{/*", "{//", "{#", '"//', "<parameter=a>", "{: ", "{'a': 'it's, ", '{"a": ', "&quot;")
+    endless = [unit * (200_000 // len(unit)) for unit in units]
+    for text in ("{" + "/" * 20_000, '{"a": ' + "x} " * 20_000, *endless):
         with pytest.raises(replies.Unusable):
             replies.parse(text, Reply)
 
