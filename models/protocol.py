@@ -6,6 +6,7 @@ failure of its call at once, as is an error that is sent with a status of succes
 
 import contextlib
 import json
+import re
 from types import SimpleNamespace
 from typing import Any
 
@@ -30,7 +31,17 @@ ERRORS: dict[int, type[ModelError]] = {
     404: ModelNotFoundError,
     429: ModelRateLimitError,
 }
+# What servers write in place of a status.
+STATUSES = {
+    "invalid_api_key": 401, "authentication_error": 401, "insufficient_quota": 429,
+    "permission_error": 403, "model_not_found": 404, "not_found_error": 404,
+    "rate_limit_exceeded": 429, "rate_limit_error": 429, "overloaded_error": 503,
+    "server_error": 500, "internal_server_error": 500, "api_error": 500,
+}  # fmt: skip
 SHOWN = 500  # characters of an error
+WORD = 6  # characters; a literal of JSON, at which a body may have been cut off, has fewer
+_BODY = json.JSONDecoder(strict=False)
+_STATUS = re.compile(r"[45]\d\d")
 _TEXTS = (None, "text", "output_text")  # types of the parts of a content that are said
 
 
@@ -41,13 +52,13 @@ def reply_of(text: str) -> AIMessage:
         ModelError: it is no whole answer, or an error.
     """
     try:
-        body = json.loads(text)
+        body = _BODY.decode(text.removeprefix("\ufeff"))
     except RecursionError:
         raise ModelInvalidRequestError("the server's answer is nested too deeply") from None
     except ValueError as error:
-        if text.lstrip().startswith("<"):
-            raise _no_answer(text) from error
-        raise ModelConnectionError(f"no whole answer: {text[:200]!r}") from error
+        if _is_cut_off(error):
+            raise ModelConnectionError(f"no whole answer: {text[:200]!r}") from error
+        raise _no_answer(text) from error
     try:
         if not body.get("choices"):
             raise _told(body, text)
@@ -76,14 +87,22 @@ def refusal(status: int, text: str, headers: Any = None) -> ModelError:
     return error
 
 
+def _is_cut_off(error: ValueError) -> bool:
+    """Tell whether a text stops being JSON at its end only."""
+    if not isinstance(error, json.JSONDecodeError):
+        return False
+    return error.msg.startswith("Unterminated") or len(error.doc.rstrip()) - error.pos < WORD
+
+
 def _told(body: dict[str, Any], text: str) -> ModelError:
     """Return the error that a body without an answer tells of."""
     error = body.get("error")
     if not error and not (body.keys() & {"message", "detail"}):
         return _no_answer(text)
-    code = error.get("code") if isinstance(error, dict) else None
-    status = int(code) if isinstance(code, int | str) and str(code).isdecimal() else 0
-    return refusal(status if 400 <= status < 600 else 400, json.dumps(body))
+    told = error if isinstance(error, dict) else body
+    codes = [str(told.get(key)).lower() for key in ("code", "status", "type")]
+    statuses = [int(code) if _STATUS.fullmatch(code) else STATUSES.get(code, 0) for code in codes]
+    return refusal(next(filter(None, statuses), 400), json.dumps(body))
 
 
 def _no_answer(text: str) -> ModelError:

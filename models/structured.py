@@ -26,7 +26,7 @@ _SYSTEM = re.compile(
 )
 # Why an answer ended at its limit of tokens, and why a filter kept it back, by server.
 CUT_OFF = frozenset(("length", "max_tokens", "model_context_window_exceeded"))
-WITHHELD = frozenset(("content_filter", "refusal"))
+WITHHELD = frozenset(("content_filter", "refusal", "safety", "prohibited_content", "blocklist"))
 
 
 @dataclass(frozen=True)
@@ -147,4 +147,4 @@ def finish_reason(reply: AIMessage) -> str:
     """Return the server's word for why an answer ended; "" where it has none."""
     told = reply.response_metadata
     reasons = (told.get(key) for key in ("finish_reason", "stop_reason", "done_reason"))
-    return next((reason for reason in reasons if isinstance(reason, str)), "")[:40]
+    return next((reason for reason in reasons if isinstance(reason, str)), "")[:40].lower()

@@ -49,7 +49,7 @@ def test_what_a_message_says(message: dict[str, Any], text: str) -> None:
 
 
 def test_a_completion_of_a_text_is_read() -> None:
-    assert reply_of('{"choices": [{"text": "Yes."}]}').text == "Yes."
+    assert reply_of('\ufeff{"choices": [{"text": "Yes.\n"}]}').text == "Yes.\n"
 
 
 @pytest.mark.parametrize(
@@ -59,6 +59,11 @@ def test_a_completion_of_a_text_is_read() -> None:
         ("", True, None, "no whole answer"),
         ("<!DOCTYPE html><title>Log in</title>", False, None, "is base_url right"),
         ('{"choices": []}', False, None, "is base_url right"),
+        ('{"choices": [{"message": {}}], "a": tru', True, None, "no whole answer"),
+        ('data: {"choices": []}', False, None, "is base_url right"),
+        ("{'choices': []}", False, None, "is base_url right"),
+        ('{"choices": []} {"choices": []}', False, None, "is base_url right"),
+        ('{"choices": ' + "9" * 5000, False, None, "is base_url right"),
         ("[]", False, None, "is base_url right"),
         ("5", False, None, "is base_url right"),
         ('{"choices": 5}', False, None, "is base_url right"),
@@ -67,6 +72,8 @@ def test_a_completion_of_a_text_is_read() -> None:
         ('{"error": "no such option"}', False, 400, "no such option"),
         ('{"error": {"message": "full", "code": 429}}', True, 429, "full"),
         ('{"error": {"message": "down", "code": "502"}}', True, 502, "down"),
+        ('{"error": {"message": "no", "code": "invalid_api_key"}}', False, 401, "no"),
+        ('{"error": {"message": "full", "type": "rate_limit_error"}}', True, 429, "full"),
         ('{"error": {"message": "no", "code": [1]}}', False, 400, "no"),
         ('{"error": {"message": "no", "code": 1e400}}', False, 400, "no"),
         ('{"choices": [{"error": {"message": "cut", "code": 502}}]}', True, 502, "cut"),
