@@ -48,9 +48,14 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def environment(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A virtual environment with the wheel, and with what this one has but the tree."""
-    home = tmp_path_factory.mktemp("installed") / "venv"
+    return installed(tmp_path_factory.mktemp("installed") / "venv", wheel)
+
+
+def installed(home: Path, *wheels: Path) -> Path:
+    """Make a virtual environment with wheels, and with what this one has but the tree."""
     venv.create(home, with_pip=False)
-    subprocess.run([*PIP, "--python", home, "install", "--no-deps", wheel], check=True)
+    for one in wheels:
+        subprocess.run([*PIP, "--python", home, "install", "--no-deps", one], check=True)
     # A path in such a file is added as it is: the editable install of the tree is not run.
     (site,) = home.glob("lib/python*/site-packages")
     (site / "dependencies.pth").write_text(sysconfig.get_path("purelib"), encoding="utf-8")
@@ -98,3 +103,38 @@ def test_the_demonstration_finds_its_documents_prompts_and_weights(environment: 
     result = json.loads(done.stdout)
     assert 6 <= result["exams"]["held-out"]["questions"] <= 8  # checks leave out one or two
     assert (environment.parent / "work" / result["path"] / result["adapter"]).is_dir()
+
+
+def other_wheel(folder: Path, files: tuple[str, ...]) -> Path:
+    """Write a wheel of another distribution that has a package `agents`, too."""
+    path = folder / "openai_agents-1.0-py3-none-any.whl"
+    about = "openai_agents-1.0.dist-info"
+    with zipfile.ZipFile(path, "w") as wheel:
+        for name in files:
+            wheel.writestr(f"agents/{name}", "'Of another.'\n")
+        version = "Name: openai-agents\nVersion: 1.0\n"
+        wheel.writestr(f"{about}/METADATA", f"Metadata-Version: 2.1\n{version}")
+        wheel.writestr(f"{about}/WHEEL", "Wheel-Version: 1.0\nRoot-Is-Purelib: true\n")
+        wheel.writestr(f"{about}/top_level.txt", "agents\n")
+        wheel.writestr(f"{about}/RECORD", "".join(f"agents/{name},,\n" for name in files))
+    return path
+
+
+@pytest.mark.parametrize("first", ["ours", "theirs"])
+def test_another_distribution_with_a_package_of_the_same_name(
+    wheel: Path, tmp_path: Path, first: str
+) -> None:
+    other = other_wheel(tmp_path, ("__init__.py", "tool.py"))
+    shared = installed(tmp_path / "venv", *((wheel, other) if first == "ours" else (other, wheel)))
+    told = run(shared, "elenchus", "--version")
+    assert told.returncode == 2
+    assert "'agents'" in told.stderr and "openai-agents has one of this name" in told.stderr
+    assert told.stderr.count("\n") == 1
+
+
+def test_one_package_file_that_was_replaced(wheel: Path, tmp_path: Path) -> None:
+    shared = installed(tmp_path / "venv", wheel, other_wheel(tmp_path, ("__init__.py",)))
+    (site,) = shared.glob("lib/python*/site-packages")
+    assert "not Elenchus's alone" in run(shared, "elenchus", "--version").stderr
+    (site / "agents" / "__init__.py").unlink()  # so the other's removal leaves it
+    assert "reinstall Elenchus" in run(shared, "elenchus", "--version").stderr

@@ -5,8 +5,6 @@ import io
 import os
 import sys
 import warnings
-from importlib.util import find_spec
-from pathlib import Path
 from traceback import format_exception
 from types import TracebackType
 
@@ -29,11 +27,10 @@ from elenchus.cli import (
 )
 from elenchus.cli.options import Version
 from elenchus.errors import Interrupted, RunStopped, UserError
+from elenchus.neighbours import check_neighbours
 from elenchus.printing import printable
 from elenchus.redaction import redacted
 
-# What Python imports by name; prompts/ and domains/ are read as files, wherever others lie.
-PACKAGES = ("models", "agents", "graphs", "retrieval", "training", "offline", "benchmarks")
 app = typer.Typer(
     help="Adapt a small model to a domain by questioning it.",
     no_args_is_help=True,
@@ -83,7 +80,7 @@ def main() -> None:
     settle_environment()
     sys.excepthook = _show_uncaught
     try:
-        _check_neighbours()
+        check_neighbours()
         app()
     except Interrupted as interrupted:
         _end(f"stopped; `{interrupted}` goes on", interrupted.exit_code)
@@ -110,19 +107,6 @@ def settle_environment() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors="replace")
-
-
-def _check_neighbours() -> None:
-    """Refuse to run where Python would import another distribution's package instead of ours."""
-    home = Path(__file__).resolve().parents[2]
-    for name in PACKAGES:
-        spec = find_spec(name)  # looks for it without importing it
-        origin = Path(spec.origin).resolve() if spec and spec.origin else None
-        if origin is None or origin.parent.parent != home:
-            raise UserError(
-                f"the package {name!r} is not Elenchus's own but {origin}: install Elenchus into "
-                "an environment of its own"
-            )
 
 
 def _show_uncaught(

@@ -181,7 +181,7 @@ def test_not_even_an_error_that_nobody_foresaw_shows_a_key() -> None:
     code = (
         "from elenchus.cli import main\n"
         "def fail(): raise OSError('cannot reach https://user:Zq7pw@host with Zq7-a-key')\n"
-        "main._check_neighbours = fail\nmain.main()"
+        "main.check_neighbours = fail\nmain.main()"
     )
     environment = os.environ | {"SOME_API_KEY": "Zq7-a-key"}
     done = subprocess.run(
