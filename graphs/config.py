@@ -178,7 +178,9 @@ def _explain(problem: Mapping[str, Any]) -> str:
         return message if whole else f"{message} (got {_shown(problem['input'])})"
     known = leaf_keys() + list(domain_config().model_fields)
     near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
-    hint = f"; did you mean {near[0]!r}?" if near else "; `elenchus new NAME` lists all keys"
+    hint = (
+        f"; did you mean {near[0]!r}?" if near else "; `elenchus new NAME --full` writes all keys"
+    )
     return f"unknown key {key!r}{hint}"
 
 

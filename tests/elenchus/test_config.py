@@ -2,6 +2,7 @@
 
 import ast
 import math
+import re
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from pydantic import ValidationError
 from elenchus import domains, loading
 from elenchus.cli import new
 from elenchus.errors import UserError
+from elenchus.loading import merged
 from elenchus.sections import ModelConfig
 from graphs.config import leaf_keys, load, validate
 
@@ -143,19 +145,35 @@ def test_every_key_is_read_somewhere() -> None:
     assert not unread
 
 
-def test_template_shows_every_key_and_validates(tmp_path: Path) -> None:
-    text = new.template("mine")
-    assert validate(yaml.safe_load(text), "template").domain == "mine"
+def uncommented(text: str) -> str:
+    """Return a template with all of its settings set."""
+    lines = []
+    for line in text.splitlines():
+        setting = line.startswith("# ") and re.match(r"# +[a-z_]+:( |$)", line)
+        if not line.startswith("#") or setting:
+            lines.append(line[2:] if setting else line)
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_templates_validate_and_show_the_defaults(full: bool) -> None:
+    text = new.template("mine", full)
+    plain = validate(yaml.safe_load(text), "template")
+    assert plain.domain == "mine"
+    assert validate(yaml.safe_load(uncommented(text)), "all keys set") == plain
+    assert validate(merged(yaml.safe_load(text), plain.profiles["quick"]), "quick")
+
+
+def test_a_template_is_short_and_a_full_one_has_every_key() -> None:
+    assert new.template("mine").count("\n") < 45
+    assert set(new.FIRST) <= set(leaf_keys())
     for key in leaf_keys():
-        assert f"{key.split('.')[-1]}:" in text
-    uncommented = "\n".join(
-        line[2:] if (line.startswith("# ") and ": " in line) or line.endswith(":") else line
-        for line in text.splitlines()
-        if "elenchus launch" not in line and not line.startswith(("# The domain", "# Lines"))
-    )
-    assert validate(yaml.safe_load(uncommented), "all keys set") == validate(
-        yaml.safe_load(text), "defaults"
-    )
+        assert f"{key.split('.')[-1]}:" in new.template("mine", full=True)
+
+
+def test_quick_is_the_profile_of_the_demonstration() -> None:
+    shipped = yaml.safe_load((ROOT / "domains" / "harbour" / "domain.yaml").read_text("utf-8"))
+    assert yaml.safe_load(new.QUICK)["profiles"]["quick"] == shipped["profiles"]["quick"]
 
 
 def test_new_refuses_to_overwrite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
