@@ -144,10 +144,11 @@ def test_a_spent_budget_keeps_the_dataset_and_goes_on(pool: Path, elenchus, key:
     assert ((run.dataset / "train.jsonl").read_bytes(), records(run.path)) == wanted
 
 
+@pytest.mark.parametrize("status", [400, 403])
 def test_questions_that_a_server_filters_are_failures_and_the_run_goes_on(
-    pool: Path, elenchus, key: None
+    status: int, pool: Path, elenchus, key: None
 ) -> None:
-    with serving(Server(key=KEY, filtered='<kind name="apply">')) as url:
+    with serving(Server(key=KEY, filtered='<kind name="apply">', filters=status)) as url:
         behind(url, pool)
         ended = elenchus("launch", pool, "--runs", pool.parent / "runs", "--json")
     assert ended.code == 0, ended.err
