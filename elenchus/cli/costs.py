@@ -13,7 +13,7 @@ COLUMNS = ("role", "model", "calls", "tokens read", "tokens written", "USD")
 
 def show_uses(console: "Console", uses: "Sequence[Use]") -> None:
     """Print a row for each role; the console must read no markup."""
-    from elenchus.cli.screen import table
+    from elenchus.cli.screen import show_table, table
 
     rows = (
         (
@@ -24,7 +24,7 @@ def show_uses(console: "Console", uses: "Sequence[Use]") -> None:
         )
         for use in uses
     )
-    console.print(table(COLUMNS, rows, right=COLUMNS[2:]))
+    show_table(console, table(COLUMNS, rows, right=COLUMNS[2:]))
 
 
 def total(uses: "Sequence[Use]", cap: float | None) -> str:

@@ -33,10 +33,10 @@ def list_models(as_json: options.Json = False) -> None:
         return
     from rich.console import Console
 
-    from elenchus.cli.screen import table
+    from elenchus.cli.screen import show_table, table
 
     shown = ((*list(row.values())[:-1], row["here"] or "no: get it") for row in rows)
-    Console(highlight=False).print(table(COLUMNS, shown))
+    show_table(Console(highlight=False), table(COLUMNS, shown))
 
 
 @app.command()

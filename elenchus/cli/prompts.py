@@ -30,10 +30,10 @@ def list_prompts(domain: OfDomain = None, as_json: options.Json = False) -> None
         return
     from rich.console import Console
 
-    from elenchus.cli.screen import table
+    from elenchus.cli.screen import show_table, table
 
     rows = ((t.name, _whose(t), t.sha256[:SHOWN]) for t in found.values())
-    Console(highlight=False).print(table(COLUMNS, rows))
+    show_table(Console(highlight=False), table(COLUMNS, rows))
 
 
 @app.command()

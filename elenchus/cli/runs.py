@@ -22,17 +22,13 @@ def runs(root: options.Root = options.RUNS, as_json: options.Json = False) -> No
         return
     from rich.console import Console
 
-    from elenchus.cli.screen import table
+    from elenchus.cli.screen import show_table, table
 
     console = Console(highlight=False, markup=False)
     if not rows:
         console.print(f"no runs below {root} yet")
         return
-    shown = table(COLUMNS, map(_cells, rows))
-    # Rather wider than the terminal than without the end of an id, which other commands want.
-    unbounded = console.options.update(max_width=1000)
-    console.width = max(console.width, console.measure(shown, options=unbounded).maximum)
-    console.print(shown)
+    show_table(console, table(COLUMNS, map(_cells, rows)), whole=True)
 
 
 def _row(run: "RunFolder") -> "RunRow":

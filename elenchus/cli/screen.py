@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from rich.console import Console
+from rich.console import Console, JustifyMethod
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -24,6 +24,8 @@ from elenchus.progress import Advance
 from elenchus.results import Result
 from elenchus.runs import RunFolder
 from graphs.methods import method_of
+
+WIDEST = 10_000  # characters of a line that no terminal bounds
 
 
 class _Rate(ProgressColumn):
@@ -61,13 +63,33 @@ class Screen:
 def table(
     columns: Sequence[str], rows: Iterable[Iterable[object]], right: Collection[str] = ()
 ) -> Table:
-    """Return a table without lines, with the columns in `right` aligned to the right."""
+    """Return a table without lines, a row a line, with the columns in `right` aligned to the right.
+
+    `show_table` prints it.
+    """
     shown = Table(box=None)
     for name in columns:
-        shown.add_column(name, justify="right" if name in right else "left", overflow="fold")
+        number = name in right  # which is never cut: names are, to make room
+        justify: JustifyMethod = "right" if number else "left"
+        shown.add_column(name, justify=justify, overflow="ellipsis", no_wrap=number)
     for row in rows:
-        shown.add_row(*(Text(printable(str(cell))) for cell in row))
+        cells = (" ".join(printable(str(cell)).split()) for cell in row)
+        shown.add_row(*(Text(cell, no_wrap=True, overflow="ellipsis") for cell in cells))
     return shown
+
+
+def show_table(console: Console, shown: Table, whole: bool = False) -> None:
+    """Print a table as wide as the terminal, with an ellipsis where a name is cut.
+
+    What a file or a program reads is `whole`; so is what other commands want, such as ids.
+    """
+    if whole or not console.is_terminal:
+        unbounded = console.options.update(max_width=WIDEST)
+        console = Console(
+            file=console.file,
+            width=max(console.width, console.measure(shown, options=unbounded).maximum),
+        )
+    console.print(shown)
 
 
 def show_result(result: Result, root: Path, as_json: bool) -> None:

@@ -53,13 +53,15 @@ def _show(report: "SelectionReport", place: Path) -> None:
     """Print how much was selected, how surely, from where, and what was left out."""
     from rich.console import Console
 
+    from elenchus.cli.screen import show_table
+
     console = Console(highlight=False, markup=False)
     console.print(
         f"\n{report.domain}: {report.selected:,} texts, about {report.tokens:,} tokens, "
         f"of {report.texts:,} texts ({report.mb:,.1f} MB)",
         style="bold",
     )
-    console.print(_sources(report.sources))
+    show_table(console, _sources(report.sources))
     for line in _lines(report):
         console.print(line)
     for name, file in (("texts", "selected.parquet"), ("report", "report.md")):

@@ -1,5 +1,6 @@
 """The last screens: what is shown, and the commands that they name."""
 
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -8,7 +9,7 @@ import pytest
 from rich.console import Console
 
 from elenchus import runs
-from elenchus.cli.screen import show_result
+from elenchus.cli.screen import show_result, show_table, table
 from elenchus.results import Estimate, ExamResult, Result, RunVerdict
 from graphs.adaptation import screen as adaptation
 from graphs.adaptation.result import AdaptationResult
@@ -157,3 +158,23 @@ def test_commands_say_where_runs_are(monkeypatch: pytest.MonkeyPatch) -> None:
     assert there.command("trace", "e-1") == 'elenchus trace r-1 e-1 --runs "/my data/runs"'
     monkeypatch.setenv("ELENCHUS_RUNS", "/my data/runs")
     assert there.command("resume") == "elenchus resume r-1"
+
+
+def printed(width: int, terminal: bool, whole: bool = False) -> list[str]:
+    """Return the lines of a table that holds a long name and a number."""
+    file = io.StringIO()
+    console = Console(file=file, width=width, force_terminal=terminal, color_system=None)
+    rows = [("documents/" + "long-" * 40 + "name.md\nin two lines", f"{1234:,}")]
+    show_table(console, table(("document", "characters"), rows, right=("characters",)), whole)
+    return file.getvalue().rstrip("\n").split("\n")
+
+
+def test_names_end_in_an_ellipsis_where_the_terminal_does() -> None:
+    _, row = printed(60, terminal=True)
+    assert len(row) <= 60 and row.split()[0].endswith("…") and row.split()[-1] == "1,234"
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_files_and_ids_have_names_whole(terminal: bool) -> None:
+    _, row = printed(60, terminal, whole=terminal)
+    assert "long-name.md in two lines" in row and row.split()[-1] == "1,234"
