@@ -60,9 +60,10 @@ def reply_of(text: str) -> AIMessage:
             raise ModelConnectionError(f"no whole answer: {text[:200]!r}") from error
         raise _no_answer(text) from error
     try:
-        if not body.get("choices"):
+        choices = body.get("choices") or _outputs(body)
+        if not choices:
             raise _told(body, text)
-        choice = body["choices"][0]
+        choice = choices[0]
         if choice.get("error") and not choice.get("message"):
             raise _told(choice, text)
         return _message(choice, body.get("usage"))
@@ -85,6 +86,12 @@ def refusal(status: int, text: str, headers: Any = None) -> ModelError:
     response = SimpleNamespace(headers=headers or {})
     vars(error).update(status_code=status, code=code, param=param, response=response)
     return error
+
+
+def _outputs(body: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the messages of a body of OpenAI's Responses, as choices."""
+    outputs = body.get("output") or []
+    return [{"message": each} for each in outputs if each.get("type") == "message"]
 
 
 def _is_cut_off(error: ValueError) -> bool:
@@ -165,7 +172,8 @@ def _usage(usage: Any) -> UsageMetadata | None:
     """Return the tokens that a body tells of; None where these are no numbers of tokens."""
     if not isinstance(usage, dict):
         return None
-    counts = [usage.get(f"{kind}_tokens") for kind in ("prompt", "completion")]
+    kinds = ("prompt", "completion") if "prompt_tokens" in usage else ("input", "output")
+    counts = [usage.get(f"{kind}_tokens") for kind in kinds]
     read, written = (c if isinstance(c, int) and not isinstance(c, bool) else -1 for c in counts)
     if read < 0 or written < 0:
         return None

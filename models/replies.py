@@ -31,6 +31,8 @@ _LENIENT = json.JSONDecoder(strict=False)
 _IN_STRING = re.compile(r"[^{]*(\{(?:\s|\\[nrt])*\\\")")
 _IN_HTML = re.compile(r"[^{]*\{\s*&(?:quot|#34);")
 
+_LIST = re.compile(r"\s*(?:```\w*\s*)?(\[.*\])\s*(?:```\s*)?", re.DOTALL)
+
 
 class Unusable(Exception):
     """A reply holds no object that fits; the message is the reason that a model is shown."""
@@ -57,6 +59,8 @@ def parse(text: str, schema: type[Schema]) -> Reading[Schema]:
             for reading in _readings(found, schema, reasons):
                 if all(reading.value != other.value for other in fitting):
                     fitting.append(reading)
+        if not fitting and (bare := _bare_list(text, schema)):
+            fitting = _own(bare, schema, reasons)
     except RecursionError:
         raise Unusable("its JSON is nested too deeply") from None
     if not fitting:
@@ -86,6 +90,8 @@ def _found(text: str, schema: type[BaseModel]) -> list[Found]:
     try:
         return [replace(one, repaired=one.repaired or plain != text) for one in objects(plain)]
     except NoObject as error:
+        if bare := _bare_list(text, schema):
+            return [bare]
         raise Unusable(str(error)) from None
 
 
@@ -97,6 +103,15 @@ def _unescaped(text: str) -> str:
         with contextlib.suppress(ValueError):
             return str(_LENIENT.decode(f'"{text[escaped.start(1) : text.rfind("}") + 1]}"'))
     return text
+
+
+def _bare_list(text: str, schema: type[BaseModel]) -> Found | None:
+    """Return the object around a list that is all of a reply, where nothing else is demanded."""
+    demanded = [name for name, field in schema.model_fields.items() if field.is_required()]
+    if len(demanded) == 1 and (whole := _LIST.fullmatch(text)):
+        with contextlib.suppress(ValueError):
+            return Found({demanded[0]: json.loads(whole[1])}, repaired=True)
+    return None
 
 
 def _readings(

@@ -48,7 +48,12 @@ def test_what_a_message_says(message: dict[str, Any], text: str) -> None:
     assert reply_of(body(message)).text == text
 
 
-def test_a_completion_of_a_text_is_read() -> None:
+def test_completions_of_other_protocols_are_read() -> None:
+    part = {"type": "output_text", "text": "Yes."}
+    output = [{"type": "reasoning"}, {"type": "message", "content": [part]}]
+    usage = {"input_tokens": 12, "output_tokens": 3}
+    reply = reply_of(json.dumps({"output": output, "usage": usage}))
+    assert reply.text == "Yes." and reply.usage_metadata["input_tokens"] == 12
     assert reply_of('\ufeff{"choices": [{"text": "Yes.\n"}]}').text == "Yes.\n"
 
 

@@ -231,6 +231,39 @@ def test_a_repaired_reply_says_so(text: str, repaired: bool) -> None:
     assert replies.parse(text, Reply).repaired is repaired
 
 
+class Listing(BaseModel):
+    """The schema of a list."""
+
+    replies: list[Reply]
+    sure: bool = True
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '[{"answer": "Yes."}]',
+        '```json\n[{"answer": "Yes."}]\n```',
+        '{"replies": [{"answer": "Yes."}]}',
+    ],
+)
+def test_a_list_needs_no_object_around_it(text: str) -> None:
+    reading = replies.parse(text, Listing)
+    assert reading.value.replies == [Reply(answer="Yes.")]
+    assert reading.repaired is not text.startswith("{")
+
+
+def test_a_list_of_texts_is_one_too() -> None:
+    schema = create_model("Texts", texts=(list[str], ...))
+    assert replies.parse('["a", "b"]', schema).value.model_dump() == {"texts": ["a", "b"]}
+    with pytest.raises(replies.Unusable, match="valid string"):
+        replies.parse("[1]", schema)
+
+
+def test_a_list_in_prose_is_no_reply() -> None:
+    with pytest.raises(replies.Unusable):
+        replies.parse('As in [{"answer": "Yes."}], so', Listing)
+
+
 def test_slashes_and_braces_without_end_are_given_up_soon() -> None:
     units = ("{/*", "{//", "{#", '"//', "<parameter=a>", "{: ", "{'a': 'it's, ", '{"a": ', "&quot;")
     endless = [unit * (200_000 // len(unit)) for unit in units]
