@@ -5,6 +5,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, Field, ValidationError
 
+from agents.quotes import quoted
 from elenchus.errors import UserError
 from elenchus.loading import read_text
 from elenchus.records import Document
@@ -33,7 +34,9 @@ def read_hand_exam(
     rows = []
     for number, row in hand_questions(path):
         named = [d for d in documents if d.source.endswith(row.document)]
-        stands = any(row.quote in document.text for document in named)
+        stands = any(
+            row.quote in document.text or quoted(row.quote, document.text) for document in named
+        )
         if strict and not stands:
             where = row.document or "any document"
             raise UserError(f"{path}, line {number}: the quote does not stand in {where}")

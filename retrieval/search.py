@@ -35,6 +35,9 @@ _RANGE = re.compile(r"((?:\d+\.)*)(\d+)\s+to\s+\1(\d+)")
 _LONGEST_RANGE = 50
 
 
+Scores = dict[str, float]  # of passages, by their ids
+
+
 class Hit(NamedTuple):
     """A passage found, with its score; only the scores of one query compare."""
 
@@ -82,9 +85,10 @@ class Search:
         Args:
             source: the document to search; all, where none is given.
         """
-        scores = self._fused(unicodedata.normalize("NFC", query), source)
-        best = sorted(scores, key=lambda i: (-scores[i], i))
-        hits = [Hit(self._passages[i], scores[i]) for i in best]
+        lexical, dense = self.parts(query, source)
+        weight, neighbours = self._config.lexical_weight, self._config.neighbours
+        scores = self.fused(lexical, dense, weight, neighbours)
+        hits = [Hit(self._passages[i], scores[i]) for i in self.ranking(scores)]
         most = self._config.candidates
         if self._reranker is not None:
             rescored = self._reranker(query, [hit.passage.text for hit in hits[:most]])
@@ -94,7 +98,12 @@ class Search:
             hits[:most] = self._diverse(hits[:most])
         return hits
 
-    def dense(self, query: str, source: str | None = None) -> dict[str, float]:
+    def parts(self, query: str, source: str | None = None) -> tuple[Scores, Scores]:
+        """Return the lexical and the dense scores of a query, best first."""
+        query = unicodedata.normalize("NFC", query)
+        return self.lexical(query, source), self.dense(query, source)
+
+    def dense(self, query: str, source: str | None = None) -> Scores:
         """Return the nearest passages' ids with their cosines, best first."""
         if not self._ids:
             return {}
@@ -105,7 +114,7 @@ class Search:
             cosines = self._store.nearest(query, self._config.candidates, self._ids, source, True)
         return cosines or {}
 
-    def lexical(self, query: str, source: str | None = None) -> dict[str, float]:
+    def lexical(self, query: str, source: str | None = None) -> Scores:
         """Return passages' ids with their BM25 scores, best first; 0 where no word is shared."""
         tokens = self._tokens([query])
         if not tokens.vocab or not self._has_words:
@@ -123,20 +132,27 @@ class Search:
             if searched[place]  # of zeros, the mask leaves any
         }
 
-    def _fused(self, query: str, source: str | None) -> dict[str, float]:
-        """Return weighted sums of both scores on one scale, with shares of the neighbours'."""
-        weight = self._config.lexical_weight
-        scores: dict[str, float] = defaultdict(float)
-        for share, ranking in (
-            (weight, self.lexical(query, source)),
-            (1 - weight, self.dense(query, source)),
-        ):
+    def fused(
+        self, lexical: Scores, dense: Scores, weight: float, neighbours: Sequence[float]
+    ) -> Scores:
+        """Return weighted sums of both scores on one scale, with shares of the neighbours'.
+
+        Args:
+            weight: of the lexical scores; the rest is of the dense ones.
+            neighbours: the share of a passage's score that those next to it get, and so on.
+        """
+        scores: Scores = defaultdict(float)
+        for share, ranking in ((weight, lexical), (1 - weight, dense)):
             for passage_id, score in _scaled(ranking).items():
                 scores[passage_id] += share * score
         for passage_id, score in list(scores.items()):
-            for neighbour, share in self._neighbours(self._place[passage_id]):
+            for neighbour, share in self._neighbours(self._place[passage_id], neighbours):
                 scores[neighbour] += share * score
         return scores
+
+    def ranking(self, scores: Scores) -> list[str]:
+        """Return the ids of scores, best first."""
+        return sorted(scores, key=lambda i: (-scores[i], i))
 
     def _diverse(self, hits: Sequence[Hit]) -> list[Hit]:
         """Reorder hits so that each next one is good and unlike those before it.
@@ -155,10 +171,10 @@ class Search:
             chosen.append(left.pop(int(values.argmax())))
         return [hits[i] for i in chosen]
 
-    def _neighbours(self, place: int) -> Iterator[tuple[str, float]]:
+    def _neighbours(self, place: int, shares: Sequence[float]) -> Iterator[tuple[str, float]]:
         """Yield passages of one document near a place in reading order, with their shares."""
         source = self._passages[self._ids[place]].source
-        for distance, share in enumerate(self._config.neighbours, 1):
+        for distance, share in enumerate(shares, 1):
             for near in (place - distance, place + distance):
                 inside = 0 <= near < len(self._ids)
                 if inside and self._passages[self._ids[near]].source == source:
@@ -202,7 +218,7 @@ class RecordedSearch:
         return [self._passages[i] for i in self._recorded[query].passage_ids]
 
 
-def _scaled(ranking: dict[str, float]) -> dict[str, float]:
+def _scaled(ranking: Scores) -> Scores:
     """Return scores in standard deviations above the worst, so that rankings can be added."""
     if not ranking:
         return {}

@@ -7,12 +7,13 @@ from typing import Annotated
 import typer
 
 from elenchus import domains
-from elenchus.cli import options, sources
+from elenchus.cli import options, sources, tune
 from elenchus.printing import printable
 
 app = typer.Typer(help="The reference documents of a domain.", no_args_is_help=True)
 app.command()(sources.add)
 app.command()(sources.remove)
+app.command()(tune.tune)
 COLUMNS = ("document", "title", "language", "characters", "passages")
 
 
@@ -24,7 +25,7 @@ def list_documents(
     from rich.console import Console
 
     from elenchus.cli.indexing import opened
-    from elenchus.cli.screen import table
+    from elenchus.cli.screen import show_table, table
 
     with opened(domains.find(domain), changes, as_json) as corpus:
         entries = corpus.documents()
@@ -35,7 +36,7 @@ def list_documents(
     for source in corpus.config.corpus.sources:
         console.print(f"source  {sources.named(source)}", markup=False)
     rows = ((e.source, e.title, e.language, f"{e.characters:,}", e.passages) for e in entries)
-    console.print(table(COLUMNS, rows, right=COLUMNS[3:]))
+    show_table(console, table(COLUMNS, rows, right=COLUMNS[3:]))
 
 
 @app.command()

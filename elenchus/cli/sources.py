@@ -10,6 +10,7 @@ import typer
 
 from elenchus import domains
 from elenchus.cli import options
+from elenchus.cli.editing import edited
 from elenchus.errors import UserError
 
 if TYPE_CHECKING:
@@ -99,22 +100,9 @@ def _change(
 
 
 def _write(path: Path, sources: "Sequence[SourceConfig]") -> None:
-    """Write the sources into a domain.yaml, whose comments stay."""
-    from io import StringIO
-
-    from ruamel.yaml import YAML
-
-    from elenchus.runs import write_atomic
-
-    before = path.read_text(encoding="utf-8")
-    yaml = YAML()
-    yaml.preserve_quotes = True
-    tree = yaml.load(before)
-    tree.setdefault("corpus", {})["sources"] = [source.model_dump() for source in sources]
-    text = StringIO()
-    yaml.dump(tree, text)
-    if text.getvalue() != before:
-        write_atomic(path, text.getvalue())
+    """Write the sources into a domain.yaml."""
+    with edited(path) as tree:
+        tree.setdefault("corpus", {})["sources"] = [source.model_dump() for source in sources]
 
 
 def _present(path: Path) -> "list[SourceConfig]":

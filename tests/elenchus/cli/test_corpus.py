@@ -173,3 +173,28 @@ def test_a_loader_of_another_package(fresh: Path, tmp_path: Path) -> None:
     counts = json.loads(end.stdout)
     assert counts["documents"] == 1
     assert counts["refused"] == {"rulings.mbox#<2@port>": "no plain text in it"}
+
+
+THINGS = ["anchor", "barge", "crane", "engine", "ferry", "hawser", "jetty", "keel", "lamp", "mast", "net", "oar", "quay", "rope", "sail", "tug", "wharf", "winch", "yacht", "buoy", "chain", "dock"]
+
+
+def test_search_is_tuned_by_an_exam_written_by_hand(elenchus, fresh: Path) -> None:
+    rules = {thing: f"The {thing} must be looked after by its keeper." for thing in THINGS}
+    text = "\n\n".join(f"# {thing}\n\n{rule}" for thing, rule in rules.items())
+    (fresh.parent / "things.md").write_text(text, "utf-8")
+    questions = [
+        json.dumps({"question": f"Who keeps the {thing}?", "answer": "its keeper", "quote": rule})
+        for thing, rule in rules.items()
+    ]
+    assert elenchus("corpus", "add", "port", fresh.parent / "things.md").code == 0
+    assert "give --run RUN" in elenchus("corpus", "tune", "port").err
+    (fresh.parent / "exam.jsonl").write_text("\n".join(questions), "utf-8")
+    hand = ("--set", "exam.hand=exam.jsonl")
+    bad = ("--set", "retrieval.neighbours=[0.9, 0.9]", "--set", "retrieval.lexical_weight=0")
+    tuned = elenchus("corpus", "tune", "port", *hand, *bad, "--json").json
+    assert tuned["questions"] == 11
+    assert tuned["quality"]["chosen"]["mrr"] > tuned["quality"]["present"]["mrr"]
+    written = yaml.safe_load(fresh.read_text("utf-8"))["retrieval"]
+    assert written == tuned["taken"]
+    again = elenchus("corpus", "tune", "port", *hand)
+    assert again.code == 0 and "left as it is" in again.out and "recall@10" in again.out
