@@ -233,6 +233,8 @@ def _answer(
         ) from error
     if status >= 300:
         remedy = REMEDIES.get(status, "is base_url right? It ends in /v1 for most servers")
+        if body and status in (400, 422):
+            remedy = "it refuses a trial call; see temperature and options"
         said = f": {text[:SHOWN]}" if body or status < 400 else ""
         refused = Unlisted if status in UNLISTED else UserError
         raise refused(f"{config.model}: {url} answers {status}: {remedy}{said}")
@@ -261,13 +263,16 @@ def _fetched(
 
 
 def _try_out(config: ModelConfig, url: str, headers: dict[str, str], key: str) -> None:
-    """Ask a model of a server that does not list it for one token, which is paid for.
+    """Ask a model that is not listed for a word, with the run's settings; it is paid for.
 
     Raises:
         UserError: it gives none.
     """
-    messages = [{"role": "user", "content": "Hi"}]
-    body = {"model": config.model.partition(":")[2], "messages": messages, "max_tokens": 1}
+    messages = [{"role": "user", "content": "Answer with one word: yes."}]
+    body = {"model": config.model.partition(":")[2], "messages": messages, **config.options}
+    body |= body.pop("extra_body", None) or {}
+    if config.temperature is not None:
+        body["temperature"] = config.temperature
     answer = _answer(config, url, headers, key, body)
     try:
         reply_of(json.dumps(answer))

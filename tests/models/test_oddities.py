@@ -201,6 +201,14 @@ def test_an_estimate_grows_with_the_text() -> None:
     assert estimate("港口管理局收取费用。") >= 8
 
 
+def test_a_trial_call_finds_a_setting_that_is_refused() -> None:
+    with serving(always(Habit.NO_MODELS, Habit.NO_TEMPERATURE)) as url:
+        settings = ModelConfig(model=f"openai:{MODEL}", base_url=url)
+        with pytest.raises(UserError, match="see temperature and options: .*'temperature'"):
+            backend("openai:x").look(settings)
+        assert backend("openai:x").look(settings.model_copy(update={"temperature": None})) is None
+
+
 def test_a_list_of_models_that_is_elsewhere_or_endless_is_refused() -> None:
     for habit, says in (
         (Habit.MODELS_AWAY, "it redirects to http://models.invalid"),
