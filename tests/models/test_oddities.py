@@ -204,7 +204,7 @@ def test_an_estimate_grows_with_the_text() -> None:
 def test_a_trial_call_finds_a_setting_that_is_refused() -> None:
     with serving(always(Habit.NO_MODELS, Habit.NO_TEMPERATURE)) as url:
         settings = ModelConfig(model=f"openai:{MODEL}", base_url=url)
-        with pytest.raises(UserError, match="see temperature and options: .*'temperature'"):
+        with pytest.raises(UserError, match=r"see temperature and options: .*'temperature'"):
             backend("openai:x").look(settings)
         assert backend("openai:x").look(settings.model_copy(update={"temperature": None})) is None
 
