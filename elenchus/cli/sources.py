@@ -11,7 +11,7 @@ import typer
 from elenchus import domains
 from elenchus.cli import options
 from elenchus.cli.editing import edited
-from elenchus.errors import UserError
+from elenchus.errors import NothingLoaded, UserError
 
 if TYPE_CHECKING:
     from elenchus.sections import SourceConfig
@@ -41,7 +41,11 @@ def remove(
     changes: options.Changes = None,
     as_json: options.Json = False,
 ) -> None:
-    """Take a source out of the domain; its documents leave the index."""
+    """Take a source out of the domain; its documents leave the index.
+
+    Without any, a domain reads its folder documents/, as a new one does.
+    """
+    from elenchus.config import CorpusConfig
     from elenchus.loading import as_source
     from graphs.config import load
 
@@ -52,9 +56,30 @@ def remove(
     if len(left) == len(present):
         names = ", ".join(map(named, present))
         raise UserError(f"{path} has no source {source!r}; it has: {names}")
-    if not left:
-        raise UserError(f"{source!r} is the only source of {path}: add another one first")
-    _change(path, left, changes, as_json)
+    usual = CorpusConfig().sources
+    if not left and present == usual:
+        raise UserError(
+            f"{source!r} is what a domain reads that names no source: add another one first, or "
+            f"take the files out of {path.parent / str(usual[0].path)}"
+        )
+    try:
+        _change(path, left or usual, changes, as_json)
+    except NothingLoaded:
+        if left:
+            raise
+        _write(path, usual)
+        _show_nothing(path, as_json)
+
+
+def _show_nothing(path: Path, as_json: bool) -> None:
+    """Say that a domain has no documents any more."""
+    if as_json:
+        print(json.dumps({"documents": 0, "passages": 0, "refused": {}}))
+        return
+    print(
+        f"no documents are left: put some into {path.parent / 'documents'}, or name them with "
+        "`elenchus corpus add`"
+    )
 
 
 def named(source: "SourceConfig") -> str:
@@ -100,9 +125,17 @@ def _change(
 
 
 def _write(path: Path, sources: "Sequence[SourceConfig]") -> None:
-    """Write the sources into a domain.yaml."""
+    """Write the sources into a domain.yaml; the usual ones need not stand there."""
+    from elenchus.config import CorpusConfig
+
     with edited(path) as tree:
-        tree.setdefault("corpus", {})["sources"] = [source.model_dump() for source in sources]
+        if sources != CorpusConfig().sources:
+            tree["corpus"] = tree.get("corpus") or {}
+            tree["corpus"]["sources"] = [source.model_dump() for source in sources]
+        elif "sources" in (tree.get("corpus") or {}):
+            del tree["corpus"]["sources"]
+            if not tree["corpus"]:
+                del tree["corpus"]
 
 
 def _present(path: Path) -> "list[SourceConfig]":

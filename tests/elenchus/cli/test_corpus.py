@@ -81,8 +81,6 @@ def test_documents_can_be_listed_and_shown(elenchus, fresh: Path) -> None:
 
 def test_a_source_can_be_taken_out_again(elenchus, fresh: Path) -> None:
     elenchus("corpus", "add", "port", "rules/ladders.md")
-    end = elenchus("corpus", "remove", "port", "rules/ladders.md")
-    assert (end.code, "the only source" in end.err) == (2, True)
     elenchus("corpus", "add", "port", "rules/paint.txt")
     end = elenchus("corpus", "remove", "port", "rules/ladders.md", "--json")
     assert (end.json["documents"], end.json["removed"]) == (1, 1)
@@ -175,7 +173,11 @@ def test_a_loader_of_another_package(fresh: Path, tmp_path: Path) -> None:
     assert counts["refused"] == {"rulings.mbox#<2@port>": "no plain text in it"}
 
 
-THINGS = ["anchor", "barge", "crane", "engine", "ferry", "hawser", "jetty", "keel", "lamp", "mast", "net", "oar", "quay", "rope", "sail", "tug", "wharf", "winch", "yacht", "buoy", "chain", "dock"]
+THINGS = [
+    "anchor", "barge", "crane", "engine", "ferry", "hawser", "jetty", "keel", "lamp", "mast",
+    "net", "oar", "quay", "rope", "sail", "tug", "wharf", "winch", "yacht", "buoy", "chain",
+    "dock",
+]  # fmt: skip
 
 
 def test_search_is_tuned_by_an_exam_written_by_hand(elenchus, fresh: Path) -> None:
