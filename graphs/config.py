@@ -72,10 +72,10 @@ def _with_model(role: Any, model: str) -> Any:
 
 def _student_defaults(student: Any) -> Defaults:
     """Return what a student begins with; nothing where its model is no name."""
-    tree = student if isinstance(student, Mapping) else student.model_dump()
+    name = student.get("model") if isinstance(student, Mapping) else getattr(student, "model", None)
     try:
-        settings = ModelConfig(model=tree["model"])
-    except (ValidationError, KeyError, TypeError):
+        settings = ModelConfig(model=name)
+    except ValidationError:
         return Defaults()  # said when the section itself is validated
     return backend(settings.model).student_defaults(settings)
 
