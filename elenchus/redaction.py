@@ -4,6 +4,7 @@ A server may echo a key in its error, and an address may hold a password. Messag
 failures pass `redacted`; settings, which are written into each run folder, pass `secret_in`.
 """
 
+import logging
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -79,6 +80,14 @@ def secret_in(value: Any, options: bool = False) -> str | None:
         if place is not None:
             return f"{name}.{place}".strip(".")
     return None
+
+
+class RedactingFormatter(logging.Formatter):
+    """Formats what a library logs, without the secrets that it may echo."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line of a log, with the traceback where there is one."""
+        return redacted(super().format(record))
 
 
 def _items(value: Any, options: bool) -> Iterator[tuple[str, Any]]:

@@ -2,6 +2,7 @@
 
 import gc
 import io
+import logging
 import os
 import sys
 import warnings
@@ -29,7 +30,7 @@ from elenchus.cli.options import Version
 from elenchus.errors import Interrupted, RunStopped, UserError
 from elenchus.neighbours import check_neighbours
 from elenchus.printing import printable
-from elenchus.redaction import redacted
+from elenchus.redaction import RedactingFormatter, redacted
 
 app = typer.Typer(
     help="Adapt a small model to a domain by questioning it.",
@@ -79,6 +80,8 @@ def main() -> None:
     """Run the command line: whatever ends a command early is said in one line."""
     settle_environment()
     sys.excepthook = _show_uncaught
+    if logging.lastResort is not None:  # writes warnings and errors that nobody else takes
+        logging.lastResort.setFormatter(RedactingFormatter())
     try:
         check_neighbours()
         app()

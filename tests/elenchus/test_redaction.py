@@ -180,7 +180,10 @@ def test_neither_messages_nor_the_ledger_hold_what_a_server_echoes(
 def test_not_even_an_error_that_nobody_foresaw_shows_a_key() -> None:
     code = (
         "from elenchus.cli import main\n"
-        "def fail(): raise OSError('cannot reach https://user:Zq7pw@host with Zq7-a-key')\n"
+        "import logging\n"
+        "def fail():\n"
+        "    logging.getLogger('asyncio').error('retrying with %s', 'Zq7-a-key')\n"
+        "    raise OSError('cannot reach https://user:Zq7pw@host with Zq7-a-key')\n"
         "main.check_neighbours = fail\nmain.main()"
     )
     environment = os.environ | {"SOME_API_KEY": "Zq7-a-key"}
@@ -188,4 +191,4 @@ def test_not_even_an_error_that_nobody_foresaw_shows_a_key() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, env=environment
     )
     assert done.returncode == 1 and "OSError: cannot reach" in done.stderr
-    assert "Zq7" not in done.stderr
+    assert f"retrying with {REDACTED}" in done.stderr and "Zq7" not in done.stderr
