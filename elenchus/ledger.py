@@ -31,6 +31,10 @@ CREATE TABLE IF NOT EXISTS calls (
     estimated INTEGER NOT NULL, repaired INTEGER NOT NULL, adopted INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (id, attempt)
 );
+CREATE TABLE IF NOT EXISTS sent (
+    number INTEGER PRIMARY KEY, role TEXT NOT NULL, model TEXT NOT NULL,
+    input_tokens INTEGER NOT NULL, output_tokens INTEGER NOT NULL
+);
 """
 DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)  # what SQLite says of such a file
 AnyRecord = TypeVar("AnyRecord", bound=Record)
@@ -179,14 +183,30 @@ class Ledger:
             with _log(self.path).open("rb+") as log:
                 os.fsync(log.fileno())
 
-    def write_call(self, call: Call) -> None:
-        """Write an attempt of a call; one that is there already stays as it is.
+    def send(self, role: str, model: str, read: int, written: int) -> int:
+        """Write down that a call is about to be sent, and about what it costs; return its number.
+
+        What stays there was under way when the process was killed, and was paid for.
+        """
+        values = (role, model, read, written)
+        with self._lock, self._db:
+            row = self._db.execute("INSERT INTO sent VALUES (NULL, ?, ?, ?, ?)", values)
+            self._unsafe = True
+        return int(row.lastrowid or 0)
+
+    def withdraw(self, number: int) -> None:
+        """Take back what `send` wrote: the server has answered nothing."""
+        with self._lock, self._db:
+            self._db.execute("DELETE FROM sent WHERE number=?", (number,))
+
+    def write_call(self, call: Call, number: int | None = None) -> None:
+        """Write an attempt of a call, `sent` under a number; one that is there stays as it is.
 
         Only known secrets are taken out: a document may hold what looks like one, and is quoted.
         """
         texts = {"request": without_known(call.request), "response": without_known(call.response)}
         values = (*call.model_copy(update=texts).model_dump().values(), 0)
-        self._insert("calls", len(values), [values])
+        self._insert("calls", len(values), [values], number)
 
     def get(self, kind: type[AnyRecord], record_id: str) -> AnyRecord:
         """Return the record of this id; KeyError where there is none."""
@@ -269,10 +289,12 @@ class Ledger:
         return calls, tokens
 
     def spent(self) -> list[Spent]:
-        """Return what was paid for in this run, by role and model."""
+        """Return what was paid for in this run, by role and model; calls that a kill cost, too."""
+        columns = "role, model, input_tokens, output_tokens"
         query = (
-            "SELECT role, model, COUNT(*), SUM(input_tokens), SUM(output_tokens) FROM calls "
-            "WHERE adopted=0 GROUP BY role, model ORDER BY role, model"
+            "SELECT role, model, COUNT(*), SUM(input_tokens), SUM(output_tokens) FROM "
+            f"(SELECT {columns} FROM calls WHERE adopted=0 UNION ALL SELECT {columns} FROM sent) "
+            "GROUP BY role, model ORDER BY role, model"
         )
         return [Spent(*row) for row in self._query(query)]
 
@@ -302,9 +324,14 @@ class Ledger:
                 f"{self.path} is damaged ({error}): restore it from a backup"
             ) from error
 
-    def _insert(self, table: str, width: int, rows: Iterable[tuple[Any, ...]]) -> None:
+    def _insert(
+        self, table: str, width: int, rows: Iterable[tuple[Any, ...]], number: int | None = None
+    ) -> None:
+        """Insert rows, and take out the call of a number that was under way."""
         slots = ", ".join("?" * width)
         with self._lock, self._db:  # commits, or rolls back whatever the error
             self._db.execute("BEGIN")
             self._db.executemany(f"INSERT OR IGNORE INTO {table} VALUES ({slots})", rows)
+            if number is not None:
+                self._db.execute("DELETE FROM sent WHERE number=?", (number,))
             self._unsafe = True

@@ -296,17 +296,21 @@ class Caller:
             extra |= self._structure.arguments(manner.way, schema.__name__, _shape(schema))
         sent = folded(attempt.messages) if manner.folds else attempt.messages
         messages = [_MESSAGES[m.role](content=m.content) for m in sent]
-        try:
-            async with self._budget.spending(call.role) as spend:
+        spending = self._budget.spending(call.role, call.model, attempt.tokens)
+        async with spending as (expected, spend):
+            # Written down before it is sent: a kill does not make it free.
+            number = self._ledger.send(call.role, call.model, expected.read, expected.written)
+            try:
                 started = time.perf_counter()
                 reply = await self._reply(messages, extra)
-                seconds = time.perf_counter() - started
-                answered = _with_reply(call, reply, seconds, attempt.schema, _text_of(sent, extra))
-                self._ledger.write_call(answered)
-                spend(answered)
-        except retries.failed() as error:
-            outcome.busy = retries.is_busy(error)
-            raise
+            except _refusals() as error:
+                self._ledger.withdraw(number)
+                outcome.busy = retries.is_busy(error)
+                raise
+            seconds = time.perf_counter() - started
+            answered = _with_reply(call, reply, seconds, attempt.schema, _text_of(sent, extra))
+            self._ledger.write_call(answered, number)
+            spend(answered)
         self._structure.accept(manner, attempt.name, attempt.has_system)
         outcome.answered, outcome.written = True, answered.output_tokens
         return answered
