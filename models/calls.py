@@ -26,6 +26,7 @@ from elenchus.errors import RunStopped
 from elenchus.ledger import Call, Ledger
 from elenchus.reasons import Code, sentence
 from elenchus.records import Failure, Message
+from elenchus.redaction import without_known
 from elenchus.sections import ModelConfig
 from models import replies, retries
 from models.backend import Model
@@ -355,7 +356,7 @@ def _with_reply(
     """Return a call with its answer, and what the ledger tells of it."""
     # Half of a surrogate pair, which a model may write, is no UTF-8.
     whole = text_of(reply).encode("utf-8", "replace").decode("utf-8")
-    text = without_reasoning(whole)
+    text = without_known(without_reasoning(whole))  # a server may echo its key
     likelihood = reply.response_metadata.get(LIKELIHOOD)
     usage = counted(reply, sent, whole + shown_reasoning(reply))
     return call.model_copy(

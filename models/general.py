@@ -12,6 +12,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from elenchus.errors import UserError
+from elenchus.loading import read_text
 from elenchus.records import Message
 from elenchus.sections import Section
 from models.backend import Exchange
@@ -62,9 +63,9 @@ class GeneralPrompts:
 def read(path: Path) -> list[GeneralPrompt]:
     """Read general prompts; UserError where the file cannot be used."""
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"exam.general_prompts: cannot read {path} ({error})") from error
+        lines = read_text(path).splitlines()
+    except UserError as error:
+        raise UserError(f"exam.general_prompts: {error}") from error
     prompts = [_prompt(path, n, line) for n, line in enumerate(lines, 1) if line.strip()]
     if len({one.prompt for one in prompts}) < max(len(prompts), 2):
         raise UserError(f"exam.general_prompts: {path} wants two prompts at least, each once")

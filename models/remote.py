@@ -16,7 +16,6 @@ from elenchus.sections import ModelConfig
 from models.backend import Backend, Model
 from models.protocol import reply_of
 
-SECRET = ("key", "secret", "password", "token", "headers", "authorization")
 NO_KEY = "none"  # sent to a server of one's own, which may want none
 LOOK = 10.0  # seconds to wait for a server when a model is looked up
 LARGEST, SHOWN = 8 * 2**20, 300  # bytes of an answer that are read, characters that are shown
@@ -64,7 +63,7 @@ class LangChain(Backend):
             raise UserError(f"cannot use the model {config.model!r}: {reason}") from error
         fields = type(chat).model_fields
         names = {*fields, *(field.alias for field in fields.values() if field.alias)}
-        _check_options(config, names, self.key)
+        _check_options(config, names)
         return Model(chat, config.model, seeded=False)
 
     def connection(self, config: ModelConfig) -> dict[str, Any]:
@@ -94,7 +93,7 @@ class OpenAI(LangChain):
             return super().chat(config, trained)
         from models.compatible import OPTIONS, CompatibleModel
 
-        _check_options(config, OPTIONS, self.key)
+        _check_options(config, OPTIONS)
         chat = CompatibleModel(
             model=config.model.partition(":")[2],
             base_url=config.base_url,
@@ -157,30 +156,13 @@ class Ollama(LangChain):
         return None
 
 
-def _check_options(config: ModelConfig, names: Collection[str], key: str) -> None:
-    """Raise a UserError for an option that is a secret, or that the model does not have."""
+def _check_options(config: ModelConfig, names: Collection[str]) -> None:
+    """Raise a UserError for an option that the model does not have."""
     for option in config.options:
-        if secret := _secret({option: config.options[option]}):
-            raise UserError(
-                f"{config.model}: options.{secret} would be written into the run folder; secrets "
-                f"are set in the environment ({key or 'as its package says'})"
-            )
         if option not in names:
             near = difflib.get_close_matches(option, names, n=1)
             hint = f"; did you mean {near[0]!r}?" if near else ""
             raise UserError(f"{config.model} has no option {option!r}{hint}")
-
-
-def _secret(options: Any) -> str:
-    """Return the path of an option that sounds like a secret; "" where none does."""
-    if not isinstance(options, dict):
-        return ""
-    for name, value in options.items():
-        if str(name).lower().endswith(SECRET):
-            return str(name)
-        if path := _secret(value):
-            return f"{name}.{path}"
-    return ""
 
 
 def _key(variable: str) -> str:

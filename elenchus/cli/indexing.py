@@ -146,4 +146,6 @@ def show_refused(reasons: Mapping[str, str]) -> None:
         more = f" and {len(sources) - NAMED:,} more" if len(sources) > NAMED else ""
         console.print(Text(printable(f"  {named}{more}: {reason}")), soft_wrap=True)
     if len(most_first) > REASONS:
-        console.print(f"  {len(most_first) - REASONS:,} more reasons: `elenchus corpus stats --json`")
+        console.print(
+            f"  {len(most_first) - REASONS:,} more reasons: `elenchus corpus stats --json`"
+        )

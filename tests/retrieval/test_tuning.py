@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import closing
-from pathlib import Path
 
 import pytest
 
@@ -15,10 +14,38 @@ from retrieval.search import Search
 from retrieval.store import Store
 from retrieval.tuning import DEEPEST, LEAST, Asked, Settings, tune
 
-THINGS = (
-    "anchor barge crane dredger engine ferry gangway hawser inlet jetty keel lamp mast net oar pilot "
-    "quay rope sail tug wharf winch yacht buoy chain dock fender galley hatch ladder"
-).split()
+THINGS = [
+    "anchor",
+    "barge",
+    "crane",
+    "dredger",
+    "engine",
+    "ferry",
+    "gangway",
+    "hawser",
+    "inlet",
+    "jetty",
+    "keel",
+    "lamp",
+    "mast",
+    "net",
+    "oar",
+    "pilot",
+    "quay",
+    "rope",
+    "sail",
+    "tug",
+    "wharf",
+    "winch",
+    "yacht",
+    "buoy",
+    "chain",
+    "dock",
+    "fender",
+    "galley",
+    "hatch",
+    "ladder",
+]
 PRESENT = Settings(0.3, (0.9, 0.9), 24)  # neighbours that drown what is found
 
 
