@@ -7,9 +7,12 @@ from elenchus.config import TrainingConfig
 from elenchus.errors import UserError
 from elenchus.records import Message
 from models.pretrained import load, load_tokenizer
+from training.classifier import fits
 from training.encoding import Sample, begun_alike, chat_ids
 
 ASKED = "Who are they?"
+CHAT = (Message(role="system", content="Be brief."), Message(role="user", content=ASKED))
+REMEDY = "take another model, or correct its chat_template.jinja"
 
 
 def check_trackers(config: TrainingConfig) -> None:
@@ -50,7 +53,36 @@ def check_student(weights: Path, config: TrainingConfig) -> None:
     if tokenizer.chat_template is None:
         raise UserError(f"student.model: {weights} has no chat template: take one tuned to chat")
     _check_template(tokenizer, weights)
-    model = load(AutoConfig, weights).get_text_config()
+    _check_sizes(tokenizer, load(AutoConfig, weights), weights, config)
+
+
+def check_classifier(weights: Path, config: TrainingConfig) -> None:
+    """Check that a classifier can be trained on a model.
+
+    Raises:
+        UserError: it has no head for classes, its tokenizer or template does not fit it, or
+            messages have no room.
+    """
+    from transformers import AutoConfig, AutoModelForSequenceClassification
+
+    tokenizer, model = load_tokenizer(weights), load(AutoConfig, weights)
+    if type(model) not in AutoModelForSequenceClassification._model_mapping:
+        raise UserError(
+            f"student.model: transformers has no head for classes on {model.model_type}, which "
+            f"{weights} is: take a model of another family, such as Llama, Qwen or Gemma"
+        )
+    if tokenizer.chat_template is not None:
+        _check_kept(tokenizer, weights)
+    _check_sizes(tokenizer, model, weights, config)
+    if not fits(weights, config.max_tokens):
+        raise UserError(
+            f"training.max_tokens is {config.max_tokens}: no room for a message in the chat form"
+        )
+
+
+def _check_sizes(tokenizer: Any, model: Any, weights: Path, config: TrainingConfig) -> None:
+    """Check that a model has a row for each token, and a place for each that is trained on."""
+    model = model.get_text_config()
     if len(tokenizer) > model.vocab_size:
         raise UserError(
             f"student.model: the tokenizer in {weights} has {len(tokenizer)} tokens, the model "
@@ -65,18 +97,22 @@ def check_student(weights: Path, config: TrainingConfig) -> None:
 
 
 def _check_template(tokenizer: Any, weights: Path) -> None:
-    chat = (Message(role="system", content="Be brief."), Message(role="user", content=ASKED))
-    ids, prompt = chat_ids(tokenizer, Sample(chat, "I."))
-    remedy = "take another model, or correct its chat_template.jinja"
+    ids, prompt = chat_ids(tokenizer, Sample(CHAT, "I."))
     if begun_alike(ids, prompt) < len(prompt):
         raise UserError(
             f"student.model: by the chat template of {weights}, a chat does not begin with its "
-            f"prompt, so what is trained would not be what is asked: {remedy}"
+            f"prompt, so what is trained would not be what is asked: {REMEDY}"
         )
+    _check_kept(tokenizer, weights)
+
+
+def _check_kept(tokenizer: Any, weights: Path) -> None:
+    """Check that a template keeps what a message says."""
+    _, prompt = chat_ids(tokenizer, Sample(CHAT, "I."))
     # A tokenizer may join or lower letters, so the texts are compared as it writes them.
     asked = tokenizer.decode(tokenizer(ASKED, add_special_tokens=False).input_ids)
     if "".join(asked.split()) not in "".join(tokenizer.decode(prompt).split()):
         raise UserError(
             f"student.model: the chat template of {weights} leaves out what a message says (it may "
-            f"want content in parts): {remedy}"
+            f"want content in parts): {REMEDY}"
         )

@@ -48,13 +48,9 @@ class Indicators(Method):
         if not config.training.enabled:
             return
         from models.backend import weights
-        from training import classifier
+        from training.checks import check_classifier
 
-        most = config.training.max_tokens
-        if not classifier.fits(weights(config.student), most):
-            raise UserError(
-                f"training.max_tokens is {most}: no room for a message in the chat form"
-            )
+        check_classifier(weights(config.student), config.training)
 
     def roles(self, config: Any) -> list[Role]:
         """See `Method.roles`."""

@@ -8,9 +8,10 @@ import pytest
 
 from elenchus.errors import UserError
 from offline.nano.chat import WEIGHTS
+from tests.training.test_families import made
 from tests.training.test_lora import CONFIG, SAMPLES
 from training import encoding
-from training.checks import check_student, check_trackers
+from training.checks import check_classifier, check_student, check_trackers
 
 
 def test_a_template_that_training_cannot_use_is_known_before(tmp_path: Path) -> None:
@@ -62,8 +63,18 @@ def test_a_model_that_does_not_fit_is_refused(
     folder = Path(shutil.copytree(WEIGHTS, tmp_path / "other"))
     tree = json.loads((folder / "config.json").read_text("utf-8")) | changes
     (folder / "config.json").write_text(json.dumps(tree), encoding="utf-8")
-    with pytest.raises(UserError, match=reason):
-        check_student(folder, CONFIG)
+    for check in (check_student, check_classifier):
+        with pytest.raises(UserError, match=reason):
+            check(folder, CONFIG)
+
+
+def test_a_classifier_wants_a_head_and_room_for_messages(tmp_path: Path) -> None:
+    check_classifier(WEIGHTS, CONFIG)
+    with pytest.raises(UserError, match="no room for a message"):
+        check_classifier(WEIGHTS, CONFIG.model_copy(update={"max_tokens": 48}))
+    made("Granite", tmp_path / "headless")
+    with pytest.raises(UserError, match="no head for classes on granite.*another family"):
+        check_classifier(tmp_path / "headless", CONFIG)
 
 
 def test_a_tracker_that_is_not_here_is_refused() -> None:
