@@ -73,7 +73,7 @@ def test_a_classifier_wants_a_head_and_room_for_messages(tmp_path: Path) -> None
     with pytest.raises(UserError, match="no room for a message"):
         check_classifier(WEIGHTS, CONFIG.model_copy(update={"max_tokens": 48}))
     made("Granite", tmp_path / "headless")
-    with pytest.raises(UserError, match="no head for classes on granite.*another family"):
+    with pytest.raises(UserError, match=r"no head for classes on granite.*another family"):
         check_classifier(tmp_path / "headless", CONFIG)
 
 
