@@ -85,15 +85,15 @@ def taken(config: DomainConfig) -> str:
     student = config.student
     offered = backend(student.model)
     why, sections = offered.student_defaults(student)
-    used = method_of(config.method).config.model_fields
+    method = method_of(config.method)
     found = []
-    for section in sections.keys() & used:
+    for section in sections.keys() & method.config.model_fields:
         given = getattr(config, section).model_dump()
         for key in sections[section]:
             nested = (
                 given[key] if isinstance(given[key], dict) else {f"{section}.{key}": given[key]}
             )
-            found += [f"{name} {value}" for name, value in nested.items()]
+            found += [f"{n} {value}" for n, value in nested.items() if n not in method.unread]
     if not found:
         return ""
     place = f" on {device}" if (device := offered.device(student)) else ""

@@ -86,6 +86,7 @@ class Method:
         read, found: kinds of records that show that a run has read its sources, and that it has
             made something worth keeping.
         sources: what it reads, in a word.
+        unread: settings in its sections that are none of its own.
     """
 
     name: ClassVar[str]
@@ -94,6 +95,7 @@ class Method:
     read: ClassVar[type[Record]]
     found: ClassVar[type[Record]]
     sources: ClassVar[str] = "documents"
+    unread: ClassVar[tuple[str, ...]] = ()
 
     def problem(self, config: Any) -> str | None:
         """Say what in a valid configuration keeps the method from running, if anything does."""

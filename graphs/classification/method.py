@@ -22,6 +22,7 @@ class Indicators(Method):
     read = RealMessage
     found = IndicatorList
     sources = "messages"
+    unread = ("training.objective", "training.replay")
 
     def problem(self, config: Any) -> str | None:
         """See `Method.problem`."""

@@ -21,6 +21,7 @@ class Passages(Method):
     result = PretrainingResult
     read = Passage
     found = Point
+    unread = ("training.objective", "training.replay")
 
     def __init__(self) -> None:
         self._collected: Collected | None = None  # kept, since large tables take a minute to read
