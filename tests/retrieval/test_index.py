@@ -315,11 +315,11 @@ def test_odd_files_are_told_and_stop_nothing(tmp_path: Path) -> None:
 
 
 def test_a_wrong_encoding_of_a_table_is_told(tmp_path: Path) -> None:
-    fill(tmp_path, {"a.csv": "text\nA.", "b.jsonl": '{"text": "B."}', "c.md": "C."})
-    sources = [{"path": name, "encoding": "klingon"} for name in ("a.csv", "b.jsonl")]
-    why = refused(tmp_path, *sources, "c.md")
-    assert all("klingon" in reason for reason in why.values())
-    assert len(why) == 2
+    fill(tmp_path, {"a.csv": "text\nA.", "b.jsonl": b'{"text": "\xe9"}', "c.md": "C."})
+    with pytest.raises(UserError, match="no encoding of text.*'klingon'"):
+        configured(tmp_path, {"path": "a.csv", "encoding": "klingon"})
+    sources = [{"path": name, "encoding": "ascii"} for name in ("a.csv", "b.jsonl")]
+    assert list(refused(tmp_path, *sources, "c.md")) == ["b.jsonl#1"]
 
 
 def test_a_file_named_by_itself_has_its_own_settings(tmp_path: Path, embedder: Embedder) -> None:
