@@ -36,6 +36,7 @@ CREATE TABLE IF NOT EXISTS sent (
     input_tokens INTEGER NOT NULL, output_tokens INTEGER NOT NULL
 );
 """
+BEGUN = 1  # application id, in the header of the file, of a ledger whose run has a checkpoint
 DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)  # what SQLite says of such a file
 AnyRecord = TypeVar("AnyRecord", bound=Record)
 
@@ -169,6 +170,11 @@ class Ledger:
     def write(self, *records: Record) -> None:
         """Write records, all or none; records that are there already stay as they are."""
         self._insert("records", 3, [(r.id, type(r).__name__, r.model_dump_json()) for r in records])
+
+    def mark_begun(self) -> None:
+        """Note that the run has a checkpoint: from now on, one that is missing was lost."""
+        with self._lock:
+            self._db.execute(f"PRAGMA application_id={BEGUN}")
 
     def make_safe(self) -> None:
         """Make all writes so far survive a power failure, too.

@@ -34,6 +34,7 @@ class _Saver(AsyncSqliteSaver):
     def __init__(self, connection: aiosqlite.Connection, ledger: Ledger) -> None:
         super().__init__(connection)
         self._ledger, self._gate = ledger, asyncio.Lock()
+        self._begun = False
 
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         return None if _is_inner(config) else await super().aget_tuple(config)
@@ -48,7 +49,11 @@ class _Saver(AsyncSqliteSaver):
         if _is_inner(config):
             return config
         await self._safe()
-        return await super().aput(config, checkpoint, metadata, new_versions)
+        put = await super().aput(config, checkpoint, metadata, new_versions)
+        if not self._begun:
+            self._ledger.mark_begun()
+            self._begun = True
+        return put
 
     async def aput_writes(
         self,

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from pydantic import ValidationError
 
 from elenchus.errors import UserError
-from elenchus.ledger import Ledger
+from elenchus.ledger import BEGUN, Ledger
 from elenchus.outcomes import Adapter
 from elenchus.results import Result
 from elenchus.runs import RunFolder
@@ -46,7 +46,7 @@ def damages(run: RunFolder) -> Iterator[Damage]:
     manifest = run.manifest()
     if run.lock.is_dir():
         yield Damage(run.lock.name, "is a folder", "remove it")
-    begun = _count(run.checkpoints, "checkpoints")
+    begun = _value(run.checkpoints, "SELECT COUNT(*) FROM checkpoints")
     fault = _fault(run.ledger) or ("" if run.ledger.exists() or not begun else "is missing")
     if fault:
         yield Damage(
@@ -56,9 +56,9 @@ def damages(run: RunFolder) -> Iterator[Damage]:
     again += "pays no call again"
     if fault_ := _fault(run.checkpoints):
         yield Damage(run.checkpoints.name, fault_, again)
-    elif not (fault or begun or run.result.exists()) and _count(run.ledger, "calls"):
+    elif not (fault or begun) and _value(run.ledger, "PRAGMA application_id") == BEGUN:
         yield Damage(run.checkpoints.name, "is missing or empty", again)
-    if not fault and _count(run.ledger, "records"):
+    if not fault and _value(run.ledger, "SELECT COUNT(*) FROM records"):
         yield from _weights(run, again)
     yield from _index(manifest["config"])
     if run.result.exists() and not _is_result(run.result):
@@ -70,8 +70,11 @@ def damages(run: RunFolder) -> Iterator[Damage]:
 def _weights(run: RunFolder, again: str) -> Iterator[Damage]:
     with contextlib.closing(Ledger(run.ledger, read_only=True)) as ledger:
         made: list[Adapter | Classifier] = [*ledger.all(Adapter), *ledger.all(Classifier)]
+    earlier = run.updates()  # whose adapters an update takes over while it goes on
     for one in made:
         folder = run.path / one.path
+        if not folder.is_dir() and earlier is not None:
+            folder = earlier.path / one.path
         if not folder.is_dir():
             yield Damage(one.path, "is missing", f"restore it from a backup, or {again}")
         elif weights_hash(folder) != one.sha256:
@@ -106,11 +109,11 @@ def _fault(path: Path) -> str:
     return "" if said == "ok" else f"is damaged ({said})"
 
 
-def _count(path: Path, table: str) -> int:
-    """Count the rows of a table; none where the file, or the table in it, is not there or whole."""
+def _value(path: Path, query: str) -> int:
+    """Return a number out of a file; 0 where the file, or a table in it, is not there or whole."""
     try:
         with contextlib.closing(_to_read(path)) as db:
-            return int(db.execute(f"SELECT COUNT(*) FROM {table}").fetchone()[0])
+            return int(db.execute(query).fetchone()[0])
     except sqlite3.DatabaseError:
         return 0
 

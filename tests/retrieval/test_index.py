@@ -316,7 +316,7 @@ def test_odd_files_are_told_and_stop_nothing(tmp_path: Path) -> None:
 
 def test_a_wrong_encoding_of_a_table_is_told(tmp_path: Path) -> None:
     fill(tmp_path, {"a.csv": "text\nA.", "b.jsonl": b'{"text": "\xe9"}', "c.md": "C."})
-    with pytest.raises(UserError, match="no encoding of text.*'klingon'"):
+    with pytest.raises(UserError, match=r"no encoding of text.*'klingon'"):
         configured(tmp_path, {"path": "a.csv", "encoding": "klingon"})
     sources = [{"path": name, "encoding": "ascii"} for name in ("a.csv", "b.jsonl")]
     assert list(refused(tmp_path, *sources, "c.md")) == ["b.jsonl#1"]
