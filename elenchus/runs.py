@@ -26,6 +26,7 @@ from filelock import FileLock, Timeout
 from elenchus import templates
 from elenchus.config import CommonConfig
 from elenchus.errors import UserError
+from elenchus.ledger import DAMAGED
 from elenchus.loading import merged
 from elenchus.results import Result
 
@@ -86,8 +87,9 @@ class RunFolder:
             text, mark, written = file.read().partition(f"{HASH}: ")
         if not mark or hashlib.sha256(text.encode()).hexdigest() != written.strip():
             raise UserError(
-                f"{path} is damaged: restore it from a backup; its settings stand in the "
-                f"domain.yaml, and `elenchus launch DOMAIN --reuse {self.id}` pays no call again"
+                f"{path} is damaged, or an earlier version wrote it: restore it from a backup; "
+                "its settings stand in the domain.yaml, and "
+                f"`elenchus launch DOMAIN --reuse {self.id}` pays no call again"
             )
         tree: dict[str, Any] = yaml.safe_load(text)
         return tree
@@ -280,8 +282,7 @@ def explained(
             raise UserError(
                 f"cannot write to {place} ({error.strerror}); choose another place with {option}"
             ) from error
-        damaged = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-        if getattr(error, "sqlite_errorcode", None) in damaged:
+        if getattr(error, "sqlite_errorcode", None) in DAMAGED:
             raise UserError(
                 f"a file in {place} is damaged ({error}): `elenchus doctor RUN` says which of a "
                 "run's; a damaged index can be removed, and is made anew"
