@@ -1,8 +1,10 @@
 """What a person sees: bars and findings on standard error while work goes on, then a table."""
 
 import json
+import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 
 from rich.console import Console, JustifyMethod
@@ -14,13 +16,12 @@ from rich.progress import (
     Task,
     TextColumn,
     TimeElapsedColumn,
-    TimeRemainingColumn,
 )
 from rich.table import Table
 from rich.text import Text
 
 from elenchus.printing import printable
-from elenchus.progress import Advance
+from elenchus.progress import Advance, Pace, per_time
 from elenchus.results import Result
 from elenchus.runs import RunFolder
 from graphs.methods import method_of
@@ -30,7 +31,13 @@ WIDEST = 10_000  # characters of a line that no terminal bounds
 
 class _Rate(ProgressColumn):
     def render(self, task: Task) -> Text:
-        return Text(f"{task.speed:.0f}/s" if task.speed else "", style="dim")
+        return Text(per_time(task.fields["pace"].rate(time.monotonic())), style="dim")
+
+
+class _Left(ProgressColumn):
+    def render(self, task: Task) -> Text:
+        left = task.fields["pace"].left(time.monotonic(), task.total)
+        return Text("" if left is None else f"{timedelta(seconds=round(left))} left", style="dim")
 
 
 class Screen:
@@ -48,12 +55,18 @@ class Screen:
             MofNCompleteColumn(),
             _Rate(),
             TimeElapsedColumn(),
-            TimeRemainingColumn(compact=True),
+            _Left(),
             console=self._console,
             disable=not self._console.is_terminal,
         ) as progress:
-            task = progress.add_task(name, total=None)
-            yield lambda done, total: progress.update(task, completed=done, total=total)
+            pace = Pace(time.monotonic())
+            task = progress.add_task(name, total=None, pace=pace)
+
+            def advance(done: int, total: int | None) -> None:
+                pace.report(time.monotonic(), done)
+                progress.update(task, completed=done, total=total)
+
+            yield advance
 
     def say(self, text: str) -> None:
         """See `elenchus.progress.Progress.say`."""
