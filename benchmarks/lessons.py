@@ -1,9 +1,11 @@
 """Examples by hand as samples to train on: alone, with a teacher that has the passages, and pairs.
 
 The passages of a question are the paragraphs that hold what is quoted. Right is, without a judge,
-an answer that is likelier than each of three answers to other questions on the same document.
+an answer that is likelier than each of three other answers to questions on the same document, or
+where there are fewer, on any.
 """
 
+import json
 import random
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
@@ -17,6 +19,7 @@ from pydantic import AliasChoices, BaseModel, Field, ValidationError, model_vali
 from agents.prompting import Subject, flat
 from agents.student import prompted, reading
 from elenchus.errors import UserError
+from elenchus.ledger import Ledger
 from elenchus.records import Message, Passage
 from models.pretrained import Precision
 from training.encoding import Sample
@@ -99,6 +102,26 @@ def lessons(file: Path, documents: dict[str, list[str]], subject: Subject) -> li
     return made
 
 
+def of_run(run: Path) -> list[Lesson]:
+    """Read the examples that a run trained on, with the passages that its expert cited.
+
+    Raises:
+        UserError: there is no finished run in the folder.
+    """
+    dataset, made = run / "dataset" / "train.jsonl", []
+    if not dataset.exists():
+        raise UserError(f"{run} is not the folder of a run that has made its dataset")
+    ledger = Ledger(run / "ledger.sqlite", read_only=True)
+    for line in dataset.read_text(encoding="utf-8").splitlines():
+        row = json.loads(line)
+        passages = [ledger.get(Passage, one) for one in row["provenance"]["passage_ids"]]
+        document = passages[0].source if passages else ""
+        result, whole = row["provenance"]["result"], row["completion"][0]["content"]
+        made.append(Lesson(row["prompt"][-1]["content"], result, whole, document, passages))
+    ledger.close()
+    return made
+
+
 def _lesson(line: Line, documents: dict[str, list[str]], subject: Subject) -> Lesson:
     cited = line.citations or (
         [Cited(document=line.document, quote=line.quote)] if line.document else []
@@ -118,19 +141,27 @@ def likely(
     """Return how likely the right results are, a token, and whether others are less so.
 
     Raises:
-        UserError: there are too few questions on a document.
+        UserError: there are too few answers to compare with.
     """
     rng = random.Random("students")
     asked = []
     for lesson in taught:
-        others = [o.result for o in taught if o.document == lesson.document and o is not lesson]
+        near = [other for other in taught if other.document == lesson.document]
+        others = _other_results(lesson, near)
+        if len(others) < OTHERS:  # a run may have few examples of a document
+            others = _other_results(lesson, taught)
         if len(others) < OTHERS:
-            raise UserError(f"{lesson.document} wants {OTHERS + 1} questions at least")
+            raise UserError(f"there have to be {OTHERS + 1} different answers at least")
         answers = [lesson.result, *rng.sample(others, OTHERS)]
         asked += [Sample(prompt(lesson), answer) for answer in answers]
     odds = np.array(likelihoods(base.folder, asked, adapter, base.precision))
     odds = odds.reshape(len(taught), OTHERS + 1)
     return odds[:, 0], odds[:, 0] > odds[:, 1:].max(axis=1)
+
+
+def _other_results(lesson: Lesson, among: Sequence[Lesson]) -> list[str]:
+    """Return the results of others, each once, in their order."""
+    return [result for result in dict.fromkeys(o.result for o in among) if result != lesson.result]
 
 
 def alone(taught: Sequence[Lesson], subject: Subject) -> list[Sample]:

@@ -3,12 +3,12 @@
     python -m benchmarks.students --train FILE --exam FILE --documents FOLDER --title TEXT
 
 A line of `--train` has `question`, `explanation` and `result`; one of `--exam` has `question`,
-`answer` and `document`. How much of the exam a student knows is measured by how likely it holds the
-right answer to be (mean log-likelihood of a token), and by how often that is likelier than each of
-three answers to other questions on the same document. Rows: the examples with replay of the
-student's own answers to general prompts; the examples alone; distilled, with the student that has
-the passages as its teacher; preferred, a pass of pairs after the examples alone; the raw documents
-at as many tokens.
+`answer` and `document`. `--train` may be the folder of a run instead, for the examples it made. How
+much of the exam a student knows is measured by how likely it holds the right answer to be (mean
+log-likelihood of a token), and by how often that is likelier than each of three other answers to
+questions on the same document. Rows: the examples with replay of the student's own answers to
+general prompts; the examples alone; distilled, with the student that has the passages as its
+teacher; preferred, a pass of pairs after the examples alone; the raw documents at as many tokens.
 
 Keys of the JSON: `student`, `questions`, `examples`, `seeds`, `settings` (of the training);
 `before` and, by row, `after` (`likelihood`, `right_of_four`, and the paired gains of both over
@@ -45,6 +45,7 @@ from benchmarks.lessons import (
     alone,
     lessons,
     likely,
+    of_run,
     pairs,
     right_reading,
     with_teacher,
@@ -96,7 +97,10 @@ def main(arguments: list[str] | None = None) -> int:
     config = validate(merged(tree, student, *map(as_change, options.set)), "--set")
     base = Base(weights(config.student), precision_of(config.student))
     subject, documents = Subject(options.title, "English"), _paragraphs(options.documents)
-    taught = lessons(options.train, documents, subject)[: options.examples]
+    if options.train.is_dir():
+        taught = of_run(options.train)[: options.examples]
+    else:
+        taught = lessons(options.train, documents, subject)[: options.examples]
     own = _own_answers(config.student, GeneralPrompts().unanswered(), options.out / "own.json")
     asked = lessons(options.exam, documents, subject)
     exam = Exam(subject, asked, list(GeneralPrompts().exam(1000, 0)), own[::2])
@@ -337,7 +341,7 @@ def show(figures: dict[str, Any]) -> None:
 def _options(arguments: list[str] | None) -> argparse.Namespace:
     parser = harness.parser("students", "A real student, before and after.", seeds=3)
     add = parser.add_argument
-    add("--train", type=Path, required=True, help="JSONL of examples")
+    add("--train", type=Path, required=True, help="JSONL of examples, or the folder of a run")
     add("--exam", type=Path, required=True, help="JSONL of questions and answers")
     add("--documents", type=Path, required=True, help="folder of the documents, as Markdown")
     add("--title", required=True, help="what the documents are about, in a line")

@@ -75,9 +75,9 @@ GENERAL = [(messages, "blue") for messages in asked("What is blue?", "Which colo
 OPEN = asked(*(f"What is the limit for a toy {n}?" for n in range(12)))
 
 
-def test_too_few_questions_on_a_document_are_refused(tmp_path: Path) -> None:
+def test_too_few_answers_to_compare_with_are_refused(tmp_path: Path) -> None:
     files = write(tmp_path, count=6)
-    with pytest.raises(UserError, match="wants 4 questions at least"):
+    with pytest.raises(UserError, match="4 different answers at least"):
         students.main(arguments(files, tmp_path / "out"))
 
 
