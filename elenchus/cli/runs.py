@@ -13,7 +13,7 @@ COLUMNS = ("id", "domain", "state", "verdict", "before", "after", "gain", "examp
 
 
 def runs(root: options.Root = options.RUNS, as_json: options.Json = False) -> None:
-    """List all runs with their figures."""
+    """List all runs with their figures, those of unfinished runs as far as they are known."""
     from elenchus.runs import listed
 
     rows = [_row(run) for run in listed(root)]
@@ -36,13 +36,15 @@ def _row(run: "RunFolder") -> "RunRow":
     from pydantic import ValidationError
 
     from elenchus.results import Result, run_row
+    from elenchus.so_far import so_far
 
     state, result = run.state(), None
-    if state == "finished":
-        try:
-            result = Result.model_validate_json(run.result.read_bytes())
-        except ValidationError:  # damaged, or of another version
-            result = None
+    if state != "finished":
+        return so_far(run, state)
+    try:
+        result = Result.model_validate_json(run.result.read_bytes())
+    except ValidationError:  # damaged, or of another version
+        result = None
     return run_row(run.id, run.path.parent.name, state, result)
 
 
