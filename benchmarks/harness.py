@@ -22,7 +22,8 @@ from elenchus.errors import Interrupted, UserError
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = (
-    "elenchus", "models", "agents", "graphs", "retrieval", "training", "offline", "benchmarks",
+    "elenchus", "models", "agents", "graphs", "retrieval", "training", "inspection", "offline",
+    "benchmarks",
 )  # fmt: skip
 Job = Callable[[Path, int], list[Row]]  # of a domain and a seed
 

@@ -8,7 +8,7 @@ import json
 import os
 import sqlite3
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -19,6 +19,7 @@ from elenchus.records import Record
 from elenchus.redaction import without_known
 
 SCHEMA_VERSION = 5
+PORTION = 200  # calls read at once
 LOCK_SECONDS = 60  # to wait for another writer; SQLite's five are too few on a slow disk
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS records (id TEXT PRIMARY KEY, kind TEXT NOT NULL, body TEXT NOT NULL);
@@ -105,8 +106,8 @@ class TaskSpent(NamedTuple):
     output_tokens: int
 
 
-def _to_read(path: Path) -> str:
-    """Return the address of a ledger that is only read."""
+def address_to_read(path: Path) -> str:
+    """Return the address, as SQLite takes it, of a ledger that is only read."""
     # In a folder where it cannot write, SQLite must be told that nobody else writes. A log beside
     # the file says that somebody does, or was killed: then its content counts, too.
     closed = not os.access(path.parent, os.W_OK) and not _log(path).exists()
@@ -133,7 +134,7 @@ class Ledger:
         self._lock = threading.Lock()
         self._unsafe = False  # whether anything was written since `make_safe`
         if read_only:
-            self._db = sqlite3.connect(_to_read(path), uri=True, check_same_thread=False)
+            self._db = sqlite3.connect(address_to_read(path), uri=True, check_same_thread=False)
             if self._check_format() == 0:  # set once all tables are there
                 self.close()
                 raise UserError(f"{path} holds nothing: its run stopped before it asked anything")
@@ -267,21 +268,57 @@ class Ledger:
         )
         return Call(**dict(zip(Call.model_fields, rows[0], strict=True))) if rows else None
 
+    def calls(self) -> Iterator[Call]:
+        """Yield all attempts of all calls, as they were written; a long run's are gigabytes."""
+        last = 0
+        while rows := self._query(
+            f"SELECT rowid, {_COLUMNS} FROM calls WHERE rowid > ? ORDER BY rowid LIMIT {PORTION}",
+            last,
+        ):
+            last = rows[-1][0]
+            for _, *row in rows:
+                yield Call(**dict(zip(Call.model_fields, row, strict=True)))
+
+    def attempts(self, call_id: str) -> list[Call]:
+        """Return all attempts of a call, in order."""
+        query = f"SELECT {_COLUMNS} FROM calls WHERE id=? ORDER BY attempt"
+        rows = self._query(query, call_id)
+        return [Call(**dict(zip(Call.model_fields, row, strict=True))) for row in rows]
+
+    def kinds(self) -> dict[str, int]:
+        """Count the records of each kind, by the name of its class."""
+        return dict(self._query("SELECT kind, COUNT(*) FROM records GROUP BY kind ORDER BY kind"))
+
+    def of_kind(self, kind: str, limit: int, offset: int = 0, containing: str = "") -> list[Entry]:
+        """Return some of the records of a kind whose class is not at hand, by id.
+
+        Args:
+            containing: a text that their JSON must hold, in upper or lower case.
+        """
+        query = (
+            "SELECT kind, id, body FROM records WHERE kind=? AND instr(lower(body), lower(?)) "
+            "ORDER BY id LIMIT ? OFFSET ?"
+        )
+        return [Entry(*row) for row in self._query(query, kind, containing, limit, offset)]
+
     def adopt(self, other: Path, searches: bool) -> None:
         """Copy the calls of another run's ledger, so that none of them is made again.
+
+        Decisions of people are copied, too: they are on texts, which come out alike.
 
         Args:
             searches: copy the results of searches, too; both runs must search the same passages.
         """
         Ledger(other, read_only=True).close()  # checks its format
         with self._lock:
-            self._db.execute("ATTACH ? AS other", (_to_read(other),))
+            self._db.execute("ATTACH ? AS other", (address_to_read(other),))
             self._db.execute(f"INSERT OR IGNORE INTO calls SELECT {_COLUMNS}, 1 FROM other.calls")
-            if searches:
-                self._db.execute(
-                    "INSERT OR IGNORE INTO records "
-                    "SELECT * FROM other.records WHERE kind = 'Retrieval'"
-                )
+            kinds = ["Decision", *(["Retrieval"] if searches else [])]
+            self._db.execute(
+                "INSERT OR IGNORE INTO records SELECT * FROM other.records "
+                f"WHERE kind IN ({', '.join('?' * len(kinds))})",
+                kinds,
+            )
             self._db.execute("DETACH other")
             self._unsafe = True
 

@@ -9,7 +9,9 @@ from pathlib import Path
 from elenchus.errors import UserError
 
 # What Python imports by name; prompts/ and domains/ are read as files, wherever others lie.
-PACKAGES = ("models", "agents", "graphs", "retrieval", "training", "offline", "benchmarks")
+PACKAGES = (
+    "models", "agents", "graphs", "retrieval", "training", "inspection", "offline", "benchmarks",
+)  # fmt: skip
 HOME = Path(__file__).resolve().parents[1]
 
 
