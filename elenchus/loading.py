@@ -7,7 +7,11 @@ from pydantic import ValidationError
 
 from elenchus import strict_yaml
 from elenchus.errors import UserError
+from elenchus.printing import in_line
+from elenchus.redaction import redacted
 from elenchus.sections import SourceConfig
+
+LONGEST_SHOWN = 80  # characters of a value that a message shows
 
 
 def read_tree(path: Path) -> dict[str, Any]:
@@ -33,9 +37,9 @@ def read_text(path: Path) -> str:
 def as_change(change: str) -> dict[str, Any]:
     """Read a `key=value` of the command line as a tree; UserError where it is none."""
     key, equals, text = change.partition("=")
-    if not (key and equals):
-        raise UserError(f"this takes key=value, for instance training.rank=8; got {change!r}")
-    value = strict_yaml.parse(text, f"the value of {key}")
+    if not (key.isprintable() and key and equals):
+        raise UserError(f"this takes key=value, for instance training.rank=8; got {shown(change)}")
+    value = strict_yaml.parse(text, f"the value of {in_line(key, LONGEST_SHOWN)}")
     for part in reversed(_parts(key, value)):
         value = {part: value}
     return dict(value)
@@ -52,6 +56,12 @@ def as_source(text: str) -> SourceConfig:
             f"this is no source ({reason}); give a path, hf:NAME, or for instance "
             "'{path: rules.csv, text: body}'"
         ) from error
+
+
+def shown(value: Any) -> str:
+    """Return a value as it was given, the beginning of a long one, without secrets."""
+    # Redacted first: the beginning of a secret looks like none.
+    return in_line(redacted(repr(value)), LONGEST_SHOWN)
 
 
 def merged(*trees: dict[str, Any]) -> dict[str, Any]:

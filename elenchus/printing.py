@@ -16,6 +16,12 @@ def printable(text: str) -> str:
     return text.translate(_SHOWN)
 
 
+def in_line(text: str, longest: int) -> str:
+    """Return a text on one line; of a long one the beginning, and an ellipsis."""
+    line = " ".join(text.split())
+    return line if len(line) <= longest else f"{line[:longest]}…"
+
+
 def plain(text: str) -> str:
     """Return a text that a Markdown file shows as it stands: neither HTML nor Markdown."""
     return re.sub(r"([\\`*_\[\]|#!~])", r"\\\1", html.escape(printable(text), quote=False))

@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 import yaml
 
 from elenchus.errors import UserError
+from elenchus.printing import in_line
 
 try:
     from yaml import CSafeLoader as SafeLoader
@@ -21,6 +22,7 @@ VALUE = 10  # characters that a value counts for besides its own
 DEEPEST = 50  # lists and mappings in one another
 LONGEST_NUMBER = 100  # characters
 BOUND = 2**63
+SHOWN = 80  # characters of a name that a message shows
 _CORE = "tag:yaml.org,2002:"
 _TEXT, _MERGE, _TIME = (_CORE + name for name in ("str", "merge", "timestamp"))
 
@@ -44,7 +46,7 @@ def parse(text: str, where: str) -> Any:
         raise UserError(f"{where} {refused}") from None
     except yaml.MarkedYAMLError as error:
         # Without the line itself, which may hold anything.
-        problem = ": ".join(filter(None, (error.context, error.problem)))
+        problem = in_line(": ".join(filter(None, (error.context, error.problem))), 2 * SHOWN)
         line = _line(error.problem_mark or error.context_mark)
         raise UserError(f"{where} is not valid YAML: {problem}{line}") from error
     except yaml.YAMLError as error:  # a character that no YAML has
@@ -86,7 +88,8 @@ def _measure(events: Iterable[yaml.Event]) -> None:
     for event in events:
         if isinstance(event, yaml.AliasEvent):
             if event.anchor not in sizes:
-                _refuse(event, f"has the alias *{event.anchor} of nothing, or within what it names")
+                name = in_line(str(event.anchor), SHOWN)
+                _refuse(event, f"has the alias *{name} of nothing, or within what it names")
             size += sizes[event.anchor]
         elif isinstance(event, yaml.CollectionEndEvent):
             anchor, before = opened.pop()
@@ -94,7 +97,8 @@ def _measure(events: Iterable[yaml.Event]) -> None:
                 sizes[anchor] = size - before
         elif isinstance(event, yaml.ScalarEvent | yaml.CollectionStartEvent):
             if event.tag is not None:
-                _refuse(event, f"has the tag {event.tag}: leave it out, or put it in quotes")
+                name = in_line(event.tag, SHOWN)
+                _refuse(event, f"has the tag {name}: leave it out, or put it in quotes")
             before, size = size, size + VALUE
             if isinstance(event, yaml.ScalarEvent):
                 size += len(event.value)
@@ -122,10 +126,11 @@ def _check_keys(root: yaml.Node | None) -> None:
             names = set[str]()
             for key, value in node.value:
                 if key.tag not in (_TEXT, _MERGE):
-                    name = f" {key.value}" if isinstance(key, yaml.ScalarNode) else ""
+                    scalar = isinstance(key, yaml.ScalarNode)
+                    name = f" {in_line(key.value, SHOWN)}" if scalar else ""
                     _refuse(key, f"has a key{name} that is no text: put it in quotes")
                 if key.value in names:
-                    _refuse(key, f"has the key {key.value!r} twice: remove one")
+                    _refuse(key, f"has the key {in_line(repr(key.value), SHOWN)} twice: remove one")
                 names.add(key.value)
                 nodes.append(value)
 

@@ -14,8 +14,8 @@ from typing import Any, cast
 from pydantic import BaseModel, ValidationError, create_model, model_validator
 
 from elenchus.errors import UserError
-from elenchus.loading import as_change, merged, read_tree
-from elenchus.redaction import redacted
+from elenchus.loading import LONGEST_SHOWN, as_change, merged, read_tree, shown
+from elenchus.printing import in_line
 from elenchus.runs import RunFolder
 from elenchus.sections import ModelConfig, Section
 from graphs.adaptation.config import AdaptationTree
@@ -25,7 +25,7 @@ from graphs.pretraining.config import PretrainingTree
 from graphs.rewriting.config import RewritingTree
 from models.backend import DEFAULT, DEFAULTS, Defaults, backend
 
-LONGEST_SHOWN = 80  # characters of a value that a message shows
+MOST_SHOWN = 10  # mistakes that a message names
 ROLES = ("expert", "examiner", "grader", "student")
 
 
@@ -137,11 +137,14 @@ def of_run(run: RunFolder, caps: dict[str, Any] | None = None) -> DomainConfig:
 
 
 def validate(tree: dict[str, Any], where: str) -> DomainConfig:
-    """Validate a tree; UserError with one line for each mistake."""
+    """Validate a tree; UserError with what is wrong, the first mistakes of many."""
     try:
         return domain_config().model_validate(tree)
     except ValidationError as error:
-        lines = [_explain(problem) for problem in error.errors()]
+        problems = error.errors()
+        lines = [_explain(problem) for problem in problems[:MOST_SHOWN]]
+        if more := len(problems) - len(lines):
+            lines.append(f"and {more} more")
         raise UserError(f"{where}: " + "; ".join(lines)) from error
 
 
@@ -169,22 +172,16 @@ def _profile(tree: dict[str, Any], profile: str, path: Path) -> dict[str, Any]:
 
 
 def _explain(problem: Mapping[str, Any]) -> str:
-    key = ".".join(str(part) for part in problem["loc"])
+    key = in_line(".".join(str(part) for part in problem["loc"]), LONGEST_SHOWN)
     if problem["type"] != "extra_forbidden":
         message = problem["msg"].removeprefix("Value error, ")
         message = f"{key}: {message}" if key else message
         # What is wrong with a section or a list is not told by printing it all.
         whole = isinstance(problem["input"], dict | list | tuple)
-        return message if whole else f"{message} (got {_shown(problem['input'])})"
+        return message if whole else f"{message} (got {shown(problem['input'])})"
     known = leaf_keys() + list(domain_config().model_fields)
     near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
     hint = (
         f"; did you mean {near[0]!r}?" if near else "; `elenchus new NAME --full` writes all keys"
     )
     return f"unknown key {key!r}{hint}"
-
-
-def _shown(value: Any) -> str:
-    """Return a value as it was given, the beginning of a long one."""
-    shown = redacted(repr(value))  # first: the beginning of a secret looks like none
-    return shown if len(shown) <= LONGEST_SHOWN else f"{shown[:LONGEST_SHOWN]}…"

@@ -23,8 +23,9 @@ from langchain_core.runnables import Runnable, RunnableConfig
 from pydantic import SecretStr
 
 from elenchus.errors import UserError
+from elenchus.printing import in_line
 from models.messages import as_chat
-from models.protocol import refusal, reply_of
+from models.protocol import SHOWN, refusal, reply_of
 
 LARGEST = 16 * 2**20  # bytes of an answer, unpacked
 REDIRECTS = 3  # on the same host
@@ -100,7 +101,8 @@ class CompatibleModel(Runnable[list[BaseMessage], AIMessage]):
         except TimeoutError as error:
             raise ModelTimeoutError(f"no answer in {self.timeout:g} seconds") from error
         except aiohttp.ClientError as error:
-            raise ModelConnectionError(f"the connection failed: {error}") from error
+            said = in_line(str(error), SHOWN)  # with what was read, and all of it
+            raise ModelConnectionError(f"the connection failed: {said}") from error
         if answer.status >= 400:
             raise refusal(answer.status, text, answer.headers)
         if answer.status >= 300:

@@ -23,6 +23,7 @@ from langchain_core.exceptions import (
 from langchain_core.messages import AIMessage
 from langchain_core.messages.ai import UsageMetadata
 
+from elenchus.printing import in_line
 from models.reasoning import REASONING
 
 ERRORS: dict[int, type[ModelError]] = {
@@ -82,7 +83,7 @@ def refusal(status: int, text: str, headers: Any = None) -> ModelError:
         text = told if isinstance(told, str) else str(told.get("message") or told["detail"])
         if isinstance(told, dict):
             code, param = told.get("code"), told.get("param")
-    error = ERRORS.get(status, usual)(f"{status}: {text[:SHOWN]}")
+    error = ERRORS.get(status, usual)(f"{status}: {in_line(text, SHOWN)}")
     response = SimpleNamespace(headers=headers or {})
     vars(error).update(status_code=status, code=code, param=param, response=response)
     return error

@@ -12,6 +12,7 @@ from langchain_core.exceptions import ModelError
 from pydantic import SecretStr
 
 from elenchus.errors import UserError
+from elenchus.printing import in_line
 from elenchus.sections import ModelConfig
 from models.backend import Backend, Model
 from models.protocol import reply_of
@@ -209,15 +210,16 @@ def _answer(
     except (httpx.LocalProtocolError, UnicodeEncodeError):
         raise UserError(f"{config.model}: {key} cannot be sent: set it again") from None
     except (httpx.HTTPError, httpx.InvalidURL) as error:
+        said = in_line(str(error), SHOWN)
         raise UserError(
-            f"{config.model}: nothing answers at {url} ({error}): start the server, or correct "
+            f"{config.model}: nothing answers at {url} ({said}): start the server, or correct "
             "base_url"
         ) from error
     if status >= 300:
         remedy = REMEDIES.get(status, "is base_url right? It ends in /v1 for most servers")
         if body and status in (400, 422):
             remedy = "it refuses a trial call; see temperature and options"
-        said = f": {text[:SHOWN]}" if body or status < 400 else ""
+        said = f": {in_line(text, SHOWN)}" if body or status < 400 else ""
         refused = Unlisted if status in UNLISTED else UserError
         raise refused(f"{config.model}: {url} answers {status}: {remedy}{said}")
     try:

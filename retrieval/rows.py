@@ -10,8 +10,11 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import IO, Any, NamedTuple
 
+from elenchus.printing import in_line
+
 NAME = "name it: {path: …, text: COLUMN}"
 SEPARATORS = (",", ";", "\t", "|")
+SHOWN = 200  # characters of the names of columns
 BLOCK = 1 << 20  # bytes read at once of what is passed over
 # What csv, codecs, pyarrow (ValueError and OSError) and its conversions to Python raise.
 DAMAGE = (OSError, csv.Error, ValueError, LookupError, OverflowError, TypeError)
@@ -156,7 +159,12 @@ def check_columns(known: Sequence[str], columns: Sequence[str]) -> None:
     """Raise one ValueError for a table whose columns are named otherwise, not one for each row."""
     for column in columns:
         if known and column not in known:
-            raise ValueError(f"no column {column!r} among {', '.join(known)}: {NAME}")
+            raise ValueError(no_column(column, known))
+
+
+def no_column(column: str, known: Iterable[object]) -> str:
+    """Return what to say of a column that is not there, with the beginning of those that are."""
+    return f"no column {column!r} among {in_line(', '.join(map(str, known)), SHOWN)}: {NAME}"
 
 
 def undecodable(encoding: str | None, place: str) -> Broken:

@@ -74,7 +74,7 @@ def placed_rows(
         for number, row in _rows(source, columns, folder, path):
             yield f"{named(source)}#{number}", row.detail if isinstance(row, Broken) else row
     except DAMAGE as error:
-        said = str(error).removesuffix(f": {NAME}")  # which the setting itself says better
+        said = rows.damage(error).removesuffix(f": {NAME}")  # which the setting itself says better
         raise UserError(f"{key}: cannot read {named(source)}: {said}") from error
 
 
@@ -153,8 +153,7 @@ def _document(
     if isinstance(row, Broken):
         return Refused(place, row.detail)
     if missing := [column for column in _columns(source) if column not in row]:
-        known = ", ".join(map(str, row))
-        return Refused(place, f"no column {missing[0]!r} among {known}: {NAME}")
+        return Refused(place, rows.no_column(missing[0], row))
     column = ""
     said: dict[str, str] = {}
     try:

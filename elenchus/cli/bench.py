@@ -7,7 +7,9 @@ import typer
 
 from elenchus.errors import UserError
 
-COMPARISONS = ("efficiency", "ablations", "legalbench", "indicators", "selection", "passages")
+COMPARISONS = (
+    "efficiency", "ablations", "legalbench", "indicators", "selection", "passages", "fuzz"
+)  # fmt: skip
 # Each comparison has options of its own, and its own --help.
 SETTINGS = {"ignore_unknown_options": True, "help_option_names": []}
 
@@ -19,7 +21,7 @@ def bench(
         list[str] | None, typer.Argument(help="its own options; --help lists them")
     ] = None,
 ) -> None:
-    """Measure what the method is worth against others, and what its parts are worth."""
+    """Measure what the method is worth against others, and what parsers do with any bytes."""
     if name in ("--help", "-h"):
         print(context.get_help())
         return

@@ -1,9 +1,11 @@
 """Archives that documents are kept in: how large they are is known before they are unpacked."""
 
+import contextlib
 import io
 import re
 import zipfile
 import zlib
+from collections.abc import Iterator
 
 from retrieval.formats.failures import Unreadable
 
@@ -14,26 +16,44 @@ ZIPPED = {
     ".xlsx": "xl/workbook.xml",
     ".epub": "META-INF/container.xml",
 }
+# What zipfile raises at a damaged or encrypted one.
+DAMAGE = (
+    zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, ValueError, EOFError,
+    LookupError, OSError,
+)  # fmt: skip
 MOST_CELLS = 5_000_000  # of a sheet, empty ones included: those are written out
 _CELL = re.compile(rb"""\br=["']([A-Z]{1,3})(\d{1,7})["']""")
 
 
 def check(content: bytes, suffix: str, expanded: int) -> None:
     """Refuse an archive that unpacks to more; no more than it declares is ever unpacked."""
+    with _opened(content) as archive:
+        size = sum(entry.file_size for entry in archive.infolist())
+        if size > expanded:
+            raise Unreadable(
+                f"it unpacks to {size / 1e6:,.0f} MB, and corpus.expanded_mb allows "
+                f"{expanded / 1e6:,.0f}"
+            )
+        if ZIPPED[suffix] not in archive.namelist():
+            raise Unreadable(f"it is damaged: there is no {ZIPPED[suffix]} in it")
+        if suffix == ".xlsx":
+            _check_cells(archive)
+
+
+def members(content: bytes) -> dict[str, bytes]:
+    """Return what an archive holds, by name; Unreadable where it is damaged."""
+    with _opened(content) as archive:
+        return {name: archive.read(name) for name in archive.namelist()}
+
+
+@contextlib.contextmanager
+def _opened(content: bytes) -> Iterator[zipfile.ZipFile]:
+    """Open an archive; whatever zipfile raises, then or as it is read, is the file's damage."""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
-            size = sum(entry.file_size for entry in archive.infolist())
-            if size > expanded:
-                raise Unreadable(
-                    f"it unpacks to {size / 1e6:,.0f} MB, and corpus.expanded_mb allows "
-                    f"{expanded / 1e6:,.0f}"
-                )
-            if ZIPPED[suffix] not in archive.namelist():
-                raise Unreadable(f"it is damaged: there is no {ZIPPED[suffix]} in it")
-            if suffix == ".xlsx":
-                _check_cells(archive)
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, ValueError) as error:
-        raise Unreadable(f"it is damaged: {error}") from error
+            yield archive
+    except DAMAGE as error:
+        raise Unreadable(f"it is damaged: {' '.join(str(error).split())}") from error
 
 
 def _check_cells(archive: zipfile.ZipFile) -> None:

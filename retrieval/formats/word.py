@@ -11,6 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
+from retrieval.formats import archives
 from retrieval.formats.failures import package
 
 _WORD = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
@@ -20,6 +21,7 @@ _HEADINGS = "\n".join(
     ("p[style-name='Title'] => h1:fresh",
      *(f"p[style-name='Heading {n}'] => h6:fresh" for n in (7, 8, 9)))
 )  # fmt: skip
+HIGHEST = 32_767  # number that Word lets a list begin with
 _BULLET, _PLACE = "bullet", re.compile(r"%(\d)")
 _ROMAN = ((1000, "m"), (900, "cm"), (500, "d"), (400, "cd"), (100, "c"), (90, "xc"), (50, "l"),
           (40, "xl"), (10, "x"), (9, "ix"), (5, "v"), (4, "iv"), (1, "i"))  # fmt: skip
@@ -57,8 +59,7 @@ def html(content: bytes) -> str:
 def _numbered(content: bytes) -> bytes:
     """Write the number of each numbered paragraph before its words, and take it out of its list."""
     trees = package("defusedxml.ElementTree")
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        members = {name: archive.read(name) for name in archive.namelist()}
+    members = archives.members(content)
     if _NUMBERING not in members:
         return content
     document, numbering = (trees.fromstring(members[n]) for n in (_DOCUMENT, _NUMBERING))
@@ -101,7 +102,7 @@ class _Lists:
             self._levels[name] = dict(_level(level) for level in one.iter(f"{_WORD}lvl"))
             for level in one.iter(f"{_WORD}lvl"):
                 if style := _value(level, "pStyle"):
-                    self._of_style[style] = Numbered(name, int(level.get(f"{_WORD}ilvl")))
+                    self._of_style[style] = Numbered(name, _whole(level.get(f"{_WORD}ilvl")))
         self._lists = {
             one.get(f"{_WORD}numId"): _value(one, "abstractNumId")
             for one in numbering.iter(f"{_WORD}num")
@@ -147,7 +148,7 @@ class _Lists:
             if found is not None:
                 name = self._lists.get(_value(found, "numId"))  # 0 takes it out of its list
                 by_style = self._of_style.get(style, Numbered(name or "", 0))
-                depth = int(_value(found, "ilvl") or by_style.depth)
+                depth = _whole(_value(found, "ilvl"), by_style.depth)
                 return Numbered(name, depth) if name in self._levels else None
         return self._of_style.get(style)
 
@@ -162,9 +163,18 @@ class _Lists:
 
 
 def _level(level: Any) -> tuple[int, Level]:
-    start, legal = int(_value(level, "start") or 1), level.find(f"{_WORD}isLgl") is not None
+    start, legal = _whole(_value(level, "start"), 1), level.find(f"{_WORD}isLgl") is not None
     made = Level(start, _value(level, "numFmt"), _value(level, "lvlText"), legal)
-    return int(level.get(f"{_WORD}ilvl")), made
+    return _whole(level.get(f"{_WORD}ilvl")), made
+
+
+def _whole(text: str | None, otherwise: int = 0) -> int:
+    """Return the number that an attribute holds, as far as Word counts; else another one."""
+    try:
+        number = int(text or "")
+    except ValueError:
+        return otherwise
+    return number if abs(number) <= HIGHEST else otherwise
 
 
 def _value(element: Any, name: str) -> str:

@@ -75,6 +75,22 @@ def test_any_argument(key: str, text: str) -> None:
     told(lambda: as_source(f"{{path: {text}}}"))
 
 
+@pytest.mark.parametrize(
+    "change",
+    ["a" * 9000, "a\nb=[", "a" * 9000 + "=[", "\udcff=1", "corpus." + "x" * 9000 + "=1"],
+)
+def test_what_is_wrong_with_an_argument_is_said_in_a_line(change: str) -> None:
+    with pytest.raises(UserError) as caught:
+        validate({"domain": "d", "title": "t"} | as_change(change), "--set")
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 250
+
+
+def test_the_first_of_many_mistakes_are_named() -> None:
+    with pytest.raises(UserError, match=r"unknown key 'k00'.*; and 20 more$") as caught:
+        validate({"domain": "d", "title": "t"} | {f"k{n:02}": 1 for n in range(30)}, "here")
+    assert "k09" in str(caught.value) and "k10" not in str(caught.value)
+
+
 def test_what_was_valid_stays_so() -> None:
     """A run's configuration is read from its run.yaml as it was written."""
     config = validate({"domain": "d", "title": "t"}, "here")

@@ -93,6 +93,11 @@ def test_what_is_no_answer(text: str, passes: bool, status: int | None, says: st
     assert retries.status(caught.value) == status
 
 
+def test_what_a_server_says_is_told_in_a_line() -> None:
+    said = str(refusal(400, json.dumps({"error": {"message": "no\nsuch " + "x" * 5000}})))
+    assert said.startswith("400: no such xxx") and len(said) < 600
+
+
 @pytest.mark.parametrize(
     ("usage", "counted"),
     [

@@ -328,6 +328,16 @@ def test_a_damaged_page_costs_itself_alone() -> None:
     ]
 
 
+@pytest.mark.parametrize("at", [b"PK\x03\x04", b"PK\x01\x02"])
+def test_an_archive_that_is_damaged_within_is_refused(at: bytes) -> None:
+    """Its directory may be whole where its members are not."""
+    content = docx("one", RULE)
+    place = content.index(at)
+    for damaged in (content[:place] + b"PK\x00" + content[place + 3 :], content[40:]):
+        with pytest.raises(Unreadable, match=r"it is damaged: [^\n]+"):
+            read("a.docx", damaged, MB)
+
+
 def test_what_never_ends_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     deep = "<div>" * 150_000 + "x" + "</div>" * 150_000
     with Reader(MB, seconds=5, memory=4 * GB) as impatient:

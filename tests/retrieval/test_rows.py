@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from elenchus.errors import UserError
 from elenchus.sections import SourceConfig
 from retrieval import tables
 from retrieval.formats import Refused
@@ -87,6 +88,24 @@ def test_a_row_without_a_text_is_refused_with_the_reason(tmp_path) -> None:
         Refused("a.jsonl#2", "it is not JSON: NaN is no value of JSON"),
     ]
     assert getattr(found[2], "text", "") == "good"
+
+
+def test_columns_of_any_names_are_told_in_a_line(tmp_path) -> None:
+    (tmp_path / "a.csv").write_text('"of\ntwo lines",' + "long" * 5000 + "\n1,2\n")
+    (tmp_path / "a.jsonl").write_text(json.dumps({"of\ntwo": 1, "long" * 5000: 2}))
+    for name in ("a.csv", "a.jsonl"):
+        source = SourceConfig(path=name)
+        (found,) = tables.documents(source, tmp_path, tmp_path / name, name)
+        assert isinstance(found, Refused) and found.reason.startswith(
+            "no column 'text' among of tw"
+        )
+        assert "\n" not in found.reason and len(found.reason) < 300
+        placed = tables.placed_rows(source, ["text"], tmp_path, "key")
+        if name == "a.csv":
+            with pytest.raises(
+                UserError, match=r"^key: cannot read a.csv: no column 'text' [^\n]+$"
+            ):
+                list(placed)
 
 
 def test_a_table_in_utf_16_is_known_by_its_mark(tmp_path) -> None:

@@ -125,6 +125,34 @@ def test_a_list_that_nobody_made_numbers_nothing() -> None:
     ]
 
 
+def test_numbers_that_are_none_are_those_that_word_takes() -> None:
+    """A list with faults costs its numbers, and never the document."""
+    broken = [
+        (f'w:ilvl="{depth}"><w:start w:val="{start}"', said)
+        for depth, start, said in (
+            ("", "1", "(a) one"), ("x", "1", "(a) one"), ("0", "", "(a) one"),
+            ("0", "x", "(a) one"),
+            ("0", "3", "(c) one"), ("0", "9" * 5000, "(a) one"), ("0", "2000000000", "(a) one"),
+        )
+    ]  # fmt: skip
+    whole = numbered(paragraph("one", "Clause"))
+    for spelt, said in broken:
+        levels = LEVELS[1].replace('w:ilvl="0"><w:start w:val="1"', spelt)
+        changed = NUMBERING.replace(LEVELS[1], levels).encode()
+        content = changed_member(whole, "word/numbering.xml", NUMBERING.encode(), changed)
+        assert read("a.docx", content, MB).text == said
+
+
+def changed_member(content: bytes, name: str, old: bytes, new: bytes) -> bytes:
+    """Return an archive with something else in one of its members."""
+    made = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(content)) as archive, zipfile.ZipFile(made, "w") as copy:
+        for member in archive.namelist():
+            held = archive.read(member)
+            copy.writestr(member, held.replace(old, new) if member == name else held)
+    return made.getvalue()
+
+
 @pytest.mark.parametrize(
     ("number", "form", "written"),
     [
