@@ -2,7 +2,11 @@
 
 from typing import Literal
 
-from elenchus.records import Form, Gold, Grade, Message, Record
+from pydantic import BaseModel, ConfigDict
+
+from elenchus.records import Citation, Form, Gold, Grade, Message, Record
+
+Action = Literal["accept", "correct", "reject"]
 
 
 class Example(Record):
@@ -38,7 +42,10 @@ class Text(Record):
 
 
 class Dataset(Record):
-    """The compact set chosen after a round: ids of its examples, and counts of what it omits."""
+    """The compact set chosen after a round: ids of its examples, and counts of what it omits.
+
+    `revises` is the dataset that people decided on, and of which this is what they left.
+    """
 
     prefix = "c"
     round: int
@@ -51,6 +58,37 @@ class Dataset(Record):
     unbalanced: int = 0
     contradicted: int = 0
     nearest_exam_similarity: float
+    revises: str = ""
+
+
+class Correction(BaseModel):
+    """An example as a person wants it; without citations, it keeps those that it has."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    question: str
+    completion: str
+    citations: tuple[Citation, ...] = ()
+
+
+class Decision(Record):
+    """What a person decided on an example before it is trained on.
+
+    Attributes:
+        number: counts all decisions of a run; of several on one example, the last holds.
+        sampled: whether the example was drawn at random, so that it speaks for the others.
+        question, completion: as they were, so that other runs know the example again.
+    """
+
+    prefix = "dn"
+    number: int
+    example_id: str
+    action: Action
+    reviewer: str
+    question: str
+    completion: str
+    reason: str = ""
+    sampled: bool = False
+    corrected: Correction | None = None
 
 
 class ExamItem(Record):

@@ -55,9 +55,11 @@ def _shares(ledger: Ledger) -> tuple[dict[int, float], int]:
 
 def _examples(ledger: Ledger) -> int | None:
     """Count the examples of the latest dataset; before the first one, what was accepted."""
-    datasets = ledger.fields(Dataset, "$.round", "$.example_ids").values()
-    if datasets:
-        _, ids = max(datasets)
-        return len(json.loads(ids))
+    datasets = ledger.fields(Dataset, "$.round", "$.example_ids", "$.revises")
+    revised = {revises for _, _, revises in datasets.values()}
+    sizes = [(round_, len(json.loads(ids))) for dataset_id, (round_, ids, _) in datasets.items()
+             if dataset_id not in revised]  # fmt: skip
+    if sizes:
+        return max(sizes)[1]
     accepted = ledger.fields(Examination, "$.accepted_turn_id").values()
     return sum(1 for (turn_id,) in accepted if turn_id) if accepted else None

@@ -98,6 +98,9 @@ class AdaptationTree(CommonConfig):
 
     examination: ExaminationConfig = ExaminationConfig()
     adaptation: AdaptationConfig = AdaptationConfig()
+    review: bool = Field(
+        False, description="wait before every training until a person has looked at the examples"
+    )
 
     @property
     def sizes(self) -> tuple[int, ...]:

@@ -16,7 +16,7 @@ from elenchus.outcomes import Adapter, Dataset, ExamItem, Example, Text, Update
 from elenchus.progress import Advance
 from elenchus.records import Examination, Passage, Point, Question, Seed, Turn
 from graphs import general
-from graphs.adaptation import lessons
+from graphs.adaptation import lessons, reviewing
 from graphs.adaptation.contradictions import Contradiction
 from graphs.adaptation.history import EXAMS
 from graphs.adaptation.seeds import how_many_more
@@ -46,7 +46,9 @@ def choose(run: Services, round_: int) -> Dataset:
     candidates = examples_of(run, among)
     ledger.write(*candidates)
     consistent = [e for e in candidates if e.id not in refuted]
-    examples = _short_enough(run, consistent)
+    decided = reviewing.obeyed(ledger, run.subject.form, consistent)
+    ledger.write(*decided)
+    examples = _short_enough(run, decided)
     items = [i for name in EXAMS for i in ledger.all(ExamItem, exam=name)]
     questions = run.embedder.encode([e.prompt[-1].content for e in examples])
     asked = run.embedder.encode([i.prompt[-1].content for i in items])
@@ -57,7 +59,7 @@ def choose(run: Services, round_: int) -> Dataset:
         run.config.dataset,
         round_,
         most,
-        too_long=len(consistent) - len(examples),
+        too_long=len(decided) - len(examples),
         contradicted=len(candidates) - len(consistent),
     )
     kept, nearest = _kept(run, taken, asked)

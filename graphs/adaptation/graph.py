@@ -1,10 +1,10 @@
 """The outer loop: a domain's state machine, from documents to an adapted student.
 
-    index -> survey -> write_exam -> evaluate -> draw -> examine (one a seed) -> curate -> train
-                                        ^ |       ^                                |       |
-                                        | |       +------- the round falls short --+       |
-                                        | +-> conclude                                     |
-                                        +--------------------------------------------------+
+    index -> survey -> write_exam -> evaluate -> draw -> examine (one a seed) -> curate
+                                        ^ |       ^                                |  |
+                                        | |       +------- the round falls short --+  |
+                                        | +-> conclude <----------------------+       |
+                                        +--------------------------- train <- review -+
 
 Nodes do what can fail; routers are pure functions of the state. The outer rounds, which the paper
 lacks (arXiv 2602.18137), go on until a rule of `graphs/adaptation/stopping.py` ends them.
@@ -15,12 +15,12 @@ from typing import Any
 
 from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
-from langgraph.types import Send
+from langgraph.types import Send, interrupt
 
 from elenchus.outcomes import Dataset
 from elenchus.records import Examination, Point
 from graphs import exams, general, nodes
-from graphs.adaptation import curation, examination, lessons, report
+from graphs.adaptation import curation, examination, lessons, report, reviewing
 from graphs.adaptation.contradictions import contradictions
 from graphs.adaptation.history import fresh_failures, history
 from graphs.adaptation.predictor import Predictor, fit
@@ -110,6 +110,28 @@ async def curate(state: AdaptationState, runtime: Runtime[RunRef]) -> Changes:
     return {"dataset_id": dataset.id, "more": 0, "stopped": stopped} | shares
 
 
+async def review(state: AdaptationState, runtime: Runtime[RunRef]) -> Changes:
+    """Wait, where that is wanted, until a person has looked at the examples, and obey them.
+
+    Whoever resumes the run has looked at as many as they wished: the others stay as they are.
+    """
+    run = services(runtime)
+    dataset = run.ledger.get(Dataset, state["dataset_id"])
+    if run.config.review:
+        left = sum(case.decision is None for case in reviewing.cases(run.ledger))
+        if left:
+            command = run.folder.command("review")
+            interrupt(f"{left} of {len(dataset.example_ids)} examples wait for `{command}`")
+    left_by_people = reviewing.revised(run.ledger, run.subject.form, dataset)
+    if left_by_people is dataset:
+        return {}
+    curation.keep(run, left_by_people)
+    count = len(left_by_people.example_ids)
+    run.progress.say(f"round {state['round']}: dataset of {count} after the review")
+    nothing = {} if count else {"stopped": "people rejected every example"}
+    return {"dataset_id": left_by_people.id} | nothing
+
+
 async def train(state: AdaptationState, runtime: Runtime[RunRef]) -> Changes:
     """Go on with the LoRA of the round before, on the whole dataset so far."""
     run = services(runtime)
@@ -146,9 +168,11 @@ def after_draw(state: AdaptationState) -> list[Send]:
 
 
 def after_curate(state: AdaptationState) -> str:
-    if state["stopped"]:
-        return "conclude"
-    return "draw" if state.get("more", 0) else "train"
+    return "draw" if state.get("more", 0) else "review"
+
+
+def after_review(state: AdaptationState) -> str:
+    return "conclude" if state["stopped"] else "train"
 
 
 def build_graph() -> StateGraph[AdaptationState, RunRef, AdaptationState, AdaptationState]:
@@ -156,14 +180,15 @@ def build_graph() -> StateGraph[AdaptationState, RunRef, AdaptationState, Adapta
     graph = StateGraph(AdaptationState, context_schema=RunRef)
     graph.set_node_defaults(retry_policy=TRANSIENT)
     graph.add_sequence([nodes.index, nodes.survey, nodes.write_exam, evaluate])
-    for node in (draw, curate, train, conclude):
+    for node in (draw, curate, review, train, conclude):
         graph.add_node(node)
     add_examinations(graph)
     graph.add_edge(START, "index")
     graph.add_conditional_edges("evaluate", after_evaluate, ["draw", "conclude"])
     graph.add_conditional_edges("draw", after_draw, ["examine"])
     graph.add_edge("examine", "curate")
-    graph.add_conditional_edges("curate", after_curate, ["draw", "train", "conclude"])
+    graph.add_conditional_edges("curate", after_curate, ["draw", "review"])
+    graph.add_conditional_edges("review", after_review, ["train", "conclude"])
     graph.add_edge("train", "evaluate")
     graph.add_edge("conclude", END)
     return graph

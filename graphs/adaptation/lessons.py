@@ -55,7 +55,7 @@ def samples(run: Services, examples: Sequence[Example]) -> list[Sample]:
 def pairs(run: Services, examples: Sequence[Example]) -> list[Sample]:
     """Return examples beside a wrong answer of the student, where it gave one."""
     wrong = _wrong(run)
-    found = [(e, wrong[e.turn_id]) for e in examples if e.turn_id in wrong]
+    found = [(e, wrong[asked]) for e in examples if (asked := _asked(e)) in wrong]
     return [replace(plain(e), rejected=answer) for e, answer in found]
 
 
@@ -66,13 +66,13 @@ def pair_rows(run: Services, examples: Sequence[Example]) -> list[dict[str, Any]
         {
             "prompt": [m.model_dump() for m in e.prompt],
             "chosen": [{"role": "assistant", "content": e.completion}],
-            "rejected": [{"role": "assistant", "content": wrong[e.turn_id]}],
+            "rejected": [{"role": "assistant", "content": wrong[_asked(e)]}],
             "rubric": list(e.rubric),
             "passage_ids": list(e.passage_ids),
             "example_id": e.id,
         }
         for e in examples
-        if e.turn_id in wrong
+        if _asked(e) in wrong
     ]
 
 
@@ -87,8 +87,13 @@ def _taught(run: Services, example: Example) -> Sample:
     return replace(plain(example), teacher=shown.messages)
 
 
-def _wrong(run: Services) -> dict[str, str]:
-    """Return by turn the student's answer with the worst grade, where that is not right."""
+def _asked(example: Example) -> tuple[str, str]:
+    """Return the turn and the question, which a person may have put in other words since."""
+    return example.turn_id, example.prompt[-1].content
+
+
+def _wrong(run: Services) -> dict[tuple[str, str], str]:
+    """Return by turn and question the student's worst answer, where that is not right."""
     found = {}
     for turn in run.ledger.all(Turn):
         if turn.verdict is None:
@@ -97,7 +102,7 @@ def _wrong(run: Services) -> dict[str, str]:
         worst = [(SCORES[grade], answer.text) for grade, answer in graded if answer.text]
         score, text = min(worst, default=(1.0, ""))
         if score < 1.0:
-            found[turn.id] = text
+            found[turn.id, turn.question.text] = text
     return found
 
 

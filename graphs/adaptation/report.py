@@ -9,7 +9,7 @@ from elenchus.reasons import SENTENCES, by_code
 from elenchus.records import Examination, Passage, Point
 from elenchus.results import Basis
 from graphs import exams, verdicts
-from graphs.adaptation import curation
+from graphs.adaptation import curation, reviewing
 from graphs.adaptation.curation import chosen_examples
 from graphs.adaptation.result import AdaptationResult, KeptResult, UpdateResult
 from graphs.adaptation.state import AdaptationState, failure_shares
@@ -68,6 +68,7 @@ def result_of(run: Services, state: AdaptationState) -> AdaptationResult:
         points_covered=_covered(run, dataset),
         adapter=state["adapter"] if is_trained(state) else "",
         kept=_kept(run, state),
+        review=reviewing.summary(reviewing.cases(ledger)),
         update=_update(run, state, dataset),
     )
 
@@ -156,6 +157,8 @@ Answers come from {run.config.expert.model}, grounded on cited passages; questio
 {run.config.student.model}, {trained}.
 The nearest pair of a training question and a held-out one has cosine
 {result.nearest_exam_similarity}.
+
+{reviewing.in_words(result.review)}
 
 ## Why examinations gave nothing
 

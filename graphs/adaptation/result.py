@@ -29,6 +29,22 @@ class KeptResult(Value):
     change: Estimate
 
 
+class ReviewResult(Value):
+    """What people decided on the examples of a dataset.
+
+    `wrong` estimates the share of examples that are not as they should be; None where nobody looked
+    at any that were drawn at random (`sampled`), nor at all of them.
+    """
+
+    examples: int
+    accepted: int
+    corrected: int
+    rejected: int
+    sampled: int
+    wrong: Estimate | None
+    reviewers: list[str]
+
+
 class AdaptationResult(Result):
     """A `result.json` of examinations, or of texts beside them.
 
@@ -61,4 +77,5 @@ class AdaptationResult(Result):
     points_covered: int
     adapter: str
     kept: KeptResult | None = None
+    review: ReviewResult | None = None
     update: UpdateResult | None

@@ -90,7 +90,7 @@ def show(ledger: Ledger, examination: Examination) -> None:
     if voice:
         say(console, "asked by", voice, style="dim")
     for number, turn_id in enumerate(examination.turn_ids, 1):
-        _show_turn(console, ledger, ledger.get(Turn, turn_id), number)
+        show_turn(console, ledger, ledger.get(Turn, turn_id), number)
     if examination.rejection:
         if examination.rejection.question_id:
             asked = ledger.get(Question, examination.rejection.question_id)
@@ -103,7 +103,8 @@ def show(ledger: Ledger, examination: Examination) -> None:
         say(console, "accepted", "the last question and the expert's answer became an example")
 
 
-def _show_turn(console: Console, ledger: Ledger, turn: Turn, number: int) -> None:
+def show_turn(console: Console, ledger: Ledger, turn: Turn, number: int) -> None:
+    """Print a question, all answers to it with what they cite, and the verdict."""
     console.print()
     console.rule(f"turn {number}: {turn.question.kind}", align="left")
     revised = {"difference": turn.question.difference, "guidance": turn.question.guidance}

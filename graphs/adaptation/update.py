@@ -2,7 +2,9 @@
 
     index -> compare -> survey -> write_exam -> evaluate -> draw -> examine (one a seed)
                                                  ^  |                          |
-                                       train ----+  +-> conclude            curate -> train
+                                       train ----+  +-> conclude <- review <- curate
+                                         ^                            |
+                                         +----------------------------+
 
 Examples that cite no passage that is gone are kept, and so are the calls they came from. The
 student that is examined is the one that the earlier run ended with; the adapter is trained from
@@ -20,10 +22,10 @@ from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 
 from elenchus.ledger import Ledger
-from elenchus.outcomes import Adapter, Dataset, ExamItem, Example, Update
+from elenchus.outcomes import Adapter, Dataset, Decision, ExamItem, Example, Update
 from elenchus.records import Examination, Passage, Point, Question, Record, Seed, Turn
 from graphs import exams, general, nodes, surveys
-from graphs.adaptation import curation, lessons
+from graphs.adaptation import curation, lessons, reviewing
 from graphs.adaptation import graph as adaptation
 from graphs.adaptation.history import history
 from graphs.adaptation.seeds import draw_seeds, how_many
@@ -159,7 +161,7 @@ def build_graph() -> StateGraph[AdaptationState, RunRef, AdaptationState, Adapta
     graph = StateGraph(AdaptationState, context_schema=RunRef)
     graph.set_node_defaults(retry_policy=TRANSIENT)
     graph.add_sequence([nodes.index, compare, survey, write_exam, evaluate])
-    for node in (draw, curate, train, adaptation.conclude):
+    for node in (draw, curate, adaptation.review, train, adaptation.conclude):
         graph.add_node(node)
     adaptation.add_examinations(graph)
     graph.add_edge(START, "index")
@@ -168,7 +170,8 @@ def build_graph() -> StateGraph[AdaptationState, RunRef, AdaptationState, Adapta
     graph.add_edge("conclude", END)
     graph.add_conditional_edges("evaluate", adaptation.after_evaluate, ["draw", "conclude"])
     graph.add_conditional_edges("draw", after_draw, ["examine", "curate"])
-    graph.add_conditional_edges("curate", adaptation.after_curate, ["train", "conclude"])
+    graph.add_edge("curate", "review")
+    graph.add_conditional_edges("review", adaptation.after_review, ["train", "conclude"])
     return graph
 
 
@@ -177,8 +180,11 @@ def _inherited(ledger: Ledger, run: Services, name: str) -> tuple[Update, list[R
     now = {p.id for p in run.ledger.all(Passage)}
     before = {p.id for p in ledger.all(Passage)}
     points = [p for p in ledger.all(Point) if now.issuperset(p.passage_ids)]
-    dataset = max(ledger.all(Dataset), key=lambda d: d.round)
+    dataset = reviewing.newest(ledger)
+    assert dataset is not None  # a finished run has one
+    decisions = ledger.all(Decision)
     chosen = curation.chosen_examples(ledger, dataset)
+    chosen = reviewing.obeyed(ledger, run.subject.form, chosen)
     kept = [e for e in chosen if now.issuperset(e.passage_ids)]
     retired = [e for e in chosen if not now.issuperset(e.passage_ids)]
     items = ledger.all(ExamItem, exam="held-out")
@@ -200,7 +206,7 @@ def _inherited(ledger: Ledger, run: Services, name: str) -> tuple[Update, list[R
         examples_a_point=len(chosen) / max(ledger.count(Point), 1),
     )
     taken = [*_sampled(standing, run), *_sampled(apart, run)]
-    return update, [*points, *taken, *adapters, *_with_grounds(ledger, kept)]
+    return update, [*points, *taken, *adapters, *decisions, *_with_grounds(ledger, kept)]
 
 
 def _with_grounds(ledger: Ledger, kept: Sequence[Example]) -> list[Record]:

@@ -1,0 +1,247 @@
+"""Decisions of people on examples: kept as records, obeyed by every dataset chosen afterwards.
+
+A decision is on texts, not on an id, so that another run that makes the same example knows it.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal, NamedTuple
+
+from scipy import stats
+
+from agents.quotes import quoted
+from elenchus.errors import UserError
+from elenchus.ledger import Ledger
+from elenchus.outcomes import Action, Correction, Dataset, Decision, Example
+from elenchus.questions import AnswerForm
+from elenchus.records import Citation, Message, Passage, Turn, digest
+from elenchus.results import Estimate
+from graphs.adaptation.result import ReviewResult
+
+Order = Literal["doubt", "random"]
+Texts = tuple[str, str]  # of a question and its answer
+
+
+class Case(NamedTuple):
+    """An example under review, with the turn that it comes from."""
+
+    example: Example
+    turn: Turn
+    decision: Decision | None
+
+
+def newest(ledger: Ledger) -> Dataset | None:
+    """Return the dataset of the latest round, as people left it; None before the first."""
+    datasets = ledger.all(Dataset)
+    revised = {dataset.revises for dataset in datasets}
+    left = [dataset for dataset in datasets if dataset.id not in revised]
+    return max(left, key=lambda dataset: dataset.round, default=None)
+
+
+def cases(ledger: Ledger, order: Order = "doubt") -> list[Case]:
+    """Return the examples of the newest dataset, those that were rejected among them.
+
+    Args:
+        order: by doubt come first those whose answers of the student differ most in worth, then
+            those that the expert held least likely. In the random order, which stays the same, the
+            first n are a sample that speaks for all.
+    """
+    dataset = newest(ledger)
+    while dataset is not None and dataset.revises:
+        dataset = ledger.get(Dataset, dataset.revises)
+    if dataset is None:
+        return []
+    latest, by_id = _latest(ledger), {example.id: example for example in ledger.all(Example)}
+    outcomes = {_outcome(d): d for d in latest.values() if d.corrected is not None}
+    made = []
+    for example_id in dataset.example_ids:
+        example = by_id[example_id]
+        decided = latest.get(_texts(example)) or outcomes.get(_texts(example))
+        made.append(Case(example, ledger.get(Turn, example.turn_id), decided))
+    return sorted(made, key=_doubt if order == "doubt" else _drawn)
+
+
+def decide(
+    ledger: Ledger,
+    form: AnswerForm,
+    example: Example,
+    action: Action,
+    reviewer: str,
+    reason: str = "",
+    sampled: bool = False,
+    corrected: Correction | None = None,
+) -> Decision:
+    """Write down what a person decided on an example, and return it.
+
+    Raises:
+        UserError: nobody's name is given, a correction changes nothing or is no answer in the
+            domain's form, or it quotes what the passage does not say.
+    """
+    if not reviewer.strip():
+        raise UserError("a decision needs the name of the person who takes it")
+    if (action == "correct") != (corrected is not None):
+        raise UserError("a correction, and nothing else, comes with a question and an answer")
+    decision = Decision(
+        number=ledger.count(Decision) + 1,
+        example_id=example.id,
+        action=action,
+        reviewer=reviewer.strip(),
+        question=example.prompt[-1].content,
+        completion=example.completion,
+        reason=reason.strip(),
+        sampled=sampled,
+        corrected=corrected and _checked(ledger, form, example, corrected),
+    )
+    ledger.write(decision)
+    return decision
+
+
+def obeyed(ledger: Ledger, form: AnswerForm, examples: Sequence[Example]) -> list[Example]:
+    """Return examples as people left them: without the rejected, the corrected ones corrected."""
+    latest = _latest(ledger)
+    left = (_followed(example, latest, form) for example in examples)
+    return [example for example in left if example is not None]
+
+
+def revised(ledger: Ledger, form: AnswerForm, dataset: Dataset) -> Dataset:
+    """Return a dataset as people left it; the dataset itself where they left all as it is.
+
+    Corrected examples are written down.
+    """
+    by_id = {example.id: example for example in ledger.all(Example)}
+    left = obeyed(ledger, form, [by_id[i] for i in dataset.example_ids])
+    ids = tuple(example.id for example in left)
+    if ids == dataset.example_ids:
+        return dataset
+    ledger.write(*left)
+    # A kill may have come after an earlier revision, which is then revised in turn.
+    earlier = newest(ledger) or dataset
+    if earlier.example_ids == ids:
+        return earlier
+    return dataset.model_copy(update={"example_ids": ids, "revises": earlier.id})
+
+
+def summary(reviewed: Sequence[Case]) -> ReviewResult | None:
+    """Count decisions, and estimate how many examples are wrong; None before the first decision.
+
+    What is corrected or rejected was wrong. The rate is that of all examples where all are decided
+    on, else of those that were drawn at random, with Wilson's interval (1927); None without these.
+    """
+    decisions = [case.decision for case in reviewed if case.decision is not None]
+    if not decisions:
+        return None
+    count = {action: sum(d.action == action for d in decisions) for action in _ACTIONS}
+    complete = len(decisions) == len(reviewed)
+    sample = decisions if complete else [d for d in decisions if d.sampled]
+    wrong, rate = sum(d.action != "accept" for d in sample), None
+    if sample:
+        share = wrong / len(sample)
+        low, high = stats.binomtest(wrong, len(sample)).proportion_ci(method="wilson")
+        interval = (share, share) if complete else (float(low), float(high))
+        rate = Estimate(value=share, low=interval[0], high=interval[1])
+    return ReviewResult(
+        examples=len(reviewed),
+        accepted=count["accept"],
+        corrected=count["correct"],
+        rejected=count["reject"],
+        sampled=len(sample),
+        wrong=rate,
+        reviewers=sorted({d.reviewer for d in decisions}),
+    )
+
+
+def in_words(review: ReviewResult | None) -> str:
+    """Say what people decided, and how many examples may be wrong."""
+    if review is None:
+        return "No person has reviewed the examples."
+    looked = review.accepted + review.corrected + review.rejected
+    done = (
+        f"{', '.join(review.reviewers)} reviewed {looked} of {review.examples} examples: "
+        f"{review.accepted} accepted, {review.corrected} corrected, {review.rejected} rejected."
+    )
+    if review.wrong is None:
+        return f"{done} None was drawn at random, so nothing is known of the others."
+    if looked == review.examples:
+        return f"{done} {review.wrong.as_share()} were wrong before."
+    wrong = review.wrong
+    interval = f"{wrong.as_share()} [{wrong.low:.1%}, {wrong.high:.1%}]"
+    return f"{done} Of {review.sampled} drawn at random, {interval} were wrong."
+
+
+_ACTIONS: tuple[Action, ...] = ("accept", "correct", "reject")
+
+
+def _latest(ledger: Ledger) -> dict[Texts, Decision]:
+    """Return the decision that holds, by the texts that it is on."""
+    decisions = sorted(ledger.all(Decision), key=lambda d: (d.number, d.id))
+    return {(d.question, d.completion): d for d in decisions}
+
+
+def _texts(example: Example) -> Texts:
+    return example.prompt[-1].content, example.completion
+
+
+def _outcome(decision: Decision) -> Texts:
+    """Return the texts that a correction leaves."""
+    assert decision.corrected is not None
+    return decision.corrected.question, decision.corrected.completion
+
+
+def _followed(
+    example: Example, latest: Mapping[Texts, Decision], form: AnswerForm
+) -> Example | None:
+    """Return an example after all corrections of corrections; None where it is rejected."""
+    seen = set()
+    while (decision := latest.get(_texts(example))) is not None and decision.id not in seen:
+        if decision.action == "reject":
+            return None
+        if decision.corrected is not None:
+            example = _corrected(example, decision.corrected, form)
+        seen.add(decision.id)
+    return example
+
+
+def _corrected(example: Example, wanted: Correction, form: AnswerForm) -> Example:
+    cited = tuple(dict.fromkeys(citation.passage_id for citation in wanted.citations))
+    question = Message(role="user", content=wanted.question)
+    return example.model_copy(
+        update={
+            "prompt": (*example.prompt[:-1], question),
+            "completion": wanted.completion,
+            "result": form.result(wanted.completion),
+            "passage_ids": cited or example.passage_ids,
+        }
+    )
+
+
+def _checked(ledger: Ledger, form: AnswerForm, example: Example, wanted: Correction) -> Correction:
+    """Return a correction with its quotes exactly as the passages have them."""
+    question, completion = wanted.question.strip(), wanted.completion.strip()
+    if not question or not completion:
+        raise UserError("a corrected example has a question and an answer: reject it otherwise")
+    if (question, completion) == _texts(example) and not wanted.citations:
+        raise UserError("nothing is changed: accept the example, or correct something")
+    if form.mark and not form.has_result(completion):
+        raise UserError(f"the answer has to give its result in the domain's form: {form.shown}")
+    citations = tuple(_exact(ledger, citation) for citation in wanted.citations)
+    return Correction(question=question, completion=completion, citations=citations)
+
+
+def _exact(ledger: Ledger, citation: Citation) -> Citation:
+    try:
+        passage = ledger.get(Passage, citation.passage_id)
+    except KeyError:
+        raise UserError(f"no passage has the id {citation.passage_id!r}") from None
+    quote = quoted(citation.quote, passage.text)
+    if quote is None:
+        raise UserError(f"passage {passage.id} does not say {citation.quote!r}")
+    return Citation(passage_id=passage.id, quote=quote)
+
+
+def _doubt(case: Case) -> tuple[float, float, str]:
+    spread = case.turn.verdict.spread if case.turn.verdict else 0.0
+    likelihood = case.turn.expert[0].likelihood or 0.0
+    return -spread, likelihood, case.example.id
+
+
+def _drawn(case: Case) -> str:
+    return digest(f"review/{case.example.id}")

@@ -1,0 +1,227 @@
+"""People accept, correct and reject examples, and every dataset afterwards obeys them."""
+
+import io
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from elenchus import runs
+from elenchus.errors import UserError
+from elenchus.ledger import Ledger
+from elenchus.outcomes import Adapter, Correction, Dataset, Decision, Example
+from elenchus.questions import AnswerForm
+from elenchus.records import Citation
+from graphs.adaptation import reviewing
+from graphs.adaptation.reviewing import Case
+from tests.conftest import ROOT, TRAINED, write_pool
+
+FORM = AnswerForm("{explanation} So: {result}.")
+CORRECTED = "The byelaws say otherwise. So: corrected."
+EDITOR = f"""import pathlib, sys, yaml
+path = pathlib.Path(sys.argv[-1])
+tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+tree["completion"] = {CORRECTED!r}
+path.write_text(yaml.safe_dump(tree), encoding="utf-8")
+"""
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A domain with a run that waits for a review before its one training."""
+    home = write_pool(tmp_path_factory.mktemp("review"), TRAINED)
+    settings = home / "domain.yaml"
+    text = settings.read_text("utf-8").replace("examples: [11, 22]", "examples: [8]")
+    text = text.replace("training: {", "review: true\ntraining: {replay: 0, ")
+    settings.write_text(text.replace("general: 8", "general: 0"), encoding="utf-8")
+    command = [sys.executable, "-m", "elenchus", "launch", str(home), "--runs"]
+    stopped = subprocess.run(
+        [*command, str(home.parent / "runs")], capture_output=True, text=True, cwd=ROOT, check=False
+    )
+    assert stopped.returncode == 3, stopped.stderr
+    assert "elenchus review" in stopped.stderr and "elenchus resume" in stopped.stderr
+    return home
+
+
+def run_of(home: Path) -> runs.RunFolder:
+    return runs.listed(home.parent / "runs")[-1]
+
+
+def read(folder: Path) -> tuple[list[Case], list[Decision]]:
+    with closing(Ledger(folder / "ledger.sqlite", read_only=True)) as ledger:
+        return reviewing.cases(ledger), ledger.all(Decision)
+
+
+def texts(example: Example) -> tuple[str, str]:
+    return example.prompt[-1].content, example.completion
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+
+
+def typed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, *keys: str) -> None:
+    """Have keys typed at the prompts, and corrections made by an editor."""
+    editor = tmp_path / "editor.py"
+    editor.write_text(EDITOR, encoding="utf-8")
+    monkeypatch.setenv("VISUAL", f"{sys.executable} {editor}")
+    monkeypatch.setattr(sys, "stdin", io.StringIO("".join(f"{key}\n" for key in keys)))
+
+
+def test_a_run_waits_and_trains_on_what_people_left(
+    home: Path, elenchus: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    root, run = home.parent / "runs", run_of(home)
+    assert not list(run.path.glob("adapters/*")), "nothing is trained before the review"
+    proposed = read(run.path)[0]
+    typed(monkeypatch, tmp_path, "a", "c", "the fine is another", "r", "nobody asks this", "s", "q")
+    shown = elenchus("review", run.id, "--runs", root, "--reviewer", "Ada")
+    assert shown.code == 0, shown.err
+    assert "1 accepted, 1 corrected, 1 rejected" in shown.out
+    cases, decisions = read(run.path)
+    assert [d.action for d in decisions if d.number == 2] == ["correct"]
+    assert {d.reviewer for d in decisions} == {"Ada"}
+    assert [c.example.id for c in cases] == [c.example.id for c in proposed]
+
+    ended = elenchus("resume", run.id, "--runs", root, "--json")
+    assert ended.code == 0, ended.err
+    review = ended.json["review"]
+    assert (review["accepted"], review["corrected"], review["rejected"]) == (1, 1, 1)
+    assert review["wrong"] is None, "none was drawn at random"
+    trained = lines(run.dataset / "train.jsonl")
+    rows = [(row["prompt"][-1]["content"], row["completion"][0]["content"]) for row in trained]
+    corrected, rejected = (texts(case.example) for case in proposed[1:3])
+    assert (corrected[0], CORRECTED) in rows
+    assert corrected not in rows and rejected not in rows
+    assert len(trained) == len(proposed) - 1
+    assert "Ada reviewed 3 of" in (run.dataset / "card.md").read_text("utf-8")
+    with closing(Ledger(run.ledger, read_only=True)) as ledger:
+        (adapter,) = ledger.all(Adapter)
+        dataset = ledger.get(Dataset, adapter.dataset_id)
+        examples = [ledger.get(Example, i) for i in dataset.example_ids]
+    assert "corrected" in {example.result for example in examples}
+
+    # A run that pays no call again knows the decisions, and waits for the others alone.
+    again = elenchus("launch", home, "--runs", root, "--reuse", run.id)
+    assert again.code == 3
+    reused = run_of(home)
+    assert reused.id != run.id
+    cases, _ = read(reused.path)
+    left = [texts(case.example) for case in cases]
+    assert (corrected[0], CORRECTED) in left
+    assert corrected not in left and rejected not in left
+    assert sum(c.decision is None for c in cases) < len(cases)
+
+
+def test_a_sample_says_how_many_are_wrong(
+    home: Path, elenchus: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    root, run = home.parent / "runs", run_of(home)
+    typed(monkeypatch, tmp_path, "r", "wrong", "a", "x", "a")
+    shown = elenchus(
+        "review", run.id, "--runs", root, "--reviewer", "Ada", "--sample", 3, "--again"
+    )
+    assert shown.code == 0, shown.err
+    assert "Of 3 drawn at random, 33.3% [6.1%, 79.2%] were wrong" in shown.out
+
+
+def test_what_cannot_be_kept_is_refused(home: Path) -> None:
+    run = run_of(home)
+    with closing(Ledger(run.ledger)) as ledger:
+        case = reviewing.cases(ledger)[0]
+        question = case.example.prompt[-1].content
+
+        def correct(asked: str, answer: str, *cited: Citation) -> None:
+            wanted = Correction(question=asked, completion=answer, citations=cited)
+            reviewing.decide(ledger, FORM, case.example, "correct", "Ada", corrected=wanted)
+
+        count = ledger.count(Decision)
+        unknown = Citation(passage_id="p-nowhere", quote="a")
+        invented = Citation(passage_id=case.example.passage_ids[0], quote="never said there")
+        for arguments, why in (
+            ((question, case.example.completion), "nothing is changed"),
+            ((question, "  "), "question and an answer"),
+            ((question, "It depends."), "in the domain's form"),
+            ((question, "Why. So: this.", unknown), "no passage has the id"),
+            ((question, "Why. So: this.", invented), "does not say"),
+        ):
+            with pytest.raises(UserError, match=why):
+                correct(*arguments)
+        with pytest.raises(UserError, match="name of the person"):
+            reviewing.decide(ledger, FORM, case.example, "accept", " ")
+        with pytest.raises(UserError, match="comes with a question"):
+            reviewing.decide(ledger, FORM, case.example, "correct", "Ada")
+        assert ledger.count(Decision) == count
+
+
+def example(number: int) -> Example:
+    return Example(
+        prompt=({"role": "user", "content": f"question {number}"},), completion=f"So: {number}.",
+        question_id="q", turn_id="t", examination_id="e", point_id="o", passage_ids=("p",),
+        kind="recall", round=1, weight=1.0,
+    )  # fmt: skip
+
+
+DECISIONS = st.lists(
+    st.tuples(
+        st.integers(0, 3), st.sampled_from(["accept", "correct", "reject"]), st.integers(0, 3)
+    )
+)
+
+
+@given(DECISIONS)
+def test_the_last_decision_on_a_text_holds(
+    tmp_path_factory: pytest.TempPathFactory, taken: list[tuple[int, str, int]]
+) -> None:
+    """Corrections lead from text to text, in circles too; rejected texts are nowhere."""
+    with closing(Ledger(tmp_path_factory.mktemp("d") / "ledger.sqlite")) as ledger:
+        for on, action, to in taken:
+            wanted = Correction(question=f"question {to}", completion=f"So: {to}.")
+            if action == "correct" and on == to:
+                continue
+            reviewing.decide(
+                ledger, FORM, example(on), action, "Ada",
+                corrected=wanted if action == "correct" else None,
+            )  # fmt: skip
+        last = {on: (action, to) for on, action, to in taken if action != "correct" or on != to}
+        left = reviewing.obeyed(ledger, FORM, [example(n) for n in range(4)])
+        texts = {e.completion for e in left}
+        rejected = {f"So: {on}." for on, (action, _) in last.items() if action == "reject"}
+        assert not texts & rejected
+        assert len(left) + sum(1 for n in range(4) if _ends(last, n) == "reject") == 4
+
+
+def _ends(last: dict[int, tuple[str, int]], number: int) -> str:
+    """Return the action at the end of a chain of corrections; of a circle, "accept"."""
+    seen = set()
+    while number in last and number not in seen:
+        seen.add(number)
+        action, to = last[number]
+        if action != "correct":
+            return action
+        number = to
+    return "accept"
+
+
+def test_the_rate_of_all_is_exact_and_that_of_a_sample_is_an_interval() -> None:
+    def case(number: int, action: str | None, sampled: bool = False) -> Case:
+        decision = action and Decision(
+            number=number, example_id="x", action=action, reviewer="Ada", question="q",
+            completion="a", sampled=sampled,
+        )  # fmt: skip
+        return Case(example(number), None, decision or None)  # type: ignore[arg-type]
+
+    assert reviewing.summary([case(1, None)]) is None
+    whole = reviewing.summary([case(1, "accept"), case(2, "reject")])
+    assert whole and whole.wrong and (whole.wrong.low, whole.wrong.high) == (0.5, 0.5)
+    some = reviewing.summary([case(n, "accept", True) for n in range(30)] + [case(30, None)])
+    assert some and some.wrong and some.wrong.value == 0 and 0.1 < some.wrong.high < 0.12
+    doubtful = reviewing.summary([case(1, "reject"), case(2, None)])
+    assert doubtful and doubtful.wrong is None
