@@ -171,9 +171,9 @@ def _columns(text: str, tables: list[tuple[int, int]], first: int) -> tuple[str,
     place = bisect.bisect_right(tables, (first, len(text))) - 1
     if place < 0 or not tables[place][0] < first < tables[place][1]:
         return ()
-    start = tables[place][0]
-    names_end = text.index("\n", start)
-    if first <= names_end + 1:  # the rule below the names
+    start, end = tables[place]
+    names_end = text.find("\n", start, end)
+    if not start < names_end < first - 1:  # one row alone, or the rule below the names
         return ()
     _, *names, _ = _BAR.split(text[start:names_end].strip())
     return (CELLS.join(name.strip().replace("\\|", "|") for name in names),)

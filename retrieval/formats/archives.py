@@ -7,6 +7,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 
+from elenchus.printing import in_line
 from retrieval.formats.failures import Unreadable
 
 # Each with the member that makes it one of its kind.
@@ -21,6 +22,7 @@ DAMAGE = (
     zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, ValueError, EOFError,
     LookupError, OSError,
 )  # fmt: skip
+SHOWN = 200  # characters of what zipfile says, which may be all of a name
 MOST_CELLS = 5_000_000  # of a sheet, empty ones included: those are written out
 _CELL = re.compile(rb"""\br=["']([A-Z]{1,3})(\d{1,7})["']""")
 
@@ -53,7 +55,7 @@ def _opened(content: bytes) -> Iterator[zipfile.ZipFile]:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             yield archive
     except DAMAGE as error:
-        raise Unreadable(f"it is damaged: {' '.join(str(error).split())}") from error
+        raise Unreadable(f"it is damaged: {in_line(str(error), SHOWN)}") from error
 
 
 def _check_cells(archive: zipfile.ZipFile) -> None:

@@ -11,6 +11,7 @@ _LEFT_OUT = (
     '[aria-hidden="true"]'
 )
 _INSIDE = ("article", "main", "section", "blockquote")  # whose header and footer are its own
+_CELLS = ("td", "th")
 _UNSEEN = ("display:none", "visibility:hidden")
 
 
@@ -31,8 +32,7 @@ def markdown(content: bytes | str, encoding: str | None = None) -> str:
         link.unwrap()  # an address is no word of a sentence
     for picture in page.find_all("img"):
         picture.replace_with(picture.get("alt") or "")
-    for table in page.find_all("table"):
-        _settle(table)
+    _settle_tables(page)
     converter = library.converters.HtmlConverter()
     return str(converter.convert_string(str(page), strict=True).markdown)
 
@@ -41,13 +41,20 @@ def _is_unseen(style: str) -> bool:
     return any(way in style.replace(" ", "").lower() for way in _UNSEEN)
 
 
-def _settle(table: Any) -> None:
-    """Make the first row of a table its header, and bars in its cells words."""
-    first = table.find("tr")
-    if first is not None and not table.find("th"):
-        for cell in first.find_all("td", recursive=False):
-            cell.name = "th"
-    for cell in table.find_all(["td", "th"]):
-        for text in cell.find_all(string=True):
-            if "|" in text and not cell.find("table"):
-                text.replace_with(text.replace("|", "\\|"))
+def _settle_tables(page: Any) -> None:
+    """Make the first row of each table its header, and bars in its cells words.
+
+    Every cell is looked at once: tables may stand in tables, thousands deep.
+    """
+    headed = {id(cell.find_parent("table")) for cell in page.find_all("th")}
+    for row in page.find_all("tr"):
+        table = id(row.find_parent("table"))
+        if table not in headed:
+            headed.add(table)
+            for cell in row.find_all("td", recursive=False):
+                cell.name = "th"
+    holding = {id(table.find_parent(_CELLS)) for table in page.find_all("table")}
+    for text in page.find_all(string=lambda text: "|" in text):
+        cell = text.find_parent(_CELLS)
+        if cell is not None and id(cell) not in holding:
+            text.replace_with(text.replace("|", "\\|"))

@@ -14,7 +14,19 @@ LINES = st.lists(
     ),
     max_size=30,
 )
-MARKS = st.sampled_from(["# One", "## Two", "", "```", "| a | b |", "|---|---|", "\f", "- item"])
+MARKS = st.sampled_from(
+    [
+        "# One",
+        "## Two",
+        "",
+        "```",
+        "| a | b |",
+        "|---|---|",
+        f"|{'long words ' * 99}|",
+        "\f",
+        "- item",
+    ]
+)
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\0"), max_size=300)
 
 
@@ -89,6 +101,15 @@ def test_long_lines_and_tables_take_no_long_time() -> None:
         passages = split(document(text), 1200)
         assert passages
     assert passages[-1].heading == ("a | b",)
+
+
+@pytest.mark.parametrize("before", ["", "A tug.\n\n"])
+@pytest.mark.parametrize("after", ["", "\n", "\n\nA tug."])
+def test_a_long_row_alone_names_no_columns(before: str, after: str) -> None:
+    """As the last line of a file, it has no end that could be looked for."""
+    row = f"| {'Long words. ' * 150}|"
+    passages = split(document(f"{before}{row}{after}"), 300)
+    assert len(passages) > 2 and {p.heading for p in passages} == {()}
 
 
 def test_lines_that_are_underlined_are_headings() -> None:

@@ -1,7 +1,9 @@
 """Text from real files of every format, and the reasons why some give none."""
 
+import contextlib
 import datetime
 import io
+import time
 import unicodedata
 import zipfile
 from collections.abc import Callable, Iterator
@@ -14,7 +16,7 @@ import pytest
 
 from elenchus.records import Document
 from retrieval.chunking import split
-from retrieval.formats import Unreadable, read
+from retrieval.formats import Unreadable, markup, read
 from retrieval.formats.apart import GB, Reader
 
 MB = 1_000_000
@@ -294,6 +296,22 @@ def test_a_page_is_read_without_its_ways_elsewhere() -> None:
         "The harbourmaster must, as section 2 says, be told of any\npollution.",
         "| Vessel | Lines |\n| --- | --- |\n| tug \\| pusher | 4 |",
     ]
+
+
+def test_a_table_in_a_table_has_a_header_of_its_own() -> None:
+    page = markup.markdown(
+        b"<table><tr><td>a|b</td><td><table><tr><th>c|d</th></tr><tr><td>e</td></tr></table></td>"
+        b"</tr></table>"
+    )
+    assert "a\\|b" in page and "c\\|d" in page and page.count("---") >= 2
+
+
+def test_tables_in_tables_take_no_long_time() -> None:
+    """Each of them was looked through anew: 20 kB of HTML took minutes."""
+    begun = time.process_time()
+    with contextlib.suppress(RecursionError):  # of the converter, in a process of its own
+        read("a.html", b"<td>a|b<table><tr>" * 1500, MB)
+    assert time.process_time() - begun < 10
 
 
 def test_decomposed_letters_are_composed() -> None:
