@@ -272,6 +272,13 @@ class BudgetConfig(CapsConfig):
     )
 
 
+class TelemetryConfig(Section):
+    spans: bool = Field(
+        False, description="write OpenTelemetry spans into the run folder: see docs/telemetry.md"
+    )
+    content: bool = Field(False, description="spans also hold what models are asked and say")
+
+
 class CommonConfig(Section):
     """The keys of every domain.yaml; those of a method are in its folder.
 
@@ -304,6 +311,7 @@ class CommonConfig(Section):
     dataset: DatasetConfig = DatasetConfig()
     training: TrainingConfig = TrainingConfig()
     verdict: VerdictConfig = VerdictConfig()
+    telemetry: TelemetryConfig = TelemetryConfig()
     profiles: dict[str, dict[str, Any]] = Field(
         default_factory=dict, description="named sets of changes to this tree, for --profile"
     )

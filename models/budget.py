@@ -10,7 +10,7 @@ import contextlib
 import time
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from elenchus.config import BudgetConfig, CapsConfig
@@ -66,7 +66,9 @@ class Budget:
     """The caps of a run and of its roles.
 
     Args:
-        spent: what a resumed run has spent before.
+        spent: what the answers of a resumed run came to before.
+        lost: calls that kills of it have cost; what they came to was never told, so it is estimated
+            by the answers of their role, those to come included.
         price: gives the USD of a model's tokens, read and written.
     """
 
@@ -74,6 +76,7 @@ class Budget:
         self,
         caps: BudgetConfig | None = None,
         spent: Iterable[Spent] = (),
+        lost: Iterable[Spent] = (),
         price: Price = lambda model, read, written: 0.0,
     ) -> None:
         self._caps = caps or BudgetConfig()
@@ -86,18 +89,24 @@ class Budget:
         self._guesses: Counter[tuple[str, str]] = Counter()  # at their prompts, in tokens
         self._idle, self._freed = asyncio.Event(), asyncio.Event()
         self._closed: tuple[str, str] | None = None  # the reason, and the cap that was reached
+        self._lost = list(lost)
         for role, model, calls, read, written in spent:
             for total in (self.total, self._by_role[role]):
                 total.add(calls, read + written, price(model, read, written))
+            self._answers[role].calls += calls
+            self._answers[role].written += written
+        for one in self._lost:
+            for total in (self.total, self._by_role[one.role]):
+                total.calls += one.calls
 
     @contextlib.asynccontextmanager
     async def spending(
         self, role: str, model: str = "", read: int = 0
-    ) -> AsyncIterator[tuple[Expected, Callable[[Call], None]]]:
+    ) -> AsyncIterator[tuple[Expected, Callable[[Call], float]]]:
         """Let a call begin, once there is room for what it may cost.
 
         The values are about what it will cost, and a function that takes the call once it is in the
-        ledger.
+        ledger, and returns its USD.
 
         Args:
             read: a guess at the tokens of its prompt.
@@ -115,7 +124,7 @@ class Budget:
             total.calls += 1
         answered = False
 
-        def spend(call: Call) -> None:
+        def spend(call: Call) -> float:
             nonlocal answered
             answered = True
             tokens = call.input_tokens + call.output_tokens
@@ -129,6 +138,7 @@ class Budget:
                 seen.read + call.input_tokens,
                 seen.written + call.output_tokens,
             )
+            return usd
 
         try:
             yield expected, spend
@@ -174,9 +184,14 @@ class Budget:
         """Return about what calls will cost, by the role's calls so far."""
         seen = self._answers[role]
         read = round(guess * seen.read / seen.guessed) if seen.guessed else guess
-        mean = (seen.written + FEW * WRITTEN) / (seen.calls + FEW)
-        written = round(MARGIN * calls * mean)
+        written = self._written(role, calls)
         return Expected(read, written, self._price(model, read, written))
+
+    def _written(self, role: str, calls: int) -> int:
+        """Return about how many tokens the answers to calls will have."""
+        seen = self._answers[role]
+        mean = (seen.written + FEW * WRITTEN) / (seen.calls + FEW)
+        return round(MARGIN * calls * mean)
 
     def _held(self, role: str | None = None) -> Total:
         """Return about what the calls under way will cost, those of a role or all."""
@@ -186,6 +201,16 @@ class Budget:
                 expected = self._expected(*way, calls, self._guesses[way])
                 held.add(0, expected.tokens, expected.usd)
         return held
+
+    def _with_lost(self, total: Total, role: str | None = None) -> Total:
+        """Return what was spent, with about what the calls of a role, or all, that are lost cost."""
+        whole = replace(total)
+        for one in self._lost:
+            if role in (None, one.role):
+                written = self._written(one.role, one.calls)
+                usd = self._price(one.model, one.input_tokens, written)
+                whole.add(0, one.input_tokens + written, usd)
+        return whole
 
     def _used_up(self, role: str, expected: Expected | None = None) -> tuple[str, str] | None:
         """Return the cap that is reached, in words and by its name; None where none is.
@@ -207,7 +232,7 @@ class Budget:
             if expected and (most.tokens, most.usd) != (None, None):
                 more = self._held(of)
                 more.add(0, expected.tokens, expected.usd)
-            if over := _over(place, most, spent, more):
+            if over := _over(place, most, self._with_lost(spent, of), more):
                 return over
         return None
 

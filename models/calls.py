@@ -12,7 +12,6 @@ import hashlib
 import json
 import time
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any
 from weakref import WeakValueDictionary
@@ -21,22 +20,21 @@ from langchain_core.exceptions import ModelInvalidRequestError
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 from pydantic import BaseModel
 
+from elenchus import telemetry
 from elenchus.config import LimitsConfig
 from elenchus.errors import RunStopped
 from elenchus.ledger import Call, Ledger
 from elenchus.reasons import Code, sentence
 from elenchus.records import Failure, Message
-from elenchus.redaction import without_known
 from elenchus.sections import ModelConfig
-from models import replies, retries
-from models.backend import Model
+from models import replies, retries, spans
+from models.answers import more_room, read_by_model, unfinished, with_reply
+from models.backend import Model, backend
 from models.budget import Budget
-from models.messages import LIKELIHOOD, PromptTooLong
+from models.messages import PromptTooLong
 from models.rate_limits import Outcome, RateLimits
-from models.reasoning import shown_reasoning, without_reasoning
 from models.replies import Schema
-from models.structured import CUT_OFF, WITHHELD, Manner, Structure, finish_reason, folded, text_of
-from models.usage import counted
+from models.structured import Manner, Structure, folded
 
 ASK_AGAIN = 2  # times that a model is asked again for an answer that can be used
 ENOUGH = 3  # failed tries after which a prompt is to blame, if the server answers other ones
@@ -135,10 +133,12 @@ class Caller:
             RunStopped: the budget is used up, or the server is gone.
         """
         attempt = _Attempt(prompt, prompt.messages)
-        call = await self._answered(attempt, self._key(attempt, sample), 0)
-        if not call.response and (reason := _unfinished(call)):
-            raise self.failed(prompt, "unusable", f"{reason}; {self._more_room(call)}", call)
-        return call
+        asked = self._call(attempt, self._key(attempt, sample), 0)
+        with self._span(asked, attempt):
+            call = await self._answered(asked, attempt)
+            if not call.response and (reason := unfinished(call)):
+                raise self.failed(prompt, "unusable", f"{reason}; {more_room(call)}", call)
+            return call
 
     async def parsed(
         self, prompt: Prompt, schema: type[Schema], sample: int = 0
@@ -154,21 +154,18 @@ class Caller:
         attempt = _Attempt(prompt, prompt.messages, schema)
         key = self._key(attempt, sample)
         for number in range(1 + ASK_AGAIN):
-            call = await self._answered(attempt, key, number)
-            try:
-                return replies.parse(call.response, schema).value, call
-            except replies.Unusable as error:
-                reason = _unfinished(call) or str(error)
-                attempt = attempt.next(call.response[:SHOWN], reason)
-        if _unfinished(call):
-            reason += f"; {self._more_room(call)}"
+            asked = self._call(attempt, key, number)
+            with self._span(asked, attempt) as span:
+                call = await self._answered(asked, attempt)
+                try:
+                    return replies.parse(call.response, schema).value, call
+                except replies.Unusable as error:
+                    reason = unfinished(call) or str(error)
+                    span.fail("unparsable", reason)
+                    attempt = attempt.next(call.response[:SHOWN], reason)
+        if unfinished(call):
+            reason += f"; {more_room(call)}"
         raise self.failed(prompt, "unparsable", reason, call)
-
-    def _more_room(self, call: Call) -> str:
-        """Return the remedy for an answer that the server ended."""
-        if call.finish_reason in WITHHELD:
-            return "another model may answer it"
-        return f"raise the limit of tokens under {call.role}.options, such as max_tokens"
 
     def failed(self, prompt: Prompt, code: Code, detail: str, call: Call) -> CallFailed:
         """Record that a call's answer cannot be used, and return the exception to raise."""
@@ -179,28 +176,47 @@ class Caller:
         self._ledger.write(failure)
         return CallFailed(failure)
 
-    async def _answered(self, attempt: _Attempt, key: str, number: int) -> Call:
-        """Return an attempt's answer, from the ledger, or from the model and then in the ledger."""
+    def _call(self, attempt: _Attempt, key: str, number: int) -> Call:
+        """Return the call of an attempt, which is still to be made."""
+        prompt = attempt.prompt
+        return Call(
+            id=key,
+            attempt=number,
+            role=prompt.role,
+            task=prompt.task,
+            model=self.model.identity,
+            prompt_sha256=prompt.sha256,
+            request=attempt.request,
+        )
+
+    def _span(self, call: Call, attempt: _Attempt) -> telemetry.Span | telemetry.Nothing:
+        """Begin the span of a call, that of the answer in the ledger included."""
+        if not telemetry.current():
+            return telemetry.current()
+        told = self._told | spans.of_call(call, attempt.schema is not None)
+        if telemetry.current().content:
+            told |= spans.asked(attempt.messages)
+        client = not backend(self.config.model).local
+        return telemetry.span(f"chat {told['gen_ai.request.model']}", told, client=client)
+
+    @functools.cached_property
+    def _told(self) -> dict[str, Any]:
+        return spans.of_model(self.model, self.config)
+
+    async def _answered(self, call: Call, attempt: _Attempt) -> Call:
+        """Return a call's answer, from the ledger, or from the model and then in the ledger."""
         # Of equal calls at the same time, one is made; the others wait for its answer.
-        async with self._locks.setdefault(key, asyncio.Lock()):
-            if known := self._ledger.call(key, number):
+        async with self._locks.setdefault(call.id, asyncio.Lock()):
+            if known := self._ledger.call(call.id, call.attempt):
+                if span := telemetry.current():
+                    span.set({spans.CACHED: True} | (spans.said(known) if span.content else {}))
                 return known
-            prompt = attempt.prompt
-            call = Call(
-                id=key,
-                attempt=number,
-                role=prompt.role,
-                task=prompt.task,
-                model=self.model.identity,
-                prompt_sha256=prompt.sha256,
-                request=attempt.request,
-            )
             try:
                 return await self._persistent(call, attempt)
             except _refusals() as error:
                 # There is no answer: the prompt is what was wrong.
                 shown = call.model_copy(update={"response": call.request})
-                raise self.failed(prompt, "refused", str(error), shown) from error
+                raise self.failed(attempt.prompt, "refused", str(error), shown) from error
 
     async def _persistent(self, call: Call, attempt: _Attempt) -> Call:
         """Return the call with its answer; errors that pass by themselves are waited out.
@@ -215,6 +231,8 @@ class Caller:
         while True:
             try:
                 async with self._rates.slot(attempt.tokens) as outcome:
+                    if span := telemetry.current():
+                        span.set({spans.REQUESTS: tried + 1})
                     entered, manner = time.monotonic(), self._structure.manner
                     return await self._once(call, attempt, manner, outcome)
             except retries.failed() as error:
@@ -255,18 +273,11 @@ class Caller:
             if self._rates.answered_at > since:
                 return True
             last = self._ledger.call(key)
-            asked = Call(
-                id=key,
-                attempt=last.attempt + 1 if last else 0,
-                role=call.role,
-                task=attempt.prompt.task,
-                model=call.model,
-                prompt_sha256="",
-                request=attempt.request,
-            )
+            asked = self._call(attempt, key, last.attempt + 1 if last else 0)
             try:
-                async with self._rates.slot(attempt.tokens) as outcome:
-                    await self._once(asked, attempt, self._structure.manner, outcome)
+                with self._span(asked, attempt):
+                    async with self._rates.slot(attempt.tokens) as outcome:
+                        await self._once(asked, attempt, self._structure.manner, outcome)
             except retries.failed():
                 return False
             return True
@@ -309,9 +320,12 @@ class Caller:
                 outcome.busy = retries.is_busy(error)
                 raise
             seconds = time.perf_counter() - started
-            answered = _with_reply(call, reply, seconds, attempt.schema, _text_of(sent, extra))
+            answered = with_reply(call, reply, seconds, attempt.schema, read_by_model(sent, extra))
             self._ledger.write_call(answered, number)
-            spend(answered)
+            usd = spend(answered)
+        if span := telemetry.current():
+            span.set({spans.SEED: extra.get("seed")} | spans.of_answer(reply, answered, usd))
+            span.set(spans.said(answered) if span.content else {})
         self._structure.accept(manner, attempt.name, attempt.has_system)
         outcome.answered, outcome.written = True, answered.output_tokens
         return answered
@@ -342,47 +356,6 @@ class Caller:
 def _refusals() -> tuple[type[Exception], ...]:
     """Return the errors for which a prompt may be to blame."""
     return (PromptTooLong, *retries.failed())
-
-
-def _text_of(messages: Iterable[Message], extra: dict[str, Any]) -> str:
-    """Return all that a request has for a model to read."""
-    tools = [json.dumps(tool) for tool in extra.get("tools", ())]
-    return "\n".join([*(f"{m.role}\n{m.content}" for m in messages), *tools])
-
-
-def _with_reply(
-    call: Call, reply: AIMessage, seconds: float, schema: type[BaseModel] | None, sent: str
-) -> Call:
-    """Return a call with its answer, and what the ledger tells of it."""
-    # Half of a surrogate pair, which a model may write, is no UTF-8.
-    whole = text_of(reply).encode("utf-8", "replace").decode("utf-8")
-    text = without_known(without_reasoning(whole))  # a server may echo its key
-    likelihood = reply.response_metadata.get(LIKELIHOOD)
-    usage = counted(reply, sent, whole + shown_reasoning(reply))
-    return call.model_copy(
-        update={
-            "response": text,
-            "input_tokens": usage.read,
-            "output_tokens": usage.written,
-            "seconds": seconds,
-            # Its last digits depend on the batch, which is another one after a kill.
-            "likelihood": None if likelihood is None else round(likelihood, 2),
-            "finish_reason": finish_reason(reply),
-            "estimated": usage.estimated,
-            "repaired": schema is not None and replies.was_repaired(text, schema),
-        }
-    )
-
-
-def _unfinished(call: Call) -> str:
-    """Return why a server ended an answer before its end; "" where it did not."""
-    if call.finish_reason in WITHHELD:
-        return f"the server kept it back ({call.finish_reason})"
-    if call.finish_reason not in CUT_OFF:
-        return ""
-    if call.response:
-        return f"it was cut off at the limit of tokens ({call.finish_reason})"
-    return f"the limit of tokens was reached in its reasoning ({call.finish_reason})"
 
 
 @functools.cache

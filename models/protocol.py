@@ -67,7 +67,7 @@ def reply_of(text: str) -> AIMessage:
         choice = choices[0]
         if choice.get("error") and not choice.get("message"):
             raise _told(choice, text)
-        return _message(choice, body.get("usage"))
+        return _message(choice, body)
     except (LookupError, TypeError, AttributeError, RecursionError) as error:
         raise _no_answer(text) from error
 
@@ -119,8 +119,8 @@ def _no_answer(text: str) -> ModelError:
     )
 
 
-def _message(choice: dict[str, Any], usage: Any) -> AIMessage:
-    """Return the message of a choice."""
+def _message(choice: dict[str, Any], body: dict[str, Any]) -> AIMessage:
+    """Return the message of a choice, with the model and the id that the body names."""
     message = choice.get("message") or {"content": choice["text"]}
     text = _arguments(message) or _content(message.get("content"))
     refused = message.get("refusal")
@@ -130,8 +130,12 @@ def _message(choice: dict[str, Any], usage: Any) -> AIMessage:
     reasoning = message.get(REASONING) or message.get("reasoning")
     return AIMessage(
         content=text,
-        usage_metadata=_usage(usage),
-        response_metadata={"finish_reason": reason if isinstance(reason, str) else ""},
+        usage_metadata=_usage(body.get("usage")),
+        response_metadata={
+            "finish_reason": reason if isinstance(reason, str) else "",
+            "model_name": body.get("model"),
+            "id": body.get("id"),
+        },
         additional_kwargs={REASONING: reasoning} if isinstance(reasoning, str) else {},
     )
 
