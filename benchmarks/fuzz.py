@@ -15,7 +15,6 @@ Keys of the JSON: by target `inputs`, `minutes` and `uncaught`, and `uncaught` o
 exit code is 1. Needs a Unix system.
 """
 
-import argparse
 import contextlib
 import multiprocessing
 import os
@@ -30,6 +29,7 @@ from benchmarks import harness
 from benchmarks.fuzzing import loop, targets
 from elenchus import runs
 from elenchus.cli.main import settle_environment
+from elenchus.cli.usage import Parser
 from retrieval.formats import Unreadable
 from retrieval.formats.apart import Reader
 
@@ -40,7 +40,7 @@ LOOK = 0.2  # seconds between looks at a process
 
 def main(arguments: list[str] | None = None) -> int:
     """Fuzz the targets one after the other, and print what came of them."""
-    parser = argparse.ArgumentParser("elenchus bench fuzz", description=__doc__.split("\n")[0])
+    parser = Parser("elenchus bench fuzz", description=__doc__.split("\n")[0])
     parser.add_argument("--minutes", type=float, help=f"for each target (default {MINUTES:g})")
     parser.add_argument("--only", action="append", choices=targets.TARGETS, help="repeatable")
     parser.add_argument("--seed", type=int, default=0, help="another one makes other inputs")

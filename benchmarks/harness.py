@@ -18,6 +18,7 @@ from filelock import FileLock, Timeout
 from benchmarks.cells import Row
 from elenchus import runs
 from elenchus.cli.main import settle_environment
+from elenchus.cli.usage import Parser
 from elenchus.errors import Interrupted, UserError
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -34,7 +35,7 @@ def parser(name: str, about: str, seeds: int) -> argparse.ArgumentParser:
     Args:
         seeds: the default of `--seeds`.
     """
-    arguments = argparse.ArgumentParser(f"elenchus bench {name}", description=about)
+    arguments = Parser(f"elenchus bench {name}", description=about)
     add = arguments.add_argument
     add("--quick", action="store_true", help="minutes; figures of little worth")
     add("--json", action="store_true", help="one JSON value, and nothing else")

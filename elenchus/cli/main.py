@@ -28,12 +28,14 @@ from elenchus.cli import (
     update,
 )
 from elenchus.cli.options import Version
+from elenchus.cli.usage import Group
 from elenchus.errors import Interrupted, RunStopped, UserError
 from elenchus.neighbours import check_neighbours
 from elenchus.printing import printable
 from elenchus.redaction import RedactingFormatter, redacted
 
 app = typer.Typer(
+    cls=Group,
     help="Adapt a small model to a domain by questioning it.",
     no_args_is_help=True,
     add_completion=False,

@@ -1,0 +1,47 @@
+"""Mistyped arguments are told, and secrets among them are not."""
+
+import subprocess
+import sys
+
+import pytest
+
+KEY = "sk-abcdefgh12345678abcdefgh"
+WORD = "hunter2hunter"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["launch", "x", "--set", f"expert.options.api_key={WORD}", "--bogus"], "--bogus"),
+        (["launch", "x", f"--sett=expert.options.api_key={WORD}"], "--sett"),
+        (["launch", "x", f"expert.options.api_key={WORD}"], "extra argument"),
+        (["launch", "x", KEY], "extra argument"),
+        (["launch", "x", "options:", "{api_key:", f"{WORD}}}"], "extra argument"),
+        (["corpus", "add", "x", "y", f"password={WORD}"], "extra argument"),
+        ([KEY], "No such command"),
+        (["launch", "x", "--max-price", WORD, f"--api-key={WORD}"], "--max-price"),
+        (["bench", "passages", f"--api-key={WORD}"], "unrecognized arguments"),
+        (["bench", "passages", "--api-key", WORD], "unrecognized arguments"),
+        (["bench", "passages", "--seeds", KEY], "--seeds"),
+        (["bench", "fuzz", "--token", WORD], "unrecognized arguments"),
+    ],
+)
+def test_no_secret_is_shown(elenchus, arguments: list[str], says: str) -> None:
+    end = elenchus(*arguments)
+    assert end.code == 2 and says in end.err
+    assert KEY not in end.err and WORD not in end.err and not end.out
+
+
+def test_what_is_no_secret_is_shown(elenchus, monkeypatch: pytest.MonkeyPatch) -> None:
+    end = elenchus("launch", "x", "moorings", "--token", "", "--api-key")
+    assert "--token" in end.err
+    assert "moorings" in elenchus("launch", "x", "moorings").err
+    assert "'harbours'" in elenchus("harbours").err
+    monkeypatch.setenv("MY_API_KEY", "moorings")
+    assert "moorings" not in elenchus("launch", "x", "moorings").err
+
+
+def test_it_is_so_in_a_process_of_its_own() -> None:
+    command = [sys.executable, "-m", "elenchus", "launch", "x", f"api_key={WORD}"]
+    ended = subprocess.run(command, capture_output=True, text=True)
+    assert ended.returncode == 2 and "api_key=" in ended.stderr and WORD not in ended.stderr
