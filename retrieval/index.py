@@ -25,7 +25,7 @@ from retrieval.formats import Refused, Unreadable
 from retrieval.formats.apart import GB, Reader
 from retrieval.store import BATCH, Store
 
-VERSION = 3  # of extracting and splitting: another one makes all passages anew
+VERSION = 4  # of extracting and splitting: another one makes all passages anew
 REPEAT = "the same text as "  # and then which document
 SHOWN = 3  # refusals named where nothing could be loaded
 

@@ -1,16 +1,17 @@
-"""PDF by the page, without what stands on every page and without tables of contents."""
+"""PDF by the page, in reading order, without what stands on every page and tables of contents."""
 
 import contextlib
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from elenchus.records import PAGE_BREAK
+from retrieval.formats import glyphs, layout
 from retrieval.formats.failures import Refused, Unreadable, package
+from retrieval.formats.hyphens import whole
 
 NEXT_PAGE = f"\n\n{PAGE_BREAK}\n"  # a heading may stand first on it
-_HYPHENS = dict.fromkeys((0x02, 0xFFFE))  # pdfium's, where a line's end divides a word
 _LEADER = re.compile(r"(?:\.\s?|…){4,}\s*[\divxlc]+\s*$", re.IGNORECASE)  # to a page's number
 # A number alone, or "Page 3 of 9": no other line loses its numbers, which may be what it is about.
 _FOLIO = re.compile(
@@ -19,6 +20,7 @@ _FOLIO = re.compile(
     re.IGNORECASE,
 )
 EDGE = 3  # lines at the top and the bottom of a page that may stand on every page
+_HYPHENATED = re.compile(r"[^\W\d_]+(?:-[^\W\d_]+)+")
 LEAST, SHARE = 3, 0.6  # pages, and the share of them, on which the same line is none of the text
 
 
@@ -41,23 +43,34 @@ def text(content: bytes) -> tuple[str, list[Refused]]:
         raise Unreadable(f"PDF: {reason}") from error
     if pages and len(wrong) == len(pages):
         raise Unreadable(f"PDF: {wrong[0].reason}")
-    return NEXT_PAGE.join(map("\n".join, _without_edges(pages))), wrong
+    read = _whole(_without_edges(_as_read(pages)))
+    return NEXT_PAGE.join(map("\n".join, read)), wrong
 
 
 def _page(pdfium: Any, document: Any, number: int, wrong: list[Refused]) -> list[str]:
     """Return the lines of a page; none where it is damaged, which is then said in `wrong`."""
     try:
         with contextlib.closing(document[number]) as page:
-            found = str(page.get_textpage().get_text_bounded())
+            found = [line for sheet in glyphs.sheets(page) for line in layout.lines(sheet)]
     except pdfium.PdfiumError as error:
         wrong.append(Refused(f"page {number + 1}", f"PDF: {error}"))
         return []
-    lines = found.translate(_HYPHENS).replace("\r\n", "\n").replace("\r", "\n")
-    return [
-        line.rstrip()
-        for line in lines.replace(PAGE_BREAK, "\n").strip().split("\n")
-        if not _LEADER.search(line)
-    ]
+    return [line for line in found if not _LEADER.search(line)]
+
+
+def _as_read(pages: Sequence[list[str]]) -> Sequence[list[str]]:
+    """Return pages with Arabic or Hebrew in the order of reading, where it was drawn mirrored."""
+    if glyphs.is_backwards(" ".join(line for page in pages for line in page)):
+        return [[glyphs.forwards(line) for line in page] for page in pages]
+    return pages
+
+
+def _whole(pages: Iterable[list[str]]) -> Iterator[list[str]]:
+    """Yield pages without the hyphens at ends of lines, but for those of words that have one."""
+    kept = list(pages)
+    known = {word.lower() for page in kept for line in page for word in _HYPHENATED.findall(line)}
+    for page in kept:
+        yield whole(page, known)
 
 
 def _without_edges(pages: Sequence[list[str]]) -> Iterator[list[str]]:
