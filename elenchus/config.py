@@ -36,6 +36,9 @@ class CorpusConfig(Section):
         min_length=1,
         description="files, folders, patterns, tables, hf: datasets, loaders; see docs/corpora.md",
     )
+    files: int = Field(
+        50_000, ge=1, description="most files of a source: more are a folder named by mistake"
+    )
     passage_chars: int = Field(1200, ge=200, description="longest passage, in characters")
     file_mb: float = Field(50, gt=0, description="largest file that is read, in MB; tables stream")
     expanded_mb: float = Field(200, gt=0, description="most that an archive may unpack to, in MB")

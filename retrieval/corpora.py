@@ -48,7 +48,7 @@ def items(corpus: CorpusConfig, folder: Path) -> Iterator[Item]:
     # A file that is named by itself goes before a folder with it: it may have settings of its own.
     for source in sorted(corpus.sources, key=lambda s: not (folder / (s.path or "")).is_file()):
         if source.path is not None:
-            for item in files(source, folder):
+            for item in files(source, folder, most=corpus.files):
                 if isinstance(item, File) and item.path.suffix.lower() in tables.SUFFIXES:
                     yield from tables.documents(source, folder, item.path, item.source)
                 else:
@@ -60,30 +60,43 @@ def items(corpus: CorpusConfig, folder: Path) -> Iterator[Item]:
 
 
 def files(
-    source: SourceConfig, folder: Path, key: str = "corpus.sources"
+    source: SourceConfig, folder: Path, key: str = "corpus.sources", most: int | None = None
 ) -> Iterator[File | Refused]:
-    """Yield the files of a source that is a path; `key` is where the configuration names it.
+    """Yield the files of a source that is a path.
+
+    Args:
+        key: where the configuration names it.
+        most: files that it may be; more are a mistake, which is said before any is read.
 
     Raises:
-        UserError: there is none.
+        UserError: there is none, or it is the whole disk, or more files than that.
     """
     root = folder / Path(str(source.path)).expanduser()
     roots, inside = [root], root
-    if not root.exists() and glob.has_magic(str(source.path)):
+    is_pattern = not root.exists() and glob.has_magic(str(source.path))
+    if is_pattern:
         inside = next(p for p in root.parents if not glob.has_magic(str(p)))
+    if os.path.realpath(inside) == Path(os.path.realpath(inside)).anchor:
+        raise UserError(f"{key}: {source.path} is the whole disk: name the folder of the documents")
+    if is_pattern:
         matches = sorted(inside.glob(str(root.relative_to(inside))))
         roots = [path for path in matches if not _is_hidden(path, inside)]
     if not roots or not inside.exists():
         raise UserError(
             f"{key}: {os.path.normpath(root)} does not exist: correct the path, or put it there"
         )
-    met: set[Path] = set()
+    found: dict[Path, str] = {}  # a pattern may name a folder and what is in it
     for path, reason in itertools.chain.from_iterable(map(_walked, roots)):
-        if path not in met:  # a pattern may name a folder and what is in it
-            met.add(path)
-            name = _name(path, inside, folder)
-            reason = reason or _refusal(path, inside)
-            yield Refused(name, reason) if reason else File(path, name, source.encoding)
+        found.setdefault(path, reason)
+        if most is not None and len(found) > most:
+            raise UserError(
+                f"{key}: {os.path.normpath(root)} holds more than {most:,} files: name the folder "
+                "of the documents, or allow more with corpus.files"
+            )
+    for path, reason in found.items():
+        name = _name(path, inside, folder)
+        reason = reason or _refusal(path, inside)
+        yield Refused(name, reason) if reason else File(path, name, source.encoding)
 
 
 def _loader(name: str) -> Loader:
