@@ -79,6 +79,10 @@ class Index:
             ) from self._fault
         return ended
 
+    def ready(self, wanted: str) -> bool:
+        """Tell whether the last refresh has come to the end of a pass by now."""
+        return self._done[wanted].is_set()
+
     def query(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
         """Return the rows of a query."""
         with self._reading:

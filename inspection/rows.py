@@ -125,7 +125,7 @@ def select(index: Index, selection: Selection, size: int = PAGE) -> Listed:
         size,
         (page - 1) * size,
     )
-    return Listed([_row(row) for row in rows], total, page, pages)
+    return Listed([row_of(row) for row in rows], total, page, pages)
 
 
 def beside(index: Index, selection: Selection, number: int) -> tuple[str | None, str | None]:
@@ -220,7 +220,8 @@ def _order(selection: Selection) -> str:
     return f"{first}e.number"
 
 
-def _row(values: tuple[Any, ...]) -> Row:
+def row_of(values: tuple[Any, ...]) -> Row:
+    """Return the row that the index has in these columns."""
     row = Row(*values)
     models = row.models
     return row._replace(models=tuple(filter(None, str(models).split("|"))) if models else None)

@@ -15,6 +15,7 @@ from elenchus.cli import (
     bench,
     corpus,
     doctor,
+    inspect,
     launch,
     models,
     new,
@@ -49,6 +50,7 @@ for command in (
     update.update,
     runs.runs,
     trace.trace,
+    inspect.inspect,
     new.new,
 ):
     app.command()(command)
