@@ -70,6 +70,9 @@ class Call(BaseModel):
 
 
 _COLUMNS = ", ".join(Call.model_fields)
+_PAID = "role, model, input_tokens, output_tokens"
+_ANSWERED = f"SELECT {_PAID} FROM calls WHERE adopted=0"
+_SENT = f"SELECT {_PAID} FROM sent"
 
 
 class Spent(NamedTuple):
@@ -240,6 +243,14 @@ class Ledger:
         query = f"SELECT id{columns} FROM records WHERE kind=? ORDER BY id"
         return {row[0]: row[1:] for row in self._query(query, *paths, kind.__name__)}
 
+    def later(self, kind: type[Record], record_id: str) -> set[str]:
+        """Return the ids of the records of a kind that were written after a record or a call."""
+        places = self._query("SELECT rowid FROM records WHERE id=?", record_id) or self._query(
+            "SELECT COALESCE(MIN(rowid), 0) FROM records WHERE instr(body, ?)", record_id
+        )
+        query = "SELECT id FROM records WHERE kind=? AND rowid>?"
+        return {one for (one,) in self._query(query, kind.__name__, places[0][0])}
+
     def entries(self, prefix: str) -> list[Entry]:
         """Return all records, and the last attempt of each call, whose id starts with a prefix."""
         like = "substr(id, 1, ?1) = ?2 ORDER BY id"
@@ -333,11 +344,20 @@ class Ledger:
 
     def spent(self) -> list[Spent]:
         """Return what was paid for in this run, by role and model; calls that a kill cost, too."""
-        columns = "role, model, input_tokens, output_tokens"
+        return self._sums(f"{_ANSWERED} UNION ALL {_SENT}")
+
+    def answered(self) -> list[Spent]:
+        """Return what the answers of this run came to, by role and model."""
+        return self._sums(_ANSWERED)
+
+    def unanswered(self) -> list[Spent]:
+        """Return about what was paid for calls without an answer: under way, or cost by a kill."""
+        return self._sums(_SENT)
+
+    def _sums(self, rows: str) -> list[Spent]:
         query = (
-            "SELECT role, model, COUNT(*), SUM(input_tokens), SUM(output_tokens) FROM "
-            f"(SELECT {columns} FROM calls WHERE adopted=0 UNION ALL SELECT {columns} FROM sent) "
-            "GROUP BY role, model ORDER BY role, model"
+            "SELECT role, model, COUNT(*), SUM(input_tokens), SUM(output_tokens) "
+            f"FROM ({rows}) GROUP BY role, model ORDER BY role, model"
         )
         return [Spent(*row) for row in self._query(query)]
 

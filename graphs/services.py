@@ -189,7 +189,8 @@ class Services:
     @functools.cached_property
     def budget(self) -> Budget:
         prices = Prices(self.config.models)
-        return Budget(self.config.budget, self.ledger.spent(), prices.usd)
+        ledger = self.ledger
+        return Budget(self.config.budget, ledger.answered(), ledger.unanswered(), prices.usd)
 
     @functools.cached_property
     def subject(self) -> Subject:

@@ -203,7 +203,7 @@ class Budget:
         return held
 
     def _with_lost(self, total: Total, role: str | None = None) -> Total:
-        """Return what was spent, with about what the calls of a role, or all, that are lost cost."""
+        """Return what was spent, with about what lost calls cost, those of a role or all."""
         whole = replace(total)
         for one in self._lost:
             if role in (None, one.role):

@@ -68,7 +68,7 @@ def test_calls_that_a_kill_cost_are_counted(tmp_path: Path) -> None:
     begun = 0
     for _ in range(4):
         ledger = Ledger(tmp_path / "ledger.sqlite")
-        budget = Budget(BudgetConfig(calls=90), ledger.spent())
+        budget = Budget(BudgetConfig(calls=90), ledger.answered(), ledger.unanswered())
 
         async def begin(ledger: Ledger = ledger, budget: Budget = budget) -> int:
             count = 0
@@ -89,6 +89,86 @@ def test_calls_that_a_kill_cost_are_counted(tmp_path: Path) -> None:
     assert [(one.calls, one.input_tokens) for one in ledger.spent()] == [(90, 900)]
     assert ledger.usage() == (0, 0)
     ledger.close()
+
+
+def answer(number: int, read: int, written: int) -> Call:
+    return Call(id=f"m{number}", role="expert", task="t", model="m", prompt_sha256="", request="",
+                input_tokens=read, output_tokens=written)  # fmt: skip
+
+
+def test_a_resumed_run_knows_how_long_answers_are(ledger: Ledger) -> None:
+    for number in range(100):
+        ledger.write_call(answer(number, 300, 2000))
+
+    async def expected() -> int:
+        async with Budget(None, ledger.answered()).spending("expert", "m", 300) as (about, _):
+            return about.written
+
+    assert 1.0 <= asyncio.run(expected()) / 2000 <= 1.3
+
+
+def test_what_a_kill_cost_is_told_by_later_answers(ledger: Ledger) -> None:
+    """Ten calls were under way when nothing was known of answers, which have 2,000 tokens each."""
+    for _ in range(10):
+        ledger.send("expert", "m", 300, 250)
+    most, begun = 100_000, 0
+
+    async def ask() -> None:
+        nonlocal begun
+        budget = Budget(BudgetConfig(tokens=most), ledger.answered(), ledger.unanswered())
+        while True:
+            async with budget.spending("expert", "m", 300) as (_, spend):
+                begun += 1
+                spend(answer(begun, 300, 2000))
+
+    with pytest.raises(RunStopped, match=r"budget.tokens is used up"):
+        asyncio.run(ask())
+    assert 0.9 * most <= (10 + begun) * 2300 <= most
+
+
+def paid_with_kills(caps: BudgetConfig, mean: int, draw: random.Random, path: Path) -> int:
+    """Ask until a cap is reached, killed four times on the way; return the tokens paid for."""
+    paid = sent = answered = 0
+    kills = [*sorted(draw.uniform(0, 400) for _ in range(4)), float("inf"), float("inf")]
+    for kill in kills:
+        ledger = Ledger(path)
+        budget = Budget(caps, ledger.answered(), ledger.unanswered())
+
+        async def ask(kill: float = kill, ledger: Ledger = ledger, budget: Budget = budget) -> None:
+            nonlocal paid, sent, answered
+            while answered < kill:
+                async with budget.spending("expert", "m", 300) as (about, spend):
+                    number = ledger.send("expert", "m", about.read, about.written)
+                    sent += 1
+                    call = answer(sent, draw.randint(200, 500), round(draw.expovariate(1 / mean)))
+                    paid += call.input_tokens + call.output_tokens
+                    for _ in range(draw.randint(1, 6)):
+                        await asyncio.sleep(0)
+                    if answered >= kill:
+                        return
+                    ledger.write_call(call, number)
+                    spend(call)
+                    answered += 1
+
+        async def all_ask() -> None:
+            await asyncio.gather(*(ask() for _ in range(WIDE // 2)), return_exceptions=True)
+
+        asyncio.run(all_ask())
+        ledger.close()
+    return paid
+
+
+@pytest.mark.parametrize("mean", [50, 500, 4000])
+def test_a_cap_holds_over_kills(mean: int, tmp_path: Path) -> None:
+    """Each kill costs up to 32 calls, of the 500 or so that the cap has room for."""
+    most = 500 * (mean + 350)
+    caps = BudgetConfig(tokens=most)
+    shares = [
+        paid_with_kills(caps, mean, random.Random(seed), tmp_path / f"{seed}.sqlite") / most
+        for seed in range(5)
+    ]
+    assert min(shares) >= 0.9 and max(shares) <= 1.08
+    assert sum(shares) / len(shares) <= 1.02
 
 
 def test_what_is_answered_or_refused_is_no_more_under_way(ledger: Ledger) -> None:

@@ -166,7 +166,7 @@ def test_what_was_spent_before_counts(ledger: Ledger) -> None:
     with serving(Server()) as url:
         first = asyncio.run(grade(judge_at(url, ledger, Budget(caps, price=price), in_flight=1), 2))
         assert not any(isinstance(one, RunStopped) for one in first)
-        again = Budget(caps, ledger.spent(), lambda *_: 1.0)
+        again = Budget(caps, ledger.answered(), price=lambda *_: 1.0)
         outcomes = asyncio.run(grade(judge_at(url, ledger, again), 3))
     assert "budget.usd is used up (1.00 of 1.00)" in str(outcomes[2])
     assert not isinstance(outcomes[0], RunStopped), "an answer that is known costs nothing"
