@@ -5,7 +5,7 @@ import contextlib
 import contextvars
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from elenchus.progress import Advance, Progress
@@ -100,3 +100,31 @@ async def on_its_own_loop(work: Callable[[], Coroutine[Any, Any, Made]]) -> Made
         loop.call_soon_threadsafe(task.cancel)
         await asyncio.wait((thread,))
         raise
+
+
+def run_to_end(work: Callable[[], Coroutine[Any, Any, Made]]) -> Made:
+    """Await work from code that is not asynchronous; in a notebook, whose loop runs, on a thread.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C, once the work has been cancelled.
+    """
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(work())
+    begun: Future[tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]]] = Future()
+
+    async def main() -> Made:
+        task = asyncio.current_task()
+        assert task is not None
+        begun.set_result((asyncio.get_running_loop(), task))
+        return await work()
+
+    with ThreadPoolExecutor(1) as thread:
+        done = thread.submit(contextvars.Context().run, lambda: asyncio.run(main()))
+        try:
+            return done.result()
+        except KeyboardInterrupt:
+            loop, task = begun.result()
+            loop.call_soon_threadsafe(task.cancel)
+            raise

@@ -113,15 +113,21 @@ def domain_config() -> type[DomainConfig]:
     return cast(type[DomainConfig], made)
 
 
-def load(path: Path, profile: str | None = None, changes: list[str] | None = None) -> DomainConfig:
-    """Read a domain.yaml, apply a profile, then `key=value` changes, and validate.
+def load(
+    path: Path,
+    profile: str | None = None,
+    changes: list[str] | None = None,
+    settings: dict[str, Any] | None = None,
+) -> DomainConfig:
+    """Read a domain.yaml, apply a profile, `key=value` changes and settings, and validate.
 
     Raises:
         UserError: the file cannot be read, a key is unknown, or a value has the wrong type.
     """
     tree = read_tree(path)
     chosen = [] if profile is None else [_profile(tree, profile, path)]
-    return validate(merged(tree, *chosen, *map(as_change, changes or [])), str(path))
+    changed = merged(tree, *chosen, *map(as_change, changes or []), settings or {})
+    return validate(changed, str(path))
 
 
 def of_run(run: RunFolder, caps: dict[str, Any] | None = None) -> DomainConfig:

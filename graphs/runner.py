@@ -1,6 +1,5 @@
 """Runs a method's graph on a run folder, from the start or from where it stopped."""
 
-import asyncio
 import shutil
 import sqlite3
 from contextlib import closing
@@ -22,6 +21,7 @@ from elenchus.results import Result
 from elenchus.runs import RunFolder
 from elenchus.sections import ModelConfig, SourceConfig
 from graphs.checkpoints import checkpoints
+from graphs.concurrency import run_to_end
 from graphs.config import ROLES, DomainConfig, load, of_run, taken
 from graphs.general import general
 from graphs.integrity import check_ledger, check_whole
@@ -187,7 +187,7 @@ def _begun(run: RunFolder, progress: Progress) -> Result:
 def _see_through(run: RunFolder, progress: Progress) -> Result:
     """Run the graph to its end; the run is locked and its models are known to be there."""
     try:
-        asyncio.run(work(run, compiled(run), progress))
+        run_to_end(lambda: work(run, compiled(run), progress))
     except KeyboardInterrupt:
         raise Interrupted(run.command("resume")) from None
     return read_result(run)

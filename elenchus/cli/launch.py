@@ -42,12 +42,12 @@ def launch(
         else:
             _show(uses, config.budget.usd)
         return
-    from elenchus.cli.screen import Screen, show_result
+    from elenchus.cli.screen import Screen, finish
     from graphs import runner
 
     screen = Screen(quiet=as_json)
     result = runner.launch(config, path.parent, root, profile, screen, earlier)
-    show_result(result, root, as_json)
+    finish(result, root, as_json)
 
 
 def _show(uses: "Sequence[Use]", cap: float | None) -> None:

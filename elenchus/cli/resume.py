@@ -21,7 +21,7 @@ def resume(
 
     folder = runs.find(root, run)
     caps = merged(*map(as_change, budget or []))
-    from elenchus.cli.screen import Screen, show_result
+    from elenchus.cli.screen import Screen, finish
     from graphs import runner
 
-    show_result(runner.resume(folder, Screen(quiet=as_json), caps), root, as_json)
+    finish(runner.resume(folder, Screen(quiet=as_json), caps), root, as_json)

@@ -105,6 +105,14 @@ def show_table(console: Console, shown: Table, whole: bool = False) -> None:
     console.print(shown)
 
 
+def finish(result: Result, root: Path, as_json: bool) -> None:
+    """Write the report of a run that has just ended, and print what the run came to."""
+    from inspection import report
+
+    report.write(RunFolder(root / result.domain / result.run))
+    show_result(result, root, as_json)
+
+
 def show_result(result: Result, root: Path, as_json: bool) -> None:
     """Print what a finished run came to, as its method shows it."""
     run = RunFolder(root / result.domain / result.run)

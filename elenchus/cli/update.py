@@ -10,7 +10,7 @@ def update(
     from elenchus import runs
 
     earlier = runs.find(root, run)
-    from elenchus.cli.screen import Screen, show_result
+    from elenchus.cli.screen import Screen, finish
     from graphs import runner
 
-    show_result(runner.update(earlier, root, Screen(quiet=as_json)), root, as_json)
+    finish(runner.update(earlier, root, Screen(quiet=as_json)), root, as_json)

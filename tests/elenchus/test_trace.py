@@ -1,8 +1,10 @@
 """What an id names is shown, and what models and documents say, as it stands."""
 
+import importlib
 import resource
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,8 @@ from elenchus.records import (
 )
 from elenchus.runs import RunFolder
 from graphs.adaptation import trace
+
+listing = importlib.import_module("elenchus.cli.trace")  # whose package has its function, too
 
 
 @pytest.mark.parametrize("topic", ["[/INST] x", "mooring [section 3] fee"])
@@ -53,6 +57,50 @@ def test_any_id_is_shown(run: RunFolder, elenchus: Any) -> None:
         if record_id.startswith("m-"):
             assert told.json["record"]["response"] == text
     ledger.close()
+
+
+def test_lists_are_filtered_and_searched(run: RunFolder, elenchus: Any) -> None:
+    root = run.path.parent.parent
+
+    def ids(*options: str) -> list[str]:
+        ended = elenchus("trace", run.id, *options, "--runs", root, "--json")
+        assert ended.code == 0, ended.err
+        return [row["examination"] for row in ended.json]
+
+    every = elenchus("trace", run.id, "--runs", root, "--json").json
+    for column in ("outcome", "kind", "topic"):
+        for value in {row[column] for row in every}:
+            expected = [r["examination"] for r in every if r[column] == value]
+            found = ids(f"--{column}", value)
+            assert set(expected) <= set(found) and (column == "topic" or expected == found)
+    rejected = [row["examination"] for row in every if row["outcome"] != "accepted"]
+    assert ids("--outcome", "rejected") == rejected and len(rejected) < len(every)
+
+    with closing(Ledger(run.ledger, read_only=True)) as ledger:
+        turns = {turn.id: turn for turn in ledger.all(Turn)}
+        made = ledger.all(Examination)
+    asked = {e.id: " ".join(turns[i].question.text for i in e.turn_ids) for e in made}
+    word = max((w for text in asked.values() for w in text.split() if w.isalpha()), key=len)
+    found = set(ids("--search", word))
+    assert {i for i, text in asked.items() if word in text.split()} <= found
+    assert ids("--search", "xylophones") == []
+
+    halves = [ids("--since", row["examination"]) for row in every]
+    assert sorted(map(len, halves)) == list(range(len(every)))
+    refused = elenchus("trace", run.id, "--since", "e-nowhere", "--runs", root)
+    assert refused.code == 2 and "nothing has an id" in refused.err
+
+
+def test_a_long_list_is_paged_on_a_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [{"examination": f"e-{n}"} for n in range(120)]
+    assert listing._paged(rows, 1, trace) == rows
+    monkeypatch.setattr(listing.sys.stdout, "isatty", lambda: True, raising=False)
+    assert listing._paged(rows, 3, trace)[0]["examination"] == "e-100"
+    assert "page 3 of 3, 120 in all" in capsys.readouterr().out
+    assert len(listing._paged(rows, 1, trace)) == 50
+    assert "--page 2 shows more" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("kind", ["Example", "Turn", "Question", "Seed"])
