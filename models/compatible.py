@@ -6,30 +6,24 @@ asked through its package.
 """
 
 import contextlib
-import zlib
 from dataclasses import dataclass, field
 from typing import Any
 from urllib import request
 from urllib.parse import urljoin, urlsplit
 
 import aiohttp
-from langchain_core.exceptions import (
-    ModelConnectionError,
-    ModelInvalidRequestError,
-    ModelTimeoutError,
-)
+from langchain_core.exceptions import ModelConnectionError, ModelTimeoutError
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.runnables import Runnable, RunnableConfig
 from pydantic import SecretStr
 
 from elenchus.errors import UserError
 from elenchus.printing import in_line
+from models.bodies import Body, elsewhere
 from models.messages import as_chat
 from models.protocol import SHOWN, refusal, reply_of
 
-LARGEST = 16 * 2**20  # bytes of an answer, unpacked
 REDIRECTS = 3  # on the same host
-PACKINGS = {"identity": None, "gzip": 31, "x-gzip": 31, "deflate": 15}  # zlib's `wbits` of each
 # Fields of a request for which the configuration has no key of its own.
 OPTIONS = (
     "max_tokens", "max_completion_tokens", "top_p", "stop", "seed", "presence_penalty",
@@ -106,7 +100,7 @@ class CompatibleModel(Runnable[list[BaseMessage], AIMessage]):
         if answer.status >= 400:
             raise refusal(answer.status, text, answer.headers)
         if answer.status >= 300:
-            raise _elsewhere(answer.headers.get("Location", ""))
+            raise elsewhere(answer.headers.get("Location", ""))
         return text
 
     async def aclose(self) -> None:
@@ -117,26 +111,11 @@ class CompatibleModel(Runnable[list[BaseMessage], AIMessage]):
 
 
 async def _text(answer: aiohttp.ClientResponse) -> str:
-    """Return the text of an answer, which is unpacked here: a small one may hold gigabytes.
-
-    Raises:
-        ModelInvalidRequestError: it is larger than any answer of a model, or packed in another way.
-    """
-    packing = answer.headers.get("Content-Encoding", "identity").strip().lower()
-    if packing not in PACKINGS:
-        raise ModelInvalidRequestError(f"the server's answer is packed with {packing}")
-    unpack = zlib.decompressobj(wbits) if (wbits := PACKINGS[packing]) else None
-    body = bytearray()
+    """Return the text of an answer; see `Body` for what it raises."""
+    body = Body(answer.headers.get("Content-Encoding", "identity"))
     async for piece in answer.content.iter_any():
-        try:
-            body += unpack.decompress(piece, LARGEST + 1) if unpack else piece
-        except zlib.error as error:
-            raise ModelConnectionError(f"no whole answer: {error}") from error
-        if len(body) > LARGEST:
-            raise ModelInvalidRequestError(
-                f"the server's answer is larger than {LARGEST // 2**20} MiB"
-            )
-    return body.decode("utf-8", errors="replace")
+        body.add(piece)
+    return body.content.decode("utf-8", errors="replace")
 
 
 def _redirected(url: str, answer: aiohttp.ClientResponse) -> str:
@@ -150,11 +129,7 @@ def _redirected(url: str, answer: aiohttp.ClientResponse) -> str:
         to = urljoin(url, where)
         if urlsplit(to)[:2] == urlsplit(url)[:2]:
             return to
-    raise _elsewhere(where)
-
-
-def _elsewhere(where: str) -> ModelInvalidRequestError:
-    return ModelInvalidRequestError(f"the server redirects to {where[:200]}: correct base_url")
+    raise elsewhere(where)
 
 
 def _proxy_to(url: str) -> str | None:

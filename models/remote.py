@@ -3,7 +3,7 @@
 import difflib
 import json
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from elenchus.errors import UserError
 from elenchus.printing import in_line
 from elenchus.sections import ModelConfig
 from models.backend import Backend, Model
+from models.bodies import hold
 from models.protocol import reply_of
 
 NO_KEY = "none"  # sent to a server of one's own, which may want none
@@ -65,7 +66,13 @@ class LangChain(Backend):
         fields = type(chat).model_fields
         names = {*fields, *(field.alias for field in fields.values() if field.alias)}
         _check_options(config, names)
+        for client in self.clients(chat):
+            hold(client)
         return Model(chat, config.model, seeded=False)
+
+    def clients(self, chat: Any) -> Sequence[Any]:
+        """Return the clients of httpx that a chat model asks with, as far as they are known."""
+        return ()
 
     def connection(self, config: ModelConfig) -> dict[str, Any]:
         """Return the arguments of the chat model that say how to reach the server.
@@ -105,6 +112,10 @@ class OpenAI(LangChain):
         )
         return Model(chat, config.model, seeded=False, aclose=chat.aclose)
 
+    def clients(self, chat: Any) -> Sequence[Any]:
+        """See `LangChain.clients`."""
+        return (chat.root_async_client._client,)
+
     def look(self, config: ModelConfig) -> int | None:
         """See `Backend.look`."""
         base = config.base_url or os.environ.get("OPENAI_BASE_URL") or "https://api.openai.com/v1"
@@ -127,6 +138,10 @@ class Anthropic(LangChain):
     extra = "anthropic"
     key = "ANTHROPIC_API_KEY"
 
+    def clients(self, chat: Any) -> Sequence[Any]:
+        """See `LangChain.clients`."""
+        return (chat._async_client._client,)
+
     def look(self, config: ModelConfig) -> int | None:
         """See `Backend.look`."""
         address = config.base_url or os.environ.get("ANTHROPIC_BASE_URL")
@@ -146,6 +161,10 @@ class Ollama(LangChain):
     def connection(self, config: ModelConfig) -> dict[str, Any]:
         """See `LangChain.connection`."""
         return super().connection(config) | {"client_kwargs": {"timeout": config.timeout}}
+
+    def clients(self, chat: Any) -> Sequence[Any]:
+        """See `LangChain.clients`."""
+        return (chat._async_client._client,)
 
     def look(self, config: ModelConfig) -> int | None:
         """See `Backend.look`."""
