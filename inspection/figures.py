@@ -8,7 +8,6 @@ from typing import Any, NamedTuple
 from elenchus.config import BudgetConfig
 from elenchus.ledger import Ledger
 from elenchus.outcomes import Adapter, ExamItem, Score
-from elenchus.records import Examination, Seed
 from inspection.index import Index
 
 
@@ -102,15 +101,15 @@ def stages(ledger: Ledger, index: Index, settings: Any) -> list[Stage]:
             settings.exam.questions if settings else None,
         ),
     ]
-    found += _rounds(ledger, items)
+    found += _rounds(ledger, index, items)
     return [stage for stage in found if stage.done]
 
 
-def _rounds(ledger: Ledger, items: Counter[str]) -> Iterator[Stage]:
+def _rounds(ledger: Ledger, index: Index, items: Counter[str]) -> Iterator[Stage]:
     """Yield what each round does, and then the other exams."""
     sat = Counter(ledger.fields(Score, "$.exam", "$.round").values())
-    seeds = Counter(round_ for (round_,) in ledger.fields(Seed, "$.round").values())
-    made = Counter(round_ for (round_,) in ledger.fields(Examination, "$.round").values())
+    seeds = Counter(dict(index.query("SELECT round, COUNT(*) FROM seeds GROUP BY round")))
+    made = Counter({one.round: one.examinations for one in by_round(index)})
     trained = {round_ for (round_,) in ledger.fields(Adapter, "$.round").values()}
     held_out = items["held-out"]
     yield Stage("Exam of the untouched student", sat["held-out", 0], held_out)

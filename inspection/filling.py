@@ -31,6 +31,7 @@ CREATE TABLE grounds (
     point_id TEXT NOT NULL, passage_id TEXT NOT NULL, PRIMARY KEY (point_id, passage_id)
 ) WITHOUT ROWID;
 CREATE INDEX grounds_by_passage ON grounds (passage_id);
+CREATE TABLE seeds (number INTEGER PRIMARY KEY, round INTEGER);
 CREATE TABLE passages (
     number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, document_id TEXT, source TEXT, title TEXT,
     heading TEXT, start INTEGER, characters INTEGER
@@ -74,6 +75,10 @@ ROWS = Portion(
         SELECT r.id, json_extract(g.value, '$.passage_id')
         FROM run.records r, json_each(r.body, '$.grounds') g
         WHERE r.{_NEW.format("Point").replace("rowid", "r.rowid")}
+        """,
+        f"""
+        INSERT OR IGNORE INTO seeds SELECT rowid, json_extract(body, '$.round')
+        FROM run.records WHERE {_NEW.format("Seed")}
         """,
         f"""
         INSERT OR IGNORE INTO passages

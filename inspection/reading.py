@@ -36,7 +36,7 @@ from elenchus.records import (
 )
 from elenchus.results import Result
 from elenchus.runs import RunFolder, RunState
-from graphs.config import DomainConfig, of_run
+from graphs.config import DomainConfig, validate
 from graphs.method import Method
 from graphs.methods import method_of
 
@@ -76,6 +76,7 @@ class Run:
                 "`elenchus runs` lists them"
             )
         self._ledger: Ledger | None = None
+        self._manifest: tuple[int, dict[str, Any]] = (0, {})
 
     def __enter__(self) -> Self:
         return self
@@ -112,12 +113,15 @@ class Run:
     @property
     def manifest(self) -> dict[str, Any]:
         """How the run was made: `run.yaml` as it stands."""
-        return self.folder.manifest()
+        changed = (self.folder.path / "run.yaml").stat().st_mtime_ns
+        if self._manifest[0] != changed:
+            self._manifest = (changed, self.folder.manifest())
+        return self._manifest[1]
 
     @property
     def settings(self) -> DomainConfig:
         """The configuration."""
-        return of_run(self.folder)
+        return validate(self.manifest["config"], str(self.folder.path / "run.yaml"))
 
     @property
     def method(self) -> Method:

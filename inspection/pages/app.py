@@ -5,6 +5,8 @@ form holds `{{ form_token }}` in the field `guard.FIELD`; `Guard` has looked at 
 """
 
 import contextlib
+import importlib
+import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -63,6 +65,10 @@ def make_app(root: Path, names: frozenset[str] = LOCAL, token: str = "") -> Star
 
     @contextlib.asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        # What compares two runs is slow to import: it is done before somebody waits for it.
+        threading.Thread(
+            target=importlib.import_module, args=("training.evaluation",), daemon=True
+        ).start()
         yield
         library.close()
 

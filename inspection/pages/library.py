@@ -71,7 +71,7 @@ class Opened:
         except UserError:  # settings of another version
             return Prices({})
 
-    def indexed(self, wanted: str = "rows", patience: float = 1.0) -> Index | None:
+    def indexed(self, wanted: str = "rows", patience: float = 0.6) -> Index | None:
         """Return the index with what was written by now; None where nothing was.
 
         It may lack the newest where that takes longer than `patience` seconds.
