@@ -7,11 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from elenchus import runs
+from elenchus import runs, telemetry
 from elenchus.errors import Interrupted, RunStopped, UserError
 from elenchus.ledger import Ledger
 from elenchus.progress import Progress
 from elenchus.runs import RunFolder
+from graphs import spans
 from graphs.config import DomainConfig, of_run
 from graphs.estimate import Use, paid
 from graphs.method import Preview, Previewed
@@ -79,7 +80,8 @@ def _shown(run: RunFolder, work: Preview, count: int, progress: Progress) -> Sho
     services = Services(run, config, run.domain_folder(), Ledger(run.ledger), progress)
     try:
         services.subject.check()  # all templates are read now: none changes under way
-        made, whole = asyncio.run(_worked(services, work, count))
+        with telemetry.traced(config.telemetry, run.path, progress.say, *spans.of_run(run, config)):
+            made, whole = asyncio.run(_worked(services, work, count))
         return Shown(run, made, paid(services.ledger.spent(), Prices(config.models)), whole)
     finally:
         services.close()

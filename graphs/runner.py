@@ -11,7 +11,7 @@ from langgraph.types import Command
 from pydantic import ValidationError
 
 from agents.prompting import Subject
-from elenchus import runs
+from elenchus import runs, telemetry
 from elenchus.domains import DOMAIN_FILE
 from elenchus.errors import Interrupted, RunStopped, UserError
 from elenchus.ledger import Ledger
@@ -20,6 +20,7 @@ from elenchus.records import Failure
 from elenchus.results import Result
 from elenchus.runs import RunFolder
 from elenchus.sections import ModelConfig, SourceConfig
+from graphs import spans
 from graphs.checkpoints import checkpoints
 from graphs.concurrency import run_to_end
 from graphs.config import ROLES, DomainConfig, load, of_run, taken
@@ -140,6 +141,7 @@ def check(config: DomainConfig, folder: Path, progress: Progress, strict: bool =
     Raises:
         UserError: prompts, documents, models, weights or the hand-written exam cannot be used.
     """
+    telemetry.check(config.telemetry)
     Subject.of(config, folder).check()
     method = method_of(config.method)
     corpus = method.fingerprint(config, folder, progress, strict)
@@ -211,6 +213,11 @@ async def work(run: RunFolder, graph: Graph, progress: Progress) -> None:
             says how to go on.
     """
     config = of_run(run)
+    with telemetry.traced(config.telemetry, run.path, progress.say, *spans.of_run(run, config)):
+        await _work(run, config, graph, progress)
+
+
+async def _work(run: RunFolder, config: DomainConfig, graph: Graph, progress: Progress) -> None:
     services = Services(run, config, run.domain_folder(), Ledger(run.ledger), progress)
     try:
         services.subject.check()  # all templates are read now: none changes under way

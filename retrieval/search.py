@@ -11,11 +11,12 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from statistics import pstdev
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import bm25s
 import numpy as np
 
+from elenchus import telemetry
 from elenchus.config import RetrievalConfig
 from elenchus.ledger import Ledger
 from elenchus.progress import unseen
@@ -33,6 +34,7 @@ _REFERENCE = re.compile(
 _NUMBER = re.compile(r"\d+(?:\.\d+)*")
 _RANGE = re.compile(r"((?:\d+\.)*)(\d+)\s+to\s+\1(\d+)")
 _LONGEST_RANGE = 50
+RETRIEVAL = {"gen_ai.operation.name": "retrieval"}
 
 
 Scores = dict[str, float]  # of passages, by their ids
@@ -210,12 +212,29 @@ class RecordedSearch:
 
     async def __call__(self, query: str) -> list[Passage]:
         """Return the best passages for a query, as `Search` does."""
-        if query not in self._recorded:
-            passages = await asyncio.to_thread(self._search, query)
-            new = Retrieval(query=query, passage_ids=tuple(p.id for p in passages))
-            if self._recorded.setdefault(query, new) is new:  # no other examination was faster
-                self._ledger.write(new)
-        return [self._passages[i] for i in self._recorded[query].passage_ids]
+        with telemetry.span("retrieval", RETRIEVAL) as span:
+            if cached := query in self._recorded:
+                found = self._recorded[query]
+            else:
+                passages = await asyncio.to_thread(self._search, query)
+                new = Retrieval(query=query, passage_ids=tuple(p.id for p in passages))
+                found = self._recorded.setdefault(query, new)
+                if found is new:  # no other examination was faster
+                    self._ledger.write(new)
+            if span:
+                span.set(_told(found, cached, span.content))
+        return [self._passages[i] for i in found.passage_ids]
+
+
+def _told(found: Retrieval, cached: bool, content: bool) -> dict[str, Any]:
+    """Return what a span tells of a search."""
+    told: dict[str, Any] = {
+        "elenchus.retrieval.passage_ids": found.passage_ids,
+        "elenchus.retrieval.cached": cached,
+    }
+    if content:
+        told["gen_ai.retrieval.query.text"] = found.query
+    return told
 
 
 def _scaled(ranking: Scores) -> Scores:

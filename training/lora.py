@@ -20,6 +20,7 @@ from models.pretrained import SINGLE, Precision, load_causal, load_tokenizer
 from training import diagrams, processes
 from training.encoding import IGNORED, Dealt, Row, pad_token
 from training.objectives import Loss, objective
+from training.spans import step_spans
 
 Collate = Callable[[Sequence[list[Row]]], dict[str, Any]]  # makes a model's arguments of a batch
 WHOLE = "whole"  # file that marks a checkpoint which was written to its end
@@ -119,7 +120,7 @@ def fit(
 
     folder = unfinished(out)
     watched = _watching(max(1, round(len(plan) / config.epochs))) if held_out else {}
-    callbacks = [_progress_callback(advance, out.name)]
+    callbacks = [*step_spans(out.name), _progress_callback(advance, out.name)]
     if held_out:
         callbacks.append(EarlyStoppingCallback(early_stopping_patience=1))
     trainer = _trainer(loss)(

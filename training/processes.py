@@ -9,10 +9,14 @@ import socket
 import warnings
 from collections.abc import Callable
 from multiprocessing.queues import SimpleQueue
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from elenchus import telemetry
 from elenchus.errors import UserError
 from elenchus.progress import Advance
+
+if TYPE_CHECKING:
+    from elenchus.exporting import Carrier
 
 LOOK = 0.2  # seconds between two looks at what the processes said
 Said = tuple[int, int | None] | str  # a step of so many; or why the training cannot go on
@@ -33,7 +37,7 @@ def run(train: Train, job: Any, many: int, advance: Advance) -> None:
     import torch.multiprocessing as several
 
     said: SimpleQueue[Said] = several.get_context("spawn").SimpleQueue()
-    given = (many, _free_port(), train, job, said)
+    given = (many, _free_port(), train, job, said, telemetry.carried())
     workers = several.start_processes(
         _work, given, many, join=False, daemon=True, start_method="spawn"
     )
@@ -63,7 +67,13 @@ def _pass_on(said: "SimpleQueue[Said]", advance: Advance) -> None:
 
 
 def _work(
-    rank: int, many: int, port: int, train: Train, job: Any, said: "SimpleQueue[Said]"
+    rank: int,
+    many: int,
+    port: int,
+    train: Train,
+    job: Any,
+    said: "SimpleQueue[Said]",
+    carrier: "Carrier | None",
 ) -> None:
     """Train as one of the processes; the first tells how far they are."""
     address: dict[str, Any] = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
@@ -78,7 +88,8 @@ def _work(
     else:
         torch.set_num_threads(threads["OMP_NUM_THREADS"])
     try:
-        train(job, lambda step, of: said.put((step, of)) if rank == 0 else None)
+        with telemetry.joined(carrier if rank == 0 else None):
+            train(job, lambda step, of: said.put((step, of)) if rank == 0 else None)
     except UserError as error:
         said.put(str(error))
         raise SystemExit(error.exit_code) from error

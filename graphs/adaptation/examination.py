@@ -19,6 +19,7 @@ from langgraph.runtime import Runtime
 
 from agents.examiner import Shown
 from agents.expert import gold_of
+from elenchus import telemetry
 from elenchus.reasons import Code
 from elenchus.records import (
     SCORES,
@@ -38,6 +39,7 @@ from graphs.asking import points_of, task_of
 from graphs.checks import failed_call, rejection, unconfirmed, unfit, ungrounded
 from graphs.nodes import Changes
 from graphs.services import RunRef, Services, services
+from graphs.spans import EXAMINATION, OUTCOME, spanned
 from models.calls import CallFailed
 
 
@@ -163,6 +165,9 @@ async def record(state: ExaminationState, runtime: Runtime[RunRef]) -> Changes:
         rejection=refused,
     )
     run.ledger.write(*turns, examination)
+    if span := telemetry.current():
+        outcome = "accepted" if refused is None else refused.code
+        span.outer.set({EXAMINATION: examination.id, OUTCOME: outcome})
     run.fan_out.leave(seed.id)
     return {}
 
@@ -206,7 +211,7 @@ def build_graph() -> StateGraph[ExaminationState, RunRef, SeedState, Nothing]:
     graph = StateGraph(
         ExaminationState, context_schema=RunRef, input_schema=SeedState, output_schema=Nothing
     )
-    for node in (begin, propose, answer, decide, confirm, revise, record):
+    for node in spanned(begin, propose, answer, decide, confirm, revise, record):
         graph.add_node(node)
     graph.add_edge(START, "begin")
     graph.add_conditional_edges("begin", after_begin)

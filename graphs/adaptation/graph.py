@@ -29,6 +29,7 @@ from graphs.adaptation.state import AdaptationState, SeedState
 from graphs.adaptation.stopping import stopping_rule
 from graphs.nodes import TRANSIENT, Changes, training_stage
 from graphs.services import RunRef, Services, services
+from graphs.spans import examining, spanned
 from graphs.state import is_trained, trained_rounds
 
 PORTION = 40  # examinations before failures are first predicted
@@ -179,8 +180,8 @@ def build_graph() -> StateGraph[AdaptationState, RunRef, AdaptationState, Adapta
     """Build the graph without a checkpointer: the runner compiles it with the run's own."""
     graph = StateGraph(AdaptationState, context_schema=RunRef)
     graph.set_node_defaults(retry_policy=TRANSIENT)
-    graph.add_sequence([nodes.index, nodes.survey, nodes.write_exam, evaluate])
-    for node in (draw, curate, review, train, conclude):
+    graph.add_sequence(spanned(nodes.index, nodes.survey, nodes.write_exam, evaluate))
+    for node in spanned(draw, curate, review, train, conclude):
         graph.add_node(node)
     add_examinations(graph)
     graph.add_edge(START, "index")
@@ -197,7 +198,7 @@ def build_graph() -> StateGraph[AdaptationState, RunRef, AdaptationState, Adapta
 def add_examinations(graph: StateGraph[Any, RunRef, Any, Any]) -> None:
     """Add the inner loop as a node, which is sent one seed at a time."""
     inner = examination.build_graph().compile()
-    graph.add_node("examine", inner, input_schema=SeedState)
+    graph.add_node("examine", examining(inner), input_schema=SeedState)
 
 
 async def compare_answers(run: Services, round_: int) -> None:

@@ -26,6 +26,7 @@ from graphs.hand_exam import read_hand_exam
 from graphs.method import Previewed
 from graphs.nodes import TRANSIENT, Changes
 from graphs.services import RunRef, Services, services
+from graphs.spans import spanned
 
 MOST = 10  # passages surveyed at most for an examination
 ROUND = 1
@@ -97,7 +98,7 @@ def build_graph() -> StateGraph[PreviewState, RunRef, PreviewState, PreviewState
     """Build the graph, which runs without a checkpointer."""
     graph = StateGraph(PreviewState, context_schema=RunRef)
     graph.set_node_defaults(retry_policy=TRANSIENT)
-    graph.add_sequence([nodes.index, survey, draw])
+    graph.add_sequence(spanned(nodes.index, survey, draw))
     add_examinations(graph)
     graph.add_edge(START, "index")
     graph.add_conditional_edges("draw", after_draw, ["examine"])

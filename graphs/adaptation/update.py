@@ -32,6 +32,7 @@ from graphs.adaptation.seeds import draw_seeds, how_many
 from graphs.adaptation.state import AdaptationState
 from graphs.nodes import TRANSIENT, Changes, training_stage
 from graphs.services import RunRef, Services, services
+from graphs.spans import spanned
 
 CHECKED = 60  # questions of each exam on what did not change: enough to see that nothing broke
 LEAST = 6  # new exam questions for a point, so that few changed points can be judged
@@ -160,8 +161,8 @@ def build_graph() -> StateGraph[AdaptationState, RunRef, AdaptationState, Adapta
     """Build the graph without a checkpointer."""
     graph = StateGraph(AdaptationState, context_schema=RunRef)
     graph.set_node_defaults(retry_policy=TRANSIENT)
-    graph.add_sequence([nodes.index, compare, survey, write_exam, evaluate])
-    for node in (draw, curate, adaptation.review, train, adaptation.conclude):
+    graph.add_sequence(spanned(nodes.index, compare, survey, write_exam, evaluate))
+    for node in spanned(draw, curate, adaptation.review, train, adaptation.conclude):
         graph.add_node(node)
     adaptation.add_examinations(graph)
     graph.add_edge(START, "index")

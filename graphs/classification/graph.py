@@ -40,6 +40,7 @@ from graphs.classification.state import ClassificationState
 from graphs.concurrency import each, thread_stage
 from graphs.nodes import TRANSIENT, Changes, training_stage
 from graphs.services import RunRef, Services, services
+from graphs.spans import spanned
 from models.calls import CallFailed
 
 SPARE = 1.1  # messages asked for, for each that is missing: some will be left out
@@ -219,8 +220,8 @@ def build_graph() -> StateGraph[
     """Build the graph without a checkpointer: the runner compiles it with the run's own."""
     graph = StateGraph(ClassificationState, context_schema=RunRef)
     graph.set_node_defaults(retry_policy=TRANSIENT)
-    graph.add_sequence([collect, list_indicators, approve, generate, screen])
-    graph.add_sequence([train, conclude])
+    graph.add_sequence(spanned(collect, list_indicators, approve, generate, screen))
+    graph.add_sequence(spanned(train, conclude))
     graph.add_edge(START, "collect")
     graph.add_conditional_edges("screen", after_screen, ["generate", "train"])
     graph.add_edge("conclude", END)

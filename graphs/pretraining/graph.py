@@ -28,6 +28,7 @@ from graphs.nodes import TRANSIENT, Changes, training_stage
 from graphs.pretraining import problems, report, selecting, stages, tasks
 from graphs.pretraining.records import Explanation, Problem, Refusal
 from graphs.services import RunRef, Services, services
+from graphs.spans import spanned
 from graphs.state import MeasuredState
 
 SPARE = 1.25  # groups whose problems are explained, for each passage wanted
@@ -185,9 +186,9 @@ def build_graph() -> StateGraph[MeasuredState, RunRef, MeasuredState, MeasuredSt
     """Build the graph without a checkpointer: the runner compiles it with the run's own."""
     graph = StateGraph(MeasuredState, context_schema=RunRef)
     graph.set_node_defaults(retry_policy=TRANSIENT)
-    graph.add_sequence([nodes.index, survey, collect, select, evaluate])
-    graph.add_sequence([explain, compose, pretrain])
-    graph.add_node(conclude)
+    graph.add_sequence(spanned(nodes.index, survey, collect, select, evaluate))
+    graph.add_sequence(spanned(explain, compose, pretrain))
+    graph.add_node(*spanned(conclude))
     graph.add_edge(START, "index")
     graph.add_conditional_edges("evaluate", after_evaluate, ["explain", "pretrain", "conclude"])
     graph.add_edge("pretrain", "evaluate")

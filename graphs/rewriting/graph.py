@@ -26,6 +26,7 @@ from graphs.adaptation.state import AdaptationState
 from graphs.concurrency import each
 from graphs.nodes import TRANSIENT, Changes, training_stage
 from graphs.services import RunRef, Services, services
+from graphs.spans import spanned
 from models.backend import weights
 from models.calls import CallFailed
 from training import dataset as datasets
@@ -94,9 +95,9 @@ def build_graph() -> StateGraph[AdaptationState, RunRef, AdaptationState, Adapta
     """Build the graph without a checkpointer: the runner compiles it with the run's own."""
     graph = StateGraph(AdaptationState, context_schema=RunRef)
     graph.set_node_defaults(retry_policy=TRANSIENT)
-    graph.add_sequence([nodes.index, nodes.survey, nodes.write_exam, evaluate])
-    graph.add_sequence([rewrite, fit])
-    graph.add_node(adaptation.conclude)
+    graph.add_sequence(spanned(nodes.index, nodes.survey, nodes.write_exam, evaluate))
+    graph.add_sequence(spanned(rewrite, fit))
+    graph.add_node(*spanned(adaptation.conclude))
     graph.add_edge(START, "index")
     graph.add_conditional_edges("evaluate", after_evaluate, ["rewrite", "conclude"])
     graph.add_edge("fit", "evaluate")

@@ -9,15 +9,17 @@ from pathlib import Path
 import psutil
 import pytest
 import torch
+from otlp import mapped
 from safetensors.torch import load_file
 
-from elenchus.config import TrainingConfig
+from elenchus import telemetry
+from elenchus.config import TelemetryConfig, TrainingConfig
 from elenchus.errors import UserError
-from elenchus.progress import unseen
+from elenchus.progress import Advance, unseen
 from elenchus.records import Message
 from offline.nano.chat import WEIGHTS
 from tests.training.test_lora import CONFIG, SAMPLES
-from training import encoding, lora
+from training import encoding, lora, processes
 from training.checks import check_processes
 from training.encoding import IGNORED, Dealt
 
@@ -71,6 +73,26 @@ def test_a_process_that_is_killed_ends_the_training(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="goes on from the last checkpoint"):
         lora.train(WEIGHTS, plan, TWO, 0, tmp_path / "adapter", kill)
     assert not (tmp_path / "adapter").exists()
+
+
+def one_step(job: str, advance: Advance) -> None:
+    """Stands for a training, in a process of its own."""
+    with telemetry.span("training step", {"elenchus.training.name": job}):
+        advance(1, 1)
+
+
+def test_a_step_in_another_process_is_a_span_of_the_run(tmp_path: Path) -> None:
+    spans = TelemetryConfig(spans=True)
+    with telemetry.traced(spans, tmp_path, print, "run", {"elenchus.run.id": "r-1"}):
+        processes.run(one_step, "round-1", 1, unseen)
+    lines = (tmp_path / telemetry.FILE).read_text("utf-8").splitlines()
+    step, run = (
+        json.loads(line)["resourceSpans"][0]["scopeSpans"][0]["spans"][0] for line in lines
+    )
+    assert (step["name"], step["parentSpanId"]) == ("training step", run["spanId"])
+    assert step["traceId"] == run["traceId"]
+    told = mapped(step["attributes"])
+    assert told == {"elenchus.run.id": "r-1", "elenchus.training.name": "round-1"}
 
 
 def test_more_processes_than_gpus_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
