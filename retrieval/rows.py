@@ -4,6 +4,7 @@ Documents (`tables.py`) and general corpora (`selection/shards.py`) are read wit
 """
 
 import codecs
+import contextlib
 import csv
 import itertools
 import sys
@@ -62,7 +63,7 @@ def parsed(
         if not line.strip():
             return None
         if line.startswith(codecs.BOM_UTF8):
-            return parsed(line.removeprefix(codecs.BOM_UTF8), encoding, loads)
+            return parsed(line.lstrip(codecs.BOM_UTF8), encoding, loads)  # of all there are
         try:
             line.decode(encoding or "utf-8")
         except UnicodeDecodeError as wrong:
@@ -170,6 +171,20 @@ def no_column(column: str, known: Iterable[object]) -> str:
 def undecodable(encoding: str | None, place: str) -> Broken:
     """Return what to say of a row with bytes that its encoding does not know, and where."""
     return Broken("wrong encoding", f"it is not {encoding or 'UTF-8'} ({place})")
+
+
+@contextlib.contextmanager
+def arrow() -> Iterator[None]:
+    """Raise a ValueError for what pyarrow finds wrong; its errors are of many classes.
+
+    It stands around what reads a file; a file that is gone is told as such.
+    """
+    import pyarrow
+
+    try:
+        yield
+    except pyarrow.ArrowException as error:
+        raise ValueError(damage(error)) from error
 
 
 def damage(error: Exception) -> str:

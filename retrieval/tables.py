@@ -140,7 +140,7 @@ def _parquet(path: Path, columns: Sequence[str], source: SourceConfig) -> Number
         raise ValueError("Parquet needs pyarrow: pip install -e '.[documents]'")
     from pyarrow import parquet
 
-    with parquet.ParquetFile(path) as file:
+    with rows.arrow(), parquet.ParquetFile(path) as file:
         rows.check_columns(file.schema_arrow.names, columns)
         batches = file.iter_batches(batch_size=256, columns=list(columns))
         yield from enumerate((row for batch in batches for row in batch.to_pylist()), 1)

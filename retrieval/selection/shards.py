@@ -220,7 +220,7 @@ def _pieces(file: corpora.File, source: SourceConfig) -> list[Shard]:
 def _row_groups(shard: Shard) -> list[Shard]:
     from pyarrow import parquet
 
-    with parquet.ParquetFile(shard.path) as file:
+    with rows.arrow(), parquet.ParquetFile(shard.path) as file:
         rows.check_columns(file.schema_arrow.names, [shard.column])
         groups = range(file.metadata.num_row_groups)
         sizes = [file.metadata.row_group(n).total_byte_size for n in groups]
@@ -317,7 +317,7 @@ def _parquet(shard: Shard, counts: Counts) -> Iterator[Any]:
     import pyarrow
     from pyarrow import parquet
 
-    with parquet.ParquetFile(shard.path) as file:
+    with rows.arrow(), parquet.ParquetFile(shard.path) as file:
         for group in range(shard.start, shard.end):
             for batch in file.iter_batches(256, row_groups=[group], columns=[shard.column]):
                 values = batch.column(0)
