@@ -36,6 +36,7 @@ from elenchus.records import (
 )
 from elenchus.results import Result
 from elenchus.runs import RunFolder, RunState
+from graphs.adaptation.reviewing import newest
 from graphs.config import DomainConfig, validate
 from graphs.method import Method
 from graphs.methods import method_of
@@ -208,7 +209,7 @@ class Run:
     @property
     def dataset(self) -> list[Example]:
         """The examples of the newest dataset, in its order; none before the first is chosen."""
-        chosen = max(self.records(Dataset), key=lambda d: d.round, default=None)
+        chosen = newest(self.ledger) if self.ledger else None
         examples = {example.id: example for example in self.records(Example)}
         return [examples[i] for i in chosen.example_ids] if chosen else []
 
