@@ -9,7 +9,7 @@ from starlette.responses import Response
 from elenchus.errors import UserError
 from elenchus.ledger import Ledger
 from elenchus.reasons import sentence
-from elenchus.records import Answer, Examination, Passage, Point, Question, Seed, Turn
+from elenchus.records import Answer, Citation, Examination, Passage, Point, Question, Seed, Turn
 from inspection import rows
 from inspection.index import Index
 from inspection.pages.rendering import opened, page
@@ -94,6 +94,7 @@ def shown(request: Request) -> Response:
         if question and question.id not in {t.question.id for t in turns}
         else None,
         reason=sentence(refused) if refused else "",
+        quotes={citation: f"quote-{n}" for n, citation in enumerate(_cited(turns), 1)},
         passages=passages(ledger, points, turns, refused.passage_ids if refused else ()),
         calls=_calls(index, examination.id),
         counted=index.ready("calls"),
@@ -109,10 +110,8 @@ def passages(
 ) -> list[Cited]:
     """Return the passages that answers cite, that points stand in, or that were shown, in order."""
     quotes: dict[str, dict[str, str]] = {}
-    for turn_number, turn in enumerate(turns, 1):
-        for n, citation in enumerate(turn.expert[0].citations, 1):
-            anchor = f"quote-{turn_number}-{n}"
-            quotes.setdefault(citation.passage_id, {}).setdefault(citation.quote, anchor)
+    for number, citation in enumerate(_cited(turns), 1):
+        quotes.setdefault(citation.passage_id, {})[citation.quote] = f"quote-{number}"
     for point in points:
         for ground in point.grounds:
             quotes.setdefault(ground.passage_id, {}).setdefault(ground.quote, "")
@@ -133,6 +132,12 @@ def passages(
                 spans.append(Span(start, start + len(quote), anchor))
         found.append(Cited(passage, spans, list(filter(None, lost))))
     return found
+
+
+def _cited(turns: list[Turn]) -> list[Citation]:
+    """Return what answers cite, each quote once, in order."""
+    every = (c for turn in turns for answer in turn.expert for c in answer.citations)
+    return list(dict.fromkeys(every))
 
 
 def _turns(examination: Examination, turns: list[Turn]) -> list[Shown]:

@@ -75,6 +75,8 @@ def shown(request: Request) -> Response:
         raise UserError(f"there is no record {wanted}: the run has not asked anything yet")
     if wanted.startswith("m-") and (attempts := ledger.attempts(wanted)):
         return _call(request, run, attempts)
+    if not ledger.entries(wanted):
+        raise UserError(f"there is no record {wanted} in run {run.run.id}")
     found = find(ledger, wanted)
     examination = whole(ledger, found, Examination)
     counts = Counter(user.kind for user in found.used_by)

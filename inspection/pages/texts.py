@@ -24,7 +24,7 @@ _ID = re.compile(r"\b[a-z]{1,3}-[0-9a-f]{16,24}\b")
 
 
 class Span(NamedTuple):
-    """A stretch of a text, and the id that an address jumps to; "" for none."""
+    """A stretch of a text, and the ids that addresses jump to, with spaces between."""
 
     start: int
     end: int
@@ -67,9 +67,12 @@ def marked(text: str, spans: Iterable[Span]) -> Markup:
     """
     parts, last = [Markup("")], 0
     for span in merged(spans, len(text)):
-        anchor = Markup(' id="{}"').format(span.anchor) if span.anchor else Markup("")
+        first, *others = span.anchor.split() or [""]
+        anchor = Markup(' id="{}"').format(first) if first else Markup("")
         held = escape(visible(text[span.start : span.end]))
-        parts += [escape(visible(text[last : span.start])), _tag("mark", held, anchor)]
+        parts.append(escape(visible(text[last : span.start])))
+        parts += [Markup('<a id="{}"></a>').format(other) for other in others]
+        parts.append(_tag("mark", held, anchor))
         last = span.end
     if len(text) - last <= LONG:
         return Markup("").join([*parts, escape(visible(text[last:]))])
@@ -86,7 +89,8 @@ def merged(spans: Iterable[Span], length: int) -> list[Span]:
         if start >= end:
             continue
         if kept and start < kept[-1].end:
-            kept[-1] = kept[-1]._replace(end=max(end, kept[-1].end))
+            anchors = f"{kept[-1].anchor} {anchor}".strip()
+            kept[-1] = kept[-1]._replace(end=max(end, kept[-1].end), anchor=anchors)
         else:
             kept.append(Span(start, end, anchor))
     return kept
