@@ -12,6 +12,8 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from models.escapes import restored
+
 Schema = TypeVar("Schema", bound=BaseModel)
 # Of pydantic's errors: a string stands where something else is expected.
 _NOT_A_STRING = frozenset(("list_type", "tuple_type", "dict_type", "model_type"))
@@ -86,5 +88,5 @@ def _opened(value: dict[str, Any], error: ValidationError) -> dict[str, Any]:
             place: Any = value
             for step in steps[:-1]:
                 place = place[step]
-            place[steps[-1]] = json.loads(fault["input"])
+            place[steps[-1]] = restored(json.loads(fault["input"]))
     return value

@@ -10,6 +10,8 @@ from typing import Any
 
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from models.escapes import restored
+
 _ARGUMENT = re.compile(
     r"<parameter(?:=|\s+name=)[\"']?(?P<name>\w+)[\"']?\s*>(?P<value>(?:(?!<parameter).)*?)</parameter>"
     r"|<arg_key>\s*(?P<key>\w+)\s*</arg_key>\s*"
@@ -43,5 +45,5 @@ def _value(spelt: str, name: str, schema: type[BaseModel]) -> Any:
         TypeAdapter(annotation).validate_python(text, strict=True)
     except ValidationError:
         with contextlib.suppress(ValueError, RecursionError):
-            return json.loads(text)
+            return restored(json.loads(text))
     return text

@@ -17,6 +17,7 @@ from typing import Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from models.escapes import restored
 from models.fitting import validated
 from models.markup import arguments
 from models.spelling import Found, NoObject, objects
@@ -110,7 +111,7 @@ def _bare_list(text: str, schema: type[BaseModel]) -> Found | None:
     demanded = [name for name, field in schema.model_fields.items() if field.is_required()]
     if len(demanded) == 1 and (whole := _LIST.fullmatch(text)):
         with contextlib.suppress(ValueError):
-            return Found({demanded[0]: json.loads(whole[1])}, repaired=True)
+            return Found({demanded[0]: restored(json.loads(whole[1]))}, repaired=True)
     return None
 
 
@@ -153,7 +154,7 @@ def _own(found: Found, schema: type[Schema], reasons: list[str]) -> list[Reading
     ):  # all fields have values of their own: it is something else
         reasons.append("it names no field of what is expected")
         return []
-    return [Reading(value, found.repaired or mended)]
+    return [Reading(value, found.repaired or found.restored or mended)]
 
 
 def _within(found: Found) -> Iterator[Found]:
@@ -165,7 +166,11 @@ def _within(found: Found) -> Iterator[Found]:
             elif isinstance(inner, str) and inner.strip()[:1] == "{" and inner.strip()[-1:] == "}":
                 with contextlib.suppress(NoObject):
                     for spelt in objects(inner):
-                        yield replace(spelt, repaired=found.repaired or spelt.repaired)
+                        yield replace(
+                            spelt,
+                            repaired=found.repaired or spelt.repaired,
+                            restored=found.restored or spelt.restored,
+                        )
 
 
 def _reason(error: ValidationError) -> str:

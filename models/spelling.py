@@ -14,6 +14,8 @@ from typing import Any
 
 from json_repair import repair_json
 
+from models.escapes import escaped, restored
+
 TRIES = 20  # places at which a misspelt object may end
 
 _STRICT = json.JSONDecoder()
@@ -65,10 +67,14 @@ class _Misspelt(Exception):
 
 @dataclass(frozen=True)
 class Found:
-    """An object in a text; a `repaired` one is no JSON as it stands."""
+    """An object in a text.
+
+    A `repaired` one is no JSON as it stands; in texts of a `restored` one, backslashes were lost.
+    """
 
     value: dict[str, Any]
     repaired: bool = False
+    restored: bool = False
 
 
 def objects(text: str) -> list[Found]:
@@ -85,17 +91,22 @@ def objects(text: str) -> list[Found]:
     while start := _START.search(text, at):
         try:
             value, at = _STRICT.raw_decode(text, start.start())
-            found.append(Found(value))
+            found.append(_sound(value, repaired=False))
         except ValueError:
             mended = _mended(text, start.start())
             if mended is None:
                 reason = "its JSON object is broken, or was cut off"
                 break
             value, at = mended
-            found.append(Found(value, repaired=True))
+            found.append(_sound(value, repaired=True))
     if not found:
         raise NoObject(reason)
     return found
+
+
+def _sound(value: dict[str, Any], repaired: bool) -> Found:
+    sound = restored(value)
+    return Found(sound, repaired, restored=sound != value)
 
 
 def _mended(text: str, start: int) -> tuple[dict[str, Any], int] | None:
@@ -143,7 +154,7 @@ def _as_json(token: re.Match[str]) -> str:
     if token["word"]:
         return f" {_PYTHON.get(spelt) or _number(spelt)} "
     inside = spelt[3:-3] if token["long"] else spelt[1:-1]
-    return '"' + _QUOTE.sub(lambda m: _REQUOTED.get(m[0], m[0]), inside) + '"'
+    return '"' + _QUOTE.sub(lambda m: _REQUOTED.get(m[0], m[0]), escaped(inside)) + '"'
 
 
 def _number(word: str) -> str:
