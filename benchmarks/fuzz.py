@@ -76,7 +76,7 @@ def fuzzed(name: str, minutes: float, seed: int, out: Path) -> dict[str, Any]:
             stack = (folder / "stack").read_text(errors="replace") if parser else ""
             counts = not _is_for_apart(name, parser, data)
             inputs, uncaught = inputs + 1, uncaught + counts
-            kept.keep(parser or "start", data, stack, ended if counts else f"(apart) {ended}")
+            kept.keep(parser or "start", data, stack, ended if counts else f"{loop.APART}{ended}")
             if not parser:  # it did not even begin
                 break
     shutil.rmtree(folder)

@@ -32,6 +32,7 @@ MEMORY = 2_000_000_000  # bytes beyond those of a process that has begun
 MESSAGE = 1500  # characters of an error
 POOL = 300  # inputs of a parser that others are made of, besides its samples
 LONGEST_SEED = 4000  # bytes of one of them
+APART = "(apart) "  # before what a process of its own ends, so that it does not count
 EXAMPLES = 3  # files that are kept of each kind of failure
 _HEAD = struct.Struct("=QQ32sI")  # inputs, uncaught ones, parser, length
 _VARIED = re.compile(r"['\"`].*|[\d.]+|0x[0-9a-f]+", re.DOTALL)
@@ -109,7 +110,10 @@ class Fuzz:
         return name, change(self._rng.choice(pool))
 
     def judge(self, name: str, data: bytes) -> tuple[str, str]:
-        """Return what kind of failure an input is, and what happened; "" where all is well."""
+        """Return what kind of failure an input is, and what happened.
+
+        The kind is "" where all is well, and begins with `APART` where it does not count.
+        """
         parser = self._parsers[name]
         begun = time.process_time()
         try:
@@ -127,7 +131,8 @@ class Fuzz:
                 return _place(error), traceback.format_exc()
             outcome = _place(error)
         if (seconds := time.process_time() - begun) > SECONDS:
-            return "slow", f"{seconds:.1f} seconds of processor time: {outcome}"
+            kind = f"{APART}slow" if parser.suffix else "slow"
+            return kind, f"{seconds:.1f} seconds of processor time: {outcome}"
         self._learn(name, data, outcome)
         return "", outcome
 
@@ -159,7 +164,7 @@ def work(name: str, seed: str, seconds: float, out: Path) -> None:
         kind, what = fuzz.judge(parser, data)
         inputs += 1
         if kind:
-            uncaught += 1
+            uncaught += not kind.startswith(APART)
             kept.keep(parser, data, what, kind)
     board.show(inputs, uncaught, "", b"")
 

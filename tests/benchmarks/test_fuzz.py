@@ -66,9 +66,10 @@ def test_what_is_slow_or_of_a_library_is_told_apart(
     assert fuzzed.judge(".xlsx", b"no zip")[0].startswith("BadZipFile at")
     assert fuzzed.judge(".xlsx", files.epub())[0] == ""
     assert fuzzed.judge("", files.epub())[0].startswith("KeyError at")
-    clock = iter((0.0, 60.0))
+    clock = iter((0.0, 60.0) * 2)
     monkeypatch.setattr(time, "process_time", lambda: next(clock))
     assert fuzzing(tmp_path).judge("planted", b"[")[0] == "slow"
+    assert fuzzed.judge(".xlsx", files.epub())[0] == "(apart) slow"
 
 
 def test_an_input_that_ends_its_process_is_known(tmp_path: Path) -> None:
