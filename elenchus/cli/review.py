@@ -3,6 +3,8 @@
 import getpass
 import json
 from contextlib import closing
+from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
@@ -20,6 +22,14 @@ if TYPE_CHECKING:
     from elenchus.questions import AnswerForm
     from graphs.adaptation.reviewing import Case
 
+
+class Program(StrEnum):
+    """Where else examples are reviewed."""
+
+    ARGILLA = "argilla"
+    LABEL_STUDIO = "label-studio"
+
+
 ANSWERS: dict[str, "Action"] = {"a": "accept", "c": "correct", "r": "reject"}
 MENU = "accept (a), correct (c), reject (r), skip (s), quit (q)"
 
@@ -34,6 +44,15 @@ def review(
         bool, typer.Option("--again", help="show those that are decided on as well")
     ] = False,
     reviewer: Annotated[str | None, typer.Option(help="whose decisions these are")] = None,
+    exported: Annotated[
+        Path | None, typer.Option("--export", help="write the examples for --format instead")
+    ] = None,
+    imported: Annotated[
+        Path | None, typer.Option("--import", help="keep the decisions of a file of --format")
+    ] = None,
+    program: Annotated[
+        Program | None, typer.Option("--format", help="argilla or label-studio")
+    ] = None,
     root: options.Root = options.RUNS,
     as_json: options.Json = False,
 ) -> None:
@@ -52,20 +71,45 @@ def review(
         raise UserError(f"run {folder.id} stopped before it asked anything: nothing to review")
     if sample is not None and sample < 1:
         raise UserError(f"--sample is {sample}: one example or more is looked at")
+    if (exported or imported) and program is None:
+        raise UserError("--export and --import need --format argilla or --format label-studio")
     with closing(Ledger(folder.ledger)) as ledger:
         order: Literal["doubt", "random"] = "doubt" if sample is None else "random"
         cases = reviewing.cases(ledger, order)
         if not cases:
             raise UserError(f"run {folder.id} has no dataset yet: nothing to review")
+        form = of_run(folder).answer_form
+        if program is not None and (exported or imported):
+            _exchange(ledger, form, program, exported, imported, reviewer or "")
+            return
         if as_json:
             print(json.dumps([_as_json(case) for case in cases], ensure_ascii=False))
             return
         shown = cases if sample is None else cases[:sample]
         waiting = [case for case in shown if again or case.decision is None]
         name = reviewer or getpass.getuser()
-        form = of_run(folder).answer_form
         _ask(ledger, form, waiting, name, sampled=sample is not None)
         _conclude(reviewing.cases(ledger), folder.command("resume"), folder.result.exists())
+
+
+def _exchange(
+    ledger: "Ledger",
+    form: "AnswerForm",
+    program: Program,
+    exported: Path | None,
+    imported: Path | None,
+    reviewer: str,
+) -> None:
+    """Take decisions over from another program, and write the examples for it."""
+    from graphs.adaptation import exchange
+    from graphs.adaptation.reviewing import cases, in_words, summary
+
+    if imported is not None:
+        kept = exchange.take_over(ledger, form, imported, program.value, reviewer)
+        print(f"{len(kept)} new decisions. {in_words(summary(cases(ledger)))}")
+    if exported is not None:
+        count = exchange.export(ledger, exported, program.value)
+        print(f"{count} examples in {exported.as_posix()}")
 
 
 def _ask(

@@ -76,10 +76,7 @@ def decide(
         UserError: nobody's name is given, a correction changes nothing or is no answer in the
             domain's form, or it quotes what the passage does not say.
     """
-    if not reviewer.strip():
-        raise UserError("a decision needs the name of the person who takes it")
-    if (action == "correct") != (corrected is not None):
-        raise UserError("a correction, and nothing else, comes with a question and an answer")
+    corrected = check(ledger, form, example, action, reviewer, corrected)
     decision = Decision(
         number=ledger.count(Decision) + 1,
         example_id=example.id,
@@ -89,10 +86,26 @@ def decide(
         completion=example.completion,
         reason=reason.strip(),
         sampled=sampled,
-        corrected=corrected and _checked(ledger, form, example, corrected),
+        corrected=corrected,
     )
     ledger.write(decision)
     return decision
+
+
+def check(
+    ledger: Ledger,
+    form: AnswerForm,
+    example: Example,
+    action: str,
+    reviewer: str,
+    corrected: Correction | None,
+) -> Correction | None:
+    """Return a correction with exact quotes, None of another decision; UserError as of `decide`."""
+    if not reviewer.strip():
+        raise UserError("a decision needs the name of the person who takes it")
+    if (action == "correct") != (corrected is not None):
+        raise UserError("a correction, and nothing else, comes with a question and an answer")
+    return corrected and _checked(ledger, form, example, corrected)
 
 
 def obeyed(ledger: Ledger, form: AnswerForm, examples: Sequence[Example]) -> list[Example]:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -225,3 +226,64 @@ def test_the_rate_of_all_is_exact_and_that_of_a_sample_is_an_interval() -> None:
     assert some and some.wrong and some.wrong.value == 0 and 0.1 < some.wrong.high < 0.12
     doubtful = reviewing.summary([case(1, "reject"), case(2, None)])
     assert doubtful and doubtful.wrong is None
+
+
+def decided_in(program: str, rows: list[dict[str, Any]], action: str, answer: str = "") -> None:
+    """Decide on the first example, as a person's file of the program would have it."""
+    said = {"decision": action, "reason": "as I read it"} | (
+        {"corrected_answer": answer} if answer else {}
+    )
+    if program == "argilla":
+        rows[0]["responses"] = {
+            name: [{"value": value, "user_id": "u-7", "status": "submitted"}]
+            for name, value in said.items()
+        }
+        return
+    key = {"decision": "choices"}
+    result = [
+        {"from_name": name, "to_name": "question", "type": key.get(name, "textarea"),
+         "value": {key.get(name, "text"): [value]}} for name, value in said.items()
+    ]  # fmt: skip
+    rows[0]["annotations"] = [{"completed_by": {"email": "u-7"}, "result": result}]
+    for row in rows[1:]:
+        row["annotations"] = []
+
+
+@pytest.mark.parametrize("program", ["argilla", "label-studio"])
+def test_other_programs_take_examples_and_give_decisions(
+    home: Path, program: str, elenchus: Callable[..., Any], tmp_path: Path
+) -> None:
+    run, root, file = run_of(home), home.parent / "runs", tmp_path / "examples.json"
+
+    def review(*options: object) -> Any:
+        return elenchus("review", run.id, *options, "--format", program, "--runs", root)
+
+    assert "examples in" in review("--export", file).out
+    rows = json.loads(file.read_text("utf-8"))
+    assert len(rows) == len(read(run.path)[0])
+    assert (file.with_suffix(".xml")).exists() == (program == "label-studio")
+
+    for answer, why in (("It depends.", "decision 1: .*domain's form"), ("", "nothing is changed")):
+        decided_in(program, rows, "correct", answer)
+        file.write_text(json.dumps(rows), encoding="utf-8")
+        refused = review("--import", file)
+        assert refused.code == 2 and re.search(why, refused.err), refused.err
+    before = len(read(run.path)[1])
+    decided_in(program, rows, "correct", f"In {program}. So: this.")
+    file.write_text(json.dumps(rows), encoding="utf-8")
+    for new in (1, 0):  # reading a file again keeps nothing twice
+        taken = review("--import", file)
+        assert taken.code == 0 and taken.out.startswith(f"{new} new decisions"), taken.err
+    decisions = sorted(read(run.path)[1], key=lambda d: d.number)
+    assert len(decisions) == before + 1
+    assert (decisions[-1].action, decisions[-1].reviewer) == ("correct", "u-7")
+    assert decisions[-1].reason == "as I read it"
+    assert decisions[-1].corrected and decisions[-1].corrected.completion.startswith(
+        f"In {program}"
+    )
+
+    for content, why in (("{", "cannot read"), ('[{"id": 1}]', "row 1: .*export it as JSON")):
+        file.write_text(content, encoding="utf-8")
+        refused = review("--import", file)
+        assert refused.code == 2 and re.search(why, refused.err), refused.err
+    assert elenchus("review", run.id, "--export", file, "--runs", root).code == 2
