@@ -169,14 +169,14 @@ def _count(text: str) -> int:
 
 
 def _settle() -> None:
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=end_with_parent, daemon=True).start()
     settle_environment()
     import torch
 
     torch.set_num_threads(1)  # two processes of one thread are faster than one of two
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """End this process when its parent does; alone, it would hold its run for up to an hour."""
     parent = parent_process()
     if parent is not None:

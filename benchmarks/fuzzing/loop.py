@@ -15,6 +15,7 @@ import resource
 import signal
 import struct
 import sys
+import threading
 import time
 import traceback
 import warnings
@@ -23,6 +24,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from benchmarks import harness
 from benchmarks.fuzzing.mutations import LARGEST, Mutations
 from benchmarks.fuzzing.targets import Parser, target
 from elenchus import runs
@@ -147,6 +149,7 @@ class Fuzz:
 
 def work(name: str, seed: str, seconds: float, out: Path) -> None:
     """Fuzz a target for some seconds, as a process of its own."""
+    threading.Thread(target=harness.end_with_parent, daemon=True).start()
     board = Board(out / "board")
     (folder := out / "folder").mkdir(exist_ok=True)
     faulthandler.register(signal.SIGUSR1, file=(out / "stack").open("w"), all_threads=True)
