@@ -8,7 +8,8 @@ import typer
 from elenchus.errors import UserError
 
 COMPARISONS = (
-    "efficiency", "ablations", "legalbench", "indicators", "selection", "passages", "fuzz"
+    "efficiency", "ablations", "legalbench", "indicators", "selection", "passages", "fuzz",
+    "inspection",
 )  # fmt: skip
 # Each comparison has options of its own, and its own --help.
 SETTINGS = {"ignore_unknown_options": True, "help_option_names": []}
