@@ -17,12 +17,14 @@ from typing import Generic, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from elenchus.printing import in_line
 from models.escapes import restored
 from models.fitting import validated
 from models.markup import arguments
 from models.spelling import Found, NoObject, objects
 
 Schema = TypeVar("Schema", bound=BaseModel)
+SHOWN = 80  # characters of the names of fields in a reason
 DEEPEST = 6  # wrappings around an object
 
 _ARGUMENTS = ("arguments", "parameters", "input")
@@ -175,5 +177,6 @@ def _within(found: Found) -> Iterator[Found]:
 
 def _reason(error: ValidationError) -> str:
     first = error.errors()[0]
-    place = ".".join(str(part) for part in first["loc"])
+    # Names are the model's own, which is asked again with this reason.
+    place = in_line(".".join(str(part) for part in first["loc"]), SHOWN)
     return f"{place}: {first['msg']}" if place else first["msg"]

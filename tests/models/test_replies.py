@@ -214,6 +214,15 @@ def test_nothing_is_made_up(text: str, reason: str) -> None:
         replies.parse(text, Reply)
 
 
+def test_a_reason_is_a_line_whatever_names_a_model_makes_up() -> None:
+    schema = create_model("Strict", __config__={"extra": "forbid"}, answer=(str, ...))
+    with pytest.raises(replies.Unusable) as caught:
+        replies.parse(json.dumps({"answer": "Yes.", "and\nso on " * 5000: 1}), schema)
+    reason = str(caught.value)
+    assert reason.startswith("and so on") and reason.endswith("Extra inputs are not permitted")
+    assert "\n" not in reason and len(reason) < 150
+
+
 @pytest.mark.parametrize(
     ("text", "repaired"),
     [
