@@ -4,7 +4,7 @@ Each says in words what it shows. Colours are in the style sheet, so that they f
 dark; nothing has a style of its own, which the pages' policy forbids.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from markupsafe import Markup
 
@@ -12,7 +12,7 @@ from elenchus.results import Estimate
 
 WIDTH, HEIGHT = 480, 180  # of a line chart, in units of its own
 STEPS = 120  # points of a training's curve
-LEFT, RIGHT, TOP, BOTTOM = 40, 16, 24, 26  # margins of it
+LEFT, RIGHT, TOP, BOTTOM = 50, 16, 24, 26  # margins of it
 
 
 def bar(share: float | None, label: str, kind: str = "") -> Markup:
@@ -40,16 +40,21 @@ def interval(estimate: Estimate, label: str, least: float = 0.0, most: float = 1
     zero = Markup('<line class="zero" x1="{0:.2f}" x2="{0:.2f}" y1="0" y2="12"/>')
     return Markup(
         '<svg class="interval" viewBox="-3 0 106 12" preserveAspectRatio="none" role="img" '
-        'aria-label="{}"><line class="axis" x1="0" x2="100" y1="6" y2="6"/>{}'
-        '<line class="whisker" x1="{:.2f}" x2="{:.2f}" y1="6" y2="6"/>'
-        '<rect class="dot" x="{:.2f}" y="2" width="2.4" height="8"/></svg>'
+        'aria-label="{label}"><line class="axis" x1="0" x2="100" y1="6" y2="6"/>{zero}'
+        '<line class="whisker" x1="{low:.2f}" x2="{high:.2f}" y1="6" y2="6"/>'
+        '<line class="point" x1="{value:.2f}" x2="{value:.2f}" y1="6" y2="6"/></svg>'
     ).format(
-        label,
-        zero.format(place(0.0)) if least < 0 else Markup(""),
-        low,
-        high,
-        value - 1.2,
+        label=label,
+        zero=zero.format(place(0.0)) if least < 0 else Markup(""),
+        low=low,
+        high=high,
+        value=value,
     )
+
+
+def reach(estimates: Iterable[Estimate | None]) -> float:
+    """Return how far from 0 a scale must go, to both sides, that holds all of these."""
+    return max([0.1, *(abs(end) for e in estimates if e for end in (e.low, e.high, e.value))])
 
 
 def rounds(values: Sequence[float | None], label: str) -> Markup:

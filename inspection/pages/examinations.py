@@ -43,7 +43,7 @@ def listed(request: Request) -> Response:
         ranges=RANGES,
         chosen=filters(selection),
         words=rows.words(selection.q),
-        live=run.run.state == "running",
+        live=run.run.state == "running" or (index is not None and not index.ready("calls")),
         indexing=index is not None and not index.ready("calls"),
     )
 

@@ -42,7 +42,7 @@ def shown(request: Request) -> Response:
         state=state,
         result=result,
         fault=fault,
-        live=state == "running",
+        live=state == "running" or not found.get("counted", True),
         took=_seconds(run, state),
         found=found,
         accuracies=accuracies,

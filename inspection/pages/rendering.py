@@ -38,6 +38,7 @@ def environment() -> Environment:
         "interval": charts.interval,
         "rounds": charts.rounds,
         "curve": charts.curve,
+        "reach": charts.reach,
         "difference": texts.difference,
         "marked": texts.marked,
         "found_in": lambda text, words: texts.marked(text, texts.found(text, words)),

@@ -111,10 +111,8 @@ def difference(before: str, after: str) -> Markup:
     if len(old) + len(new) > DIFFERED:  # it would take seconds
         return prose(after)
     parts = [Markup("")]
-    matcher = difflib.SequenceMatcher(None, old, new, autojunk=False)
-    for change, i, j, k, m in matcher.get_opcodes():
-        gone, come = "".join(old[i:j]), "".join(new[k:m])
-        if change == "equal":
+    for gone, come in _changes(old, new):
+        if gone == come:
             parts.append(escape(visible(come)))
             continue
         if gone:
@@ -122,6 +120,40 @@ def difference(before: str, after: str) -> Markup:
         if come:
             parts.append(_tag("ins", escape(visible(come))))
     return Markup("").join(parts)
+
+
+def _changes(old: Sequence[str], new: Sequence[str]) -> list[tuple[str, str]]:
+    """Return the stretches of two texts in turn: alike in both, or one for the other.
+
+    What is alike between two changes but holds no word is taken for a part of the change.
+    """
+    matcher = difflib.SequenceMatcher(None, old, new, autojunk=False)
+    stretches: list[tuple[str, str]] = []
+    for change, i, j, k, m in matcher.get_opcodes():
+        gone, come = "".join(old[i:j]), "".join(new[k:m])
+        last = stretches[-1] if stretches else ("", "")
+        if change != "equal" and last[0] != last[1]:
+            stretches[-1] = (last[0] + gone, last[1] + come)
+        elif change == "equal" and last[0] != last[1] and not re.search(r"\w", come):
+            # Put back below, where no further change follows.
+            stretches[-1] = (last[0] + gone, last[1] + come)
+        else:
+            stretches.append((gone, come))
+    return [part for stretch in stretches for part in _without_end(*stretch)]
+
+
+def _without_end(gone: str, come: str) -> list[tuple[str, str]]:
+    """Return a change and what both of its texts end in, which holds no word."""
+    if gone == come:
+        return [(gone, come)]
+    length = 0
+    for one, other in zip(reversed(gone), reversed(come), strict=False):
+        if one != other or one.isalnum() or one == "_":
+            break
+        length += 1
+    end = gone[len(gone) - length :]
+    change = (gone[: len(gone) - length], come[: len(come) - length])
+    return [change, (end, end)] if end else [change]
 
 
 def record_address(root: str, record_id: str) -> str:

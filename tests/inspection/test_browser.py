@@ -154,7 +154,7 @@ def test_a_run_under_way_is_shown_anew_by_itself(page: sync_api.Page, site: Site
     with site.live.locked():
         page.goto(site.address(site.live))
         sync_api.expect(page.get_by_text("running")).to_be_visible()
-        sync_api.expect(page.get_by_text("has not asked anything yet")).to_be_visible()
+        sync_api.expect(page.get_by_text("has not written anything yet")).to_be_visible()
         ledger = fill(site.live, rounds=1)
         sync_api.expect(page.get_by_text("Round 1: examine")).to_be_visible()
         sync_api.expect(page.locator(".tile", has_text="Examinations")).to_contain_text("8")
@@ -165,7 +165,7 @@ def test_a_run_under_way_is_shown_anew_by_itself(page: sync_api.Page, site: Site
         ledger.close()
     finish(site.live)
     sync_api.expect(page.locator("#live-badges")).to_contain_text("finished")
-    sync_api.expect(page.locator("#status")).to_have_text("The run has ended.")
+    sync_api.expect(page.locator("#status")).to_have_text("This page is complete.")
 
 
 def test_two_runs_are_compared(page: sync_api.Page, site: Site) -> None:

@@ -105,7 +105,7 @@ def test_a_run_that_cannot_be_read_is_shown_with_the_reason(root: Path, client: 
     assert broken.status_code == 422 and "is damaged" in broken.text
     older = shown(client, address(of(root, "older")))
     assert "written by another version of Elenchus" in older and "A gain beyond chance" in older
-    assert "has not asked anything yet" in shown(client, address(of(root, "begun")))
+    assert "has not written anything yet" in shown(client, address(of(root, "begun")))
     for path in ("/runs/harbour/none", "/runs/../etc", address(of(root), "/examinations/e-1"),
                  address(of(root), "/record/q-zz"), "/nowhere"):  # fmt: skip
         assert client.get(path).status_code == 404, path

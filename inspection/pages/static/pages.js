@@ -18,12 +18,12 @@ const refresh = async () => {
   try {
     const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
     const made = new DOMParser().parseFromString(await answer.text(), "text/html");
-    for (const id of ["live", "live-badges"]) {
+    for (const id of ["live", "live-badges", "live-tabs"]) {
       const [now, next] = [document.getElementById(id), made.getElementById(id)];
       if (now && next && now.innerHTML !== next.innerHTML) replace(now, next);
     }
     document.body.dataset.live = made.body.dataset.live || "";
-    if (!made.body.dataset.live) say("The run has ended.");
+    if (!made.body.dataset.live) say("This page is complete.");
   } catch {
     say("The server does not answer; trying again.");
   }
