@@ -83,7 +83,7 @@ def review(
             _exchange(ledger, form, program, exported, imported, reviewer or "")
             return
         if as_json:
-            print(json.dumps([_as_json(case) for case in cases], ensure_ascii=False))
+            print(json.dumps([_as_json(case, ledger) for case in cases], ensure_ascii=False))
             return
         shown = cases if sample is None else cases[:sample]
         waiting = [case for case in shown if again or case.decision is None]
@@ -144,7 +144,7 @@ def _decided(
     """Keep a decision; False where a correction was given up."""
     from graphs.adaptation.reviewing import decide
 
-    corrected = _edited(case) if action == "correct" else None
+    corrected = _edited(case, ledger) if action == "correct" else None
     if action == "correct" and corrected is None:
         return False
     reason = "" if action == "accept" else typer.prompt("reason", default="", show_default=False)
@@ -162,11 +162,12 @@ def _key() -> str:
 
 def _show(console: "Console", ledger: "Ledger", case: "Case", title: str) -> None:
     """Print an example with its turn, and the passages that it rests on in full."""
-    from elenchus.records import Examination, Passage
+    from elenchus.records import Examination, Passage, Turn
     from graphs.adaptation.trace import show_turn
     from graphs.trace import say
 
-    example, turn, decision = case
+    example, decision = case.example, case.decision
+    turn = ledger.get(Turn, example.turn_id)
     console.print(f"\n{title}: {example.id}", style="bold")
     turns = ledger.get(Examination, example.examination_id).turn_ids
     show_turn(console, ledger, turn, turns.index(turn.id) + 1)
@@ -182,7 +183,7 @@ def _show(console: "Console", ledger: "Ledger", case: "Case", title: str) -> Non
             say(console, "", decision.corrected.completion)
 
 
-def _edited(case: "Case") -> "Correction | None":
+def _edited(case: "Case", ledger: "Ledger") -> "Correction | None":
     """Let the person edit question, answer and citations; None where nothing was changed.
 
     Raises:
@@ -194,11 +195,13 @@ def _edited(case: "Case") -> "Correction | None":
 
     from elenchus import strict_yaml
     from elenchus.outcomes import Correction
+    from elenchus.records import Turn
 
+    cited = ledger.get(Turn, case.example.turn_id).expert[0].citations
     before = {
         "question": case.example.prompt[-1].content,
         "completion": case.example.completion,
-        "citations": [one.model_dump() for one in case.turn.expert[0].citations],
+        "citations": [one.model_dump() for one in cited],
     }
     shown = yaml.safe_dump(before, allow_unicode=True, sort_keys=False)
     text = click.edit(shown, extension=".yaml")
@@ -220,10 +223,12 @@ def _conclude(cases: "Sequence[Case]", resume: str, finished: bool) -> None:
         print(f"`{resume}` goes on with what you left.")
 
 
-def _as_json(case: "Case") -> dict[str, object]:
+def _as_json(case: "Case", ledger: "Ledger") -> dict[str, object]:
+    from elenchus.records import Turn
+
     decision = case.decision
     return {
         "example": case.example.model_dump(mode="json") | {"id": case.example.id},
-        "turn": case.turn.model_dump(mode="json"),
+        "turn": ledger.get(Turn, case.example.turn_id).model_dump(mode="json"),
         "decision": decision and decision.model_dump(mode="json"),
     }

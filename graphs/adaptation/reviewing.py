@@ -22,11 +22,16 @@ Texts = tuple[str, str]  # of a question and its answer
 
 
 class Case(NamedTuple):
-    """An example under review, with the turn that it comes from."""
+    """An example under review, and what was decided on it last.
+
+    `spread` is that of the verdict on the student's answers, `likelihood` the expert's of its own
+    answer; 0 where they are not known.
+    """
 
     example: Example
-    turn: Turn
     decision: Decision | None
+    spread: float = 0.0
+    likelihood: float = 0.0
 
 
 def newest(ledger: Ledger) -> Dataset | None:
@@ -52,11 +57,13 @@ def cases(ledger: Ledger, order: Order = "doubt") -> list[Case]:
         return []
     latest, by_id = _latest(ledger), {example.id: example for example in ledger.all(Example)}
     outcomes = {_outcome(d): d for d in latest.values() if d.corrected is not None}
+    doubts = ledger.fields(Turn, "$.verdict.spread", "$.expert[0].likelihood")
     made = []
     for example_id in dataset.example_ids:
         example = by_id[example_id]
         decided = latest.get(_texts(example)) or outcomes.get(_texts(example))
-        made.append(Case(example, ledger.get(Turn, example.turn_id), decided))
+        spread, likelihood = doubts[example.turn_id]
+        made.append(Case(example, decided, spread or 0.0, likelihood or 0.0))
     return sorted(made, key=_doubt if order == "doubt" else _drawn)
 
 
@@ -251,9 +258,7 @@ def _exact(ledger: Ledger, citation: Citation) -> Citation:
 
 
 def _doubt(case: Case) -> tuple[float, float, str]:
-    spread = case.turn.verdict.spread if case.turn.verdict else 0.0
-    likelihood = case.turn.expert[0].likelihood or 0.0
-    return -spread, likelihood, case.example.id
+    return -case.spread, case.likelihood, case.example.id
 
 
 def _drawn(case: Case) -> str:

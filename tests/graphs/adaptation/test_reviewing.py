@@ -217,7 +217,7 @@ def test_the_rate_of_all_is_exact_and_that_of_a_sample_is_an_interval() -> None:
             number=number, example_id="x", action=action, reviewer="Ada", question="q",
             completion="a", sampled=sampled,
         )  # fmt: skip
-        return Case(example(number), None, decision or None)  # type: ignore[arg-type]
+        return Case(example(number), decision or None)
 
     assert reviewing.summary([case(1, None)]) is None
     whole = reviewing.summary([case(1, "accept"), case(2, "reject")])
