@@ -61,9 +61,12 @@ class Tracing:
         sends: whether spans are sent to the endpoint that the environment names.
         content: whether what models are asked and say is wanted.
         say: is told in one line where spans cannot be sent or written.
+        joins: whether another process writes into the file, too.
     """
 
-    def __init__(self, file: Path | None, sends: bool, content: bool, say: Say) -> None:
+    def __init__(
+        self, file: Path | None, sends: bool, content: bool, say: Say, joins: bool = False
+    ) -> None:
         # Each failure would be several lines on the screen, with what a server said.
         logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)
         self.content = content
@@ -73,7 +76,7 @@ class Tracing:
         self._ways: list[tuple[BatchSpanProcessor, Watched]] = []
         provider = TracerProvider(resource=self._resource(), shutdown_on_exit=False)
         if file is not None:
-            exporter = Watched(Lines(file), file.name, say)
+            exporter = Watched(Lines(file, joins), file.name, say)
             batches = BatchSpanProcessor(
                 exporter, max_queue_size=FILE_QUEUE, schedule_delay_millis=FILE_DELAY
             )
@@ -194,11 +197,13 @@ class Lines(SpanExporter):
     """Appends spans to a file, a line each, in the JSON of OTLP.
 
     What a kill left of a last line is cut off, so that all lines can be read.
+
+    Args:
+        begun: whether that was seen to before.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._begun = False
+    def __init__(self, path: Path, begun: bool) -> None:
+        self._path, self._begun = path, begun
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Write spans, all of them or, on a full disk, none."""

@@ -137,7 +137,7 @@ def current() -> Span | Nothing:
 
 def check(config: TelemetryConfig) -> None:
     """Check that spans can be written where they are wanted; UserError where they cannot."""
-    if config.spans and util.find_spec("opentelemetry.sdk") is None:
+    if config.spans and not _installed():
         raise UserError("telemetry.spans needs OpenTelemetry: pip install 'elenchus[otel]'")
 
 
@@ -154,6 +154,10 @@ def traced(
     """
     file = folder / FILE if config.spans else None
     if _disabled() or (file is None and not sent()):
+        yield
+        return
+    if not _installed():
+        say("no spans are made without OpenTelemetry: pip install 'elenchus[otel]'")
         yield
         return
     from elenchus.exporting import Tracing
@@ -181,7 +185,7 @@ def joined(carrier: "Carrier | None") -> Iterator[None]:
         return
     from elenchus.exporting import Tracing
 
-    tracing = Tracing(carrier.file, sent(), carrier.content, _unheard)
+    tracing = Tracing(carrier.file, sent(), carrier.content, _unheard, joins=True)
     token = _current.set(Span(tracing, tracing.remote(carrier), carrier.inherited))
     try:
         yield
@@ -213,6 +217,11 @@ def _begun(
 
 def _unheard(_: str) -> None:
     """Say nothing: the process that began the tracing says it."""
+
+
+def _installed() -> bool:
+    # Of a name with a dot, the package is looked for first.
+    return all(util.find_spec(name) is not None for name in ("opentelemetry", "opentelemetry.sdk"))
 
 
 def _disabled() -> bool:

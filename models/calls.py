@@ -191,10 +191,11 @@ class Caller:
 
     def _span(self, call: Call, attempt: _Attempt) -> telemetry.Span | telemetry.Nothing:
         """Begin the span of a call, that of the answer in the ledger included."""
-        if not telemetry.current():
-            return telemetry.current()
+        within = telemetry.current()
+        if not within:
+            return within
         told = self._told | spans.of_call(call, attempt.schema is not None)
-        if telemetry.current().content:
+        if within.content:
             told |= spans.asked(attempt.messages)
         client = not backend(self.config.model).local
         return telemetry.span(f"chat {told['gen_ai.request.model']}", told, client=client)

@@ -18,6 +18,7 @@ from models.backend import Model
 CACHED = "elenchus.call.cached"
 REQUESTS = "elenchus.call.requests"
 SEED = "gen_ai.request.seed"
+LONGEST = 200  # characters of a name that a server tells
 STOP = "gen_ai.request.stop_sequences"
 # Names that the conventions have for providers which are named otherwise here.
 PROVIDERS = {
@@ -90,11 +91,11 @@ def of_answer(reply: AIMessage, call: Call, usd: float) -> dict[str, Any]:
         usd: what it cost; 0 where that is unknown, or nothing.
     """
     told = reply.response_metadata
-    model, id_ = told.get("model_name") or told.get("model"), told.get("id") or reply.id
+    id_ = _text(told.get("id") or reply.id)
     return {
-        "gen_ai.response.model": model if isinstance(model, str) else None,
+        "gen_ai.response.model": _text(told.get("model_name") or told.get("model")),
         # LangChain gives an id of its own where the server gave none.
-        "gen_ai.response.id": None if str(id_).startswith(("run-", "lc_")) else id_,
+        "gen_ai.response.id": None if id_ and id_.startswith(("run-", "lc_")) else id_,
         "gen_ai.response.finish_reasons": [call.finish_reason] if call.finish_reason else None,
         "gen_ai.usage.input_tokens": call.input_tokens,
         "gen_ai.usage.output_tokens": call.output_tokens,
@@ -114,6 +115,11 @@ def said(call: Call) -> dict[str, Any]:
     ended = {"finish_reason": call.finish_reason or "stop"}  # which earlier versions demand
     message = _message("assistant", call.response) | ended
     return {"gen_ai.output.messages": json.dumps([message])}
+
+
+def _text(told: Any) -> str | None:
+    """Return a short text that a server tells; None for anything else."""
+    return told[:LONGEST] if isinstance(told, str) else None
 
 
 def _message(role: str, text: str) -> dict[str, Any]:

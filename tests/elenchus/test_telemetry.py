@@ -153,11 +153,17 @@ def test_a_protocol_that_is_not_there_is_said(
                     "http/protobuf"]  # fmt: skip
 
 
-def test_a_file_without_opentelemetry_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_launch_is_refused_without_what_writes_its_file_and_a_run_goes_on(
+    tmp_path: Path, receiver: Received, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("elenchus.telemetry.util.find_spec", lambda name: None)
     telemetry.check(OFF)
     with pytest.raises(UserError, match=r"pip install 'elenchus\[otel\]'"):
         telemetry.check(ON)
+    said: list[str] = []
+    with within(tmp_path, say=said.append):
+        assert not telemetry.current()
+    assert said == ["no spans are made without OpenTelemetry: pip install 'elenchus[otel]'"]
 
 
 def test_the_file_goes_on_after_a_kill_in_the_middle_of_a_line(tmp_path: Path) -> None:
