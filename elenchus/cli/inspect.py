@@ -26,7 +26,7 @@ def inspect(
         str | None, typer.Option(help="what the address must hold; else made at random")
     ] = None,
 ) -> None:
-    """Show all runs in a browser, read-only, until Ctrl-C: what was asked, answered, learnt.
+    """Show all runs in a browser until Ctrl-C, to look at what was asked and learnt, and to review.
 
     Whoever opens it from another machine needs the token in the address that is printed.
     """

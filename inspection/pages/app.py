@@ -1,7 +1,7 @@
 """The application: its addresses, its templates, and what every page of a run is given.
 
-Everything is read-only so far. A route that writes is a POST, begins with `guard.posted`, and its
-form holds `{{ form_token }}` in the field `guard.FIELD`; `Guard` has looked at its origin by then.
+Only the review writes. A route that does is a POST, begins with `guard.posted`, and its form holds
+`{{ form_token }}` in the field `guard.FIELD`; `Guard` has looked at its origin by then.
 """
 
 import contextlib
@@ -28,6 +28,7 @@ from inspection.pages import (
     exams,
     overview,
     records,
+    reviews,
     runs,
 )
 from inspection.pages.guard import Guard, form_token
@@ -45,6 +46,8 @@ ROUTES: list[BaseRoute] = [
     Route(f"{RUN}/examinations/{{id}}", examination.shown),
     Route(f"{RUN}/rejections", examinations.rejected),
     Route(f"{RUN}/dataset", dataset.shown),
+    Route(f"{RUN}/review", reviews.listed),
+    Route(f"{RUN}/review/{{id}}", reviews.shown, methods=["GET", "POST"]),
     Route(f"{RUN}/exams", exams.shown),
     Route(f"{RUN}/corpus", corpus.searched),
     Route(f"{RUN}/corpus/{{id}}", corpus.document),

@@ -147,14 +147,15 @@ def _turns(examination: Examination, turns: list[Turn]) -> list[Shown]:
             number,
             turn,
             before.get(turn.question.parent_id or "", ""),
-            _students(turn),
+            students(turn),
             turn.id == examination.accepted_turn_id,
         )
         for number, turn in enumerate(turns, 1)
     ]
 
 
-def _students(turn: Turn) -> list[Student]:
+def students(turn: Turn) -> list[Student]:
+    """Return the student's answers to a question, each with its grade."""
     verdict = turn.verdict
     if verdict is None:
         return [Student(answer, "", False, "") for answer in turn.student]

@@ -98,6 +98,7 @@ def _tabs(run: Opened, root: str) -> list[tuple[str, str]]:
         "Examinations": "Examination",
         "Rejections": "Examination",
         "Dataset": "Dataset",
+        "Review": "Dataset",
         "Exams": "ExamItem",
         "Corpus": "Passage",
     }
