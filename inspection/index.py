@@ -64,19 +64,20 @@ class Index:
             patience: seconds.
 
         Raises:
-            UserError: the ledger is damaged.
+            UserError: the ledger is damaged, or cannot be read for another reason.
         """
         with self._gate:
             if self._thread is None or not self._thread.is_alive():
+                self._fault = None
                 for done in self._done.values():
                     done.clear()
                 self._thread = threading.Thread(target=self._fill, daemon=True)
                 self._thread.start()
         ended = self._done[wanted].wait(patience)
-        if self._fault is not None:
-            raise UserError(
-                f"{self._path} is damaged ({self._fault}): restore it from a backup"
-            ) from self._fault
+        if (fault := self._fault) is not None:
+            damaged = getattr(fault, "sqlite_errorcode", None) in DAMAGED
+            what = "is damaged" if damaged else "cannot be read"
+            raise UserError(f"{self._path} {what} ({fault}): restore it from a backup") from fault
         return ended
 
     def ready(self, wanted: str) -> bool:
@@ -106,9 +107,7 @@ class Index:
                         return
                 self._done[name].set()
         except sqlite3.DatabaseError as error:
-            if getattr(error, "sqlite_errorcode", None) not in DAMAGED:
-                raise
-            self._fault = error
+            self._fault = error  # told to whoever waits; the next refresh tries again
         finally:
             for done in self._done.values():
                 done.set()

@@ -6,6 +6,7 @@ Only the review writes. A route that does is a POST, begins with `guard.posted`,
 
 import contextlib
 import importlib
+import sqlite3
 import threading
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -83,7 +84,11 @@ def make_app(root: Path, names: frozenset[str] = LOCAL, token: str = "") -> Star
             Mount("/static", static, name="static"),
         ],
         middleware=[Middleware(Guard, names=names, token=token)],
-        exception_handlers={UserError: _refused, HTTPException: _failed},
+        exception_handlers={
+            UserError: _refused,
+            sqlite3.DatabaseError: _unread,
+            HTTPException: _failed,
+        },
         lifespan=lifespan,
     )
     app.state.library = library
@@ -96,6 +101,12 @@ def _refused(request: Request, error: Exception) -> Response:
     missing = str(error).startswith("there is no ")
     title = "Nothing there" if missing else "Cannot be shown"
     return page(request, "message.html", 404 if missing else 422, title=title, message=str(error))
+
+
+def _unread(request: Request, error: Exception) -> Response:
+    """Say that a ledger is not as this version writes it, or is locked by a writer."""
+    message = f"The ledger of this run cannot be read: {error}. `elenchus doctor RUN` looks at it."
+    return page(request, "message.html", 422, title="Cannot be shown", message=message)
 
 
 def _failed(request: Request, error: Exception) -> Response:

@@ -2,6 +2,7 @@
 
 import collections
 import re
+import sqlite3
 import threading
 import time
 from collections.abc import Callable
@@ -24,7 +25,8 @@ OPEN = 8  # runs at once
 WINDOW = 60.0  # seconds that a rate is taken over
 Value = TypeVar("Value")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-READ_ERRORS = (UserError, OSError, ValueError, KeyError, TypeError)  # of a run.yaml that is damaged
+# Of runs that are damaged, of another version, or written in this instant.
+READ_ERRORS = (UserError, OSError, ValueError, KeyError, TypeError, sqlite3.DatabaseError)
 
 
 class Sample(NamedTuple):

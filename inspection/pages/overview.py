@@ -41,6 +41,7 @@ def shown(request: Request) -> Response:
         settings=yaml.safe_dump(manifest["config"], sort_keys=False, allow_unicode=True),
         state=state,
         result=result,
+        figures=result.model_dump(mode="json") if result else {},
         fault=fault,
         live=state == "running" or not found.get("counted", True),
         took=_seconds(run, state),

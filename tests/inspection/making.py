@@ -127,7 +127,7 @@ def _examine(ledger: Ledger, point: Point, n: int, round_: int) -> None:
     seed = Seed(point_id=point.id, kind=kind, round=round_, variation=n, persona="a skipper")
     text = f"How long may a boat of class {n} stay, asked in round {round_}?"
     if n == 7:
-        text = f"Is this read? {HOSTILE}"
+        text = f"Is this read in round {round_}? {HOSTILE}"
     first = Question(
         text=text, kind=kind, exam=False, point_id=point.id, passage_ids=point.passage_ids,
         round=round_, call_id=_call(ledger, "examiner", "propose", text),
@@ -144,7 +144,7 @@ def _examine(ledger: Ledger, point: Point, n: int, round_: int) -> None:
         return
     second = first.model_copy(
         update={
-            "text": text.replace("How long", "For how many days, and why,"),
+            "text": text.replace("How long", "For how many days, and why,") + " Why?",
             "parent_id": first.id,
             "difference": "The student guessed the days.",
             "guidance": "Ask for the reason.",

@@ -100,6 +100,20 @@ def test_the_list_shows_every_run_whatever_state_it_is_in(root: Path, client: Te
     assert client.get("/").url.path == "/runs"
 
 
+def test_a_ledger_without_its_tables_disturbs_no_other_run(tmp_path: Path) -> None:
+    run, whole = make_run(tmp_path, "torn"), make_run(tmp_path)
+    ledger = Ledger(run.ledger)
+    ledger._db.execute("DROP TABLE calls")
+    ledger._db.execute("DROP TABLE sent")
+    ledger.close()
+    finish(run)
+    with TestClient(make_app(tmp_path), base_url=LOCAL) as client:
+        page = shown(client, "/runs")
+        assert run.id in page and whole.id in page
+        assert "cannot be read (no such table" in shown(client, address(run))
+        assert client.get(address(run, "/records/Call")).status_code == 422
+
+
 def test_a_run_that_cannot_be_read_is_shown_with_the_reason(root: Path, client: TestClient) -> None:
     broken = client.get(address(of(root, "broken")))
     assert broken.status_code == 422 and "is damaged" in broken.text
