@@ -34,6 +34,7 @@ PACKAGES = ("elenchus", "langgraph", "langchain-core", "chromadb", "torch", "tra
 PAGE = 65_536  # bytes; with less than this free, any failure is taken for a full disk
 FREE_BYTES = 300_000_000  # a demonstration run with its checkpoints takes about a tenth of it
 HASH = "sha256"  # of all that stands above it in a run.yaml
+LOCK_FAULT = "cannot be opened: remove it, once no process works on the run"
 RunState = Literal["running", "finished", "interrupted"]
 
 
@@ -83,11 +84,15 @@ class RunFolder:
             UserError: it is not as it was written: half of it would be a run with other settings.
         """
         path = self.path / "run.yaml"
-        with path.open(encoding="utf-8", errors="replace", newline="") as file:
-            text, mark, written = file.read().partition(f"{HASH}: ")
+        try:
+            with path.open(encoding="utf-8", errors="replace", newline="") as file:
+                text, mark, written = file.read().partition(f"{HASH}: ")
+        except (FileNotFoundError, IsADirectoryError):
+            text = mark = written = ""
         if not mark or hashlib.sha256(text.encode()).hexdigest() != written.strip():
+            fault = "damaged, or an earlier version wrote it" if path.is_file() else "missing"
             raise UserError(
-                f"{path} is damaged, or an earlier version wrote it: restore it from a backup; "
+                f"{path} is {fault}: restore it from a backup; "
                 "its settings stand in the domain.yaml, and "
                 f"`elenchus launch DOMAIN --reuse {self.id}` pays no call again"
             )
@@ -137,12 +142,19 @@ class RunFolder:
         if self.result.exists():
             return "finished"
         try:
-            with self.locked(patience=0):
+            with FileLock(self.lock).acquire(timeout=0):
                 return "interrupted"
-        except UserError:
+        except Timeout:
             return "running"
         except OSError:  # we may not write in the folder, so no run of ours is at work in it
             return "interrupted"
+
+    def has_damaged_lock(self) -> bool:
+        """Tell whether something stands where the lock file belongs that cannot be locked."""
+        if not os.path.lexists(self.lock):
+            return False
+        is_ours = self.lock.is_file() and os.access(self.lock, os.R_OK | os.W_OK)
+        return not is_ours and os.access(self.path, os.W_OK)
 
     @contextlib.contextmanager
     def locked(self, patience: float = 1) -> Iterator[None]:
@@ -154,6 +166,10 @@ class RunFolder:
             lock = FileLock(self.lock).acquire(timeout=patience)
         except Timeout as error:
             raise UserError(f"run {self.id} is in use by another process; wait for it") from error
+        except OSError as error:
+            if not self.has_damaged_lock():
+                raise
+            raise UserError(f"run {self.id}: {self.lock.name} {LOCK_FAULT}") from error
         with lock:
             yield
 
@@ -219,8 +235,10 @@ def option(root: Path) -> str:
 
 def listed(root: Path) -> list[RunFolder]:
     """Return all runs below `root`, oldest first."""
-    runs = [RunFolder(path.parent) for path in root.glob("*/*/run.yaml")]
-    return sorted(runs, key=lambda run: run.id)
+    # A run without its run.yaml is listed, too, by what it asked: it can be mended.
+    parts = ("run.yaml", "ledger.sqlite")
+    folders = {path.parent for part in parts for path in root.glob(f"*/*/{part}")}
+    return sorted(map(RunFolder, folders), key=lambda run: run.id)
 
 
 def find(root: Path, run_id: str) -> RunFolder:

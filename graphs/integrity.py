@@ -1,20 +1,30 @@
 """Finds damage in what a run left, before anything goes on from it."""
 
 import contextlib
-import sqlite3
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from filelock import FileLock
 from pydantic import ValidationError
 
+from elenchus import databases
 from elenchus.errors import UserError
 from elenchus.ledger import BEGUN, Ledger
 from elenchus.outcomes import Adapter
 from elenchus.results import Result
-from elenchus.runs import RunFolder
+from elenchus.runs import LOCK_FAULT, RunFolder
 from graphs.classification.records import Classifier
 from models.weights import weights_hash
+from retrieval import seals
+
+_RESTORE = "restore it from a backup; all records of the run are in it"
+_SETTINGS = ("adapter_config.json", "config.json")
+_UNREADABLE = (
+    "SELECT COUNT(*) FROM records WHERE NOT json_valid(body)",
+    "SELECT COUNT(*) FROM calls WHERE NOT json_valid(request) OR instr(response, char(0))",
+)
 
 
 class Damage(NamedTuple):
@@ -32,9 +42,9 @@ def check_whole(run: RunFolder) -> None:
 
 
 def check_ledger(run: RunFolder) -> None:
-    """Check that the calls of a run can be read; UserError where its ledger is damaged."""
-    if fault := _fault(run.ledger):
-        raise UserError(f"run {run.id}: {run.ledger.name} {fault}: restore it from a backup")
+    """Check that what a run asked and noted can be read; UserError where it cannot."""
+    if fault := _ledger_fault(run):
+        raise UserError(f"run {run.id}: {run.ledger.name} {fault}: {_RESTORE}")
 
 
 def damages(run: RunFolder) -> Iterator[Damage]:
@@ -44,27 +54,45 @@ def damages(run: RunFolder) -> Iterator[Damage]:
         UserError: its `run.yaml` is, without which nothing else can be known.
     """
     manifest = run.manifest()
-    if run.lock.is_dir():
-        yield Damage(run.lock.name, "is a folder", "remove it")
-    begun = _value(run.checkpoints, "SELECT COUNT(*) FROM checkpoints")
-    fault = _fault(run.ledger) or ("" if run.ledger.exists() or not begun else "is missing")
-    if fault:
-        yield Damage(
-            run.ledger.name, fault, "restore it from a backup; all records of the run are in it"
-        )
+    if run.has_damaged_lock():
+        fault, _, remedy = LOCK_FAULT.partition(": ")
+        yield Damage(run.lock.name, fault, remedy)
     again = f"`elenchus launch {manifest['config']['domain']} --reuse {run.id}` begins anew, and "
     again += "pays no call again"
-    if fault_ := _fault(run.checkpoints):
-        yield Damage(run.checkpoints.name, fault_, again)
-    elif not (fault or begun) and _value(run.ledger, "PRAGMA application_id") == BEGUN:
+    if of_ledger := _ledger_fault(run):
+        yield Damage(run.ledger.name, of_ledger, _RESTORE)
+    if of_checkpoints := databases.fault(run.checkpoints):
+        yield Damage(run.checkpoints.name, of_checkpoints, again)
+    elif not (of_ledger or _checkpoints(run)) and _application(run) == BEGUN:
         yield Damage(run.checkpoints.name, "is missing or empty", again)
-    if not fault and _value(run.ledger, "SELECT COUNT(*) FROM records"):
+    if not of_ledger and databases.value(run.ledger, "SELECT COUNT(*) FROM records"):
         yield from _weights(run, again)
     yield from _index(manifest["config"])
     if run.result.exists() and not _is_result(run.result):
         yield Damage(
             run.result.name, "is damaged", f"remove it; `{run.command('resume')}` writes it anew"
         )
+
+
+def _ledger_fault(run: RunFolder) -> str:
+    """Say what is wrong with a run's ledger; "" where nothing is, or it has not begun one."""
+    if fault := databases.fault(run.ledger):
+        return fault
+    if not databases.value(run.ledger, "SELECT COUNT(*) FROM sqlite_master"):
+        was_there = run.result.exists() or _checkpoints(run)
+        return f"is {'empty' if run.ledger.exists() else 'missing'}" if was_there else ""
+    # SQLite does not look at what its pages hold: one of zeros may be a part of a text.
+    if any(databases.value(run.ledger, query) for query in _UNREADABLE):
+        return "is damaged (it holds what cannot be read)"
+    return ""
+
+
+def _checkpoints(run: RunFolder) -> int:
+    return databases.value(run.checkpoints, "SELECT COUNT(*) FROM checkpoints")
+
+
+def _application(run: RunFolder) -> int:
+    return databases.value(run.ledger, "PRAGMA application_id")
 
 
 def _weights(run: RunFolder, again: str) -> Iterator[Damage]:
@@ -79,14 +107,34 @@ def _weights(run: RunFolder, again: str) -> Iterator[Damage]:
             yield Damage(one.path, "is missing", f"restore it from a backup, or {again}")
         elif weights_hash(folder) != one.sha256:
             yield Damage(one.path, "has other weights", f"restore it from a backup, or {again}")
+        elif not _has_settings(folder):
+            yield Damage(one.path, "has no settings", f"restore it from a backup, or {again}")
+
+
+def _has_settings(folder: Path) -> bool:
+    """Tell whether the settings beside weights, without which these load as others, are whole."""
+    files = [file for name in _SETTINGS if (file := folder / name).is_file()]
+    try:
+        return bool(files and [json.loads(file.read_bytes()) for file in files])
+    except ValueError:
+        return False
 
 
 def _index(config: dict[str, Any]) -> Iterator[Damage]:
     """Yield what is damaged of the domain's index, which its runs share."""
     place = Path(config["retrieval"]["index"]) / config["domain"]
-    for file in sorted(place.rglob("*.sqlite*")):
-        if file.suffix in (".sqlite", ".sqlite3") and (fault := _fault(file)):
-            yield Damage(f"index {file}", fault, f"remove the folder {place}; it is made anew")
+    remedy = f"remove the folder {place}; it is made anew"
+    for file in sorted(place.glob("*.sqlite")):
+        if fault := databases.fault(file):
+            yield Damage(f"index {file}", fault, remedy)
+    if place.is_dir() and config["retrieval"]["chroma"] is None and (found := _vectors(place)):
+        yield Damage(f"index {found[0]}", found[1], remedy)
+
+
+def _vectors(place: Path) -> tuple[Path, str] | None:
+    """Return a file of an index's vectors that is damaged; no other process stores any now."""
+    with FileLock(place / "store.lock"):
+        return seals.damaged(place)
 
 
 def _is_result(path: Path) -> bool:
@@ -95,28 +143,3 @@ def _is_result(path: Path) -> bool:
     except (ValidationError, OSError):
         return False
     return True
-
-
-def _fault(path: Path) -> str:
-    """Say what is wrong with an SQLite file that is there; "" where nothing is."""
-    if not path.exists():
-        return ""
-    try:
-        with contextlib.closing(_to_read(path)) as db:
-            ((said, *_), *_) = db.execute("PRAGMA quick_check(1)").fetchall()
-    except sqlite3.DatabaseError as error:
-        return f"is damaged ({error})"
-    return "" if said == "ok" else f"is damaged ({said})"
-
-
-def _value(path: Path, query: str) -> int:
-    """Return a number out of a file; 0 where the file, or a table in it, is not there or whole."""
-    try:
-        with contextlib.closing(_to_read(path)) as db:
-            return int(db.execute(query).fetchone()[0])
-    except sqlite3.DatabaseError:
-        return 0
-
-
-def _to_read(path: Path) -> sqlite3.Connection:
-    return sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)

@@ -119,6 +119,7 @@ def resume(run: RunFolder, progress: Progress, budget: dict[str, Any] | None = N
     """
     with runs.explained(run.path), run.locked():
         if run.result.exists():
+            read_result(run)
             raise UserError(
                 f"run {run.id} is finished; `{run.command('trace')}` shows it, "
                 "`elenchus launch` starts another"
@@ -167,7 +168,7 @@ def read_result(run: RunFolder) -> Result:
     method = method_of(run.manifest()["config"]["method"])
     try:
         return method.result.model_validate_json(run.result.read_bytes())
-    except ValidationError as error:
+    except (ValidationError, OSError) as error:
         raise UserError(
             f"{run.result} is damaged: remove it; `{run.command('resume')}` writes it anew"
         ) from error
@@ -355,10 +356,17 @@ def _adopt(services: Services) -> None:
     if not earlier.ledger.exists():
         services.progress.say(f"run {earlier.id}, whose calls were to be reused, is gone")
         return
-    one, two = services.config, of_run(earlier)
+    services.ledger.adopt(earlier.ledger, searches=_searches_alike(run, earlier))
+
+
+def _searches_alike(run: RunFolder, earlier: RunFolder) -> bool:
+    """Tell whether two runs search the same passages in the same way."""
+    try:
+        one, two = of_run(run), of_run(earlier)
+    except UserError:  # of a run whose settings are gone the calls are still of use
+        return False
     same = run.manifest()["corpus"] == earlier.manifest()["corpus"]
-    same = same and (one.retrieval, one.corpus) == (two.retrieval, two.corpus)
-    services.ledger.adopt(earlier.ledger, searches=same)
+    return same and (one.retrieval, one.corpus) == (two.retrieval, two.corpus)
 
 
 def _how_to_go_on(services: Services, stopped: RunStopped) -> str:

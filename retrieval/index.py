@@ -101,6 +101,7 @@ class Index:
                 catalogue.mark_embedded(p.id for p in passages)
                 done += len(passages)
                 advance(done, total)
+            store.settle()
             return total
 
     def fingerprint(self) -> str:

@@ -22,6 +22,7 @@ from elenchus.errors import UserError
 from elenchus.progress import Advance
 from elenchus.records import Passage
 from elenchus.runs import explained
+from retrieval import seals
 from retrieval.embedding import Embedder
 
 BATCH = 1024  # passages embedded and added at a time: many are of like length, which costs least
@@ -49,6 +50,8 @@ class Store:
         # Two processes that make the same folder's tables at once would be in each other's way.
         self._lock = FileLock(folder / "store.lock")
         with self._refusals(), self._lock:
+            if config.chroma is None and (found := seals.damaged(folder)):
+                raise UserError(f"{found[0]} {found[1]}: {_anew(folder)}")
             self._client: Any = _client(folder, config)
             self._collection = self._client.get_or_create_collection(
                 name, configuration={"hnsw": {"space": "cosine"}}, embedding_function=None
@@ -58,6 +61,15 @@ class Store:
         """Release the files, so that the folder can be moved or deleted on any system."""
         self._client.close()
 
+    def settle(self) -> None:
+        """Note that all vectors are stored: files that change from now on are damaged."""
+        if self._config.chroma is None and not seals.is_sealed(self._folder):
+            with self._refusals(), self._lock:
+                # A search brings the files in line with what a kill left beside them.
+                if (one := self._collection.get(limit=1, include=["embeddings"]))["ids"]:
+                    self._collection.query(query_embeddings=one["embeddings"], n_results=1)
+                seals.seal(self._folder)
+
     def hold(self, passages: Sequence[Passage], advance: Advance) -> None:
         """Add those of the passages that are missing: a run may want what a document once said."""
         stored = self.ids()
@@ -65,14 +77,14 @@ class Store:
         for start in range(0, len(missing), BATCH):
             self.add(missing[start : start + BATCH])
             advance(min(start + BATCH, len(missing)), len(missing))
+        self.settle()
 
     def add(self, passages: Sequence[Passage]) -> None:
         """Embed passages and store them; those that are there are written anew."""
         # The headings say what a passage is about, often in the words of a question.
         texts = ["\n".join((" > ".join(p.heading), p.text)) for p in passages]
         vectors = self._embedder.encode(texts)
-        with self._refusals(), self._lock:
-            self._counted_at = -math.inf
+        with self._changing():
             self._collection.upsert(
                 ids=[p.id for p in passages],
                 embeddings=vectors,
@@ -81,8 +93,7 @@ class Store:
 
     def delete(self, ids: Sequence[str]) -> None:
         """Forget passages; those that are not there are passed over."""
-        with self._refusals(), self._lock:
-            self._counted_at = -math.inf
+        with self._changing():
             for start in range(0, len(ids), IDS):
                 self._collection.delete(ids=list(ids[start : start + IDS]))
 
@@ -148,11 +159,25 @@ class Store:
         return self._last_count
 
     @contextmanager
+    def _changing(self) -> Iterator[None]:
+        """Keep other processes from storing anything meanwhile."""
+        with self._refusals(), self._lock:
+            self._counted_at = -math.inf
+            if self._config.chroma is None:
+                seals.unseal(self._folder)
+            yield
+
+    @contextmanager
     def _refusals(self) -> Iterator[None]:
         """Turn a server that is gone, or a disk that is full, into a message with the remedy."""
         if self._config.chroma is None:
-            with explained(self._folder, "--set retrieval.index", (ChromaError,)):
-                yield
+            try:
+                with explained(self._folder, "--set retrieval.index", (ChromaError,)):
+                    yield
+            except InternalError as error:  # no file is at fault that can be looked at
+                raise UserError(
+                    f"the vectors in {self._folder} cannot be read ({error}): {_anew(self._folder)}"
+                ) from error
             return
         try:
             yield
@@ -162,6 +187,10 @@ class Store:
                 f"retrieval.chroma: {self._config.chroma} does not answer as a Chroma server "
                 f"({error}); start one with `chroma run --path FOLDER --port PORT`"
             ) from error
+
+
+def _anew(folder: Path) -> str:
+    return f"remove the folder {folder}; the index is made anew"
 
 
 def _client(folder: Path, config: RetrievalConfig) -> Any:

@@ -43,7 +43,7 @@ def _row(run: "RunFolder") -> "RunRow":
         return so_far(run, state)
     try:
         result = Result.model_validate_json(run.result.read_bytes())
-    except ValidationError:  # damaged, or of another version
+    except (ValidationError, OSError):  # damaged, or of another version
         result = None
     return run_row(run.id, run.path.parent.name, state, result)
 

@@ -42,9 +42,11 @@ def trace(
     """
     from elenchus import runs
     from elenchus.ledger import Ledger
+    from graphs.integrity import check_ledger
     from graphs.methods import method_of
 
     folder = runs.find(root, run)
+    check_ledger(folder)
     if not folder.ledger.exists():
         raise UserError(f"run {folder.id} stopped before it asked anything: nothing to show")
     shower = method_of(folder.manifest()["config"]["method"]).trace

@@ -1,21 +1,29 @@
 """Whatever is damaged of a run is said in one message, with what helps."""
 
+import contextlib
 import json
+import re
 import shutil
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
+import numpy as np
 import pytest
 
 from elenchus import runs
+from elenchus.config import RetrievalConfig
 from elenchus.errors import RunStopped, UserError
 from elenchus.ledger import Ledger
-from elenchus.progress import Unseen
+from elenchus.progress import Unseen, unseen
+from elenchus.records import Passage
 from graphs import runner
 from graphs.config import load
 from graphs.integrity import damages
-from tests.conftest import MOCKED, TRAINED, records, write_pool
+from retrieval.embedding import Embedder
+from retrieval.store import Store
+from tests.conftest import MOCKED, TRAINED, Outcome, records, write_pool
 
 Home = Path
 
@@ -85,48 +93,194 @@ def closed(run: runs.RunFolder) -> None:
         db.close()
 
 
-OF_STOPPED = [
-    ("ledger.sqlite", halve, "ledger.sqlite is damaged"),
-    ("ledger.sqlite", scribble, "ledger.sqlite is damaged"),
-    ("ledger.sqlite", remove, "ledger.sqlite is missing"),
-    ("checkpoints.sqlite", halve, "--reuse"),
-    ("checkpoints.sqlite", scribble, "--reuse"),
-    ("checkpoints.sqlite", remove, "checkpoints.sqlite is missing or empty.*--reuse"),
-    ("run.yaml", halve, "run.yaml is damaged"),
-    ("run.yaml", edit, "run.yaml is damaged"),
-    ("run.yaml", flip, "run.yaml is damaged"),
-]
-OF_FINISHED = [
-    ("result.json", halve, "result.json is damaged"),
-    ("result.json", scribble, "result.json is damaged"),
-    ("adapters/round-1", remove, "adapters/round-1 is missing"),
-    ("adapters/round-1/adapter_model.safetensors", flip, "adapters/round-1 has other weights"),
-    ("run.lock", lambda path: (path.unlink(missing_ok=True), path.mkdir()), "run.lock is a folder"),
-]
+def overwrite(path: Path) -> None:
+    """Overwrite the page in the middle of an SQLite file, of 4096 bytes."""
+    content = bytearray(path.read_bytes())
+    place = len(content) // 4096 // 2 * 4096
+    content[place : place + 4096] = b"\xa5" * 4096
+    path.write_bytes(bytes(content))
 
 
-@pytest.mark.parametrize(("part", "damage", "says"), OF_STOPPED)
-def test_a_run_that_is_damaged_is_not_gone_on_with(
-    stopped: Home, copied, part: str, damage, says: str
+def empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+def block(path: Path) -> None:
+    """Put a folder where a file belongs."""
+    path.unlink(missing_ok=True)
+    path.mkdir()
+
+
+class Case(NamedTuple):
+    """A damage, what is said of it, and the commands that do their work all the same."""
+
+    part: str
+    damage: Callable[[Path], None]
+    says: str
+    works: tuple[str, ...] = ()
+
+
+RESTORE, REUSE, ANEW = "restore it from a backup", "--reuse", "remove the folder"
+OF_RUNS = {
+    "ledger missing": Case("ledger.sqlite", remove, f"ledger.sqlite is missing: {RESTORE}"),
+    "ledger cut": Case("ledger.sqlite", halve, f"ledger.sqlite is damaged .*: {RESTORE}"),
+    "ledger with a page overwritten": Case(
+        "ledger.sqlite", overwrite, f"ledger.sqlite is damaged .*: {RESTORE}"
+    ),
+    "ledger empty": Case("ledger.sqlite", empty, f"ledger.sqlite is empty: {RESTORE}"),
+    "checkpoints missing": Case(
+        "checkpoints.sqlite", remove, f"checkpoints.sqlite is missing or empty: .*{REUSE}",
+        ("trace",),
+    ),
+    "checkpoints cut": Case(
+        "checkpoints.sqlite", halve, f"checkpoints.sqlite is damaged .*{REUSE}", ("trace",)
+    ),
+    "checkpoints overwritten": Case(
+        "checkpoints.sqlite", scribble, f"checkpoints.sqlite is damaged .*{REUSE}", ("trace",)
+    ),
+    "run.yaml cut": Case("run.yaml", halve, f"run.yaml is damaged.*{RESTORE}.*{REUSE}"),
+    "run.yaml missing": Case("run.yaml", remove, f"run.yaml is missing: {RESTORE}.*{REUSE}"),
+    "result.json broken": Case(
+        "result.json", halve, "result.json is damaged: .*writes it anew", ("trace",)
+    ),
+    "adapter with a byte flipped": Case(
+        "adapters/round-1/adapter_model.safetensors", flip,
+        f"adapters/round-1 has other weights: {RESTORE}", ("trace",),
+    ),
+    "adapter's settings cut": Case(
+        "adapters/round-1/adapter_config.json", halve,
+        f"adapters/round-1 has no settings: {RESTORE}", ("trace",),
+    ),
+    "lock that is a folder": Case("run.lock", block, "run.lock cannot be opened: remove it",
+                                  ("trace",)),
+}  # fmt: skip
+OF_INDEXES = {
+    "catalogue missing": Case("pool-*.sqlite", remove, ""),
+    "catalogue cut": Case("pool-*.sqlite", halve, "is damaged"),
+    "Chroma's database missing": Case("chroma.sqlite3", remove, ""),
+    "Chroma's database overwritten": Case("chroma.sqlite3", scribble, f"is damaged .*{ANEW}"),
+    "vectors missing": Case("*/data_level0.bin", remove, f"data_level0.bin is missing: {ANEW}"),
+    "vectors with a byte flipped": Case(
+        "*/data_level0.bin", flip, f"data_level0.bin is damaged: {ANEW}"
+    ),
+}
+
+
+def check_said(end: Outcome, says: str) -> None:
+    """Check that a command told in one line what is damaged and what helps, and did nothing."""
+    assert end.code == 2 and end.err.startswith("elenchus: ") and end.err.count("\n") == 1, end.err
+    assert re.search(says, end.err), end.err
+
+
+@pytest.mark.parametrize("case", OF_RUNS.values(), ids=OF_RUNS)
+def test_what_is_damaged_of_a_run_is_said_with_what_helps(
+    stopped: Home, finished: Home, tmp_path: Path, elenchus, case: Case
 ) -> None:
+    """An interrupted run is not gone on with, a finished one not updated; others are listed."""
+    of_stopped = (of(stopped).path / case.part).exists()
+    for home, verb in ((stopped, "resume"), (finished, "update")):
+        if home == stopped and not of_stopped and case.damage is not block:
+            home, verb = finished, "resume"
+        root = tmp_path / verb / "runs"
+        shutil.copytree(home / "runs", root)
+        (run,) = runs.listed(root)
+        closed(run)
+        other = shutil.copytree(run.path, run.path.with_name("20200101-000000-aaaa"))
+        case.damage(run.path / case.part)
+        size = run.ledger.exists() and run.ledger.stat().st_size
+        if not (verb == "resume" and case.part.startswith("adapters")):
+            check_said(elenchus(verb, run.id, "--runs", root), case.says)
+        if "trace" in case.works:
+            assert elenchus("trace", run.id, "--runs", root).code == 0
+        else:
+            check_said(elenchus("trace", run.id, "--runs", root), case.says)
+        end = elenchus("runs", "--runs", root)
+        assert end.code == 0 and other.name in end.out and run.id in end.out
+        assert (run.ledger.exists() and run.ledger.stat().st_size) == size
+        end = elenchus("doctor", run.id, "--runs", root)
+        assert end.code == 1 and "Traceback" not in end.err
+        assert case.part.split("/")[0] in end.out
+
+
+@pytest.fixture
+def indexed(stopped: Home, tmp_path: Path) -> Iterator[Path]:
+    """The index of the domain, with so many vectors that Chroma keeps files of them; as it was."""
+    place, kept = stopped / "indexes" / "pool", tmp_path / "kept"
+    shutil.copytree(place, kept)
+    store = Store("pool-other", place, RetrievalConfig(), Short())
+    store.hold([passage(n) for n in range(1100)], unseen)
+    store.close()
+    yield place
+    shutil.rmtree(place)
+    shutil.copytree(kept, place)
+
+
+class Short(Embedder):
+    """Vectors that cost nothing."""
+
+    def __init__(self) -> None:
+        self._chance = np.random.default_rng(0)
+
+    def encode(self, texts: Sequence[str]) -> Any:
+        return self._chance.normal(size=(len(texts), 4)).astype(np.float32)
+
+
+def passage(number: int) -> Passage:
+    return Passage(
+        document_id="d", source="a.md", start=number, end=number + 1, heading=(), text=str(number)
+    )
+
+
+@pytest.mark.parametrize("case", OF_INDEXES.values(), ids=OF_INDEXES)
+def test_what_is_damaged_of_an_index_is_said_or_made_anew(
+    stopped: Home, indexed: Path, tmp_path: Path, elenchus, case: Case
+) -> None:
+    home, root = stopped / "pool", tmp_path / "runs"
+    shutil.copytree(stopped / "runs", root)
+    (run,) = runs.listed(root)
+    files = [file for file in indexed.glob(case.part) if file.stat().st_size]
+    assert files
+    for file in files:
+        case.damage(file)
+    commands = (
+        ("launch", home, "--set", "budget.calls=20", "--runs", root),
+        ("resume", run.id, "--budget", "calls=61", "--runs", root),
+        ("corpus", "search", home, "rescue"),
+    )
+    if case.says:
+        for command in commands:
+            check_said(elenchus(*command), case.says)
+        assert elenchus("doctor", run.id, "--runs", root).code == 1
+        assert elenchus("runs", "--runs", root).code == 0
+        return
+    assert [elenchus(*command).code for command in commands] == [3, 3, 0]  # budgets used up
+    assert elenchus("doctor", run.id, "--runs", root).code == 0
+
+
+@pytest.mark.parametrize("damage", [edit, flip])
+def test_settings_that_were_changed_are_not_gone_on_with(stopped: Home, copied, damage) -> None:
     run = copied(stopped)
-    closed(run)
-    damage(run.path / part)
-    with pytest.raises(UserError, match=says) as told:
+    damage(run.path / "run.yaml")
+    with pytest.raises(UserError, match=r"run.yaml is damaged"):
         runner.resume(run, Unseen(), {"calls": None})
-    assert "\n" not in str(told.value)
 
 
-@pytest.mark.parametrize(("part", "damage", "says"), OF_FINISHED)
-def test_what_is_damaged_of_a_finished_run_is_found(
-    finished: Home, copied, elenchus, part: str, damage, says: str
-) -> None:
-    run = copied(finished)
-    damage(run.path / part)
-    end = elenchus("doctor", run.id, "--runs", run.path.parent.parent)
-    assert end.code == 1 and "Traceback" not in end.err
-    assert says.split(" ", 1)[1] in end.out and says.split(" ")[0] in end.out
-    assert elenchus("runs", "--runs", run.path.parent.parent).code == 0
+def test_a_page_of_zeros_within_a_text_is_found(stopped: Home, copied) -> None:
+    """SQLite does not look into texts."""
+    run = copied(stopped)
+    with contextlib.closing(sqlite3.connect(run.ledger)) as db, db:
+        db.execute("UPDATE calls SET response = response || ? WHERE rowid = 1", ("a\0b",))
+    with pytest.raises(UserError, match=r"ledger.sqlite is damaged \(it holds what cannot be read"):
+        runner.resume(run, Unseen(), {"calls": None})
+
+
+def test_a_run_is_reused_whose_settings_are_gone(stopped: Home, copied, elenchus) -> None:
+    run = copied(stopped)
+    remove(run.path / "run.yaml")
+    root = run.path.parent.parent
+    end = elenchus("launch", stopped / "pool", "--set", "budget.calls=5", "--reuse", run.id,
+                   "--runs", root)  # fmt: skip
+    assert end.code == 3 and "budget.calls is used up" in end.err
 
 
 def test_whole_runs_have_no_damage(stopped: Home, finished: Home, elenchus) -> None:
