@@ -1,4 +1,4 @@
-"""Measure what looking into runs costs them.
+"""Measure what looking into runs costs them, and whoever looks.
 
     elenchus bench inspection            # a quarter of an hour
     elenchus bench inspection --quick    # a minute; figures of little worth
@@ -6,8 +6,10 @@
 Keys of the JSON: `span_overhead` (the processor time of runs of the demonstration that send
 OpenTelemetry's spans to a receiver on this machine, over that of runs that make none, less 1:
 `value`, with `low` and `high` of an interval of 95 %; by how many `pairs` of runs, one right after
-the other, each with how many `spans`), and `under_target`, a line for each figure that misses
-`TARGETS`; then the exit code is 1.
+the other, each with how many `spans`), `page_seconds` (of `elenchus inspect`, for a run of 10,000
+`examinations` with a ledger of `ledger_mb`: the `slowest` page, and each `by_page`), `memory_mb`
+(the most that its server took after any page), and `under_target`, a line for each figure that
+misses `TARGETS`; then the exit code is 1.
 """
 
 import contextlib
@@ -26,7 +28,7 @@ from typing import Any
 
 from scipy import stats
 
-from benchmarks import harness
+from benchmarks import harness, inspection_pages
 from elenchus import domains
 from elenchus.cli.main import settle_environment
 from elenchus.cli.usage import Parser
@@ -34,7 +36,7 @@ from elenchus.progress import Unseen
 from graphs import runner
 from graphs.config import load
 
-TARGETS = {"span_overhead": 0.03}  # at most
+TARGETS = {"span_overhead": 0.03, "page_seconds": 2.0, "memory_mb": 500}  # at most
 DOMAIN = "harbour"
 SMALL = ("exam.hand=null", "exam.questions=20", "exam.general=10", "adaptation.examples=[10]")
 SMALLEST = (
@@ -61,23 +63,32 @@ def main(arguments: list[str] | None = None) -> int:
     options.name = "inspection"
     settle_environment()
     options.out.mkdir(parents=True, exist_ok=True)
-    figures: Figures = {name: FIGURES[name](options.quick) for name in options.only or FIGURES}
+    figures: dict[str, Any] = {
+        name: FIGURES[name](options.quick) for name in options.only or FIGURES
+    }
     figures["under_target"] = [] if options.quick else misses(figures)
     harness.publish(figures, options, show)
     return 1 if figures["under_target"] else 0
 
 
-def misses(figures: Figures) -> list[str]:
+def misses(figures: dict[str, Any]) -> list[str]:
     """Return a line for each figure that is surely over its target."""
-    over = {name: most for name, most in TARGETS.items() if figures.get(name)}
+    least = {name: _least(figures[name]) for name in TARGETS if figures.get(name)}
     return [
-        f"{name}: {figures[name]['low']:.3f} at least, wanted {most} at most"
-        for name, most in over.items()
-        if figures[name]["low"] > most
+        f"{name}: {value:.3f} at least, wanted {TARGETS[name]} at most"
+        for name, value in least.items()
+        if value > TARGETS[name]
     ]
 
 
-def show(figures: Figures) -> None:
+def _least(figure: Any) -> float:
+    """Return what a figure surely is: the low end of its interval, where it has one."""
+    if isinstance(figure, dict):
+        return float(figure["low"] if "low" in figure else figure["slowest"])
+    return float(figure)
+
+
+def show(figures: dict[str, Any]) -> None:
     """Print the figures for people."""
     for name, figure in figures.items():
         print(f"{name:<16} {figure}")
@@ -180,4 +191,8 @@ def _receive(there: Connection) -> None:
             there.send(sum(len(scope.spans) for scope in scopes))
 
 
-FIGURES: dict[str, Callable[[bool], Figures]] = {"span_overhead": span_overhead}
+FIGURES: dict[str, Callable[[bool], Any]] = {
+    "span_overhead": span_overhead,
+    "page_seconds": inspection_pages.page_seconds,
+    "memory_mb": inspection_pages.memory_mb,
+}

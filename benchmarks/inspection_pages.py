@@ -1,12 +1,13 @@
 """How long pages of `elenchus inspect` take, and how much memory, for a run of many examinations.
 
-`elenchus bench inspection` prints both figures. The run is a small real one, each of whose
+`elenchus bench inspection` prints both figures. A page is opened twice, first before the index of
+its run is whole, and the slower time counts. The run is a small real one, each of whose
 examinations is written again and again with questions, turns and calls of its own.
 """
 
 import contextlib
+import functools
 import itertools
-import json
 import shutil
 import sqlite3
 import subprocess
@@ -50,14 +51,20 @@ PAGES = {
 }
 
 
-def inspection_pages(quick: bool) -> dict[str, Any]:
-    """Measure pages of a run with 10,000 examinations, or of a few hundred.
+def page_seconds(quick: bool) -> dict[str, Any]:
+    """Return the seconds of the slowest page, of each page, and the size of the run."""
+    measured = _measured(quick)
+    return {name: measured[name] for name in ("slowest", "by_page", "examinations", "ledger_mb")}
 
-    Returns:
-        `page_seconds`: `slowest` and each page `by_page`, the slower of the first time, before the
-        index is whole, and a second one; `memory_mb`: the most that the server's process took after
-        any page; `examinations` and `ledger_mb`, of the run.
-    """
+
+def memory_mb(quick: bool) -> int:
+    """Return the most memory that the server's process took after any page, in MB."""
+    return int(_measured(quick)["memory_mb"])
+
+
+@functools.cache
+def _measured(quick: bool) -> dict[str, Any]:
+    """Measure pages of a run with 10,000 examinations, or with a few hundred, once for both."""
     with tempfile.TemporaryDirectory() as place:
         root = Path(place) / "runs"
         small = _launched(root, FEWEST if quick else SMALL)
@@ -196,10 +203,8 @@ def _visit(root: Path, run: Path) -> dict[str, Any]:
                 seconds[name] = max(seconds.get(name, 0.0), _seconds(client, path))
                 most = max(most, memory())
     return {
-        "page_seconds": {
-            "slowest": round(max(seconds.values()), 2),
-            "by_page": {name: round(value, 2) for name, value in seconds.items()},
-        },
+        "slowest": round(max(seconds.values()), 2),
+        "by_page": {name: round(value, 2) for name, value in seconds.items()},
         "memory_mb": round(most / 1e6),
     }
 
@@ -224,7 +229,3 @@ def _seconds(client: httpx.Client, path: str) -> float:
     began = time.perf_counter()
     client.get(path).raise_for_status()
     return time.perf_counter() - began
-
-
-if __name__ == "__main__":
-    print(json.dumps(inspection_pages("--quick" in sys.argv)))

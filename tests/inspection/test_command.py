@@ -87,5 +87,5 @@ def test_a_run_is_multiplied_for_a_measurement(tmp_path: Path) -> None:
     assert len({(row.turns, row.calls, row.tokens) for row in rows}) == 1  # as the first ones
     index.close()
     measured = inspection_pages._visit(tmp_path, large)
-    assert measured["page_seconds"]["by_page"].keys() == {"runs", *inspection_pages.PAGES}
+    assert measured["by_page"].keys() == {"runs", *inspection_pages.PAGES}
     assert 20 < measured["memory_mb"] < 2000
