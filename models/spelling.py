@@ -17,6 +17,10 @@ from json_repair import repair_json
 from models.escapes import escaped, restored
 
 TRIES = 20  # places at which a misspelt object may end
+# Characters times marks that json-repair is given of one object: it may look through the rest of a
+# text at each mark, a second for five millions. Usual replies of 10,000 characters stay below.
+EFFORT = 30_000_000
+MARKS = "\"'“”:,{}[]"
 
 _STRICT = json.JSONDecoder()
 _LENIENT = json.JSONDecoder(strict=False)  # line breaks and tabs may stand in strings
@@ -168,8 +172,12 @@ def _number(word: str) -> str:
 
 def _repaired(text: str, start: int) -> tuple[dict[str, Any], int] | None:
     """Return the misspelt object that begins at a brace, and where it ends."""
+    effort = 0
     for end in itertools.islice(_END.finditer(text, start), TRIES):
         broken = text[start : end.end()]
+        effort += len(broken) * sum(map(broken.count, MARKS))
+        if effort > EFFORT:
+            break
         try:
             value = repair_json(broken, return_objects=True, skip_json_loads=True)
             if isinstance(value, dict) and _past(value, broken, 0) == len(broken):

@@ -1,10 +1,12 @@
 """Replies that are no clean JSON are read whole, and those that were cut off are not read."""
 
 import asyncio
+import contextlib
 import html
 import json
 import os
 import re
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -279,6 +281,28 @@ def test_slashes_and_braces_without_end_are_given_up_soon() -> None:
     for text in ("{" + "/" * 20_000, '{"a": ' + "x} " * 20_000, *endless):
         with pytest.raises(replies.Unusable):
             replies.parse(text, Reply)
+
+
+_OPENED = '["'
+
+
+def test_what_a_repair_would_take_minutes_for_is_given_up_soon() -> None:
+    """Quadratic, in json-repair, while all other calls wait."""
+    begun = time.process_time()
+    for text in (
+        f'{{"answer": [{{"x": "right", "che<|x”y{":" * 18_000}el|>, "c": "so."}}], "b": ""x"}}',
+        f'{{"answer": "x"y", {_OPENED * 14_000}"}}',
+    ):
+        with contextlib.suppress(replies.Unusable):
+            replies.parse(text, Reply)
+    assert time.process_time() - begun < 3
+
+
+def test_a_long_reply_is_repaired() -> None:
+    points = [f'They say "no" to rule {n}.' for n in range(340)]
+    text = json.dumps({"answer": "Yes.", "points": points}).replace('\\"no\\"', '"no"')
+    assert len(text) > 10_000
+    assert replies.parse(text, Reply).value.points == points
 
 
 def test_what_is_clean_json() -> None:
