@@ -12,6 +12,7 @@ from elenchus.redaction import redacted
 from elenchus.sections import SourceConfig
 
 LONGEST_SHOWN = 80  # characters of a value that a message shows
+LONGEST_TOLD = 500  # characters of what is wrong with a value, which may hold all of it
 
 
 def read_tree(path: Path) -> dict[str, Any]:
@@ -51,7 +52,7 @@ def as_source(text: str) -> SourceConfig:
     try:
         return SourceConfig.model_validate(value)
     except ValidationError as error:
-        reason = error.errors()[0]["msg"].removeprefix("Value error, ")
+        reason = in_line(error.errors()[0]["msg"].removeprefix("Value error, "), LONGEST_TOLD)
         raise UserError(
             f"this is no source ({reason}); give a path, hf:NAME, or for instance "
             "'{path: rules.csv, text: body}'"

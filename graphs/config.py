@@ -14,7 +14,7 @@ from typing import Any, cast
 from pydantic import BaseModel, ValidationError, create_model, model_validator
 
 from elenchus.errors import UserError
-from elenchus.loading import LONGEST_SHOWN, as_change, merged, read_tree, shown
+from elenchus.loading import LONGEST_SHOWN, LONGEST_TOLD, as_change, merged, read_tree, shown
 from elenchus.printing import in_line
 from elenchus.runs import RunFolder
 from elenchus.sections import ModelConfig, Section
@@ -180,7 +180,7 @@ def _profile(tree: dict[str, Any], profile: str, path: Path) -> dict[str, Any]:
 def _explain(problem: Mapping[str, Any]) -> str:
     key = in_line(".".join(str(part) for part in problem["loc"]), LONGEST_SHOWN)
     if problem["type"] != "extra_forbidden":
-        message = problem["msg"].removeprefix("Value error, ")
+        message = in_line(problem["msg"].removeprefix("Value error, "), LONGEST_TOLD)
         message = f"{key}: {message}" if key else message
         # What is wrong with a section or a list is not told by printing it all.
         whole = isinstance(problem["input"], dict | list | tuple)

@@ -85,6 +85,17 @@ def test_what_is_wrong_with_an_argument_is_said_in_a_line(change: str) -> None:
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 250
 
 
+@pytest.mark.parametrize(
+    "key", ["method", "expert.model", "questions.personas", "exam.tasks.a.test"]
+)
+def test_a_long_value_is_told_by_its_beginning(key: str) -> None:
+    with pytest.raises(UserError) as caught:
+        validate({"domain": "d", "title": "t"} | nested(key, "x\n" * 9000), "here")
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 800
+    with pytest.raises(UserError, match=r"^this is no source[^\n]{,800}$"):
+        as_source("{path: a, encoding: " + "x" * 9000 + "}")
+
+
 def test_the_first_of_many_mistakes_are_named() -> None:
     with pytest.raises(UserError, match=r"unknown key 'k00'.*; and 20 more$") as caught:
         validate({"domain": "d", "title": "t"} | {f"k{n:02}": 1 for n in range(30)}, "here")
