@@ -105,4 +105,8 @@ const unfold = () => {
 addEventListener("hashchange", unfold);
 unfold();
 
+// On narrow screens tabs scroll sideways: the present one is to be seen.
+const tab = document.querySelector(".tabs [aria-current]");
+if (tab) tab.parentElement.scrollLeft = tab.offsetLeft - tab.parentElement.offsetLeft - 32;
+
 if (document.body.dataset.live) setTimeout(refresh, 1000 * Number(document.body.dataset.live));
