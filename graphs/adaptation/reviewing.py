@@ -6,8 +6,6 @@ A decision is on texts, not on an id, so that another run that makes the same ex
 from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
-from scipy import stats
-
 from agents.quotes import quoted
 from elenchus.errors import UserError
 from elenchus.ledger import Ledger
@@ -154,6 +152,8 @@ def summary(reviewed: Sequence[Case]) -> ReviewResult | None:
     sample = decisions if complete else [d for d in decisions if d.sampled]
     wrong, rate = sum(d.action != "accept" for d in sample), None
     if sample:
+        from scipy import stats  # slow to import, and whoever only reads a run wants none of it
+
         share = wrong / len(sample)
         low, high = stats.binomtest(wrong, len(sample)).proportion_ci(method="wilson")
         interval = (share, share) if complete else (float(low), float(high))

@@ -49,28 +49,35 @@ def listed(request: Request) -> Response:
     )
 
 
-async def shown(request: Request) -> Response:
-    """Show one example to decide on; take the decision, and go on to the next."""
+def shown(request: Request) -> Response:
+    """Show one example to decide on."""
     run = opened(request)
     found = _cases(run, request)
-    place = {case.example.id: n for n, case in enumerate(found)}.get(request.path_params["id"])
-    if place is None:
-        raise UserError(f"there is no example {request.path_params['id']} to review in this run")
-    fields: Mapping[str, str] = {}
-    fault = ""
-    if request.method == "POST":
-        sent = await posted(request)
-        if sent is None:
-            return PlainTextResponse("This form is of another time: open its page again.\n", 403)
-        fields = sent
-        try:
-            _decide(run, found[place], fields, sampled=_order(request) == "random")
-        except UserError as error:
-            fault = str(error)
-        else:
-            return RedirectResponse(_next(run, request, found, place, fields["reviewer"]), 303)
-    content = _content(request, run, found, place, fields, fault)
-    return page(request, "review.html", 422 if fault else 200, **content)
+    return page(request, "review.html", **_content(request, run, found, _place(request, found)))
+
+
+async def decided(request: Request) -> Response:
+    """Take the decision of a form and go on to the next; show the example again if it is none."""
+    run = opened(request)
+    found = _cases(run, request)
+    place, fields = _place(request, found), await posted(request)
+    if fields is None:
+        return PlainTextResponse("This form is of another time: open its page again.\n", 403)
+    try:
+        _decide(run, found[place], fields, sampled=_order(request) == "random")
+    except UserError as error:
+        content = _content(request, run, found, place, fields, str(error))
+        return page(request, "review.html", 422, **content)
+    return RedirectResponse(_next(run, request, found, place, fields["reviewer"]), 303)
+
+
+def _place(request: Request, found: list[Case]) -> int:
+    """Return where the example of an address is in the queue; UserError where it is not."""
+    wanted = request.path_params["id"]
+    for place, case in enumerate(found):
+        if case.example.id == wanted:
+            return place
+    raise UserError(f"there is no example {wanted} to review in this run")
 
 
 def _content(
@@ -78,8 +85,8 @@ def _content(
     run: Opened,
     found: list[Case],
     place: int,
-    fields: Mapping[str, str],
-    fault: str,
+    fields: Mapping[str, str] | None = None,
+    fault: str = "",
 ) -> dict[str, Any]:
     """Return what the page of one example shows; `fields` are of a form that was refused."""
     ledger, case = run.run.ledger, found[place]
@@ -103,7 +110,7 @@ def _content(
         "turn": turn,
         "students": students(turn),
         "passages": passages(ledger, [], [turn], example.passage_ids),
-        "fields": before | dict(fields),
+        "fields": before | dict(fields or {}),
         "fault": fault,
         "number": place + 1,
         "total": len(found),

@@ -1,9 +1,15 @@
-"""One small run, with the built-in student among mocks, for all tests of reading runs."""
+"""One small run, with the built-in student among mocks, and a browser, for all tests here."""
 
+import os
+import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from conftest import TRAINED, launched, write_pool
+from playwright import sync_api
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 
 @pytest.fixture(scope="session")
@@ -11,3 +17,17 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a finished run."""
     home = write_pool(tmp_path_factory.mktemp("inspected"), TRAINED)
     return Path(launched(home)["path"])
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[sync_api.Browser]:
+    """The Chromium of this machine."""
+    chromium = next(filter(None, map(shutil.which, NAMES)), None)
+    if chromium is None:
+        pytest.skip("no Chromium: apt-get install chromium brings one")
+    with sync_api.sync_playwright() as playwright:
+        # As root, Chromium starts without its sandbox only.
+        arguments = ["--no-sandbox"] if getattr(os, "geteuid", lambda: 1)() == 0 else []
+        opened = playwright.chromium.launch(executable_path=chromium, args=arguments)
+        yield opened
+        opened.close()

@@ -1,35 +1,26 @@
 """Pages in a real browser: with mouse and keyboard, wide and narrow, light and dark."""
 
-import os
-import shutil
-import threading
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
+from playwright import sync_api
 
 from elenchus.ledger import Ledger
 from elenchus.records import Examination
 from elenchus.runs import RunFolder
+from graphs.adaptation.reviewing import cases
 from tests.inspection.making import fill, finish, make_run
+from tests.inspection.serving import Server
 
-sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-uvicorn = pytest.importorskip("uvicorn", reason="uvicorn is not installed")
-NAMES = ("chromium", "chromium-browser", "google-chrome")
-CHROMIUM = next(filter(None, map(shutil.which, NAMES)), None)
-pytestmark = pytest.mark.skipif(
-    CHROMIUM is None, reason="no Chromium: apt-get install chromium brings one"
-)
 WIDTHS = (390, 1440)
 
 
-class Site:
+class Site(Server):
     """A server of pages, and its runs: two finished ones, and one that is under way."""
 
     def __init__(self, root: Path) -> None:
-        from inspection.pages.app import make_app
-
         self.finished = []
         for right in (0.7, 0.4):
             run = make_run(root)
@@ -39,23 +30,12 @@ class Site:
         self.live = make_run(root, "underway")
         with closing(Ledger(self.finished[0].ledger, read_only=True)) as ledger:
             examinations = ledger.all(Examination)
+            self.example = cases(ledger)[0].example
         self.accepted = next(e for e in examinations if e.accepted_turn_id)
-        config = uvicorn.Config(make_app(root), port=0, log_level="error")
-        self._server = uvicorn.Server(config)
-        self._thread = threading.Thread(target=self._server.run, daemon=True)
-        self._thread.start()
-        while not self._server.started:
-            assert self._thread.is_alive()
-            self._thread.join(0.01)
-        port = self._server.servers[0].sockets[0].getsockname()[1]
-        self.url = f"http://127.0.0.1:{port}"
+        super().__init__(root)
 
     def address(self, run: RunFolder, more: str = "") -> str:
         return f"{self.url}/runs/{run.path.parent.name}/{run.id}{more}"
-
-    def close(self) -> None:
-        self._server.should_exit = True
-        self._thread.join()
 
 
 @pytest.fixture(scope="module")
@@ -63,16 +43,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     made = Site(tmp_path_factory.mktemp("site") / "runs")
     yield made
     made.close()
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[sync_api.Browser]:
-    with sync_api.sync_playwright() as playwright:
-        # As root, Chromium starts without its sandbox only.
-        arguments = ["--no-sandbox"] if getattr(os, "geteuid", lambda: 1)() == 0 else []
-        opened = playwright.chromium.launch(executable_path=CHROMIUM, args=arguments)
-        yield opened
-        opened.close()
 
 
 @pytest.fixture
@@ -99,9 +69,9 @@ def page(browser: sync_api.Browser, site: Site) -> Iterator[sync_api.Page]:
 def every_address(site: Site) -> list[str]:
     run, other = site.finished
     pages = ("", "/examinations?q=days&outcome=accepted", f"/examinations/{site.accepted.id}",
-             "/rejections", "/dataset", "/exams?change=learnt", "/corpus", "/corpus?q=boat",
-             "/records", "/records/Turn", f"/record/{site.accepted.turn_ids[0]}",
-             "/records/Call")  # fmt: skip
+             "/rejections", "/dataset", "/review", f"/review/{site.example.id}",
+             "/exams?change=learnt", "/corpus", "/corpus?q=boat", "/records",
+             "/records/Turn", f"/record/{site.accepted.turn_ids[0]}", "/records/Call")  # fmt: skip
     pair = f"a=harbour/{run.id}&b=harbour/{other.id}"
     return [
         f"{site.url}/runs",

@@ -9,6 +9,7 @@ from contextlib import closing
 import pytest
 from conftest import ROOT, TRAINED, write_pool
 from httpx import Response
+from playwright import sync_api
 from starlette.testclient import TestClient
 
 from elenchus import runs
@@ -17,7 +18,6 @@ from elenchus.outcomes import Decision
 from elenchus.runs import RunFolder
 from inspection.pages.app import make_app
 from tests.inspection.serving import Server
-from tests.inspection.test_browser import CHROMIUM, browser, sync_api  # noqa: F401
 
 CORRECTED = "The byelaws say otherwise. So: corrected."
 
@@ -103,9 +103,8 @@ def test_what_cannot_be_kept_is_said_and_what_was_written_stays(
     assert decisions(waiting) == []
 
 
-@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: apt-get install chromium brings one")
 def test_three_are_reviewed_and_the_training_goes_on(
-    browser: "sync_api.Browser",  # noqa: F811
+    browser: sync_api.Browser,
     waiting: RunFolder,
 ) -> None:
     site = Server(waiting.path.parent.parent)
