@@ -5,7 +5,7 @@ import math
 import random
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from agents.expert import gold_of
 from agents.graders import Grader
@@ -198,24 +198,33 @@ def even_seeds(
     return seeds
 
 
+class Refused(NamedTuple):
+    """A question without a sound answer, which is in no record, or None where none was written."""
+
+    why: Rejection
+    question: Question | None
+
+
 async def answered(
     services: Services, seed: Seed, exam: bool
-) -> tuple[Question, list[Answer]] | Rejection:
+) -> tuple[Question, list[Answer]] | Refused:
     """Write a question that the expert answers soundly, or say why there is none."""
     task = task_of(seed, services, exam)
+    question: Question | None = None
     try:
         question = await services.examiner.propose(task)
         if refused := unfit(question, seed.asked, (), services.config.checks.novelty):
-            return refused
+            return Refused(refused, question)
         (answer, *_), passages = await services.expert.answer(question.text)
         refused = ungrounded(answer, passages, question, task.points)
         more: list[Answer] = []
         if refused is None:
             refused, more = await unconfirmed(answer, passages, question, task.points, services)
         if refused is not None:
-            return refused.model_copy(update={"raw": question.text})  # which is in no record yet
+            shown = tuple(passage.id for passage in passages)
+            return Refused(refused.model_copy(update={"passage_ids": shown}), question)
     except CallFailed as failed:
-        return failed_call(failed)
+        return Refused(failed_call(failed), question)
     return question, [answer, *more]
 
 
@@ -261,8 +270,8 @@ def _trained_on(services: Services) -> dict[str, tuple[str, ...]]:
 async def _item(services: Services, seed: Seed, exam: Written) -> ExamItem | Rejection:
     """Write an exam item, or say why there is none."""
     outcome = await answered(services, seed, exam=True)
-    if isinstance(outcome, Rejection):
-        return outcome
+    if isinstance(outcome, Refused):
+        return outcome.why
     question, answers = outcome
     cited = (c.passage_id for a in answers for c in a.citations)
     return ExamItem(

@@ -6,15 +6,16 @@ that cover what the student failed on.
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from elenchus.config import DatasetConfig
 from elenchus.outcomes import Dataset, ExamItem, Example, Text
-from elenchus.records import Message
+from elenchus.records import Message, Passage
 from elenchus.runs import write_atomic
 from training.balance import balanced
 from training.deduplication import deduplicate
@@ -183,6 +184,14 @@ def write_exam(path: Path, items: Sequence[ExamItem]) -> None:
 
 def _chat(messages: Sequence[Message]) -> list[dict[str, str]]:
     return [m.model_dump() for m in messages]
+
+
+def passage_rows(passages: Iterable[Passage]) -> list[dict[str, Any]]:
+    """Return passages as a file shows what something rests on."""
+    return [
+        {"id": p.id, "document": p.title, "heading": list(p.heading), "text": p.text}
+        for p in passages
+    ]
 
 
 def write_rows(path: Path, rows: Sequence[object]) -> None:

@@ -327,11 +327,7 @@ def _refuted(ledger: Ledger, contradiction: Contradiction) -> dict[str, Any]:
 
 
 def _passages(ledger: Ledger, ids: Sequence[str]) -> list[dict[str, Any]]:
-    passages = [ledger.get(Passage, i) for i in ids]
-    return [
-        {"id": p.id, "document": p.title, "heading": list(p.heading), "text": p.text}
-        for p in passages
-    ]
+    return datasets.passage_rows(ledger.get(Passage, i) for i in ids)
 
 
 def _short_enough(run: Services, examples: list[Example]) -> list[Example]:

@@ -45,15 +45,26 @@ async def written(
     problems: dict[str, Problem] = {}
     refusals: list[Problem | Refusal] = []
     for seed, outcome in zip(seeds, outcomes, strict=True):
-        if isinstance(outcome, Rejection):
-            refusals.append(_refusal(outcome))
+        if isinstance(outcome, exams.Refused):
+            refusals.append(unwritten(outcome, seed.kind))
             continue
         question, (answer, *_) = outcome
         text, task, place = question.text, question.kind, seed.point_id
         problem = Problem(task=task, question=text, answer=answer.text, place=place, bare=text)
         if problems.setdefault(text, problem) is not problem:
-            refusals.append(_refusal(rejection("written-before", raw=text)))
+            refused = exams.Refused(rejection("written-before", raw=answer.text), question)
+            refusals.append(unwritten(refused, task))
     return refusals + await asyncio.to_thread(_apart, run, list(problems.values()))
+
+
+def unwritten(refused: exams.Refused, kind: str) -> Refusal:
+    """Record why a question about the documents is no problem."""
+    why, asked = refused
+    return Refusal(
+        problem_ids=(), code=why.code, detail=why.detail, raw=why.raw, task=kind,
+        question=asked.text if asked else "",
+        passage_ids=why.passage_ids or (asked.passage_ids if asked else ()),
+    )  # fmt: skip
 
 
 def _apart(run: Services, problems: Sequence[Problem]) -> list[Problem | Refusal]:
@@ -65,7 +76,13 @@ def _apart(run: Services, problems: Sequence[Problem]) -> list[Problem | Refusal
     near = run.embedder.encode([p.bare for p in problems]) @ run.embedder.encode(asked).T
     most = run.config.dataset.near_exam
     return [
-        _refusal(rejection("near-exam", raw=problem.question))
+        Refusal(
+            problem_ids=(),
+            code="near-exam",
+            raw=problem.answer,
+            task=problem.task,
+            question=problem.question,
+        )
         if overlap.copies(problem.bare) or float(row.max()) >= most
         else problem
         for problem, row in zip(problems, near, strict=True)
@@ -138,7 +155,9 @@ async def explain(run: Services, tests: Overlap, problem: Problem) -> Explanatio
     except CallFailed as failed:
         return _refusal(failed_call(failed), [problem])
     if why := await _unsound(run, problem, answer, passages, tests):
-        return _refusal(why.model_copy(update={"raw": answer.text}), [problem])
+        shown = tuple(passage.id for passage in passages)
+        found = why.model_copy(update={"raw": answer.text, "passage_ids": shown})
+        return _refusal(found, [problem])
     return Explanation(
         problem_id=problem.id,
         text=answer.text,
@@ -229,7 +248,9 @@ async def compose(
         except CallFailed as failed:
             return _refusal(failed_call(failed), group)
         if tests.copies(text.text):
-            return _refusal(rejection("copies-test", raw=text.text), group)
+            cited = tuple(dict.fromkeys(i for p in paragraphs for i in p.passage_ids))
+            why = rejection("copies-test", raw=text.text).model_copy(update={"passage_ids": cited})
+            return _refusal(why, group)
         closing, call_id = text.text, text.call_id
     return TaskPassage(
         problem_ids=tuple(problem.id for problem in group),
@@ -247,7 +268,9 @@ def _by_task(problems: Sequence[Problem]) -> dict[str, list[Problem]]:
     return by_task
 
 
-def _refusal(why: Rejection, problems: Sequence[Problem] = ()) -> Refusal:
+def _refusal(why: Rejection, problems: Sequence[Problem]) -> Refusal:
     """Record why a text about some problems is not used."""
-    ids = tuple(problem.id for problem in problems)
-    return Refusal(problem_ids=ids, code=why.code, detail=why.detail, raw=why.raw)
+    return Refusal(
+        problem_ids=tuple(problem.id for problem in problems), code=why.code, detail=why.detail,
+        raw=why.raw, passage_ids=why.passage_ids,
+    )  # fmt: skip

@@ -34,13 +34,21 @@ class Explanation(Record):
 
 
 class Refusal(Record):
-    """A text about problems that was not used, and why; of rows of a task, their number."""
+    """A text about problems that was not used, and why.
+
+    `raw` is the reply that decided it, the paragraph of a document that was left out, or the number
+    of a task's rows that were. `passage_ids` are those that whoever wrote the reply was shown.
+    `question` is the one that became no problem, of the kind `task`; "" where it is about problems.
+    """
 
     prefix = "z"
     problem_ids: tuple[str, ...]
     code: Code
     detail: str = ""
     raw: str
+    task: str = ""
+    question: str = ""
+    passage_ids: tuple[str, ...] = ()
 
 
 class TaskPassage(Record):

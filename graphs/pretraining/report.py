@@ -24,7 +24,7 @@ def write(run: Services, state: MeasuredState) -> None:
     folder, ledger = run.folder.dataset, run.ledger
     folder.mkdir(exist_ok=True)
     passages = [_passage_row(ledger, passage) for passage in ledger.all(TaskPassage)]
-    refusals = [_refusal_row(ledger, refusal) for refusal in ledger.all(Refusal)]
+    refusals = [refusal_row(ledger, refusal) for refusal in ledger.all(Refusal)]
     dataset.write_rows(folder / "passages.jsonl", passages)
     dataset.write_rows(folder / "rejected.jsonl", refusals)
     dataset.write_exam(folder / "held-out.jsonl", ledger.all(ExamItem, exam="held-out"))
@@ -43,12 +43,21 @@ def _passage_row(ledger: Ledger, passage: TaskPassage) -> dict[str, Any]:
     }
 
 
-def _refusal_row(ledger: Ledger, refusal: Refusal) -> dict[str, Any]:
+def refusal_row(ledger: Ledger, refusal: Refusal) -> dict[str, Any]:
+    """Return a line of rejected.jsonl: the reason, with problems or question, passages, reply."""
+    problems = [ledger.get(Problem, i) for i in refusal.problem_ids]
+    is_reply = bool(problems or refusal.task)  # else a paragraph of a document, or rows of a task
+    kinds = dict.fromkeys(problem.task for problem in problems)
     return {
         "code": refusal.code,
         "reason": sentence(refusal),
-        "problems": [ledger.get(Problem, i).question for i in refusal.problem_ids],
-        "raw": refusal.raw,
+        "detail": refusal.detail,
+        "question": refusal.question or "\n\n".join(problem.question for problem in problems),
+        "kind": refusal.task or ", ".join(kinds),
+        "problems": [{"task": p.task, "place": p.place, "answer": p.answer} for p in problems],
+        "reply": refusal.raw if is_reply else "",
+        "left_out": "" if is_reply else refusal.raw,
+        "passages": dataset.passage_rows(ledger.get(Passage, i) for i in refusal.passage_ids),
     }
 
 

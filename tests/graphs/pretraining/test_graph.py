@@ -20,10 +20,11 @@ from transformers import AutoTokenizer
 from elenchus import runs
 from elenchus.ledger import Call, Ledger
 from elenchus.outcomes import ExamItem
-from elenchus.records import Passage, Point
+from elenchus.records import Passage, Point, Question, Rejection
 from graphs.config import of_run
+from graphs.exams import Refused
 from graphs.points import is_reserved
-from graphs.pretraining import problems, screen
+from graphs.pretraining import problems, report, screen
 from graphs.pretraining.config import PassagesConfig
 from graphs.pretraining.records import Explanation, Problem, Refusal, TaskPassage
 from graphs.pretraining.result import PretrainingResult
@@ -253,10 +254,18 @@ def test_a_paragraph_with_another_result_than_the_gold_one_is_refused(
     assert [refusal.detail for refusal in of_rules] == ["So: breach."] * 2, "the mock quotes"
     # Numbers are compared with the result alone, and no model says what was missed.
     assert {r.detail for r in refusals if r not in of_rules} == {""}
-    lines = (folder / "dataset" / "rejected.jsonl").read_text("utf-8").splitlines()
     reason = "it comes to another result than the gold answer"
-    by_raw = {row["raw"]: row["reason"] for row in map(json.loads, lines)}
-    assert {by_raw[refusal.raw] for refusal in of_rules} == {f"{reason}: So: breach."}
+    rows = [row for row in _rejected(folder) if row["code"] == "other-result"]
+    assert {r["reason"] for r in rows if r["kind"] == "rules"} == {f"{reason}: So: breach."}
+    problems = {problem.id: problem for problem in all_of(folder, Problem)}
+    texts = {passage.text for passage in all_of(folder, Passage)}
+    assert {(row["question"], row["reply"]) for row in rows} == {
+        (problems[refusal.problem_ids[0]].question, refusal.raw) for refusal in refusals
+    }
+    for row in rows:
+        (problem,) = row["problems"]
+        assert problem["answer"] and row["reply"] and row["passages"]
+        assert {passage["text"] for passage in row["passages"]} <= texts
     shown = elenchus("trace", done.json["run"], "--runs", tmp_path / "runs").out
     assert f"{len(refusals)} refused: {reason}" in shown
 
@@ -278,7 +287,24 @@ def test_questions_that_become_no_problem_are_told_and_kept(tmp_path: Path, elen
     (run,) = runs.listed(tmp_path / "runs")
     refusals = [r for r in all_of(run.path, Refusal) if r.code == "near-exam"]
     assert f"{len(refusals)} × it is too near an exam question" in ended.err
-    assert all(refusal.raw.endswith("?") for refusal in refusals)
+    assert all(refusal.question.endswith("?") and refusal.raw for refusal in refusals)
+
+
+def test_a_question_without_a_sound_answer_is_kept_with_the_reply(ledger: Ledger) -> None:
+    passage = Passage(document_id="d", source="pool.md", title="Pool", start=0, end=9,
+                      heading=("1 Caps",), text="Wear caps.")  # fmt: skip
+    question = Question(text="May he swim?", kind="apply", exam=False, point_id="p",
+                        passage_ids=(), round=1, call_id="c")  # fmt: skip
+    why = Rejection(code="false-citation", detail="no such words", raw="He may: “none”.",
+                    passage_ids=(passage.id,))  # fmt: skip
+    refusal = problems.unwritten(Refused(why, question), "apply")
+    ledger.write(passage, refusal)
+    row = report.refusal_row(ledger, refusal)
+    shown = [row[key] for key in ("code", "detail", "question", "kind", "reply", "left_out")]
+    assert shown == ["false-citation", "no such words", "May he swim?", "apply", why.raw, ""]
+    assert [part["text"] for part in row["passages"]] == ["Wear caps."]
+    failed = problems.unwritten(Refused(why.model_copy(update={"passage_ids": ()}), None), "apply")
+    assert (failed.question, failed.passage_ids) == ("", ())
 
 
 def test_what_is_selected_is_learnt_with_the_documents(
@@ -325,6 +351,8 @@ def test_a_document_that_holds_a_test_is_learnt_without_it(tmp_path: Path, elenc
     assert "nine lamps" not in text, "a problem that spans paragraphs"
     left_out = [r.raw for r in all_of(folder, Refusal) if r.code == "source-copies-test"]
     assert len(left_out) == 2 and any("Nobody knew" in raw for raw in left_out)
+    rows = [row for row in _rejected(folder) if row["code"] == "source-copies-test"]
+    assert [row["left_out"] for row in rows] == left_out and not any(row["reply"] for row in rows)
 
 
 @pytest.mark.parametrize("weights", ["lora", "all"])
@@ -394,6 +422,11 @@ def test_an_overlap_is_of_words_in_a_row() -> None:
     assert not overlap.copies("a shorter one of seven")
     assert not Overlap.of(["two words", "and four words here"]).copies("two words and four here")
     assert not Overlap.of([]).copies("anything")
+
+
+def _rejected(folder: Path) -> list[dict[str, Any]]:
+    lines = (folder / "dataset" / "rejected.jsonl").read_text("utf-8").splitlines()
+    return [json.loads(line) for line in lines]
 
 
 def _task(folder: Path, refusal: Refusal) -> str:
