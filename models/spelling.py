@@ -6,6 +6,7 @@ rest; so what it returns counts only where the text spells all of it, from the f
 last. An object that was cut off is never read.
 """
 
+import contextlib
 import itertools
 import json
 import re
@@ -20,6 +21,8 @@ TRIES = 20  # places at which a misspelt object may end
 # Characters times marks that json-repair is given of one object: it may look through the rest of a
 # text at each mark, a second for five millions. Usual replies of 10,000 characters stay below.
 EFFORT = 30_000_000
+# What json-repair raises at texts that it is not made for: of deep nesting, or a key at its end.
+BREAKS = (ValueError, AssertionError, LookupError, AttributeError, TypeError)
 MARKS = "\"'“”:,{}[]"
 
 _STRICT = json.JSONDecoder()
@@ -178,13 +181,19 @@ def _repaired(text: str, start: int) -> tuple[dict[str, Any], int] | None:
         effort += len(broken) * sum(map(broken.count, MARKS))
         if effort > EFFORT:
             break
-        try:
-            value = repair_json(broken, return_objects=True, skip_json_loads=True)
+        value = _guessed(broken)
+        with contextlib.suppress(_Misspelt):
             if isinstance(value, dict) and _past(value, broken, 0) == len(broken):
                 return value, end.end()
-        except (_Misspelt, ValueError):  # the latter where it is nested too deeply
-            continue
     return None
+
+
+def _guessed(broken: str) -> Any:
+    """Return what json-repair makes of a text; None where it breaks."""
+    try:
+        return repair_json(broken, return_objects=True, skip_json_loads=True)
+    except BREAKS:
+        return None
 
 
 def _past(value: Any, text: str, at: int) -> int:

@@ -298,6 +298,18 @@ def test_what_a_repair_would_take_minutes_for_is_given_up_soon() -> None:
     assert time.process_time() - begun < 3
 
 
+def test_what_json_repair_breaks_at_is_unusable() -> None:
+    text = (
+        '{"tool_calls": [{["functio: {"name": "R", "arg\ufffd//0ts": {"```json\n'
+        '{"```json\nlost": [1]}}}]}'
+    )
+    for cut in range(len(text)):
+        with contextlib.suppress(replies.Unusable):
+            replies.parse(text[cut:], Reply)
+    with pytest.raises(replies.Unusable):
+        replies.parse(text, Reply)
+
+
 def test_a_long_reply_is_repaired() -> None:
     points = [f'They say "no" to rule {n}.' for n in range(340)]
     text = json.dumps({"answer": "Yes.", "points": points}).replace('\\"no\\"', '"no"')
