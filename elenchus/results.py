@@ -130,7 +130,8 @@ class Result(Value):
 class RunRow(Value):
     """A run in the list of all runs; figures that are not known are None.
 
-    `before`, `after` and `interval` are of the held-out exam; `interval` is that of the gain.
+    `before`, `after` and `interval` are of the held-out exam; `interval` is that of the gain, and
+    `usd` what the calls cost.
     """
 
     version: Literal[1] = 1
@@ -146,6 +147,7 @@ class RunRow(Value):
     seconds: float | None = None
     calls: int | None = None
     tokens: int | None = None
+    usd: float | None = None
 
 
 def run_row(run: str, domain: str, state: str, result: Result | None) -> RunRow:

@@ -12,6 +12,7 @@ under way shows more each time.
 
 import contextlib
 import importlib
+import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -40,7 +41,10 @@ from graphs.adaptation.reviewing import newest
 from graphs.config import DomainConfig, validate
 from graphs.method import Method
 from graphs.methods import method_of
+from models.prices import Prices
 
+# Of runs that are damaged, of another version, or written in this instant.
+READ_ERRORS = (UserError, OSError, ValueError, KeyError, TypeError, sqlite3.DatabaseError)
 # Records that tables are made of, by name; `overview`, `calls`, `dataset` and `rejections` beside.
 KINDS: dict[str, type[Record]] = {
     "documents": Document,
@@ -222,6 +226,24 @@ class Run:
     def calls(self) -> Iterator[Call]:
         """All attempts of all calls, as they were written, one after the other."""
         return self.ledger.calls() if self.ledger else iter(())
+
+    @property
+    def prices(self) -> Prices:
+        """The prices of its models; none where its settings are another version's."""
+        try:
+            return Prices(self.settings.models)
+        except UserError:
+            return Prices({})
+
+    @property
+    def usd(self) -> float | None:
+        """What its calls cost; None where a model has no price."""
+        total, prices = 0.0, self.prices
+        for spent in self.ledger.spent() if self.ledger else ():
+            if not prices.known(spent.model):
+                return None
+            total += prices.usd(spent.model, spent.input_tokens, spent.output_tokens)
+        return total
 
     def overview(self) -> list[dict[str, Any]]:
         """Return a row for each thing that the method made, as `elenchus trace RUN --json` does."""

@@ -29,7 +29,6 @@ from inspection import figures, sittings
 from inspection.index import Index
 from inspection.pages import charts, formatting, texts
 from inspection.reading import Run
-from models.prices import Prices
 
 NAME = "report.html"
 TRANSCRIPTS = 10
@@ -78,7 +77,7 @@ def write(folder: RunFolder) -> Path:
                 f"run {folder.id} is not finished, so there is nothing to report yet: "
                 f"`{folder.command('resume')}` first"
             )
-        index = Index(folder.ledger, Prices(run.settings.models))
+        index = Index(folder.ledger, run.prices)
         try:
             index.refresh("calls", threading.TIMEOUT_MAX)
             text = _template().render(_content(run, result, index))

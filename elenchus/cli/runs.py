@@ -9,14 +9,16 @@ if TYPE_CHECKING:
     from elenchus.results import RunRow
     from elenchus.runs import RunFolder
 
-COLUMNS = ("id", "domain", "state", "verdict", "before", "after", "gain", "examples", "calls")
+COLUMNS = (
+    "id", "domain", "state", "verdict", "before", "after", "gain", "examples", "calls", "cost",
+)  # fmt: skip
 
 
 def runs(root: options.Root = options.RUNS, as_json: options.Json = False) -> None:
     """List all runs with their figures, those of unfinished runs as far as they are known."""
     from elenchus.runs import listed
 
-    rows = [_row(run) for run in listed(root)]
+    rows = [_row(run).model_copy(update={"usd": _usd(run)}) for run in listed(root)]
     if as_json:
         print(json.dumps([row.model_dump() for row in rows]))
         return
@@ -48,6 +50,17 @@ def _row(run: "RunFolder") -> "RunRow":
     return run_row(run.id, run.path.parent.name, state, result)
 
 
+def _usd(run: "RunFolder") -> float | None:
+    """Return what a run's calls cost; None where that is not known."""
+    from inspection.reading import READ_ERRORS, Run
+
+    try:
+        with Run(run.path) as opened:
+            return opened.usd
+    except READ_ERRORS:
+        return None
+
+
 def _cells(row: "RunRow") -> list[str]:
     def shown(value: object, form: str = "{}") -> str:
         return "–" if value is None else form.format(value)
@@ -63,4 +76,5 @@ def _cells(row: "RunRow") -> list[str]:
         shown(gain),
         shown(row.examples),
         shown(row.calls),
+        shown(row.usd, "${:,.2f}"),
     ]

@@ -2,7 +2,6 @@
 
 import collections
 import re
-import sqlite3
 import threading
 import time
 from collections.abc import Callable
@@ -18,15 +17,12 @@ from elenchus.results import Result, RunRow, run_row
 from elenchus.runs import RunFolder
 from elenchus.so_far import so_far
 from inspection.index import Index
-from inspection.reading import Run
-from models.prices import Prices
+from inspection.reading import READ_ERRORS, Run
 
 OPEN = 8  # runs at once
 WINDOW = 60.0  # seconds that a rate is taken over
 Value = TypeVar("Value")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-# Of runs that are damaged, of another version, or written in this instant.
-READ_ERRORS = (UserError, OSError, ValueError, KeyError, TypeError, sqlite3.DatabaseError)
 
 
 class Sample(NamedTuple):
@@ -66,13 +62,6 @@ class Opened:
         if self.index is not None:
             self.index.close()
 
-    def prices(self) -> Prices:
-        """Return the prices of the run's models."""
-        try:
-            return Prices(self.run.settings.models)
-        except UserError:  # settings of another version
-            return Prices({})
-
     def indexed(self, wanted: str = "rows", patience: float = 0.6) -> Index | None:
         """Return the index with what was written by now; None where nothing was.
 
@@ -84,7 +73,7 @@ class Opened:
         if self.run.ledger is None:
             return None
         if self.index is None:
-            self.index = Index(self.run.folder.ledger, self.prices())
+            self.index = Index(self.run.folder.ledger, self.run.prices)
         self.index.refresh(wanted, patience)
         return self.index
 
@@ -195,12 +184,5 @@ def _kept(
 
 
 def _spent(folder: RunFolder) -> float | None:
-    """Return what a run's calls cost; None where a model has no price."""
-    total = 0.0
     with Run(folder.path) as run:
-        prices = Opened(run).prices()
-        for spent in run.ledger.spent() if run.ledger else ():
-            if not prices.known(spent.model):
-                return None
-            total += prices.usd(spent.model, spent.input_tokens, spent.output_tokens)
-    return total
+        return run.usd

@@ -9,7 +9,7 @@ import pytest
 
 import elenchus
 from elenchus.errors import UserError
-from elenchus.ledger import Ledger
+from elenchus.ledger import Ledger, Spent
 from elenchus.outcomes import Score
 from elenchus.records import Point, Turn
 from elenchus.runs import RunFolder
@@ -117,3 +117,12 @@ def test_records_are_asked_for_by_their_fields(finished: Path) -> None:
         assert [json.loads(e.text)["statement"] for e in some if "crowns" in e.text.lower()]
         call = next(run.calls)
         assert [c.attempt for c in run.ledger.attempts(call.id)] == [0]
+
+
+def test_what_calls_cost_is_known_where_models_have_prices(finished: Path) -> None:
+    with elenchus.read_run(finished) as run:
+        assert run.usd == 0.0, "mocks and built-in models are free"
+        ledger = run.ledger
+        assert ledger is not None
+        ledger.spent = lambda: [Spent("expert", "openai:unheard-of", 1, 10, 10)]  # type: ignore[method-assign]
+        assert run.usd is None

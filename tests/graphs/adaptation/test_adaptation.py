@@ -347,7 +347,7 @@ def test_runs_lists_its_figures(whole: tuple[Path, dict], elenchus) -> None:
     exam = result["exams"]["held-out"]
     assert row["state"] == "finished"
     assert (row["before"], row["after"]) == (exam["before"]["value"], exam["after"]["value"])
-    for key in ("questions", "interval", "examples", "seconds", "calls", "tokens"):
+    for key in ("questions", "interval", "examples", "seconds", "calls", "tokens", "usd"):
         assert row[key] is not None
     assert result["run"] in elenchus("runs", "--runs", home.parent / "runs").out
 
