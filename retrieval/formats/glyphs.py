@@ -25,7 +25,6 @@ _MIRRORED = str.maketrans("()[]{}<>«»", ")(][}{><»«")
 _THIN = 3  # points: a shape as low as that is a line
 _SHORTEST = 20  # points: what is shorter divides no rows
 Box = tuple[float, float, float, float]  # left, right, bottom, top, in points
-Letter = tuple[str, int, Box]  # with the angle that it is turned by
 
 
 class Word(NamedTuple):
@@ -117,32 +116,28 @@ def _words(page: Any) -> Iterator[tuple[int, Word]]:
     """Yield each word on a page, and the angle it is turned by, in whole degrees."""
     raw = package("pypdfium2.raw")
     text, edges = page.get_textpage(), page.get_bbox()
-    run = start = 0
-    held: list[Letter] = []  # letters of a word, turned
-    for place in range(text.count_chars()):
-        letter = chr(raw.FPDFText_GetUnicode(text.raw, place))
-        if letter.isspace() or letter == "\0":
-            run += letter in "\r\n"
-            following = None
-        else:
+    held: list[Box] = []  # of the letters of a word, turned
+    word, run, start, angle = "", 0, 0, 0
+    for place in range(text.count_chars() + 1):
+        code = raw.FPDFText_GetUnicode(text.raw, place)  # 0 at the end
+        letter, box = chr(code), None
+        if code and not letter.isspace():
             box = _box(raw, text.raw, place)
-            angle = round(-math.degrees(raw.FPDFText_GetCharAngle(text.raw, place))) % 360
-            is_within = _is_within(box, edges)
-            following = (letter, angle, _turned(box, angle)) if is_within else None
-        if held and not (following and _is_beside(held[-1], following)):
-            yield held[0][1], _word(held, run, start)
-            held = []
-        if following:
-            start = start if held else place
-            held.append(following)
-    if held:
-        yield held[0][1], _word(held, run, start)
+        if held and not (box and _is_beside(held[-1], _turned(box, angle))):
+            yield angle, _word(word, held, run, start)
+            word, held = "", []
+        run += letter in "\r\n"
+        if box and (held or _is_within(box, edges)):
+            if not held:
+                start = place
+                angle = round(-math.degrees(raw.FPDFText_GetCharAngle(text.raw, place))) % 360
+            word += letter
+            held.append(_turned(box, angle))
 
 
-def _word(letters: Sequence[Letter], run: int, place: int) -> Word:
-    left, right, bottom, top = zip(*(box for *_, box in letters), strict=True)
-    text = "".join(letter for letter, *_ in letters).translate(_HYPHEN)
-    plain = _FORMS.sub(lambda form: unicodedata.normalize("NFKC", form[0]), text)
+def _word(text: str, letters: Sequence[Box], run: int, place: int) -> Word:
+    left, right, bottom, top = zip(*letters, strict=True)
+    plain = _FORMS.sub(lambda form: unicodedata.normalize("NFKC", form[0]), text.translate(_HYPHEN))
     return Word(plain, min(left), max(right), min(bottom), max(top), run, place)
 
 
@@ -152,13 +147,12 @@ def _box(raw: Any, text: Any, place: int) -> Box:
     return box.left, box.right, box.bottom, box.top
 
 
-def _is_beside(one: Letter, other: Letter) -> bool:
+def _is_beside(one: Box, other: Box) -> bool:
     """Tell whether two letters stand on one line, without room for a column between them."""
-    (*_, turned, a), (*_, turned_too, b) = one, other
-    height = min(a[3] - a[2], b[3] - b[2])
-    shared = min(a[3], b[3]) - max(a[2], b[2])
-    apart = max(b[0] - a[1], a[0] - b[1])
-    return turned == turned_too and shared > height / 3 and apart < max(a[3] - a[2], b[3] - b[2])
+    height, other_height = one[3] - one[2], other[3] - other[2]
+    shared = min(one[3], other[3]) - max(one[2], other[2])
+    apart = max(other[0] - one[1], one[0] - other[1])
+    return shared > min(height, other_height) / 3 and apart < max(height, other_height)
 
 
 def _is_within(box: Box, edges: Sequence[float]) -> bool:

@@ -151,16 +151,18 @@ def _runs(column: Sequence[Row], full: float) -> bool:
     pairs = [(a, b) for a, b in pairwise(column) if distance(a, b) <= CLOSE * usual]
     if len(pairs) < LEAST - 1 or letters_a_line(column) < TEXT:
         return False
-    had_room = sum(_had_room(a, b, column) for a, b in pairs)
+    edges = (left_edge(column), right_edge(column))
+    had_room = sum(_had_room(a, b, edges) for a, b in pairs)
     small = sum(b[0].text[0].islower() for _, b in pairs)
     cased = any(word.text != word.text.upper() for row in column for word in row)
     least = SURELY_SMALL if full >= CERTAIN else SMALL
     return had_room <= (1 - full) * len(pairs) and (not cased or small >= least * len(pairs))
 
 
-def _had_room(row: Row, following: Row, column: Sequence[Row]) -> bool:
+def _had_room(row: Row, following: Row, edges: tuple[float, float]) -> bool:
     """Tell whether the first word of the following line would have had room on this one."""
+    left, right = edges
     backwards = is_right_to_left(text_of(following))
     first = following[-1 if backwards else 0]
-    room = row[0].left - left_edge(column) if backwards else right_edge(column) - row[-1].right
+    room = row[0].left - left if backwards else right - row[-1].right
     return room > first.right - first.left + first.height / 5 + SLACK
