@@ -26,7 +26,6 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
-from urllib import request
 
 import aiohttp
 import yaml
@@ -34,7 +33,8 @@ from langgraph.graph import END, START, StateGraph
 
 from agents.judge import Judge
 from agents.prompting import Subject
-from benchmarks import invented
+from benchmarks import invented, server
+from benchmarks.server import MODEL, ROOT
 from elenchus import runs
 from elenchus.cli.main import settle_environment
 from elenchus.config import LimitsConfig
@@ -55,8 +55,6 @@ from models.backend import make_model
 from models.calls import Caller
 from models.rate_limits import RateLimits
 
-ROOT = Path(__file__).resolve().parent.parent
-MODEL = "openai:reader"
 ROLES = ("expert", "examiner", "grader")
 LATENCY = 0.2  # seconds
 IN_FLIGHT = (64, 256)
@@ -76,7 +74,7 @@ def main() -> None:
     options = parser.parse_args()
     settle_environment()
     os.environ.setdefault("OPENAI_API_KEY", "none")
-    with tempfile.TemporaryDirectory() as folder, _server() as url:
+    with tempfile.TemporaryDirectory() as folder, server.serving() as url:
         figures = measure(Path(folder), url, options.quick)
     print(json.dumps(figures) if options.json else yaml.safe_dump(figures, sort_keys=False))
 
@@ -103,7 +101,7 @@ def measure(folder: Path, url: str, quick: bool) -> Figures:
 
 def _warm(domain: Path, folder: Path, url: str, count: int) -> Figures:
     """Examine all once without latency, so that the server's answers and the searches are known."""
-    _begin(url, 0.0)
+    server.begin(url, 0.0)
     return _examined(domain, folder, count, 64)
 
 
@@ -119,14 +117,14 @@ def _share(
     domain: Path, folder: Path, url: str, examinations: int, in_flight: int, warm: Figures
 ) -> Figures:
     """Return the examinations' call rate, and a bare client's with as many calls."""
-    _begin(url, LATENCY)
+    server.begin(url, LATENCY)
     started = time.process_time()
     _examined(domain, folder, examinations, in_flight, warm)
     busy = time.process_time() - started
-    ours = _counts(url)
-    _begin(url, LATENCY)
+    ours = server.counts(url)
+    server.begin(url, LATENCY)
     asyncio.run(_bare(url, ours["received"], in_flight))
-    bare = _counts(url)
+    bare = server.counts(url)
     rates = [counts["received"] / counts["seconds"] for counts in (ours, bare)]
     return {
         "calls": ours["received"],
@@ -212,10 +210,10 @@ def _faults(url: str, shares: dict[str, float], tasks: int) -> Figures:
     """Grade so many answers with faults and without."""
     seconds = []
     for mixture in ({}, shares):
-        _begin(url, LATENCY, mixture)
+        server.begin(url, LATENCY, mixture)
         with tempfile.TemporaryDirectory() as folder:
             lost = asyncio.run(_gradings(url, Path(folder), tasks))
-        counts = _counts(url)
+        counts = server.counts(url)
         seconds.append(counts["seconds"])
     return {
         "tasks": tasks,
@@ -244,28 +242,28 @@ def _gold(number: int) -> Gold:
 
 def _kills(domain: Path, folder: Path, url: str, kills: int) -> Figures:
     """Compare a run killed so many times at random moments with one that never was."""
-    _begin(url, 0.01)
+    server.begin(url, 0.01)
     _see_through(domain, folder / "whole")
-    calm = _counts(url)
-    _begin(url, 0.01)
+    calm = server.counts(url)
+    server.begin(url, 0.01)
     rng, killed, lost = random.Random(0), 0, 0
     for kill in range(kills):
         # Moments spread over all of the run's calls.
         after = calm["completions"] * (kill + rng.random()) / (kills + 1)
         with _started(domain, folder / "killed") as process:
-            while process.poll() is None and _counts(url)["completions"] < after:
+            while process.poll() is None and server.counts(url)["completions"] < after:
                 time.sleep(0.02)
             killed += process.poll() is None
             process.kill()
         time.sleep(LATENCY)  # the server ends what it has begun
-        lost = _counts(url)["completions"] - _calls(folder / "killed")
+        lost = server.counts(url)["completions"] - _calls(folder / "killed")
     _see_through(domain, folder / "killed")
     ledgers = [_records(folder / name) for name in ("whole", "killed")]
     return {
         "kills": killed,
         "calls": calm["completions"],
         "in_flight_at_kills": lost,
-        "calls_made_again": _counts(url)["completions"] - calm["completions"],
+        "calls_made_again": server.counts(url)["completions"] - calm["completions"],
         "same_ledger": ledgers[0] == ledgers[1],
     }
 
@@ -316,34 +314,6 @@ def _domain(folder: Path, url: str) -> Path:
     }
     path.write_text(yaml.safe_dump(tree), encoding="utf-8")
     return path
-
-
-@contextmanager
-def _server() -> Iterator[str]:
-    """Start the tests' server in a process, and yield its base_url."""
-    command = [sys.executable, "-m", "tests.server", "--port", "0"]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        try:
-            yield process.stdout.readline().split(" at ")[1].partition(";")[0]
-        finally:
-            process.kill()
-
-
-def _begin(url: str, latency: float, shares: dict[str, float] | None = None) -> None:
-    """Set the server's latency and faults, and its counts to 0."""
-    body = json.dumps({"latency": latency, "shares": shares or {}}).encode()
-    request.urlopen(request.Request(_counts_url(url), body)).close()
-
-
-def _counts(url: str) -> Figures:
-    with request.urlopen(_counts_url(url)) as answer:
-        counts: Figures = json.load(answer)
-    return counts
-
-
-def _counts_url(url: str) -> str:
-    return url.removesuffix("/v1") + "/counts"
 
 
 if __name__ == "__main__":

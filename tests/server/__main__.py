@@ -4,7 +4,10 @@ import argparse
 import contextlib
 import json
 import threading
+from collections.abc import Callable
 from urllib import request
+
+from tokenizers import Tokenizer
 
 from tests.server.app import MODEL, Server, serving
 from tests.server.faults import Fault, Kind, Plan, evenly
@@ -13,6 +16,14 @@ from tests.server.oddities import Habit, Oddity
 
 def _kind(name: str) -> Kind:
     return Fault(name) if name in list(Fault) else Oddity(name)
+
+
+def _counter(path: str) -> Callable[[str], int]:
+    """Return the count of tokens by a tokenizer, of texts of any length."""
+    tokenizer = Tokenizer.from_file(path)
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return lambda text: len(tokenizer.encode(text, add_special_tokens=False))
 
 
 def main() -> None:
@@ -31,6 +42,8 @@ def main() -> None:
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--key", default="", help="API key that requests must carry")
+    parser.add_argument("--tokenizer", help="a tokenizer.json, by which it counts tokens")
+    parser.add_argument("--hidden", type=int, default=0, help="tokens of reasoning at most")
     given = parser.parse_args()
     shares = evenly(given.faults, *(given.only or ())) if given.faults else {}
     server = Server(
@@ -39,6 +52,8 @@ def main() -> None:
         given.latency,
         key=given.key,
         habits=frozenset(given.habit),
+        tokens=_counter(given.tokenizer) if given.tokenizer else None,
+        hidden=given.hidden,
     )
     with serving(server, given.port) as url:
         print(f"model {MODEL} at {url}; Ctrl-C ends", flush=True)

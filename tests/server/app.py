@@ -7,7 +7,7 @@ import threading
 import time
 import zlib
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,6 +25,7 @@ MODEL = "reader"
 STUDENT = "# Student"  # beginning of the prompts of a role that never knows an answer
 STATUS = {Fault.BUSY: 429, Fault.BUSY_UNTIL: 429, Fault.ERROR: 500, Fault.DOWN: 503}
 DRIP_PIECES = 20
+A_MESSAGE = 4  # tokens that a chat template puts around a message
 
 
 @dataclass
@@ -47,6 +48,9 @@ class Server:
         bare: whether it lists its models without anything around them.
         parts: whether the content of its answers is a list of parts.
         habits: what it does with every call.
+        tokens: counts the tokens of a text; None for the count of the model that answers.
+        hidden: tokens of reasoning that an answer has at most, and does not show; how many it has
+            depends on the prompt.
     """
 
     plan: Plan = field(default_factory=Plan)
@@ -64,9 +68,13 @@ class Server:
     bare: bool = False
     parts: bool = False
     habits: frozenset[Habit] = frozenset()
+    tokens: Callable[[str], int] | None = None
+    hidden: int = 0
     ways: Counter[str] = field(default_factory=Counter)
     received: int = 0
     completions: int = 0
+    read: int = 0  # tokens of the prompts of all completions
+    written: int = 0  # tokens of the completions, whatever the server says of them
     in_flight: int = 0
     most_in_flight: int = 0
     replies: dict[str, AIMessage] = field(default_factory=dict)  # by prompt
@@ -81,6 +89,7 @@ class Server:
         app.router.add_post("/v1/messages", self.complete)
         app.router.add_get("/counts", self.counts)
         app.router.add_post("/counts", self.begin)
+        app.router.add_get("/prompts", self.asked)
         return app
 
     async def models(self, request: web.Request) -> web.Response:
@@ -102,6 +111,8 @@ class Server:
             {
                 "received": self.received,
                 "completions": self.completions,
+                "read": self.read,
+                "written": self.written,
                 "repeated": sum(n - 1 for n in self.prompts.values()),
                 "faults": dict(self.plan.drawn),
                 "in_flight": self.in_flight,
@@ -111,14 +122,20 @@ class Server:
         )
 
     async def begin(self, request: web.Request) -> web.Response:
-        """Count from zero, with the latency and the faults given; replies are remembered."""
+        """Count from zero, with the settings given; replies are remembered."""
         given = await request.json()
         self.latency = given["latency"]
+        self.habits = frozenset(map(Habit, given.get("habits", self.habits)))
+        self.hidden = given.get("hidden", self.hidden)
         self.plan = Plan({Fault(name): share for name, share in given["shares"].items()})
-        self.received = self.completions = self.most_in_flight = 0
+        self.received = self.completions = self.most_in_flight = self.read = self.written = 0
         self.prompts.clear()
         self.first = None
         return web.json_response({})
+
+    async def asked(self, request: web.Request) -> web.Response:
+        """Tell which prompts were answered, and how often each."""
+        return web.json_response(self.prompts)
 
     async def complete(self, request: web.Request) -> web.StreamResponse:
         self._check(request)
@@ -158,9 +175,13 @@ class Server:
             return web.Response()
         if isinstance(fault, Oddity) and (odd := oddities.response(fault)):
             return odd
-        body = (await self._completion(asked, fault, way)).encode()
+        reply = await self._reply(_prompt(messages))
+        text = spoilt(reply.text, fault)
+        read, written = self._used(messages, reply, text)
+        body = self._completion(text, read, written, fault, way).encode()
         if fault not in KEPT_BACK:
             self.completions += 1
+            self.read, self.written = self.read + read, self.written + written
             self.prompts[json.dumps(messages)] += 1
         if fault is Fault.CUT:
             return await _in_pieces(request, body, pieces=2, sent=1)
@@ -189,12 +210,19 @@ class Server:
                 return _error(400, f"Unsupported parameter: '{name}' is not supported here.")
         return None
 
-    async def _completion(self, asked: dict[str, Any], fault: Kind | None, way: str) -> str:
-        """Return the body of an answer."""
-        reply = await self._reply(_prompt(asked["messages"]))
+    def _used(self, messages: list[dict[str, str]], reply: AIMessage, text: str) -> tuple[int, int]:
+        """Return the tokens that an answer read and wrote, with the reasoning that it hides."""
         told = reply.usage_metadata
         assert told is not None
-        text = spoilt(reply.text, fault)
+        read, written = told["input_tokens"], told["output_tokens"]
+        if self.tokens is not None:
+            read = sum(A_MESSAGE + self.tokens(one["content"]) for one in messages)
+            written = self.tokens(text)
+        thought = zlib.crc32(messages[-1]["content"].encode()) % (self.hidden + 1)
+        return read, written + thought
+
+    def _completion(self, text: str, read: int, written: int, fault: Kind | None, way: str) -> str:
+        """Return the body of an answer."""
         message = oddities.message(text, fault if isinstance(fault, Oddity) else None)
         if way == "tool" and isinstance(message["content"], str):
             function = {"name": "reply", "arguments": message["content"]}
@@ -208,9 +236,9 @@ class Server:
         choice = {"index": 0, "finish_reason": "length" if cut else "stop", "message": message}
         body = {"id": "chatcmpl-0", "object": "chat.completion", "created": 0, "model": MODEL}
         usage = {
-            "prompt_tokens": told["input_tokens"],
-            "completion_tokens": told["output_tokens"],
-            "total_tokens": told["total_tokens"],
+            "prompt_tokens": read,
+            "completion_tokens": written,
+            "total_tokens": read + written,
         }
         spelt = next((USAGES[habit] for habit in self.habits if habit in USAGES), json.dumps(usage))
         # What some habits say of the usage is no JSON that Python would write.
