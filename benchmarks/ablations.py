@@ -79,6 +79,8 @@ CHANGES: dict[str, Changes] = {
     FACILITY: {"dataset": {"candidates": 2.0, "selection": "facility"}},
     HARDEST: {"dataset": {"candidates": 2.0, "selection": "hardest"}},
     AT_RANDOM: {"dataset": {"candidates": 2.0, "selection": "random"}},
+    "distilled": {"training": {"objective": "distil"}},
+    "examples, then pairs": {"training": {"objective": "dpo"}},
     # More passes over less replay: as many steps.
     **{
         f"replay {share}": {
