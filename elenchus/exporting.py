@@ -30,7 +30,7 @@ from opentelemetry.trace import (
 )
 
 from elenchus import __version__
-from elenchus.redaction import redacted
+from elenchus.redaction import redacted, redactor
 
 Attributes = Mapping[str, Any]
 Say = Callable[[str], None]
@@ -71,7 +71,8 @@ class Tracing:
         logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)
         self.content = content
         self._file = file
-        self._clean = functools.lru_cache(4096)(redacted)
+        self._redacted = redactor()
+        self._clean = functools.lru_cache(4096)(self._redacted)
         self._ended = itertools.count()
         self._ways: list[tuple[BatchSpanProcessor, Watched]] = []
         provider = TracerProvider(resource=self._resource(), shutdown_on_exit=False)
@@ -104,7 +105,7 @@ class Tracing:
     def fail(self, made: Any, kind: str, message: str) -> None:
         """Take note of an error."""
         made.set_attribute("error.type", self._clean(kind))
-        made.set_status(Status(StatusCode.ERROR, redacted(message)))
+        made.set_status(Status(StatusCode.ERROR, self._redacted(message)))
 
     def end(self, made: Any) -> None:
         """End a span."""
@@ -149,7 +150,7 @@ class Tracing:
 
     def _safe(self, value: Any) -> Any:
         if isinstance(value, str):
-            return self._clean(value) if len(value) <= SHORT else redacted(value)
+            return self._clean(value) if len(value) <= SHORT else self._redacted(value)
         if isinstance(value, Iterable):
             return [self._safe(each) for each in value]
         return value

@@ -7,7 +7,7 @@ failures pass `redacted`; settings, which are written into each run folder, pass
 import logging
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 REDACTED = "[redacted]"
@@ -52,17 +52,25 @@ _SHAPES = tuple(
 
 def redacted(text: str) -> str:
     """Return a text without the secrets in it: known ones, and what looks like one."""
-    text = without_known(text)
-    for shape in _SHAPES:
-        text = shape.sub(_hidden, text)
-    return text
+    return redactor()(text)
+
+
+def redactor() -> Callable[[str], str]:
+    """Return `redacted` for many texts: it knows the secrets that the environment has now."""
+    known = _known(LEAST)
+
+    def redact(text: str) -> str:
+        text = _without(text, known)
+        for shape in _SHAPES:
+            text = shape.sub(_hidden, text)
+        return text
+
+    return redact
 
 
 def without_known(text: str, least: int = LEAST) -> str:
     """Return a text without the secrets of the environment that have `least` characters."""
-    for secret in _known(least):
-        text = text.replace(secret, REDACTED)
-    return text
+    return _without(text, _known(least))
 
 
 def secret_in(value: Any, options: bool = False) -> str | None:
@@ -100,6 +108,12 @@ def _items(value: Any, options: bool) -> Iterator[tuple[str, Any]]:
         if options and len(value) == 2 and isinstance(value[0], str):
             yield value[0], value[1]
         yield from ((str(place), item) for place, item in enumerate(value))
+
+
+def _without(text: str, secrets: Iterable[str]) -> str:
+    for secret in secrets:
+        text = text.replace(secret, REDACTED)
+    return text
 
 
 def _hidden(match: re.Match[str]) -> str:
