@@ -1,12 +1,13 @@
 """What a run ends with, as records: examples and the dataset, exams and scores, adapters."""
 
-from typing import Literal
+from typing import Literal, get_args
 
 from pydantic import BaseModel, ConfigDict
 
 from elenchus.records import Citation, Form, Gold, Grade, Message, Record
 
 Action = Literal["accept", "correct", "reject"]
+ACTIONS: tuple[Action, ...] = get_args(Action)
 
 
 class Example(Record):

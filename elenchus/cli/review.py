@@ -87,9 +87,16 @@ def review(
             return
         shown = cases if sample is None else cases[:sample]
         waiting = [case for case in shown if again or case.decision is None]
-        name = reviewer or getpass.getuser()
-        _ask(ledger, form, waiting, name, sampled=sample is not None)
+        _ask(ledger, form, waiting, reviewer or _user(), sampled=sample is not None)
         _conclude(reviewing.cases(ledger), folder.command("resume"), folder.result.exists())
+
+
+def _user() -> str:
+    """Return the name of whoever is at the terminal."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError) as error:  # the system has no name, as in some containers
+        raise UserError("a decision needs a name: give yours with --reviewer") from error
 
 
 def _exchange(
@@ -198,10 +205,11 @@ def _edited(case: "Case", ledger: "Ledger") -> "Correction | None":
     from elenchus.records import Turn
 
     cited = ledger.get(Turn, case.example.turn_id).expert[0].citations
+    earlier = case.decision.corrected if case.decision else None
     before = {
-        "question": case.example.prompt[-1].content,
-        "completion": case.example.completion,
-        "citations": [one.model_dump() for one in cited],
+        "question": earlier.question if earlier else case.example.prompt[-1].content,
+        "completion": earlier.completion if earlier else case.example.completion,
+        "citations": [one.model_dump() for one in (earlier and earlier.citations) or cited],
     }
     shown = yaml.safe_dump(before, allow_unicode=True, sort_keys=False)
     text = click.edit(shown, extension=".yaml")

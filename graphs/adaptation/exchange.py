@@ -7,19 +7,18 @@ tasks with annotations. What is decided already goes out as a suggestion or a pr
 import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple
 
 from pydantic import BaseModel, ValidationError
 
 from elenchus.errors import UserError
 from elenchus.ledger import Ledger
-from elenchus.outcomes import Action, Correction, Decision, Example
+from elenchus.outcomes import ACTIONS, Correction, Decision, Example
 from elenchus.questions import AnswerForm
 from elenchus.records import Passage
 from graphs.adaptation.reviewing import Case, cases, check, decide
 
 Format = Literal["argilla", "label-studio"]
-ACTIONS = get_args(Action)
 LABELS = """<View>
   <Header value="Question"/><Text name="question" value="$question"/>
   <Header value="Answer"/><Text name="answer" value="$answer"/>
@@ -79,7 +78,8 @@ def take_over(
     """
     read = _from_argilla if program == "argilla" else _from_label_studio
     known = {case.example.id: case for case in cases(ledger)}
-    wanted = []
+    said = _said_last(ledger)
+    wanted: dict[tuple[str, str], tuple[Example, Taken, Correction | None]] = {}
     for number, one in enumerate(_taken(path, program, read), 1):
         where = f"{path}, decision {number}"
         case = known.get(one.example_id)
@@ -90,14 +90,16 @@ def take_over(
         name = reviewer or one.reviewer
         corrected = _correction(one, case.example)
         try:
-            check(ledger, form, case.example, one.action, name, corrected)
+            corrected = check(ledger, form, case.example, one.action, name, corrected)
         except UserError as error:
             raise UserError(f"{where}: {error}") from error
-        if not _is_known(case.decision, one, name, corrected):
-            wanted.append((case.example, one, name, corrected))
+        # Of several decisions of one person on an example, the last is meant.
+        wanted.pop(by := (one.example_id, name.strip()), None)
+        if said.get(by) != (one.action, one.reason.strip(), corrected):
+            wanted[by] = case.example, one, corrected
     return [
         decide(ledger, form, example, one.action, name, one.reason, corrected=corrected)  # type: ignore[arg-type]  # was checked
-        for example, one, name, corrected in wanted
+        for (_, name), (example, one, corrected) in wanted.items()
     ]
 
 
@@ -127,14 +129,12 @@ def _correction(one: Taken, example: Example) -> Correction | None:
     )
 
 
-def _is_known(
-    decision: Decision | None, one: Taken, reviewer: str, corrected: Correction | None
-) -> bool:
-    """Tell whether a file that was read before is read again."""
-    return decision is not None and (
-        (decision.action, decision.reviewer, decision.reason, decision.corrected)
-        == (one.action, reviewer.strip(), one.reason.strip(), corrected)
-    )
+def _said_last(
+    ledger: Ledger,
+) -> dict[tuple[str, str], tuple[str, str, Correction | None]]:
+    """Return what each person decided on each example last, so that nothing is taken over twice."""
+    decisions = sorted(ledger.all(Decision), key=lambda one: one.number)
+    return {(d.example_id, d.reviewer): (d.action, d.reason, d.corrected) for d in decisions}
 
 
 def _passages(ledger: Ledger, example: Example) -> str:

@@ -124,7 +124,7 @@ async def review(state: AdaptationState, runtime: Runtime[RunRef]) -> Changes:
             command = run.folder.command("review")
             interrupt(f"{left} of {len(dataset.example_ids)} examples wait for `{command}`")
     left_by_people = reviewing.revised(run.ledger, run.subject.form, dataset)
-    if left_by_people is dataset:
+    if left_by_people.id == dataset.id:
         return {}
     curation.keep(run, left_by_people)
     count = len(left_by_people.example_ids)

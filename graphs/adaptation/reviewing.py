@@ -3,13 +3,14 @@
 A decision is on texts, not on an id, so that another run that makes the same example knows it.
 """
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from agents.quotes import quoted
 from elenchus.errors import UserError
 from elenchus.ledger import Ledger
-from elenchus.outcomes import Action, Correction, Dataset, Decision, Example
+from elenchus.outcomes import ACTIONS, Action, Correction, Dataset, Decision, Example
 from elenchus.questions import AnswerForm
 from elenchus.records import Citation, Message, Passage, Turn, digest
 from elenchus.results import Estimate
@@ -41,23 +42,28 @@ def newest(ledger: Ledger) -> Dataset | None:
 
 
 def cases(ledger: Ledger, order: Order = "doubt") -> list[Case]:
-    """Return the examples of the newest dataset, those that were rejected among them.
+    """Return the examples of the newest dataset, with those of the run that people rejected.
 
     Args:
         order: by doubt come first those whose answers of the student differ most in worth, then
             those that the expert held least likely. In the random order, which stays the same, the
             first n are a sample that speaks for all.
     """
-    dataset = newest(ledger)
-    while dataset is not None and dataset.revises:
-        dataset = ledger.get(Dataset, dataset.revises)
-    if dataset is None:
+    chosen = sorted(
+        (dataset for dataset in ledger.all(Dataset) if not dataset.revises),
+        key=lambda dataset: dataset.round,
+    )
+    if not chosen:
         return []
     latest, by_id = _latest(ledger), {example.id: example for example in ledger.all(Example)}
+    # What was rejected in an earlier round is in no dataset chosen since.
+    before = dict.fromkeys(i for dataset in chosen[:-1] for i in dataset.example_ids)
+    rejected = [i for i in before if _is_rejected(latest.get(_texts(by_id[i])))]
+    ids = dict.fromkeys((*chosen[-1].example_ids, *rejected))
     outcomes = {_outcome(d): d for d in latest.values() if d.corrected is not None}
     doubts = ledger.fields(Turn, "$.verdict.spread", "$.expert[0].likelihood")
     made = []
-    for example_id in dataset.example_ids:
+    for example_id in ids:
         example = by_id[example_id]
         decided = latest.get(_texts(example)) or outcomes.get(_texts(example))
         spread, likelihood = doubts[example.turn_id]
@@ -121,20 +127,21 @@ def obeyed(ledger: Ledger, form: AnswerForm, examples: Sequence[Example]) -> lis
 
 
 def revised(ledger: Ledger, form: AnswerForm, dataset: Dataset) -> Dataset:
-    """Return a dataset as people left it; the dataset itself where they left all as it is.
+    """Return a dataset as people left it; its last revision, or itself, where that is as it is.
 
     Corrected examples are written down.
     """
     by_id = {example.id: example for example in ledger.all(Example)}
     left = obeyed(ledger, form, [by_id[i] for i in dataset.example_ids])
     ids = tuple(example.id for example in left)
-    if ids == dataset.example_ids:
-        return dataset
-    ledger.write(*left)
     # A kill may have come after an earlier revision, which is then revised in turn.
-    earlier = newest(ledger) or dataset
+    by_revised = {one.revises: one for one in ledger.all(Dataset)}
+    earlier = dataset
+    while earlier.id in by_revised:
+        earlier = by_revised[earlier.id]
     if earlier.example_ids == ids:
         return earlier
+    ledger.write(*left)
     return dataset.model_copy(update={"example_ids": ids, "revises": earlier.id})
 
 
@@ -142,14 +149,14 @@ def summary(reviewed: Sequence[Case]) -> ReviewResult | None:
     """Count decisions, and estimate how many examples are wrong; None before the first decision.
 
     What is corrected or rejected was wrong. The rate is that of all examples where all are decided
-    on, else of those that were drawn at random, with Wilson's interval (1927); None without these.
+    on, else of the sample (`_sample`), with Wilson's interval (1927); None without one.
     """
     decisions = [case.decision for case in reviewed if case.decision is not None]
     if not decisions:
         return None
-    count = {action: sum(d.action == action for d in decisions) for action in _ACTIONS}
+    count = {action: sum(d.action == action for d in decisions) for action in ACTIONS}
     complete = len(decisions) == len(reviewed)
-    sample = decisions if complete else [d for d in decisions if d.sampled]
+    sample = decisions if complete else _sample(reviewed)
     wrong, rate = sum(d.action != "accept" for d in sample), None
     if sample:
         from scipy import stats  # slow to import, and whoever only reads a run wants none of it
@@ -187,13 +194,27 @@ def in_words(review: ReviewResult | None) -> str:
     return f"{done} Of {review.sampled} drawn at random, {interval} were wrong."
 
 
-_ACTIONS: tuple[Action, ...] = ("accept", "correct", "reject")
+def _sample(reviewed: Sequence[Case]) -> list[Decision]:
+    """Return the decisions on the first examples in the random order, up to one that has none.
+
+    Those that were taken in the order of doubt count among them: the others alone would be a sample
+    of what is little in doubt. After the last that was drawn, all were, so they are left out.
+    """
+    in_turn = (case.decision for case in sorted(reviewed, key=_drawn))
+    first = [d for d in itertools.takewhile(lambda one: one is not None, in_turn) if d is not None]
+    while first and not first[-1].sampled:
+        first.pop()
+    return first
 
 
 def _latest(ledger: Ledger) -> dict[Texts, Decision]:
     """Return the decision that holds, by the texts that it is on."""
     decisions = sorted(ledger.all(Decision), key=lambda d: (d.number, d.id))
     return {(d.question, d.completion): d for d in decisions}
+
+
+def _is_rejected(decision: Decision | None) -> bool:
+    return decision is not None and decision.action == "reject"
 
 
 def _texts(example: Example) -> Texts:
@@ -238,12 +259,20 @@ def _checked(ledger: Ledger, form: AnswerForm, example: Example, wanted: Correct
     question, completion = wanted.question.strip(), wanted.completion.strip()
     if not question or not completion:
         raise UserError("a corrected example has a question and an answer: reject it otherwise")
-    if (question, completion) == _texts(example) and not wanted.citations:
+    cites = _cited(wanted.citations)
+    if (question, completion) == _texts(example) and (
+        not cites or cites == _cited(ledger.get(Turn, example.turn_id).expert[0].citations)
+    ):
         raise UserError("nothing is changed: accept the example, or correct something")
     if form.mark and not form.has_result(completion):
         raise UserError(f"the answer has to give its result in the domain's form: {form.shown}")
     citations = tuple(_exact(ledger, citation) for citation in wanted.citations)
     return Correction(question=question, completion=completion, citations=citations)
+
+
+def _cited(citations: Sequence[Citation]) -> set[tuple[str, str]]:
+    """Return what is cited; white space in a quote says nothing."""
+    return {(one.passage_id, " ".join(one.quote.split())) for one in citations}
 
 
 def _exact(ledger: Ledger, citation: Citation) -> Citation:
@@ -262,4 +291,6 @@ def _doubt(case: Case) -> tuple[float, float, str]:
 
 
 def _drawn(case: Case) -> str:
-    return digest(f"review/{case.example.id}")
+    """Return an example's place in the random order, which a correction leaves as it is."""
+    example_id = case.decision.example_id if case.decision else case.example.id
+    return digest(f"review/{example_id}")

@@ -5,14 +5,15 @@ What is in which order, and whose decisions these are, stands in the address.
 
 from collections.abc import Mapping
 from contextlib import closing
-from typing import Any, Literal
+from typing import Any
 
+from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 
 from elenchus.errors import UserError
 from elenchus.ledger import Ledger
-from elenchus.outcomes import Action, Correction
+from elenchus.outcomes import ACTIONS, Correction
 from elenchus.records import Citation, Turn
 from graphs.adaptation.reviewing import Case, Order, cases, decide, in_words, summary
 from inspection.pages.dataset import paged
@@ -22,7 +23,6 @@ from inspection.pages.library import Opened
 from inspection.pages.rendering import address, opened, page, root_of
 
 PAGE = 100  # examples in the list
-ACTIONS: tuple[Action, ...] = ("accept", "correct", "reject")
 
 
 def listed(request: Request) -> Response:
@@ -58,11 +58,17 @@ def shown(request: Request) -> Response:
 
 async def decided(request: Request) -> Response:
     """Take the decision of a form and go on to the next; show the example again if it is none."""
-    run = opened(request)
-    found = _cases(run, request)
-    place, fields = _place(request, found), await posted(request)
+    fields = await posted(request)
     if fields is None:
         return PlainTextResponse("This form is of another time: open its page again.\n", 403)
+    # On a thread, as all pages are made: a run that writes may hold the ledger for a while.
+    return await run_in_threadpool(_taken, request, fields)
+
+
+def _taken(request: Request, fields: Mapping[str, str]) -> Response:
+    run = opened(request)
+    found = _cases(run, request)
+    place = _place(request, found)
     try:
         _decide(run, found[place], fields, sampled=_order(request) == "random")
     except UserError as error:
@@ -183,5 +189,4 @@ def _cases(run: Opened, request: Request) -> list[Case]:
 
 
 def _order(request: Request) -> Order:
-    order: Literal["doubt", "random"] = "doubt"
-    return "random" if request.query_params.get("order") == "random" else order
+    return "random" if request.query_params.get("order") == "random" else "doubt"

@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from elenchus import runs
 from elenchus.errors import UserError
 from elenchus.ledger import Ledger
-from elenchus.outcomes import Adapter, Correction, Dataset, Decision, Example
+from elenchus.outcomes import Action, Adapter, Correction, Dataset, Decision, Example
 from elenchus.questions import AnswerForm
-from elenchus.records import Citation
+from elenchus.records import Answer, Citation, Question, Turn, digest
 from graphs.adaptation import reviewing
 from graphs.adaptation.reviewing import Case
 from tests.conftest import ROOT, TRAINED, write_pool
@@ -211,21 +211,99 @@ def _ends(last: dict[int, tuple[str, int]], number: int) -> str:
     return "accept"
 
 
-def test_the_rate_of_all_is_exact_and_that_of_a_sample_is_an_interval() -> None:
-    def case(number: int, action: str | None, sampled: bool = False) -> Case:
-        decision = action and Decision(
-            number=number, example_id="x", action=action, reviewer="Ada", question="q",
-            completion="a", sampled=sampled,
-        )  # fmt: skip
-        return Case(example(number), decision or None)
+def case(number: int, action: str | None, sampled: bool = False) -> Case:
+    on = example(number)
+    decision = action and Decision(
+        number=number, example_id=on.id, action=action, reviewer="Ada", sampled=sampled,
+        question=on.prompt[-1].content, completion=on.completion,
+    )  # fmt: skip
+    return Case(on, decision or None)
 
+
+def drawn(count: int) -> list[int]:
+    """Return numbers of examples in the random order, as a ledger has them."""
+    return sorted(range(count), key=lambda number: digest(f"review/{example(number).id}"))
+
+
+def test_the_rate_of_all_is_exact_and_that_of_a_sample_is_an_interval() -> None:
     assert reviewing.summary([case(1, None)]) is None
     whole = reviewing.summary([case(1, "accept"), case(2, "reject")])
     assert whole and whole.wrong and (whole.wrong.low, whole.wrong.high) == (0.5, 0.5)
-    some = reviewing.summary([case(n, "accept", True) for n in range(30)] + [case(30, None)])
+    *sample, last = drawn(31)
+    some = reviewing.summary([case(n, "accept", True) for n in sample] + [case(last, None)])
     assert some and some.wrong and some.wrong.value == 0 and 0.1 < some.wrong.high < 0.12
     doubtful = reviewing.summary([case(1, "reject"), case(2, None)])
     assert doubtful and doubtful.wrong is None
+
+
+def test_a_sample_counts_what_was_decided_by_doubt_before_it_but_nothing_else() -> None:
+    """Else it would be of the examples that are little in doubt, and find too few of them wrong."""
+    one, two, three, four, five, *rest = drawn(9)
+    by_doubt = [case(two, "reject"), case(four, "reject"), case(rest[0], "reject")]
+    sampled = [case(one, "accept", True), case(three, "accept", True)]
+    left = [case(n, None) for n in (five, *rest[1:])]
+    review = reviewing.summary([*left, *by_doubt, *sampled])
+    assert review and review.wrong
+    assert review.sampled == 3 and review.wrong.value == pytest.approx(1 / 3)
+    skipped = reviewing.summary([case(one, None), case(two, "accept", True), *left])
+    assert skipped and skipped.wrong is None
+
+
+def chosen(round_: int, *examples: Example) -> Dataset:
+    return Dataset(
+        round=round_, example_ids=tuple(e.id for e in examples), candidates=9,
+        near_duplicates=0, near_exam=0, too_long=0, nearest_exam_similarity=0.0,
+    )  # fmt: skip
+
+
+def asked(number: int) -> tuple[Turn, Example]:
+    """Return a turn and its example."""
+    question = Question(
+        text=f"question {number}", kind="recall", exam=False, point_id="o", passage_ids=("p",),
+        round=1, call_id="x",
+    )  # fmt: skip
+    cited = (Citation(passage_id="p", quote="as it\nstands"),)
+    answer = Answer(text=f"So: {number}.", citations=cited, call_id="x", tokens=3)
+    turn = Turn(question=question, expert=(answer,), student=(), verdict=None)
+    return turn, example(number).model_copy(update={"turn_id": turn.id})
+
+
+def test_the_texts_and_citations_as_they_were_are_no_correction(tmp_path: Path) -> None:
+    turn, one = asked(1)
+    cited = Citation(passage_id="p", quote="as it stands")  # as a form sends it back
+    same = Correction(question="question 1", completion="So: 1.", citations=(cited,))
+    with closing(Ledger(tmp_path / "ledger.sqlite")) as ledger:
+        ledger.write(turn, one)
+        with pytest.raises(UserError, match="nothing is changed"):
+            reviewing.decide(ledger, FORM, one, "correct", "Ada", corrected=same)
+
+
+def test_what_was_rejected_in_an_earlier_round_still_counts(tmp_path: Path) -> None:
+    turns, (one, two, three) = zip(*map(asked, range(3)), strict=True)
+    with closing(Ledger(tmp_path / "ledger.sqlite")) as ledger:
+        ledger.write(*turns, one, two, three, chosen(1, one, two))
+        reviewing.decide(ledger, FORM, one, "reject", "Ada")
+        left = reviewing.revised(ledger, FORM, ledger.all(Dataset)[0])
+        ledger.write(left, chosen(2, two, three))
+        assert {c.example.id for c in reviewing.cases(ledger)} == {one.id, two.id, three.id}
+        review = reviewing.summary(reviewing.cases(ledger))
+    assert review and (review.examples, review.rejected) == (3, 1)
+
+
+def test_a_decision_that_is_taken_back_after_a_kill_is_obeyed(tmp_path: Path) -> None:
+    turns, (one, two) = zip(*map(asked, range(2)), strict=True)
+    with closing(Ledger(tmp_path / "ledger.sqlite")) as ledger:
+        proposed = chosen(1, one, two)
+        ledger.write(*turns, one, two, proposed)
+        assert reviewing.revised(ledger, FORM, proposed).id == proposed.id
+        taken: list[tuple[Action, tuple[str, ...]]] = [
+            ("reject", (two.id,)), ("accept", (one.id, two.id)),
+        ]  # fmt: skip
+        for action, ids in taken:
+            reviewing.decide(ledger, FORM, one, action, "Ada")
+            ledger.write(left := reviewing.revised(ledger, FORM, proposed))
+            newest = reviewing.newest(ledger)
+            assert newest and newest.id == left.id and left.example_ids == ids
 
 
 def decided_in(program: str, rows: list[dict[str, Any]], action: str, answer: str = "") -> None:
@@ -276,6 +354,8 @@ def test_other_programs_take_examples_and_give_decisions(
         assert taken.code == 0 and taken.out.startswith(f"{new} new decisions"), taken.err
     decisions = sorted(read(run.path)[1], key=lambda d: d.number)
     assert len(decisions) == before + 1
+    assert "1 new decisions" in review("--import", file, "--reviewer", "Bea").out
+    assert "0 new decisions" in review("--import", file).out, "Bea's holds, being the later"
     assert (decisions[-1].action, decisions[-1].reviewer) == ("correct", "u-7")
     assert decisions[-1].reason == "as I read it"
     assert decisions[-1].corrected and decisions[-1].corrected.completion.startswith(
