@@ -27,8 +27,9 @@ def with_reply(
     call: Call, reply: AIMessage, seconds: float, schema: type[BaseModel] | None, sent: str
 ) -> Call:
     """Return a call with its answer, and what the ledger tells of it."""
-    # Half of a surrogate pair, which a model may write, is no UTF-8.
-    whole = text_of(reply).encode("utf-8", "replace").decode("utf-8")
+    # A model may write half of a surrogate pair, which is no UTF-8, and NUL, which no text has: in
+    # the ledger it is taken for damage.
+    whole = text_of(reply).encode("utf-8", "replace").decode("utf-8").replace("\0", "\ufffd")
     text = without_known(without_reasoning(whole))  # a server may echo its key
     likelihood = reply.response_metadata.get(LIKELIHOOD)
     usage = counted(reply, sent, whole + shown_reasoning(reply))
