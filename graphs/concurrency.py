@@ -126,5 +126,6 @@ def run_to_end(work: Callable[[], Coroutine[Any, Any, Made]]) -> Made:
             return done.result()
         except KeyboardInterrupt:
             loop, task = begun.result()
-            loop.call_soon_threadsafe(task.cancel)
+            with contextlib.suppress(RuntimeError):  # it has ended in this moment
+                loop.call_soon_threadsafe(task.cancel)
             raise
