@@ -1,14 +1,15 @@
 """Figures of a run out of its index: how far it is, by round, what it covers, what it costs."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from statistics import fmean
 from typing import Any, NamedTuple
 
 from elenchus.config import BudgetConfig
-from elenchus.ledger import Ledger
+from elenchus.ledger import Ledger, Spent
 from elenchus.outcomes import Adapter, ExamItem, Score
 from inspection.index import Index
+from models.prices import Prices
 
 
 class Stage(NamedTuple):
@@ -178,25 +179,28 @@ def usage(index: Index) -> list[Usage]:
     return [Usage(*row) for row in rows]
 
 
-def caps(budget: BudgetConfig, used: list[Usage], seconds: float | None) -> list[Cap]:
+def caps(
+    budget: BudgetConfig, spent: Sequence[Spent], prices: Prices, seconds: float | None
+) -> list[Cap]:
     """Return the caps of a run's budget, with what was used of each.
 
     Args:
+        spent: what was paid for, so without calls that were taken over.
         seconds: since the launch or the last resume; None where that is not known.
     """
     minutes = None if seconds is None else seconds / 60
     found = [Cap("minutes", minutes, budget.minutes)] if budget.minutes else []
     for role, of_role in [("", budget), *budget.roles.items()]:
-        rows = [row for row in used if role in ("", row.role)]
-        costs = [row.usd for row in rows]
-        spent = {
-            "USD": (None if None in costs else sum(c for c in costs if c is not None), of_role.usd),
-            "tokens": (sum(row.read + row.written for row in rows), of_role.tokens),
+        rows = [row for row in spent if role in ("", row.role)]
+        usd = sum(prices.usd(row.model, row.input_tokens, row.output_tokens) for row in rows)
+        used = {
+            "USD": (usd if all(prices.known(row.model) for row in rows) else None, of_role.usd),
+            "tokens": (sum(row.input_tokens + row.output_tokens for row in rows), of_role.tokens),
             "calls": (sum(row.calls for row in rows), of_role.calls),
         }
         found += [
             Cap(f"{role} {name}".strip(), amount, most)
-            for name, (amount, most) in spent.items()
+            for name, (amount, most) in used.items()
             if most
         ]
     return found

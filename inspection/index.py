@@ -1,6 +1,6 @@
 """An index of a run's ledger, made for lists: a row an examination, its texts, its calls.
 
-It is a temporary SQLite file beside nothing of the run, so that its size costs no memory; a thread
+It is a temporary SQLite file, outside the run's folder, so that its size costs no memory; a thread
 fills it in three passes (rows, texts, calls), each in portions that readers see at once, and again
 whenever the ledger grew. Records never change once they are written, so a row that is there stays.
 """

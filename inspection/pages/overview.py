@@ -78,7 +78,9 @@ def _found(run: Opened, running: bool) -> dict[str, Any]:
         "calls": calls,
         "tokens": tokens,
         "usd": None if None in costs else sum(c for c in costs if c is not None),
-        "caps": figures.caps(settings.budget, used, _since(run)) if settings else [],
+        "caps": figures.caps(settings.budget, ledger.spent(), run.run.prices, _since(run))
+        if settings
+        else [],
         "rate": run.rate(calls, tokens, examinations) if running else None,
         "counted": index.ready("calls"),
         "accuracies": figures.accuracies(ledger),
