@@ -106,11 +106,14 @@ def show_table(console: Console, shown: Table, whole: bool = False) -> None:
 
 
 def finish(result: Result, root: Path, as_json: bool) -> None:
-    """Write the report of a run that has just ended, and print what the run came to."""
+    """Print what a run that has just ended came to, and write its report.
+
+    In this order: a report that cannot be written, on a full disk, keeps nobody from the result.
+    """
     from inspection import report
 
-    report.write(RunFolder(root / result.domain / result.run))
     show_result(result, root, as_json)
+    report.write(RunFolder(root / result.domain / result.run))
 
 
 def show_result(result: Result, root: Path, as_json: bool) -> None:

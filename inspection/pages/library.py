@@ -166,8 +166,10 @@ class Library:
         known = self._costs.get(run.ledger)
         if time.monotonic() > until:
             return known[1] if known else None
-        changed = run.ledger.stat().st_mtime_ns
+        # While a run goes on, what is new stands in SQLite's log.
+        files = (run.ledger, run.ledger.with_name(f"{run.ledger.name}-wal"))
         try:
+            changed = max(file.stat().st_mtime_ns for file in files if file.exists())
             return _kept(self._costs, run.ledger, changed, lambda: _spent(run))
         except READ_ERRORS:
             return None
