@@ -133,7 +133,11 @@ def _index(config: dict[str, Any]) -> Iterator[Damage]:
 
 def _vectors(place: Path) -> tuple[Path, str] | None:
     """Return a file of an index's vectors that is damaged; no other process stores any now."""
-    with FileLock(place / "store.lock"):
+    try:
+        held = FileLock(place / "store.lock").acquire()
+    except OSError:  # a folder of somebody else's, which may be read all the same
+        return seals.damaged(place)
+    with held:
         return seals.damaged(place)
 
 

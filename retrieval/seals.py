@@ -22,10 +22,10 @@ def damaged(folder: Path) -> tuple[Path, str] | None:
     if fault := databases.fault(folder / STORE):
         return folder / STORE, fault
     try:
-        sealed = json.loads((folder / SEAL).read_text("utf-8"))
+        sealed = dict(json.loads((folder / SEAL).read_text("utf-8")))
     except FileNotFoundError:  # vectors were being stored when the process ended
         return None
-    except ValueError:
+    except (ValueError, TypeError):
         return folder / SEAL, "is damaged"
     for name, written in sealed.items():
         if not (file := folder / name).is_file():
