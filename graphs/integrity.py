@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -45,6 +46,28 @@ def check_ledger(run: RunFolder) -> None:
     """Check that what a run asked and noted can be read; UserError where it cannot."""
     if fault := _ledger_fault(run):
         raise UserError(f"run {run.id}: {run.ledger.name} {fault}: {_RESTORE}")
+
+
+@contextlib.contextmanager
+def reading(run: RunFolder) -> Iterator[None]:
+    """Say that the ledger is damaged, beforehand or where what is done in this context fails so.
+
+    Beforehand its pages are looked at, and not each text in them, which would take seconds.
+
+    Raises:
+        UserError: it is, or there is none yet.
+    """
+    if fault := databases.fault(run.ledger):
+        raise UserError(f"run {run.id}: {run.ledger.name} {fault}: {_RESTORE}")
+    try:
+        yield
+    except (UserError, ValueError, KeyError, sqlite3.DatabaseError):
+        check_ledger(run)
+        if not run.ledger.exists():
+            raise UserError(
+                f"run {run.id} stopped before it asked anything: nothing to show"
+            ) from None
+        raise
 
 
 def damages(run: RunFolder) -> Iterator[Damage]:

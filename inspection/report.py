@@ -19,6 +19,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from elenchus import runs
 from elenchus.errors import UserError
+from elenchus.ledger import Spent
 from elenchus.outcomes import Score
 from elenchus.reasons import SENTENCES, sentence
 from elenchus.records import Citation, Examination, Passage, Point, Question, Seed, Turn
@@ -115,7 +116,6 @@ def _content(run: Run, result: Result, index: Index) -> dict[str, Any]:
     ledger = run.ledger
     assert ledger is not None
     items, scores = run.exam_items, run.scores
-    used = figures.usage(index)
     topics = {point.id: point.topic for point in run.points}
     held = sittings.sat(items, scores, "held-out")
     return {
@@ -134,8 +134,7 @@ def _content(run: Run, result: Result, index: Index) -> dict[str, Any]:
         "map": _map(run),
         "covered": figures.covered(index),
         "rounds_of": figures.by_round(index),
-        "usage": used,
-        "costs": _by_role(used),
+        "costs": _by_role(run),
         "rejections": getattr(result, "rejected", {}),
         "sentences": SENTENCES,
         "transcripts": _transcripts(run),
@@ -204,17 +203,18 @@ def _map(run: Run) -> list[tuple[str, list[Cell]]]:
     ]
 
 
-def _by_role(used: Sequence[figures.Usage]) -> list[tuple[str, int, int, float | None]]:
-    """Return calls, tokens and USD of each role."""
-    roles: dict[str, list[figures.Usage]] = defaultdict(list)
-    for one in used:
+def _by_role(run: Run) -> list[tuple[str, int, int, float | None]]:
+    """Return calls, tokens and USD of each role, as they were paid for in this run."""
+    assert run.ledger is not None
+    prices, roles = run.prices, defaultdict[str, list[Spent]](list)
+    for one in run.ledger.spent():
         roles[one.role].append(one)
     rows = []
     for role, each in roles.items():
-        costs = [one.usd for one in each if one.usd is not None]
-        tokens = sum(one.read + one.written for one in each)
-        usd = sum(costs) if len(costs) == len(each) else None
-        rows.append((role, sum(one.calls for one in each), tokens, usd))
+        known = all(prices.known(one.model) for one in each)
+        costs = (prices.usd(one.model, one.input_tokens, one.output_tokens) for one in each)
+        tokens = sum(one.input_tokens + one.output_tokens for one in each)
+        rows.append((role, sum(one.calls for one in each), tokens, sum(costs) if known else None))
     return sorted(rows, key=lambda row: -row[2])
 
 

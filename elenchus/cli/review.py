@@ -162,7 +162,7 @@ def _decided(
 def _key() -> str:
     """Ask until one of the menu's letters is given."""
     while True:
-        answer = str(typer.prompt(MENU, default="a")).strip().lower()[:1]
+        answer = str(typer.prompt(MENU)).strip().lower()[:1]
         if answer in (*ANSWERS, "s", "q"):
             return answer
 

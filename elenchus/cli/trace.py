@@ -42,15 +42,12 @@ def trace(
     """
     from elenchus import runs
     from elenchus.ledger import Ledger
-    from graphs.integrity import check_ledger
+    from graphs.integrity import reading
     from graphs.methods import method_of
 
     folder = runs.find(root, run)
-    check_ledger(folder)
-    if not folder.ledger.exists():
-        raise UserError(f"run {folder.id} stopped before it asked anything: nothing to show")
     shower = method_of(folder.manifest()["config"]["method"]).trace
-    with closing(Ledger(folder.ledger, read_only=True)) as ledger:
+    with reading(folder), closing(Ledger(folder.ledger, read_only=True)) as ledger:
         if record is not None:
             _show_one(ledger, shower, record, as_json)
             return

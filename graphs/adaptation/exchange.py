@@ -50,9 +50,14 @@ def export(ledger: Ledger, path: Path, program: Format) -> int:
     """Write the examples of a run's newest dataset for a program; return how many there are.
 
     Beside a file for Label Studio lies its labelling interface, with the ending .xml.
+
+    Raises:
+        UserError: the file itself has this ending.
     """
     from elenchus.runs import write_atomic
 
+    if path.suffix == ".xml":
+        raise UserError(f"{path} has the ending of the labelling interface: give another, as .json")
     found = cases(ledger)
     write = _argilla if program == "argilla" else _label_studio
     rows = [write(case, _passages(ledger, case.example)) for case in found]

@@ -7,6 +7,8 @@ import itertools
 from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
+from filelock import FileLock
+
 from agents.quotes import quoted
 from elenchus.errors import UserError
 from elenchus.ledger import Ledger
@@ -16,6 +18,7 @@ from elenchus.records import Citation, Message, Passage, Turn, digest
 from elenchus.results import Estimate
 from graphs.adaptation.result import ReviewResult
 
+LOCK = "review.lock"  # beside the ledger
 Order = Literal["doubt", "random"]
 Texts = tuple[str, str]  # of a question and its answer
 
@@ -88,18 +91,19 @@ def decide(
             domain's form, or it quotes what the passage does not say.
     """
     corrected = check(ledger, form, example, action, reviewer, corrected)
-    decision = Decision(
-        number=ledger.count(Decision) + 1,
-        example_id=example.id,
-        action=action,
-        reviewer=reviewer.strip(),
-        question=example.prompt[-1].content,
-        completion=example.completion,
-        reason=reason.strip(),
-        sampled=sampled,
-        corrected=corrected,
-    )
-    ledger.write(decision)
+    with FileLock(ledger.path.with_name(LOCK)):  # two people may decide at once
+        decision = Decision(
+            number=ledger.count(Decision) + 1,
+            example_id=example.id,
+            action=action,
+            reviewer=reviewer.strip(),
+            question=example.prompt[-1].content,
+            completion=example.completion,
+            reason=reason.strip(),
+            sampled=sampled,
+            corrected=corrected,
+        )
+        ledger.write(decision)
     return decision
 
 
@@ -122,7 +126,7 @@ def check(
 def obeyed(ledger: Ledger, form: AnswerForm, examples: Sequence[Example]) -> list[Example]:
     """Return examples as people left them: without the rejected, the corrected ones corrected."""
     latest = _latest(ledger)
-    left = (_followed(example, latest, form) for example in examples)
+    left = (_followed(ledger, form, example, latest) for example in examples)
     return [example for example in left if example is not None]
 
 
@@ -228,7 +232,7 @@ def _outcome(decision: Decision) -> Texts:
 
 
 def _followed(
-    example: Example, latest: Mapping[Texts, Decision], form: AnswerForm
+    ledger: Ledger, form: AnswerForm, example: Example, latest: Mapping[Texts, Decision]
 ) -> Example | None:
     """Return an example after all corrections of corrections; None where it is rejected."""
     seen = set()
@@ -236,20 +240,23 @@ def _followed(
         if decision.action == "reject":
             return None
         if decision.corrected is not None:
-            example = _corrected(example, decision.corrected, form)
+            example = _corrected(ledger, form, example, decision.corrected)
         seen.add(decision.id)
     return example
 
 
-def _corrected(example: Example, wanted: Correction, form: AnswerForm) -> Example:
-    cited = tuple(dict.fromkeys(citation.passage_id for citation in wanted.citations))
+def _corrected(ledger: Ledger, form: AnswerForm, example: Example, wanted: Correction) -> Example:
+    passages = example.passage_ids
+    if wanted.citations:  # beside the passages that the question was written from
+        asked = ledger.get(Turn, example.turn_id).question.passage_ids
+        passages = tuple(dict.fromkeys((*asked, *(c.passage_id for c in wanted.citations))))
     question = Message(role="user", content=wanted.question)
     return example.model_copy(
         update={
             "prompt": (*example.prompt[:-1], question),
             "completion": wanted.completion,
             "result": form.result(wanted.completion),
-            "passage_ids": cited or example.passage_ids,
+            "passage_ids": passages,
         }
     )
 
