@@ -22,7 +22,7 @@ def bench(
         list[str] | None, typer.Argument(help="its own options; --help lists them")
     ] = None,
 ) -> None:
-    """Measure what the method is worth against others, and what parsers do with any bytes."""
+    """Measure the method, its parts, and what kills, broken input and large runs do to a run."""
     if name in ("--help", "-h"):
         print(context.get_help())
         return
