@@ -175,7 +175,7 @@ def test_a_run_without_training_has_no_gain(elenchus, pool: Path, tmp_path: Path
     assert (row["version"], row["verdict"]) == (1, "not to be trusted")
     assert (row["before"], row["after"], row["interval"]) == (0.5, None, None)
     shown = elenchus("runs", "--runs", tmp_path / "runs").out.splitlines()[-1]
-    assert shown.split()[-5:] == ["50.0%", "–", "–", "4", "7"]
+    assert shown.split()[-6:] == ["50.0%", "–", "–", "4", "7", "$0.00"]
     assert "finished  not to be trusted" in shown
 
 
