@@ -19,9 +19,9 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return Path(launched(home)["path"])
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[sync_api.Browser]:
-    """The Chromium of this machine."""
+    """The Chromium of this machine. While it is open, no event loop can be begun beside it."""
     chromium = next(filter(None, map(shutil.which, NAMES)), None)
     if chromium is None:
         pytest.skip("no Chromium: apt-get install chromium brings one")

@@ -152,7 +152,11 @@ def test_two_runs_are_compared(page: sync_api.Page, site: Site) -> None:
 
 def test_the_keyboard_is_enough(page: sync_api.Page, site: Site) -> None:
     page.goto(f"{site.url}/runs")
-    press = page.keyboard.press
+
+    def press(key: str) -> None:
+        page.wait_for_load_state()  # keys are heard once the script is there
+        page.keyboard.press(key)
+
     press("?")
     sync_api.expect(page.get_by_role("dialog")).to_be_visible()
     press("Escape")

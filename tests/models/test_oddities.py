@@ -30,7 +30,7 @@ def always(*habits: Habit) -> Server:
 
 
 def judge_at(url: str, ledger: Ledger, budget: Budget | None = None, **settings: object) -> Judge:
-    config = ModelConfig(model=f"openai:{MODEL}", base_url=url, timeout=10, **settings)
+    config = ModelConfig(model=f"openai:{MODEL}", base_url=url, timeout=30, **settings)
     rates = RateLimits(LimitsConfig(retry_minutes=0.1, in_flight=4))
     return Judge(Caller(make_model(config), config, ledger, rates, budget), SUBJECT)
 

@@ -28,7 +28,9 @@ TOLD = (Message(role="user", content="Lamp 3 is in the hall. Where is lamp 3?"),
 
 
 def workers() -> list[psutil.Process]:
-    return [p for p in psutil.Process().children() if "spawn_main" in str(p.cmdline())]
+    """Return the processes of a training that are still there."""
+    alive = [p for p in psutil.Process().children() if p.status() != psutil.STATUS_ZOMBIE]
+    return [p for p in alive if "spawn_main" in str(p.cmdline())]
 
 
 def test_each_part_of_a_batch_goes_to_one_process() -> None:
@@ -68,7 +70,8 @@ def test_a_process_that_is_killed_ends_the_training(tmp_path: Path) -> None:
     plan = [encoding.encoded(WEIGHTS, SAMPLES)[:4]] * 500
 
     def kill(step: int, of: int | None) -> None:
-        os.kill(workers()[0].pid, signal.SIGKILL)
+        for worker in workers()[:1]:
+            os.kill(worker.pid, signal.SIGKILL)
 
     with pytest.raises(UserError, match="goes on from the last checkpoint"):
         lora.train(WEIGHTS, plan, TWO, 0, tmp_path / "adapter", kill)
