@@ -76,7 +76,7 @@ OPEN = asked(*(f"What is the limit for a toy {n}?" for n in range(12)))
 
 
 def test_too_few_answers_to_compare_with_are_refused(tmp_path: Path) -> None:
-    files = write(tmp_path, count=6)
+    files = write(tmp_path, count=3)
     with pytest.raises(UserError, match="4 different answers at least"):
         students.main(arguments(files, tmp_path / "out"))
 

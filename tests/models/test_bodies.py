@@ -14,6 +14,7 @@ from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.exceptions import ModelConnectionError, ModelInvalidRequestError
+from langchain_openai.chat_models import _client_utils
 from pydantic import BaseModel
 
 from elenchus.config import LimitsConfig
@@ -30,6 +31,12 @@ from tests.server.oddities import Oddity
 
 ANSWER = '{"answer": "Yes."}'
 PROVIDERS = ("openai", "anthropic", "ollama")
+
+
+@pytest.fixture(autouse=True)
+def fresh_clients() -> None:
+    """Forget the clients of openai's package, whose connections are of another test's loop."""
+    _client_utils._cached_async_httpx_client.cache_clear()
 
 
 class Reply(BaseModel):
