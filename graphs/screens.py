@@ -66,9 +66,8 @@ def usage(result: Result) -> str:
 
 
 def say_where(console: Console, run: RunFolder, places: dict[str, str]) -> None:
-    """Print where things lie, below the run folder; the report, where it is written."""
-    if (run.path / "report.html").exists():
-        places = places | {"report": "report.html"}
+    """Print where things lie, below the run folder; the report, too, with which a run ends."""
+    places = places | {"report": "report.html"}
     width = max(map(len, places)) + 2
     for name, place in places.items():
         path = f"{run.path.as_posix()}/{place}"

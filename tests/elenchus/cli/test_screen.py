@@ -125,7 +125,9 @@ def test_a_card_leads_with_it() -> None:
 
 def test_the_last_line_says_it_again(capsys: pytest.CaptureFixture[str]) -> None:
     show_result(adapted(VERDICT), Path("runs"), as_json=False)
-    assert capsys.readouterr().out.splitlines()[-1] == "Verdict: worse, run r-1"
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-1] == "Verdict: worse, run r-1"
+    assert any(line.startswith("report") and line.endswith("/report.html") for line in lines)
     show_result(adapted(None), Path("runs"), as_json=False)
     assert "Verdict" not in capsys.readouterr().out
     show_result(adapted(VERDICT), Path("runs"), as_json=True)
