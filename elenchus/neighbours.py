@@ -10,7 +10,8 @@ from elenchus.errors import UserError
 
 # What Python imports by name; prompts/ and domains/ are read as files, wherever others lie.
 PACKAGES = (
-    "models", "agents", "graphs", "retrieval", "training", "inspection", "offline", "benchmarks",
+    "models", "agents", "evaluation", "graphs", "retrieval", "training", "publishing", "inspection",
+    "offline", "benchmarks",
 )  # fmt: skip
 HOME = Path(__file__).resolve().parents[1]
 

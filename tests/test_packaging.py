@@ -16,8 +16,8 @@ from elenchus import __version__
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = (
-    "elenchus", "models", "agents", "graphs", "retrieval", "training", "inspection", "offline",
-    "benchmarks", "prompts", "domains",
+    "elenchus", "models", "agents", "evaluation", "graphs", "retrieval", "training", "publishing",
+    "inspection", "offline", "benchmarks", "prompts", "domains",
 )  # fmt: skip
 PIP = (sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet")
 TINY = (

@@ -18,11 +18,18 @@ BELOW = {
     "retrieval": {"elenchus", "models"},
     "training": {"elenchus", "models"},
     "agents": {"elenchus", "models"},
-    "graphs": {"elenchus", "models", "retrieval", "training", "agents"},
+    "evaluation": {"elenchus", "models", "retrieval", "training", "agents"},
+    "publishing": {"elenchus", "models", "retrieval", "training", "agents"},
+    "graphs": {
+        "elenchus", "models", "retrieval", "training", "agents", "evaluation", "publishing",
+    },
     "offline": {"elenchus", "models"},
-    "inspection": {"elenchus", "models", "retrieval", "training", "graphs"},
+    "inspection": {
+        "elenchus", "models", "retrieval", "training", "evaluation", "publishing", "graphs",
+    },
     "benchmarks": {
-        "elenchus", "models", "retrieval", "training", "agents", "graphs", "offline", "inspection",
+        "elenchus", "models", "retrieval", "training", "agents", "evaluation", "publishing", "graphs",
+        "offline", "inspection",
     },
 }  # fmt: skip
 PACKAGES = tuple(BELOW)
