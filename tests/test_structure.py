@@ -28,8 +28,8 @@ BELOW = {
         "elenchus", "models", "retrieval", "training", "evaluation", "publishing", "graphs",
     },
     "benchmarks": {
-        "elenchus", "models", "retrieval", "training", "agents", "evaluation", "publishing", "graphs",
-        "offline", "inspection",
+        "elenchus", "models", "retrieval", "training", "agents", "evaluation", "publishing",
+        "graphs", "offline", "inspection",
     },
 }  # fmt: skip
 PACKAGES = tuple(BELOW)
