@@ -195,7 +195,10 @@ def _graph(services: Services, count: int, warm: bool) -> Any:
 async def _bare(url: str, calls: int, in_flight: int) -> None:
     """Make as many calls by aiohttp alone."""
     gate = asyncio.Semaphore(in_flight)
-    prompt = [{"role": "system", "content": "# Student"}, {"role": "user", "content": "?"}]
+    prompt = [
+        {"role": "system", "content": "You answer questions."},
+        {"role": "user", "content": "?"},
+    ]
     body = {"model": "reader", "messages": prompt}
     async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=in_flight)) as session:
 

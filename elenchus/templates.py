@@ -3,6 +3,9 @@
 A template is the system message of a task. The program's lie in prompts/ROLE/TASK.md; a file of the
 same name below the domain's own folder prompts/ replaces one for the runs of that domain. Both are
 trusted files: nothing that documents or models say ever enters them.
+
+Its first line names the task. The student is not told: its prompts are what it learns and is asked
+with ever after, so there is nothing in them that is the program's own.
 """
 
 import difflib
@@ -39,11 +42,17 @@ class Template:
 
     def filled(self, settings: Mapping[str, str]) -> str:
         """Return the system message."""
-        return Text(self.text).substitute(settings)
+        return Text(self._sent).substitute(settings)
 
     def shown(self, settings: Mapping[str, str]) -> str:
         """Return the system message, with the placeholders that a call fills as they stand."""
-        return Text(self.text).safe_substitute(settings)
+        return Text(self._sent).safe_substitute(settings)
+
+    @property
+    def _sent(self) -> str:
+        if not self.name.startswith("student/"):
+            return self.text
+        return self.text.partition("\n")[2].strip()
 
 
 def of_domain(folder: Path) -> Path:

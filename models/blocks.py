@@ -15,7 +15,7 @@ TAGS = (
     "passage", "point", "partner", "kind", "purpose", "persona", "format", "wanted", "variation",
     "asked", "failed", "passed", "question", "expert", "student", "standing", "feedback",
     "guidance", "check", "first", "second", "answer", "entity",
-    "class", "message", "indicators", "idea", "event", "count", "paragraph",
+    "class", "message", "indicators", "idea", "event", "count", "paragraph", "strategy",
 )  # fmt: skip
 _OPEN = re.compile(rf"<({'|'.join(TAGS)})((?:\s+\w+=\"[^\"]*\")*)\s*>")
 _ATTRIBUTE = re.compile(r"(\w+)=\"([^\"]*)\"")
@@ -107,8 +107,10 @@ class Request:
 def read_request(messages: Sequence[BaseMessage]) -> Request:
     """Read the task and the blocks of a prompt's first system and first user message.
 
+    A system message whose first line names no task is a student's: see `elenchus/templates.py`.
+
     Raises:
-        ValueError: there is no system message whose first line names a task, or no user message.
+        ValueError: there is no system message, or no user message.
     """
     system = next((m for m in messages if m.type == "system"), None)
     user = next((m for m in messages if m.type == "human"), None)
@@ -116,7 +118,8 @@ def read_request(messages: Sequence[BaseMessage]) -> Request:
         raise ValueError("malformed prompt: it needs a system message and a user message")
     first = system.text.strip().partition("\n")[0]
     task = re.match(r"#\s*(\w+)\s*:\s*(\w+)", first)
+    blocks = tuple(read_blocks(user.text))
     if task is None:
-        raise ValueError(f"malformed prompt: first line {first!r} names no task (# Role: task)")
-    name = f"{task.group(1)}: {task.group(2)}".lower()
-    return Request(name, tuple(read_blocks(user.text)))
+        reads = any(block.tag == "passage" for block in blocks)
+        return Request("student: read" if reads else "student: answer", blocks)
+    return Request(f"{task.group(1)}: {task.group(2)}".lower(), blocks)

@@ -152,9 +152,16 @@ def sent(name: str, ledger: Ledger) -> tuple[str, str]:
             await ASKS[name](caller)
 
     asyncio.run(go())
-    title = "# {}: {}".format(*name.capitalize().split("/"))
+    role, _, task = name.partition("/")
+    title = "" if role == "student" else f"# {role.capitalize()}: {task}"
     system, user = next(m for m in asked(caller) if m[0].text.startswith(title))[:2]
     return system.text, user.text
+
+
+@pytest.mark.parametrize("name", [name for name in ASKS if name.startswith("student/")])
+def test_nothing_of_the_program_is_learnt_with_the_examples(name: str, ledger: Ledger) -> None:
+    system, _ = sent(name, ledger)
+    assert system.startswith("You answer questions about this subject")
 
 
 SCHEMAS: dict[type[BaseModel], str] = {

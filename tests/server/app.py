@@ -22,7 +22,7 @@ from tests.server.faults import KEPT_BACK, Fault, Kind, Plan, spoilt
 from tests.server.oddities import USAGES, Habit, Oddity
 
 MODEL = "reader"
-STUDENT = "# Student"  # beginning of the prompts of a role that never knows an answer
+TASK = "# "  # begins every prompt but the student's, who never knows an answer
 STATUS = {Fault.BUSY: 429, Fault.BUSY_UNTIL: 429, Fault.ERROR: 500, Fault.DOWN: 503}
 DRIP_PIECES = 20
 A_MESSAGE = 4  # tokens that a chat template puts around a message
@@ -255,7 +255,7 @@ class Server:
                 {"role": "system", "content": system},
                 {"role": "user", "content": f"<{user}"},
             ]
-        if prompt[0]["content"].startswith(STUDENT):
+        if not prompt[0]["content"].startswith(TASK):
             usage = UsageMetadata(input_tokens=40, output_tokens=8, total_tokens=48)
             return AIMessage("I cannot tell.\nAnswer: unknown.", usage_metadata=usage)
         key = json.dumps(prompt)
