@@ -6,7 +6,7 @@ import json
 import os
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from importlib import util
 from multiprocessing import get_context, parent_process
@@ -23,8 +23,8 @@ from elenchus.errors import Interrupted, UserError
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = (
-    "elenchus", "models", "agents", "graphs", "retrieval", "training", "inspection", "offline",
-    "benchmarks",
+    "elenchus", "models", "agents", "evaluation", "graphs", "retrieval", "training", "publishing",
+    "inspection", "offline", "benchmarks",
 )  # fmt: skip
 Job = Callable[[Path, int], list[Row]]  # of a domain and a seed
 
@@ -76,6 +76,17 @@ def publish(
         print(json.dumps(figures))
     else:
         show(figures)
+
+
+def show_figures(figures: Mapping[str, Mapping[str, Any]], as_json: bool) -> None:
+    """Print figures by comparison: as JSON, or a line each for people."""
+    if as_json:
+        print(json.dumps(figures))
+        return
+    for name, found in figures.items():
+        print(name)
+        for key, value in found.items():
+            print(f"  {key:<22} {value}")
 
 
 def run_program(main: Callable[[], int]) -> NoReturn:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
+from elenchus.own_tests import TestConfig, check_names
 from elenchus.questions import (
     FORMATS,
     PERSONAS,
@@ -311,6 +312,10 @@ class CommonConfig(Section):
     )
     budget: BudgetConfig = BudgetConfig()
     exam: ExamConfig = ExamConfig()
+    tests: dict[str, TestConfig] = Field(
+        default_factory=dict,
+        description="tests of your own by name, taken before and after; see docs/evaluating.md",
+    )
     dataset: DatasetConfig = DatasetConfig()
     training: TrainingConfig = TrainingConfig()
     verdict: VerdictConfig = VerdictConfig()
@@ -318,6 +323,11 @@ class CommonConfig(Section):
     profiles: dict[str, dict[str, Any]] = Field(
         default_factory=dict, description="named sets of changes to this tree, for --profile"
     )
+
+    @field_validator("tests")
+    @classmethod
+    def _named(cls, tests: dict[str, TestConfig]) -> dict[str, TestConfig]:
+        return check_names(tests)
 
     @field_validator("models")
     @classmethod

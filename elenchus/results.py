@@ -4,7 +4,7 @@ A method extends `Result` in its folder. `version` rises when a field goes or ch
 new field with a default leaves it as it is.
 """
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -104,6 +104,83 @@ class RunVerdict(Value):
     basis: Basis = Basis()
 
 
+class ReliabilityBin(Value):
+    """Items whose top probability is in (`low`, `high`]; None for both shares without any."""
+
+    low: float
+    high: float
+    count: int
+    confidence: float | None
+    accuracy: float | None
+
+
+class TestSitting(Value):
+    """How one model did on a test of the user's own; None where a measure has no meaning.
+
+    Attributes:
+        accuracy: share of right answers.
+        balanced: mean share right over the labels of the right answers.
+        f1: plain mean over all labels.
+        by_bytes: share right where each label's log-likelihood counts by byte of its text.
+        brier: mean squared distance of the probabilities to the right label; half of it with two.
+        calibration_error: expected, of the top probability (15 bins of equal width).
+        given: how often each label was given; "" for answers that are none.
+        gain, won, lost, p: against the first model on the same items: the difference of accuracies,
+            items that it alone or the first alone has right, and McNemar's exact p.
+    """
+
+    __test__: ClassVar[bool] = False
+
+    accuracy: Estimate
+    balanced: Estimate | None = None
+    f1: float | None = None
+    by_bytes: float | None = None
+    brier: float | None = None
+    calibration_error: float | None = None
+    reliability: list[ReliabilityBin] = []
+    given: dict[str, int] = {}
+    gain: Estimate | None = None
+    won: int = 0
+    lost: int = 0
+    p: float | None = None
+
+
+class TestResult(Value):
+    """A test of the user's own, on the items that every model has a score on.
+
+    Attributes:
+        questions: items that the figures are of.
+        ungraded: items that some model gave no answer to, or none that could be graded.
+        leaked: items left out since a training example has them.
+        left_out: rows that could not be asked.
+        labels: how often each label is right; empty where answers are free.
+        chance: share right of who always gives the commonest right answer.
+        models: by name, the first one being that which others are compared with; "before" and
+            "after" are the student's.
+    """
+
+    __test__: ClassVar[bool] = False
+
+    score: str
+    questions: int
+    ungraded: int = 0
+    leaked: int = 0
+    left_out: int = 0
+    labels: dict[str, int] = {}
+    chance: float | None = None
+    models: dict[str, TestSitting] = {}
+
+    @property
+    def before(self) -> TestSitting | None:
+        """The untouched student's sitting."""
+        return self.models.get("before")
+
+    @property
+    def after(self) -> TestSitting | None:
+        """The trained student's sitting."""
+        return self.models.get("after")
+
+
 class Result(Value):
     """The result of any run.
 
@@ -120,11 +197,24 @@ class Result(Value):
     rounds: int
     examples: int
     exams: dict[str, ExamResult | None] = {}
+    tests: dict[str, TestResult] = {}
     calls: int
     tokens: int
     resumed: bool
     seconds: float
     verdict: RunVerdict | None = None
+
+
+class TestRow(Value):
+    """A test of the user's own in the list of all runs; figures that are not known are None."""
+
+    __test__: ClassVar[bool] = False
+
+    questions: int
+    before: float | None = None
+    after: float | None = None
+    interval: tuple[float, float] | None = None
+    p: float | None = None
 
 
 class RunRow(Value):
@@ -148,6 +238,7 @@ class RunRow(Value):
     calls: int | None = None
     tokens: int | None = None
     usd: float | None = None
+    tests: dict[str, TestRow] = {}
 
 
 def run_row(run: str, domain: str, state: str, result: Result | None) -> RunRow:
@@ -169,4 +260,17 @@ def run_row(run: str, domain: str, state: str, result: Result | None) -> RunRow:
         seconds=result.seconds,
         calls=result.calls,
         tokens=result.tokens,
+        tests={name: _test_row(taken) for name, taken in result.tests.items()},
+    )
+
+
+def _test_row(taken: TestResult) -> TestRow:
+    before, after = taken.before, taken.after
+    gain = after.gain if after else None
+    return TestRow(
+        questions=taken.questions,
+        before=before.accuracy.value if before else None,
+        after=after.accuracy.value if after else None,
+        interval=(gain.low, gain.high) if gain else None,
+        p=after.p if after else None,
     )

@@ -1,1 +1,1 @@
-"""Measures students on labelled tests of the user's own, and finds what of a test was seen before."""
+"""Measures models on labelled tests of the user's own, and finds what of a test was seen before."""

@@ -35,6 +35,11 @@ def gain(items: Sequence[ExamItem], before: Sequence[Score], after: Sequence[Sco
     return _bootstrap(items, _right(items, after) - _right(items, before))
 
 
+def mean(values: Sequence[float]) -> Estimate:
+    """Estimate a mean by a bootstrap over the values."""
+    return _resampled(np.array(values, dtype=float), np.ones(len(values)))
+
+
 def change(before: Sequence[float], after: Sequence[float]) -> Estimate:
     """Estimate the mean of paired differences, after minus before, by a bootstrap over pairs."""
     apart = np.array(after) - np.array(before)
