@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
+from elenchus.licences import Licence
 from elenchus.own_tests import TestConfig, check_names
 from elenchus.questions import (
     FORMATS,
@@ -185,6 +186,11 @@ class DatasetConfig(Section):
     )
     coverage: float = Field(
         0.999, gt=0, le=1, description="share of what all candidates cover at which to stop"
+    )
+    licence: Licence | None = Field(
+        None,
+        description="what others may do with the dataset, as SPDX names it: CC-BY-4.0; ask whoever "
+        "owns the documents (a source has a licence, too: {path: documents, licence: CC-BY-4.0})",
     )
 
 

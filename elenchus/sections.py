@@ -18,6 +18,7 @@ from pydantic import (
 )
 
 from elenchus.errors import UserError
+from elenchus.licences import Licence
 from elenchus.redaction import secret_in
 
 BOUND = 2**63  # of numbers: many libraries compute with 64 bits
@@ -127,6 +128,9 @@ class SourceConfig(Section):
     split: str = Field("train", description="hf: the split")
     rows: int | None = Field(None, ge=1, description="tables: rows to read at most, from the first")
     options: dict[str, Any] = Field(default_factory=dict, description="loader: what it is given")
+    licence: Licence | None = Field(
+        None, description="under which its texts may be used, as SPDX names it: CC-BY-4.0"
+    )
 
     @model_validator(mode="before")
     @classmethod

@@ -8,6 +8,7 @@ import re
 from collections.abc import Sequence
 
 from agents.expert import false_citation, gold_of
+from elenchus.languages import code_of
 from elenchus.questions import JOINING, UNSTATED
 from elenchus.reasons import FAILED, Code, sentence
 from elenchus.records import Answer, Passage, Point, Question, Rejection
@@ -21,14 +22,6 @@ _NOT_ALONE = re.compile(
 )
 _WORD = re.compile(r"\w+")
 LEAST_LENGTH = 120  # characters of a text whose language can be told
-# Languages as people write their names, with the codes that they are told apart by.
-_CODES = {
-    "english": "en", "german": "de", "french": "fr", "spanish": "es", "italian": "it",
-    "portuguese": "pt", "dutch": "nl", "polish": "pl", "swedish": "sv", "danish": "da",
-    "finnish": "fi", "czech": "cs", "russian": "ru", "ukrainian": "uk", "turkish": "tr",
-    "greek": "el", "hungarian": "hu", "romanian": "ro", "chinese": "zh", "japanese": "ja",
-    "korean": "ko", "arabic": "ar", "hindi": "hi",
-}  # fmt: skip
 
 
 def unfit(
@@ -171,7 +164,7 @@ def _other_language(text: str, language: str) -> str:
     """Return the code of the language that a text is in, where it is another than it should be."""
     import py3langid  # loads its model
 
-    wanted = _CODES.get(language.strip().casefold())
+    wanted = code_of(language)
     if wanted is None or len(text) < LEAST_LENGTH:
         return ""
     code = str(py3langid.classify(text)[0])

@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.padding import Padding
 from rich.text import Text
 
-from elenchus.printing import plain, printable
+from elenchus.printing import printable
 from elenchus.results import Estimate, ExamResult, Result, RunVerdict
 from elenchus.runs import RunFolder
 
@@ -29,14 +29,6 @@ def say_verdict(console: Console, verdict: RunVerdict | None) -> None:
     for reason in verdict.reasons:
         console.print(Padding(Text(printable(reason)), (0, 0, 0, 2)))
     console.print()
-
-
-def verdict_in_markdown(verdict: RunVerdict | None) -> str:
-    """Return the verdict with its reasons, which lead a card."""
-    if verdict is None:
-        return "No verdict: nothing was trained."
-    reasons = "\n".join(f"- {plain(reason)}" for reason in verdict.reasons)
-    return f"**Verdict: {verdict.word}**\n\n{reasons}"
 
 
 def say_results(console: Console, exams: Mapping[str, ExamResult | None]) -> None:

@@ -156,18 +156,25 @@ def facility_location(
     return chosen
 
 
-def write_examples(path: Path, examples: Sequence[Example]) -> None:
-    """Write JSONL with `prompt` and `completion` in chat form, and the ids that each came from."""
+def write_examples(
+    path: Path, examples: Sequence[Example], citations: Sequence[Sequence[dict[str, Any]]]
+) -> None:
+    """Write JSONL with `prompt` and `completion` in chat form, and what each came from.
+
+    Args:
+        citations: those of each example.
+    """
     write_rows(
         path,
         [
             {
                 "prompt": _chat(e.prompt),
                 "completion": _chat([Message(role="assistant", content=e.completion)]),
+                "citations": list(cited),
                 "provenance": e.model_dump(mode="json", exclude={"prompt", "completion"})
                 | {"example_id": e.id},
             }
-            for e in examples
+            for e, cited in zip(examples, citations, strict=True)
         ],
     )
 

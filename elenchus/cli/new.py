@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 FIRST = (
     "language", "corpus.sources", "expert.model", "expert.base_url", "examiner.model",
     "grader.model", "student.model", "budget.usd", "exam.questions", "exam.hand",
-    "adaptation.examples",
+    "adaptation.examples", "dataset.licence",
 )  # fmt: skip
 QUICK = """
 profiles:

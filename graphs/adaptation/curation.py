@@ -16,7 +16,7 @@ from elenchus.outcomes import Adapter, Dataset, ExamItem, Example, Text, Update
 from elenchus.progress import Advance
 from elenchus.records import Examination, Passage, Point, Question, Seed, Turn
 from graphs import general
-from graphs.adaptation import lessons, reviewing
+from graphs.adaptation import citing, lessons, reviewing
 from graphs.adaptation.contradictions import Contradiction
 from graphs.adaptation.history import EXAMS
 from graphs.adaptation.seeds import how_many_more
@@ -286,7 +286,8 @@ def _write_files(run: Services, dataset: Dataset) -> None:
     ledger, folder = run.ledger, run.folder.dataset
     rejected = [e for e in ledger.all(Examination) if e.rejection and e.round <= dataset.round]
     examples = chosen_examples(ledger, dataset)
-    datasets.write_examples(folder / "train.jsonl", examples)
+    cited = citing.citations(ledger, examples)
+    datasets.write_examples(folder / "train.jsonl", examples, cited)
     datasets.write_rows(folder / "pairs.jsonl", lessons.pair_rows(run, examples))
     datasets.write_exam(folder / "held-out.jsonl", ledger.all(ExamItem, exam="held-out"))
     refuted = [c for c in ledger.all(Contradiction) if c.round <= dataset.round]

@@ -4,27 +4,24 @@ import math
 from statistics import fmean
 
 from elenchus import runs
-from elenchus.outcomes import Adapter, Dataset, ExamItem, Kept
-from elenchus.reasons import SENTENCES, by_code
+from elenchus.outcomes import Dataset, ExamItem, Kept
+from elenchus.reasons import by_code
 from elenchus.records import Examination, Passage, Point
 from elenchus.results import Basis
 from graphs import exams, verdicts
-from graphs.adaptation import curation, reviewing
+from graphs.adaptation import curation, folder, reviewing
 from graphs.adaptation.curation import chosen_examples
 from graphs.adaptation.result import AdaptationResult, KeptResult, UpdateResult
 from graphs.adaptation.state import AdaptationState, failure_shares
-from graphs.screens import verdict_in_markdown
 from graphs.services import Services
 from graphs.state import is_trained, trained_rounds
 from training import evaluation
 
 
 def write(run: Services, state: AdaptationState) -> None:
-    """Write dataset/card.md, then result.json: its existence means that the run is finished."""
+    """Write all cards, then result.json: its existence means that the run is finished."""
     result = result_of(run, state)
-    if run.ledger.count(Dataset):  # texts beside it have none
-        run.folder.dataset.mkdir(exist_ok=True)
-        runs.write_atomic(run.folder.dataset / "card.md", _card(run, result))
+    folder.write_card(run, result)
     runs.write_result(run.folder.result, result)
 
 
@@ -130,37 +127,3 @@ def _covered(run: Services, dataset: Dataset | None) -> int:
     if dataset is None:
         return 0
     return len({e.point_id for e in chosen_examples(run.ledger, dataset)})
-
-
-def _card(run: Services, result: AdaptationResult) -> str:
-    adapters = run.ledger.all(Adapter)
-    steps = max(adapters, key=lambda a: a.round).steps if adapters else 0
-    trained = f"trained for {steps} steps" if steps else "not trained"
-    rejected = "".join(f"- {n} × {SENTENCES[code]}\n" for code, n in result.rejected.items())
-    return f"""# Dataset of run {result.run}
-
-{verdict_in_markdown(result.verdict)}
-
-Domain: {run.config.title}
-
-- `train.jsonl`: {result.examples} examples, chosen from {result.candidates} candidates
-  ({result.near_duplicates} near-duplicates, {result.near_exam} too near an exam,
-  {result.too_long} over training.max_tokens, {result.of_full_points} over dataset.per_point,
-  {result.unbalanced} with the commoner of two results and {result.contradicted} that contradict
-  others left out); they cover {result.points_covered} of {result.points} points.
-- `pairs.jsonl`: of those examples, each with a wrong answer of the student and its rubric.
-- `held-out.jsonl`: the exam. Never train on it.
-- `rejected.jsonl`: {result.examinations - result.accepted} examinations that gave no example.
-
-Answers come from {run.config.expert.model}, grounded on cited passages; questions from
-{run.config.examiner.model}; grades from {run.config.grader.model}; the student is
-{run.config.student.model}, {trained}.
-The nearest pair of a training question and a held-out one has cosine
-{result.nearest_exam_similarity}.
-
-{reviewing.in_words(result.review)}
-
-## Why examinations gave nothing
-
-{rejected or "- all gave an example"}
-"""

@@ -149,6 +149,12 @@ def revised(ledger: Ledger, form: AnswerForm, dataset: Dataset) -> Dataset:
     return dataset.model_copy(update={"example_ids": ids, "revises": earlier.id})
 
 
+def corrections(ledger: Ledger) -> dict[Texts, Correction]:
+    """Return the corrections that hold, by the texts that they leave."""
+    latest = _latest(ledger).values()
+    return {_outcome(one): one.corrected for one in latest if one.corrected is not None}
+
+
 def summary(reviewed: Sequence[Case]) -> ReviewResult | None:
     """Count decisions, and estimate how many examples are wrong; None before the first decision.
 

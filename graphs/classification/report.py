@@ -6,14 +6,15 @@ from collections.abc import Iterable, Sequence
 from elenchus import runs
 from elenchus.printing import plain
 from elenchus.results import Estimate
+from graphs import cards
 from graphs.classification import screening, verdict
 from graphs.classification.evaluate import BASELINE, Evaluation, lacking
 from graphs.classification.records import Indicators, RealMessage, Removal, SyntheticMessage
 from graphs.classification.result import ClassificationResult, ClassifierRow, Diversity
 from graphs.classification.screening import AnyMessage, real_messages, synthetic_messages
 from graphs.classification.state import ClassificationState
-from graphs.screens import verdict_in_markdown
 from graphs.services import Services
+from publishing.markdown import verdict_in_markdown
 from training import deduplication, diagrams, diversity
 from training.dataset import write_rows
 
@@ -24,6 +25,7 @@ def write(run: Services, state: ClassificationState, evaluations: Sequence[Evalu
     """Write all files, result.json last: its existence means that the run is finished."""
     folder, result = run.folder.path, result_of(run, state, evaluations)
     _write_messages(run)
+    _write_card(run, result)
     rows = [evaluation.model_dump(mode="json") for evaluation in evaluations]
     runs.write_json(folder / "metrics.json", rows)
     if rows:
@@ -143,6 +145,31 @@ def _write_messages(run: Services) -> None:
         if removal.message_id in by_id
     ]
     write_rows(folder / "left-out.jsonl", left_out)
+
+
+def _write_card(run: Services, result: ClassificationResult) -> None:
+    messages = run.config.messages
+    synthetic = synthetic_messages(run.ledger)
+    cards.write(
+        run,
+        cards.counted(run.folder.dataset, ("messages.jsonl", "left-out.jsonl")),
+        [
+            f"Short messages with one of {len(result.classes)} classes each: {result.train} real "
+            f"ones to learn from, {result.validation} to calibrate on, and {result.examples} that "
+            "a model wrote after them.",
+            "The messages that classifiers were judged on are not among them.",
+        ],
+        result.verdict,
+        counts={
+            "classes, written by people": Counter(
+                m.label for m in real_messages(run.ledger, "train", "validation")
+            ),
+            "classes, written by a model": Counter(m.label for m in synthetic),
+        },
+        refused=result.left_out,
+        sources=[table for table in (messages.train, messages.test) if table is not None],
+        tasks=("text-classification",),
+    )
 
 
 def _with_id(message: AnyMessage) -> dict[str, object]:

@@ -1,21 +1,24 @@
 """The end of a run: the dataset folder with its card, and the result."""
 
+from collections import Counter
 from typing import Any
 
 from elenchus import runs
 from elenchus.ledger import Ledger
 from elenchus.outcomes import Adapter, ExamItem
-from elenchus.reasons import SENTENCES, by_code, sentence
+from elenchus.reasons import by_code, sentence
 from elenchus.records import Passage, Point
 from elenchus.results import Basis, Estimate
-from graphs import verdicts
+from graphs import cards, verdicts
+from graphs.adaptation.citing import rows_of
 from graphs.exams import EXAMS, exam_result
 from graphs.pretraining.records import Explanation, Problem, Refusal, TaskPassage, explained
 from graphs.pretraining.result import PretrainingResult, Stage
 from graphs.pretraining.stages import stage_names
-from graphs.screens import EXAM_NAMES, verdict_in_markdown
+from graphs.screens import EXAM_NAMES
 from graphs.services import Services
 from graphs.state import MeasuredState, is_trained
+from publishing.markdown import table
 from training import dataset
 
 
@@ -29,7 +32,7 @@ def write(run: Services, state: MeasuredState) -> None:
     dataset.write_rows(folder / "rejected.jsonl", refusals)
     dataset.write_exam(folder / "held-out.jsonl", ledger.all(ExamItem, exam="held-out"))
     result = _result(run, state)
-    runs.write_atomic(folder / "card.md", _card(run, result))
+    _write_card(run, result)
     runs.write_result(run.folder.result, result)
 
 
@@ -39,7 +42,7 @@ def _passage_row(ledger: Ledger, passage: TaskPassage) -> dict[str, Any]:
         "id": passage.id,
         "text": passage.text,
         "problems": [{"task": problem.task, "place": problem.place} for problem, _ in parts],
-        "citations": [c.model_dump() for _, paragraph in parts for c in paragraph.citations],
+        "citations": rows_of(ledger, [c for _, paragraph in parts for c in paragraph.citations]),
     }
 
 
@@ -120,37 +123,30 @@ def _stages(run: Services, state: MeasuredState) -> list[Stage]:
     return stages
 
 
-def _card(run: Services, result: PretrainingResult) -> str:
-    config = run.config
-    rows = "".join(
-        f"| {stage.stage} | {stage.tokens or 0:,} | "
-        + " | ".join(_share(stage.accuracy(exam)) for exam in EXAM_NAMES)
-        + " |\n"
+def _write_card(run: Services, result: PretrainingResult) -> None:
+    passages, about_tasks = run.ledger.all(TaskPassage), run.config.passages.across
+    tasks = Counter(p.task for passage in passages for p, _ in explained(run.ledger, passage))
+    stages = [
+        (stage.stage, f"{stage.tokens or 0:,}", *(_share(stage.accuracy(e)) for e in EXAM_NAMES))
         for stage in result.stages
+    ]
+    names = ("passages.jsonl", "held-out.jsonl", "rejected.jsonl")
+    cards.write(
+        run,
+        cards.counted(run.folder.dataset, names),
+        [
+            f"{result.passages_written} passages to go on with pre-training, each about problems "
+            f"of {'several tasks' if about_tasks else 'one task'}, from {result.explanations} "
+            f"paragraphs on {result.problems} problems.",
+            "Paragraphs come from the expert, grounded on cited passages and compared with the "
+            "gold answers by the grader.",
+        ],
+        result.verdict,
+        counts={"tasks": tasks},
+        refused=result.refused,
+        tables={"Exams after each stage": table(("after", "tokens", *EXAM_NAMES.values()), stages)},
+        tasks=("text-generation",),
     )
-    refused = "".join(f"- {n} × {SENTENCES[code]}\n" for code, n in result.refused.items())
-    return f"""# Passages of run {result.run}
-
-{verdict_in_markdown(result.verdict)}
-
-Domain: {config.title}
-
-- `passages.jsonl`: {result.passages_written} passages, each about problems of
-  {"several tasks" if config.passages.across else "one task"}, from {result.explanations}
-  paragraphs on {result.problems} problems.
-- `rejected.jsonl`: what was not used, and why.
-- `held-out.jsonl`: the exam. Never train on it.
-
-Paragraphs come from {config.expert.model}, grounded on cited passages and compared with the gold
-answers by {config.grader.model}; the student is {config.student.model}.
-
-| after | tokens | {" | ".join(EXAM_NAMES.values())} |
-|---|---|{"---|" * len(EXAM_NAMES)}
-{rows}
-## Why paragraphs and passages were refused
-
-{refused or "- none was"}
-"""
 
 
 def _share(accuracy: Estimate | None) -> str:

@@ -97,7 +97,7 @@ def test_a_student_on_a_server_gets_a_dataset(pool: Path, elenchus, key: None) -
     assert (ended.json["examples"], ended.json["rounds"], ended.json["adapter"]) == (9, 1, "")
     run = only_run(pool)
     assert len((run.dataset / "train.jsonl").read_text("utf-8").splitlines()) == 9
-    assert "not trained" in (run.dataset / "card.md").read_text("utf-8")
+    assert "not trained" in (run.dataset / "README.md").read_text("utf-8")
     (used,) = [use["calls"] for use in estimated.json if use["role"] == "student"]
     ledger = Ledger(run.ledger, read_only=True)
     asked = sum(spent.calls for spent in ledger.spent() if spent.role == "student")

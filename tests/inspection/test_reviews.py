@@ -158,4 +158,4 @@ def test_three_are_reviewed_and_the_training_goes_on(
     texts = {(r["prompt"][-1]["content"], r["completion"][0]["content"]) for r in rows}
     assert (kept[1].question, CORRECTED) in texts
     assert (kept[2].question, kept[2].completion) not in texts and len(rows) == 5
-    assert "Of 3 drawn at random" in (waiting.dataset / "card.md").read_text("utf-8")
+    assert "Of 3 drawn at random" in (waiting.dataset / "README.md").read_text("utf-8")

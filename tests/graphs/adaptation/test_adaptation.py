@@ -136,7 +136,7 @@ def test_the_run_folder_is_complete(whole: tuple[Path, dict]) -> None:
     assert {r["prompt"][-1]["content"] for r in train}.isdisjoint(
         r["prompt"][-1]["content"] for r in exam
     )
-    assert "Why examinations gave nothing" in (folder / "dataset" / "card.md").read_text("utf-8")
+    assert "What was made and not used" in (folder / "dataset" / "README.md").read_text("utf-8")
     adapter = folder / result["adapter"]
     assert (adapter / "adapter_model.safetensors").exists()
     assert json.loads((adapter / "adapter_config.json").read_text("utf-8"))["r"] == 4

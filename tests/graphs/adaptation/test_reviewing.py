@@ -102,7 +102,7 @@ def test_a_run_waits_and_trains_on_what_people_left(
     assert (corrected[0], CORRECTED) in rows
     assert corrected not in rows and rejected not in rows
     assert len(trained) == len(proposed) - 1
-    assert "Ada reviewed 3 of" in (run.dataset / "card.md").read_text("utf-8")
+    assert "Ada reviewed 3 of" in (run.dataset / "README.md").read_text("utf-8")
     with closing(Ledger(run.ledger, read_only=True)) as ledger:
         (adapter,) = ledger.all(Adapter)
         dataset = ledger.get(Dataset, adapter.dataset_id)

@@ -146,7 +146,7 @@ def test_a_passage_leads_back_to_everything(whole: dict[str, Any]) -> None:
         assert passage.text.endswith(passage.closing) and passage.closing
     lines = (folder / "dataset" / "passages.jsonl").read_text("utf-8").splitlines()
     assert {json.loads(line)["id"] for line in lines} == {passage.id for passage in passages}
-    assert "| passages |" in (folder / "dataset" / "card.md").read_text("utf-8")
+    assert "| passages |" in (folder / "dataset" / "README.md").read_text("utf-8")
     assert list(folder.rglob("*.partial")) == []
 
 
@@ -160,8 +160,9 @@ def test_no_problem_is_about_a_point_of_the_exam_alone(whole: dict[str, Any]) ->
     assert items and {item.point_id for item in items} <= reserved
     for stage in whole["stages"]:
         assert stage["exams"]["untaught"]["questions"] == len(items)
-    card = (folder / "dataset" / "card.md").read_text("utf-8").splitlines()
-    table = [line.count("|") for line in card if line.startswith("|")]
+    card = (folder / "dataset" / "README.md").read_text("utf-8")
+    stages = card.partition("## Exams after each stage")[2].partition("\n## ")[0]
+    table = [line.count("|") for line in stages.splitlines() if line.startswith("|")]
     assert len(table) == 2 + len(whole["stages"]) and len(set(table)) == 1
 
 
