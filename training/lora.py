@@ -172,7 +172,10 @@ def with_lora(model: Any, config: TrainingConfig, task: str, start: Path | None 
     from peft import LoraConfig, PeftModel, get_peft_model
 
     if start is not None:
-        return PeftModel.from_pretrained(model, start, is_trainable=True)
+        adapted = PeftModel.from_pretrained(model, start, is_trainable=True)
+        # Else peft asks the hub for the base, by the name in the card, at each checkpoint.
+        adapted.peft_config["default"].base_model_name_or_path = str(model.name_or_path)
+        return adapted
     settings = LoraConfig(
         r=config.rank,
         lora_alpha=config.alpha,

@@ -16,7 +16,7 @@ from elenchus.outcomes import Adapter, Dataset, ExamItem, Example, Text, Update
 from elenchus.progress import Advance
 from elenchus.records import Examination, Passage, Point, Question, Seed, Turn
 from graphs import general
-from graphs.adaptation import citing, lessons, reviewing
+from graphs.adaptation import adapters, citing, lessons, reviewing
 from graphs.adaptation.contradictions import Contradiction
 from graphs.adaptation.history import EXAMS
 from graphs.adaptation.seeds import how_many_more
@@ -237,7 +237,7 @@ def _fitted(
             )
         if paired:
             lora.train(base, paired, second, config.seed, out, advance, first, precision=precision)
-    return Adapter(
+    adapter = Adapter(
         round=round_,
         path=out.relative_to(run.folder.path).as_posix(),
         sha256=weights_hash(out),
@@ -246,6 +246,8 @@ def _fitted(
         steps=(steps := lora.steps_of(first)) + len(paired),
         tokens=encoding.tokens([*plan[:steps], *paired]),
     )
+    adapters.write_card(run, adapter)
+    return adapter
 
 
 def _held_out(

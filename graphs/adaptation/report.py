@@ -9,7 +9,7 @@ from elenchus.reasons import by_code
 from elenchus.records import Examination, Passage, Point
 from elenchus.results import Basis
 from graphs import exams, verdicts
-from graphs.adaptation import curation, folder, reviewing
+from graphs.adaptation import adapters, curation, folder, reviewing
 from graphs.adaptation.curation import chosen_examples
 from graphs.adaptation.result import AdaptationResult, KeptResult, UpdateResult
 from graphs.adaptation.state import AdaptationState, failure_shares
@@ -22,6 +22,7 @@ def write(run: Services, state: AdaptationState) -> None:
     """Write all cards, then result.json: its existence means that the run is finished."""
     result = result_of(run, state)
     folder.write_card(run, result)
+    adapters.write_cards(run, state, result)
     runs.write_result(run.folder.result, result)
 
 

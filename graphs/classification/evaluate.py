@@ -7,7 +7,7 @@ from pydantic import Field
 
 from elenchus.progress import Advance
 from elenchus.results import Value
-from graphs.classification import screening
+from graphs.classification import adapters, screening
 from graphs.classification.records import Classifier
 from graphs.services import Services
 from models.backend import weights
@@ -63,7 +63,7 @@ def train(run: Services, mix: Mix, advance: Advance) -> Classifier:
     else:
         base = weights(config.student)
         card = classifiers.train(base, task, training, config.classifier, config.seed, out, advance)
-    return Classifier(
+    made = Classifier(
         mix=mix,
         path=out.relative_to(run.folder.path).as_posix(),
         sha256=weights_hash(out),
@@ -73,6 +73,8 @@ def train(run: Services, mix: Mix, advance: Advance) -> Classifier:
         temperature=card.temperature,
         threshold=card.threshold,
     )
+    adapters.write_card(run, made)
+    return made
 
 
 def evaluate(run: Services, advance: Advance) -> list[Evaluation]:

@@ -7,7 +7,7 @@ from elenchus import runs
 from elenchus.printing import plain
 from elenchus.results import Estimate
 from graphs import cards
-from graphs.classification import screening, verdict
+from graphs.classification import adapters, screening, verdict
 from graphs.classification.evaluate import BASELINE, Evaluation, lacking
 from graphs.classification.records import Indicators, RealMessage, Removal, SyntheticMessage
 from graphs.classification.result import ClassificationResult, ClassifierRow, Diversity
@@ -32,6 +32,7 @@ def write(run: Services, state: ClassificationState, evaluations: Sequence[Evalu
         diagrams.reliability(folder / "reliability.svg", rows)
     diagrams.clusters(folder / "clusters.svg", _clusters(run))
     runs.write_atomic(folder / "report.md", _markdown(run.config.title, result))
+    adapters.write_cards(run, result)
     runs.write_result(run.folder.result, result)
 
 

@@ -12,6 +12,7 @@ from elenchus.results import Basis, Estimate
 from graphs import cards, verdicts
 from graphs.adaptation.citing import rows_of
 from graphs.exams import EXAMS, exam_result
+from graphs.pretraining import adapters
 from graphs.pretraining.records import Explanation, Problem, Refusal, TaskPassage, explained
 from graphs.pretraining.result import PretrainingResult, Stage
 from graphs.pretraining.stages import stage_names
@@ -33,6 +34,7 @@ def write(run: Services, state: MeasuredState) -> None:
     dataset.write_exam(folder / "held-out.jsonl", ledger.all(ExamItem, exam="held-out"))
     result = _result(run, state)
     _write_card(run, result)
+    adapters.write_cards(run, result.stages, result.verdict)
     runs.write_result(run.folder.result, result)
 
 

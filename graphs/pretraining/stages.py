@@ -13,7 +13,7 @@ from elenchus.progress import Advance
 from elenchus.reasons import Code
 from elenchus.records import Document, Message
 from graphs import general
-from graphs.pretraining import problems
+from graphs.pretraining import adapters, problems
 from graphs.pretraining.config import PretrainingTree
 from graphs.pretraining.records import Refusal, TaskPassage, explained
 from graphs.pretraining.tasks import Collected
@@ -133,7 +133,7 @@ def train(run: Services, stage: int, previous: str, advance: Advance) -> Adapter
         pretraining.train(
             base, plan, settings, config.training, config.seed, out, advance, start, precision
         )
-    return Adapter(
+    adapter = Adapter(
         round=stage,
         path=out.relative_to(run.folder.path).as_posix(),
         sha256=weights_hash(out),
@@ -142,6 +142,8 @@ def train(run: Services, stage: int, previous: str, advance: Advance) -> Adapter
         steps=len(plan),
         tokens=plan.tokens,
     )
+    adapters.write_card(run, adapter, name)
+    return adapter
 
 
 def _packed(run: Services, part: str) -> pretraining.Tokens:

@@ -143,6 +143,21 @@ def test_the_run_folder_is_complete(whole: tuple[Path, dict]) -> None:
     assert list(folder.rglob("*.partial")) == []
 
 
+def test_adapters_have_cards_and_no_path_of_this_machine(whole: tuple[Path, dict]) -> None:
+    folder, result = Path(whole[1]["path"]), whole[1]
+    cards = {
+        path.parent.name: path.read_text("utf-8") for path in folder.glob("adapters/*/README.md")
+    }
+    assert sorted(cards) == ["round-1", "round-2"]
+    verdict = f"**Verdict: {result['verdict']['word']}**"
+    assert verdict in cards["round-2"] and verdict not in cards["round-1"]
+    accuracy = f"{result['exams']['held-out']['after']['value']:.1%}"
+    assert accuracy in cards["round-2"] and "license: apache-2.0" in cards["round-2"]
+    for file in folder.glob("adapters/*/*"):
+        text = file.read_bytes()
+        assert str(ROOT).encode() not in text and str(folder).encode() not in text, file
+
+
 def test_what_gave_no_example_is_kept_with_its_ground(mocked: tuple[Path, dict]) -> None:
     folder, result = Path(mocked[1]["path"]), mocked[1]
     rows = [json.loads(x) for x in (folder / "dataset" / "rejected.jsonl").open(encoding="utf-8")]

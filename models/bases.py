@@ -1,0 +1,79 @@
+"""Names the model that weights in a folder are, as others know it: on the hub, or by itself."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from elenchus.printing import in_line, printable
+from models import students
+
+NOTES = ("README.md", "MODEL_CARD.md")
+LONGEST = 1_000_000  # characters of a card that are looked at
+_SNAPSHOT = re.compile(r"models--(?P<id>[\w.-]+)/snapshots/(?P<revision>[0-9a-f]{7,64})$")
+_FRONT = re.compile(r"\A---\r?\n(?P<yaml>.*?)\r?\n---\s*$", re.DOTALL | re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Base:
+    """The model that a training begins with.
+
+    Attributes:
+        name: its id on the hub, else what the configuration or its folder calls it; no path.
+        on_hub: whether the name is an id on the hub.
+        revision: the commit on the hub; "" where it is not known.
+        licence: as its card names it; "" where none does.
+        remark: what tells its weights from those of that name, as a sentence; "" where nothing.
+    """
+
+    name: str
+    on_hub: bool = False
+    revision: str = ""
+    licence: str = ""
+    remark: str = ""
+
+
+def base_of(model: str, folder: Path) -> Base:
+    """Return what others know a model by.
+
+    Args:
+        model: "provider:model", as a configuration names it.
+        folder: of its weights.
+    """
+    name = model.partition(":")[2]
+    licence = front_matter(folder).get("license")
+    licence = licence if isinstance(licence, str) and licence != "unknown" else ""
+    if name in students.STUDENTS:
+        student, source = students.known(name), students.source_of(folder)
+        remark = "" if source.get("from") == "hub" else _of_package(student, bool(source))
+        revision = source.get("revision", "")
+        return Base(student.hub, True, revision, licence or student.licence, remark)
+    if found := _SNAPSHOT.search(folder.absolute().as_posix()):
+        return Base(found["id"].replace("--", "/"), True, found["revision"], licence)
+    own = Path(name).name or folder.absolute().name
+    return Base(in_line(printable(own).replace("`", "'"), 100), licence=licence)
+
+
+def _of_package(student: students.Student, sure: bool) -> str:
+    """Say that weights are, or may be, those that a package carries."""
+    file = Path(student.file).name
+    carried = f"the package {student.package}, which carries them quantised ({file})"
+    if sure:
+        return f"Its weights came from {carried}: those on the hub differ from them in rounding."
+    return f"Its weights came from the hub or from {carried}: which of them was not noted."
+
+
+def front_matter(folder: Path) -> dict[str, Any]:
+    """Return the front matter of the card in a folder; empty where it has none that can be read."""
+    for file in (folder / name for name in NOTES):
+        try:
+            with file.open(encoding="utf-8", errors="replace") as opened:
+                found = _FRONT.match(opened.read(LONGEST))
+            read = yaml.safe_load(found["yaml"]) if found else None
+        except (OSError, yaml.YAMLError):
+            continue
+        if isinstance(read, dict):
+            return read
+    return {}
