@@ -3,6 +3,9 @@
 `compare` closes a passage about several problems. The others write the texts of the baselines:
 `paraphrase` rewrites passages; `entities` and `relate` are the two calls of EntiGraph (arXiv
 2409.07431, section 2), which lists a document's entities and then retells it for groups of them.
+`study` has one of seven fixed prompts, of the kinds that SPA has (arXiv 2603.22213), in words of
+our own. `strategies` and `apply` are the two calls of Active Reading (arXiv 2508.09494): ways to
+study a document are proposed, and then followed.
 """
 
 from collections.abc import Sequence
@@ -13,6 +16,9 @@ from agents.prompting import Subject, fence, fence_passages
 from elenchus.outcomes import Text
 from elenchus.records import Passage
 from models.calls import Caller
+
+# In the paper's order: concept learning, critical thinking, generative learning.
+STUDIES = ("concepts", "map", "implications", "questions", "cases", "discussion", "lesson")
 
 
 class Written(BaseModel):
@@ -28,6 +34,13 @@ class Entities(BaseModel):
     model_config = ConfigDict(extra="forbid")
     entities: list[str]
     summary: str
+
+
+class Strategies(BaseModel):
+    """Ways to study a document."""
+
+    model_config = ConfigDict(extra="forbid")
+    strategies: list[str]
 
 
 class Author:
@@ -56,6 +69,26 @@ class Author:
         blocks.append(fence("variation", str(variation)))
         user = "\n".join((fence_passages(list(passages)), *blocks))
         return await self._written("relate", user, passages)
+
+    async def study(self, passages: Sequence[Passage], form: str, variation: int) -> Text:
+        """Write a text of one of the kinds in `STUDIES` about a document."""
+        user = fence_passages(list(passages)) + "\n" + fence("variation", str(variation))
+        return await self._written(form, user, passages)
+
+    async def strategies(self, passages: Sequence[Passage], purpose: str) -> Strategies:
+        """Return ways to study a document, for a purpose where one is given."""
+        user = fence_passages(list(passages))
+        if purpose:
+            user += "\n" + fence("purpose", purpose)
+        prompt = self._subject.render("author", "strategies", user)
+        reply, _ = await self._caller.parsed(prompt, Strategies)
+        return reply
+
+    async def apply(self, passages: Sequence[Passage], strategy: str, variation: int) -> Text:
+        """Study a document in one of the ways proposed, in writing."""
+        blocks = (fence("strategy", strategy), fence("variation", str(variation)))
+        user = "\n".join((fence_passages(list(passages)), *blocks))
+        return await self._written("apply", user, passages)
 
     async def compare(self, explained: Sequence[tuple[str, str]]) -> Text:
         """Write a paragraph on what questions share, and what is unique to each.

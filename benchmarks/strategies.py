@@ -22,6 +22,8 @@ TIMES: dict[str, tuple[int, ...]] = {
     "raw documents": (1,),
     "paraphrase": (1, 10, 40, 70),
     "entity pairs": (1, 10, 40, 70),
+    "seven prompts": (1, 10, 40, 70),
+    "active reading": (1, 10, 40, 70),
 }
 
 # The same for all. Nothing stops before the last size; the learning rate is the one that training
@@ -68,6 +70,8 @@ TEXTS: dict[str, Changes] = {
     "raw documents": {**_TEXT, "rewriting": {"form": "raw"}},
     "paraphrase": {**_TEXT, "rewriting": {"form": "paraphrase"}},
     "entity pairs": {**_TEXT, "rewriting": {"form": "entigraph"}},
+    "seven prompts": {**_TEXT, "rewriting": {"form": "spa"}},
+    "active reading": {**_TEXT, "rewriting": {"form": "active-reading"}},
 }
 
 BY_ANSWERS = ("frugal", "random", "coverage")  # compared at as many answers of the expert

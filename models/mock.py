@@ -233,6 +233,7 @@ def _sentences(text: str) -> list[str]:
     return [line for line in lines if line.count(" ") > 1 and not line.startswith(("#", "|"))]
 
 
+_STUDIES = ("concepts", "map", "implications", "questions", "cases", "discussion", "lesson")
 _PLAIN: dict[str, Callable[[Request], dict[str, Any]]] = {
     "examiner: survey": _survey,
     "examiner: propose": _question,
@@ -256,4 +257,7 @@ _PLAIN: dict[str, Callable[[Request], dict[str, Any]]] = {
     "author: entities": lambda request: {"entities": ["one", "two"], "summary": "Two things."},
     "author: relate": _joined("passage"),
     "author: compare": _joined("paragraph"),
+    **{f"author: {form}": _joined("passage") for form in _STUDIES},
+    "author: strategies": lambda request: {"strategies": ["Say it again.", "Ask about it."]},
+    "author: apply": _joined("passage"),
 }

@@ -13,13 +13,14 @@ from graphs.rewriting.config import RewritingTree
 
 
 class Rewriting(Method):
-    """Paraphrases, EntiGraph, or the documents as they stand; exams are those of examinations."""
+    """Texts that an author writes, or the documents as they stand; exams as with examinations."""
 
     name = "rewriting"
     config = RewritingTree
     result = AdaptationResult
     read = Passage
     found = Point
+    takes_tests = True
 
     def problem(self, config: Any) -> str | None:
         """See `Method.problem`."""

@@ -33,6 +33,7 @@ from offline.reader import (
     grading,
     judging,
     slips,
+    studying,
     writing,
 )
 from offline.reader.clauses import read_clause
@@ -201,6 +202,22 @@ def _relate(request: Request) -> Reply:
     return {"text": writing.relate(request.passages(), names, variation)}
 
 
+def _study(request: Request) -> Reply:
+    """Write a text of the kind that the task is named after."""
+    form = request.task.removeprefix("author: ")
+    return {"text": studying.study(request.passages(), form, _number(request, "variation"))}
+
+
+def _strategies(request: Request) -> Reply:
+    """Propose ways to study a document; what it is studied for changes nothing for the reader."""
+    return {"strategies": studying.strategies(request.passages())}
+
+
+def _apply(request: Request) -> Reply:
+    strategy, variation = request.text("strategy").strip(), _number(request, "variation")
+    return {"text": studying.apply(request.passages(), strategy, variation)}
+
+
 def _compare(request: Request) -> Reply:
     return {"text": writing.compare(request.texts("paragraph"))}
 
@@ -308,6 +325,9 @@ _TASKS: dict[str, Callable[[Request], Reply]] = {
     "author: entities": _entities,
     "author: relate": _relate,
     "author: compare": _compare,
+    **{f"author: {form}": _study for form in studying.FORMS},
+    "author: strategies": _strategies,
+    "author: apply": _apply,
     "expert: explain": _explain,  # the answer: it names what decides, and applies it step by step
     "expert: indicators": _indicators,
     "expert: merge": _merge,

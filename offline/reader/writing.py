@@ -55,7 +55,7 @@ def entities(extracts: Sequence[Extract]) -> tuple[list[str], str]:
     names += [penalty.value.grade for penalty in code.penalties]
     names += [definition.value.term for definition in code.definitions]
     rules = len(code.norms)
-    title = _title(extracts)
+    title = title_of(extracts)
     summary = f"{title} lays down {rules} rules, on " + ", ".join(names[:rules]) + "."
     return list(dict.fromkeys(names)), summary
 
@@ -82,9 +82,9 @@ def relate(extracts: Sequence[Extract], names: Sequence[str], variation: int) ->
         sentences += [drafting.fine(fine, rng) for fine in fines]
         sentences += [drafting.meaning(term, rng) for term in terms]
         rules += [norm.rule for norm in norms if norm.rule.topic == name]
-    opening = f"{_title(extracts)} speaks of the {' and the '.join(names)}."
+    opening = f"{title_of(extracts)} speaks of the {' and the '.join(names)}."
     pairs = [
-        _together(one, two)
+        together(one, two)
         for place, one in enumerate(rules)
         for two in rules[place + 1 :]
         if one.topic != two.topic
@@ -120,11 +120,12 @@ def _listed(parts: Sequence[str]) -> str:
     return f"{', '.join(most)} and {last}" if most else last
 
 
-def _title(extracts: Sequence[Extract]) -> str:
+def title_of(extracts: Sequence[Extract]) -> str:
+    """Return the title of the document that passages are of."""
     return extracts[0].heading.partition(" > ")[0] or "The document"
 
 
-def _together(one: Rule, two: Rule) -> str:
+def together(one: Rule, two: Rule) -> str:
     """Tell how two rules interact: grades, limits, exceptions."""
     parts = [_grades(one, two)]
     if one.kind in QUANTIFIED and two.kind in QUANTIFIED:

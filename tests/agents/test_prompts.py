@@ -10,7 +10,7 @@ import pytest
 from conftest import asked, mock_caller
 from pydantic import BaseModel
 
-from agents.author import Author, Entities, Written
+from agents.author import STUDIES, Author, Entities, Strategies, Written
 from agents.examiner import (
     Examiner,
     Feedback,
@@ -133,6 +133,12 @@ ASKS: dict[str, Ask] = {
     "author/entities": lambda c: author(c).entities([PASSAGE]),
     "author/relate": lambda c: author(c).relate([PASSAGE], [HOSTILE], 1),
     "author/compare": lambda c: author(c).compare([(HOSTILE, HOSTILE)] * 2),
+    **{
+        f"author/{form}": lambda c, form=form: author(c).study([PASSAGE], form, 1)
+        for form in STUDIES
+    },
+    "author/strategies": lambda c: author(c).strategies([PASSAGE], HOSTILE),
+    "author/apply": lambda c: author(c).apply([PASSAGE], HOSTILE, 1),
     "author/messages": lambda c: messenger(c).write(HOSTILE, HOSTILE, [HOSTILE], 5, 1),
     "student/answer": lambda c: Student(c, SUBJECT).answer("What?"),
     "student/read": lambda c: Student(c, SUBJECT).read(HOSTILE, [PASSAGE]),
@@ -179,6 +185,7 @@ SCHEMAS: dict[type[BaseModel], str] = {
     Labelling: "adcfaa4c2f32f19e",
     Written: "3779333ba39bdc67",
     Entities: "c4f3cfc5cb59ac06",
+    Strategies: "a0940149794616bd",
     Batch: "30ab560f6298851a",
     Rating: "e7585e10162c88e2",
     Listed: "e75c94aa9931d63c",

@@ -68,7 +68,7 @@ def test_cells_run_once_and_give_a_row_a_size(
     assert cells.run(cell(domain, "adversarial", []), out) == rows
     with pytest.raises(UserError, match="other settings"):
         cells.run(cell(domain, "adversarial", [], exam={"questions": 9}), out)
-    for name in ("random", "blind", "raw documents x1", "paraphrase x1", "entity pairs x1"):
+    for name in ("random", "blind", "raw documents x1", "paraphrase x1", "active reading x1"):
         other = cells.run(cell(domain, name, rows), out)
         assert other[0]["accuracy"] == rows[0]["accuracy"], "the exam is the same for all"
         if " x" in name and "raw" not in name:

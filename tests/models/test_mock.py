@@ -38,6 +38,8 @@ SCHEMAS = {
     "grader: label": labeller.Labelling, "author: messages": messenger.Batch,
     "author: paraphrase": author.Written, "author: entities": author.Entities,
     "author: relate": author.Written, "author: compare": author.Written,
+    **{f"author: {form}": author.Written for form in author.STUDIES},
+    "author: strategies": author.Strategies, "author: apply": author.Written,
 }  # fmt: skip
 ROLES = ("expert", "examiner", "grader", "student")
 SETTINGS = (
