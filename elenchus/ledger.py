@@ -315,7 +315,7 @@ class Ledger:
     def adopt(self, other: Path, searches: bool) -> None:
         """Copy the calls of another run's ledger, so that none of them is made again.
 
-        Decisions of people are copied, too: they are on texts, which come out alike.
+        Decisions and complaints of people are copied, too: they are on texts, which come out alike.
 
         Args:
             searches: copy the results of searches, too; both runs must search the same passages.
@@ -324,7 +324,7 @@ class Ledger:
         with self._lock:
             self._db.execute("ATTACH ? AS other", (address_to_read(other),))
             self._db.execute(f"INSERT OR IGNORE INTO calls SELECT {_COLUMNS}, 1 FROM other.calls")
-            kinds = ["Decision", *(["Retrieval"] if searches else [])]
+            kinds = ["Decision", "Complaint", *(["Retrieval"] if searches else [])]
             self._db.execute(
                 "INSERT OR IGNORE INTO records SELECT * FROM other.records "
                 f"WHERE kind IN ({', '.join('?' * len(kinds))})",

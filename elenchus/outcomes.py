@@ -92,6 +92,20 @@ class Decision(Record):
     corrected: Correction | None = None
 
 
+class Complaint(Record):
+    """A question that a user kept, since the adapted student answered it badly.
+
+    `adapter` is the path of what the student answered with, "" for none; `note` what the user has
+    to say of the answer.
+    """
+
+    prefix = "cm"
+    question: str
+    answer: str
+    adapter: str
+    note: str = ""
+
+
 class ExamItem(Record):
     """One question of an exam with its gold answer.
 

@@ -11,7 +11,7 @@ from functools import cached_property
 from statistics import fmean, pvariance
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from elenchus.reasons import Code
 from elenchus.redaction import redacted, without_known
@@ -135,6 +135,8 @@ class Seed(Record):
         wanted: the answer that a question of yes or no should have, so that they are balanced.
         predictor_id: what says before the expert is asked whether the student will fail; "" for
             none, so that the expert is asked always.
+        complaint_id: the complaint of a user whose question comes first; "" where the examiner
+            writes it. Left out of the JSON then, so that ids are what they were before it.
     """
 
     prefix = "s"
@@ -151,6 +153,7 @@ class Seed(Record):
     format: str = ""
     wanted: Literal["", "yes", "no"] = ""
     predictor_id: str = ""
+    complaint_id: str = Field(default="", exclude_if=lambda text: not text)
 
 
 class Question(Record):

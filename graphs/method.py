@@ -184,4 +184,8 @@ class Method:
 
     def _file(self, name: str) -> Any:
         """Import a file of the folder that the method is in."""
+    def has_more(self, run: RunFolder) -> bool:
+        """Tell whether an update of a finished run has work although no document changed."""
+        return False
+
         return importlib.import_module(f"{type(self).__module__.rpartition('.')[0]}.{name}")

@@ -84,7 +84,8 @@ def update(earlier: RunFolder, root: Path, progress: Progress) -> Result:
     """Go on from a finished run, in a new one, where the documents have changed since.
 
     Raises:
-        UserError: the run is not finished, nothing has changed, or something it needs is gone.
+        UserError: the run is not finished, nothing has changed and no user has kept a question, or
+            something it needs is gone.
     """
     return _begun(create_update(earlier, root, progress), progress)
 
@@ -103,7 +104,7 @@ def create_update(earlier: RunFolder, root: Path, progress: Progress) -> RunFold
         raise UserError(f"run {earlier.id} has no {adapter} any more: launch a new run")
     corpus = check(config, folder, progress, strict=False)
     manifest = earlier.manifest()
-    if corpus == manifest["corpus"]:
+    if corpus == manifest["corpus"] and not method.has_more(earlier):
         raise UserError(f"the documents are as they were for run {earlier.id}: nothing to update")
     profile, own = manifest["profile"], manifest.get("own_sources", False)
     return runs.create(root, config, folder, profile, corpus, earlier.id, own_sources=own)

@@ -6,7 +6,7 @@ that cover what the student failed on.
 
 import json
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,7 @@ def curate(
     most: int,
     too_long: int = 0,
     contradicted: int = 0,
+    first: Collection[int] = (),
 ) -> Dataset:
     """Choose the dataset of a round, of `most` examples.
 
@@ -43,12 +44,16 @@ def curate(
         vectors: of shape (examples, dimensions), a unit row for each question.
         nearness: of shape (examples,): the cosine to the nearest exam question.
         too_long, contradicted: how many more were left out before.
+        first: rows of examples that go before all others, and are selected for certain.
     """
-    apart = [i for i in range(len(examples)) if nearness[i] < config.near_exam]
+    order = sorted(range(len(examples)), key=lambda i: i not in first)
+    apart = [i for i in order if nearness[i] < config.near_exam]
     distinct = without_duplicates(vectors, apart, config.near_duplicate)
     few = _few_a_point(examples, distinct, config.per_point)
     even = balanced(few, config.one_result, lambda i: (examples[i].form, examples[i].result))
-    selected = _selected(examples, vectors, even, config, most)
+    certain = [i for i in even if i in first]
+    others = _selected(examples, vectors, even, config, most)
+    selected = [*certain, *(i for i in others if i not in first)][:most]
     return Dataset(
         round=round_,
         example_ids=tuple(examples[i].id for i in selected),

@@ -16,7 +16,7 @@ from elenchus.outcomes import Adapter, Dataset, ExamItem, Example, Text, Update
 from elenchus.progress import Advance
 from elenchus.records import Examination, Passage, Point, Question, Seed, Turn
 from graphs import general
-from graphs.adaptation import adapters, citing, lessons, reviewing
+from graphs.adaptation import adapters, citing, complaints, lessons, reviewing
 from graphs.adaptation.contradictions import Contradiction
 from graphs.adaptation.history import EXAMS
 from graphs.adaptation.seeds import how_many_more
@@ -35,13 +35,14 @@ LEAST = 8  # examples for a point of an update, which has few of them
 def choose(run: Services, round_: int) -> Dataset:
     """Turn what was accepted so far into examples, and choose the dataset of a round.
 
-    In an update, it is what was kept, and the choice among what is new.
+    In an update, it is what was kept, and the choice among what is new. What users kept is in it,
+    unless something is against it.
     """
     ledger = run.ledger
     taken = update(ledger)
     begun = taken.round if taken else 0
-    most = wanted(run) if taken else run.config.sizes[round_ - 1]
     among = [e for e in ledger.all(Examination) if begun < e.round <= round_]
+    asked_for = complaints.examinations(run, among)
     refuted = {c.example_id for c in ledger.all(Contradiction)}
     candidates = examples_of(run, among)
     ledger.write(*candidates)
@@ -52,6 +53,8 @@ def choose(run: Services, round_: int) -> Dataset:
     items = [i for name in EXAMS for i in ledger.all(ExamItem, exam=name)]
     questions = run.embedder.encode([e.prompt[-1].content for e in examples])
     asked = run.embedder.encode([i.prompt[-1].content for i in items])
+    first = {n for n, e in enumerate(examples) if e.examination_id in asked_for}
+    most = wanted(run) + len(first) if taken else run.config.sizes[round_ - 1]
     chosen = datasets.curate(
         examples,
         questions,
@@ -61,6 +64,7 @@ def choose(run: Services, round_: int) -> Dataset:
         most,
         too_long=len(decided) - len(examples),
         contradicted=len(candidates) - len(consistent),
+        first=first,
     )
     kept, nearest = _kept(run, taken, asked)
     return chosen.model_copy(

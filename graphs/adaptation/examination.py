@@ -32,6 +32,7 @@ from elenchus.records import (
     Seed,
     Turn,
 )
+from graphs.adaptation import complaints
 from graphs.adaptation.config import ExaminationConfig
 from graphs.adaptation.predictor import Predictor, is_audited
 from graphs.adaptation.state import ExaminationState, Nothing, SeedState
@@ -58,13 +59,18 @@ async def begin(state: ExaminationState, runtime: Runtime[RunRef]) -> Changes:
 
 
 async def propose(state: ExaminationState, runtime: Runtime[RunRef]) -> Changes:
-    """Write the first question on the seed's point."""
-    run = services(runtime)
+    """Write the first question on the seed's point, or take the one that a user kept."""
+    run, begin = services(runtime), Changes(flat=0, turns=[])
+    seed = _seed(state, run)
+    if seed.complaint_id:
+        question, refused = await complaints.first_question(seed, run)
+        run.ledger.write(question)
+        return begin | {"question": question} | ({"rejection": refused} if refused else {})
     try:
-        question = await run.examiner.propose(task_of(_seed(state, run), run, exam=False))
+        question = await run.examiner.propose(task_of(seed, run, exam=False))
     except CallFailed as failed:
         return {"rejection": failed_call(failed)}
-    return {"question": question, "flat": 0, "turns": []}
+    return begin | {"question": question}
 
 
 async def answer(state: ExaminationState, runtime: Runtime[RunRef]) -> Changes:
@@ -83,6 +89,9 @@ async def answer(state: ExaminationState, runtime: Runtime[RunRef]) -> Changes:
             return {"rejection": refused, "shown": shown}
         (expert, *_), passages = await run.expert.answer(question.text)
         shown = [passage.id for passage in passages]
+        if seed.complaint_id and not state["turns"]:
+            question = complaints.as_answered(question, expert, run)
+            run.ledger.write(question)
         if refused := ungrounded(expert, passages, question, points_of(seed, run)):
             return {"rejection": refused, "shown": shown}
         verdict = None

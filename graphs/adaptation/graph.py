@@ -20,7 +20,7 @@ from langgraph.types import Send, interrupt
 from elenchus.outcomes import Dataset
 from elenchus.records import Examination, Point
 from graphs import exams, general, nodes
-from graphs.adaptation import curation, examination, lessons, report, reviewing
+from graphs.adaptation import complaints, curation, examination, lessons, report, reviewing
 from graphs.adaptation.contradictions import contradictions
 from graphs.adaptation.history import fresh_failures, history
 from graphs.adaptation.predictor import Predictor, fit
@@ -61,9 +61,10 @@ async def draw(state: AdaptationState, runtime: Runtime[RunRef]) -> Changes:
     predictor = _predictor(run, round_)
     if predictor is None and config.examination.predict and config.examination.sighted:
         count = min(count, PORTION)
+    past = history(ledger, round_, config.adaptation.memory)
     seeds = draw_seeds(
         [point for point in ledger.all(Point) if not run.is_untaught(point)],
-        history(ledger, round_, config.adaptation.memory),
+        past,
         round_,
         count,
         run.asking,
@@ -71,6 +72,7 @@ async def draw(state: AdaptationState, runtime: Runtime[RunRef]) -> Changes:
         ledger.count(Examination, round=round_),
         predictor.id if predictor else "",
     )
+    seeds += complaints.draw(run, round_, past)
     run.ledger.write(*seeds)
     return {"round": round_, "seed_ids": [seed.id for seed in seeds]}
 

@@ -86,11 +86,14 @@ def known_by_prediction(examination: Examination) -> str:
 def fresh_failures(ledger: Ledger, round_: int) -> tuple[int, int]:
     """Count a round's fresh (first) questions: those that the student failed, and all.
 
-    What it was predicted to know counts as known. Without, the more was foreseen, the more of the
-    rest would be failed, as if the student learnt nothing.
+    Those that users kept do not count: they were chosen since the student failed them. What it was
+    predicted to know counts as known. Without, the more was foreseen, the more of the rest would be
+    failed, as if the student learnt nothing.
     """
     turns = {turn.id: turn for turn in ledger.all(Turn)}
-    outcomes = [_first(e, turns) for e in ledger.all(Examination, round=round_)]
+    drawn = {seed.id for seed in ledger.all(Seed, round=round_) if not seed.complaint_id}
+    asked = [e for e in ledger.all(Examination, round=round_) if e.seed_id in drawn]
+    outcomes = [_first(e, turns) for e in asked]
     told = [outcome for outcome in outcomes if outcome is not None]
     return sum(told), len(told)
 

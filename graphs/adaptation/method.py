@@ -1,8 +1,10 @@
 """`method: examination`: learn what the student fails."""
 
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from elenchus.ledger import Ledger
 from elenchus.progress import Progress
 from elenchus.records import Passage, Point
 from elenchus.runs import RunFolder
@@ -32,6 +34,13 @@ class Examination(Method):
         return build_graph()
 
     def preview(self) -> Preview:
+    def has_more(self, run: RunFolder) -> bool:
+        """See `Method.has_more`: questions that users kept wait to be asked."""
+        from graphs.adaptation.complaints import waiting
+
+        with closing(Ledger(run.ledger, read_only=True)) as ledger:
+            return bool(waiting(ledger))
+
         """See `Method.preview`."""
         from graphs.adaptation.preview import preview
 

@@ -25,7 +25,7 @@ from elenchus.ledger import Ledger
 from elenchus.outcomes import Adapter, Dataset, Decision, ExamItem, Example, Update
 from elenchus.records import Examination, Passage, Point, Question, Record, Seed, Turn
 from graphs import exams, general, nodes, surveys
-from graphs.adaptation import curation, lessons, reviewing
+from graphs.adaptation import complaints, curation, lessons, reviewing
 from graphs.adaptation import graph as adaptation
 from graphs.adaptation.history import history
 from graphs.adaptation.seeds import draw_seeds, how_many
@@ -106,16 +106,18 @@ async def evaluate(state: AdaptationState, runtime: Runtime[RunRef]) -> Changes:
 
 
 async def draw(state: AdaptationState, runtime: Runtime[RunRef]) -> Changes:
-    """Draw seeds on the new points alone."""
+    """Draw seeds on the new points, and on what users kept."""
     run, round_ = services(runtime), state["round"] + 1
+    past = history(run.ledger, round_, run.config.adaptation.memory)
     seeds = draw_seeds(
         [point for point in curation.new_points(run.ledger) if not run.is_untaught(point)],
-        history(run.ledger, round_, run.config.adaptation.memory),
+        past,
         round_,
         how_many(curation.wanted(run), 0, 0, run.config.dataset.candidates),
         run.asking,
         run.config.adaptation,
     )
+    seeds += complaints.draw(run, round_, past)
     run.ledger.write(*seeds)
     return {"round": round_, "seed_ids": [seed.id for seed in seeds]}
 
