@@ -72,10 +72,10 @@ def _with_model(role: Any, model: str) -> Any:
 
 def _student_defaults(student: Any) -> Defaults:
     """Return what a student begins with; nothing where its model is no name."""
-    name = student.get("model") if isinstance(student, Mapping) else getattr(student, "model", None)
+    given = student if isinstance(student, Mapping) else vars(student)
     try:
-        settings = ModelConfig(model=name)
-    except ValidationError:
+        settings = ModelConfig(model=given.get("model"), options=given.get("options") or {})
+    except (ValidationError, AttributeError):
         return Defaults()  # said when the section itself is validated
     return backend(settings.model).student_defaults(settings)
 

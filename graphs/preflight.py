@@ -1,5 +1,7 @@
 """What is looked at before a run is made, so that nothing is paid for in vain."""
 
+from pathlib import Path
+
 from elenchus.errors import UserError
 from elenchus.records import CHARS_A_TOKEN
 from graphs.config import DomainConfig
@@ -29,6 +31,17 @@ def check_models(config: DomainConfig) -> None:
         if not own.local:
             told = own.look(role.settings)
             _check_context(role, role.settings.context or told, config)
+
+
+def check_adapters(config: DomainConfig, place: Path) -> None:
+    """Find out whether the student's server can ask what is trained below a folder.
+
+    Raises:
+        UserError: it cannot.
+    """
+    asked = any(role.name == "student" for role in method_of(config.method).roles(config))
+    if asked and config.training.enabled:
+        backend(config.student.model).check_adapters(config.student, config.training.rank, place)
 
 
 def _has_usd_cap(config: DomainConfig, role: str) -> bool:

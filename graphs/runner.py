@@ -28,7 +28,7 @@ from graphs.general import general
 from graphs.integrity import check_ledger, check_whole
 from graphs.method import Method
 from graphs.methods import method_of
-from graphs.preflight import check_models
+from graphs.preflight import check_adapters, check_models
 from graphs.services import RunRef, Services
 from models.backend import backend
 from retrieval.embedding import located
@@ -72,6 +72,7 @@ def create(
             raise UserError(f"run {reuse.id} has made no calls: there is nothing to reuse")
         check_ledger(reuse)
     corpus = check(config, folder, progress)
+    check_adapters(config, root)
     if said := taken(config):
         progress.say(said)
     reused = reuse.path.resolve() if reuse is not None else None
@@ -103,6 +104,7 @@ def create_update(earlier: RunFolder, root: Path, progress: Progress) -> RunFold
     if adapter and not (earlier.path / adapter).is_dir():
         raise UserError(f"run {earlier.id} has no {adapter} any more: launch a new run")
     corpus = check(config, folder, progress, strict=False)
+    check_adapters(config, root)
     manifest = earlier.manifest()
     if corpus == manifest["corpus"] and not method.has_more(earlier):
         raise UserError(f"the documents are as they were for run {earlier.id}: nothing to update")
@@ -127,6 +129,7 @@ def resume(run: RunFolder, progress: Progress, budget: dict[str, Any] | None = N
             )
         check_whole(run)
         check_models(of_run(run, budget))
+        check_adapters(of_run(run, budget), run.path.parent)
         if budget:  # only now: a cap that cannot be watched must not stay with the run
             run.set_budget(budget)
         if changed := run.changed():
@@ -281,8 +284,12 @@ def _from_anywhere(config: DomainConfig) -> DomainConfig:
 
 
 def _placed(settings: ModelConfig) -> ModelConfig:
-    model = backend(settings.model).placed(settings.model)
-    return settings.model_copy(update={"model": model})
+    own = backend(settings.model)
+    placed = {
+        "model": own.placed(settings.model),
+        "options": own.placed_options(settings.options),
+    }
+    return settings.model_copy(update=placed)
 
 
 def _own_sources(config: DomainConfig, folder: Path, profile: str | None) -> bool:

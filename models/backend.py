@@ -112,6 +112,13 @@ class Backend(ABC):
         """
         return None
 
+    def check_adapters(self, config: ModelConfig, rank: int, place: Path) -> None:  # noqa: B027
+        """Find out whether adapters of a rank that are trained below a folder can be asked.
+
+        Raises:
+            UserError: a server would not load them.
+        """
+
     def weights(self, config: ModelConfig) -> Path:
         """Return the folder of the weights to train; UserError where the model has none here."""
         raise UserError(
@@ -147,6 +154,10 @@ class Backend(ABC):
         """Return the name of a model, with an absolute path where it names a folder."""
         return model
 
+    def placed_options(self, options: dict[str, Any]) -> dict[str, Any]:
+        """Return options of a model, with an absolute path where one names a folder."""
+        return options
+
     def release(self) -> None:  # noqa: B027  # most have nothing to release
         """Free the memory of loaded models; they are loaded again when they are asked."""
 
@@ -166,6 +177,7 @@ BACKENDS: Registry[type[Backend]] = Registry(
         "openai": "models.remote:OpenAI",
         "anthropic": "models.remote:Anthropic",
         "ollama": "models.remote:Ollama",
+        "vllm": "models.vllm:VLLM",
         OTHERS: "models.remote:LangChain",
     },
 )

@@ -62,10 +62,10 @@ class CompatibleModel(Runnable[list[BaseMessage], AIMessage]):
         if self.temperature is not None:
             fields["temperature"] = self.temperature
         body = {"model": self.model, "messages": as_chat(input), **fields}
-        return reply_of(await self._post(body))
+        return reply_of(await self._send("chat/completions", body))
 
-    async def _post(self, body: dict[str, Any]) -> str:
-        """Return the body of the answer.
+    async def _send(self, path: str, body: dict[str, Any] | None) -> str:
+        """Return the body of the answer to a POST request, or without a body to a GET request.
 
         Raises:
             ModelError: of the class that LangChain has for what went wrong.
@@ -82,11 +82,12 @@ class CompatibleModel(Runnable[list[BaseMessage], AIMessage]):
                 auto_decompress=False,
             )
             self._proxy = _proxy_to(self.base_url)
-        url = f"{self.base_url.rstrip('/')}/chat/completions"
+        method = "GET" if body is None else "POST"
+        url = f"{self.base_url.rstrip('/')}/{path}"
         try:
             for _ in range(1 + REDIRECTS):
-                async with self._session.post(
-                    url, json=body, proxy=self._proxy, allow_redirects=False
+                async with self._session.request(
+                    method, url, json=body, proxy=self._proxy, allow_redirects=False
                 ) as answer:
                     text = await _text(answer)
                 if answer.status not in (307, 308):

@@ -65,7 +65,7 @@ class LangChain(Backend):
             raise UserError(f"cannot use the model {config.model!r}: {reason}") from error
         fields = type(chat).model_fields
         names = {*fields, *(field.alias for field in fields.values() if field.alias)}
-        _check_options(config, names)
+        check_options(config, names)
         for client in self.clients(chat):
             hold(client)
         return Model(chat, config.model, seeded=False)
@@ -85,7 +85,7 @@ class LangChain(Backend):
             return address
         if not address and not os.environ.get(self.key):
             raise UserError(f"{config.model} needs a key: set {self.key} in the environment")
-        key = SecretStr(_key(self.key))
+        key = SecretStr(key_in(self.key))
         return {**address, "api_key": key, "max_retries": 0, "timeout": config.timeout}
 
 
@@ -101,11 +101,11 @@ class OpenAI(LangChain):
             return super().chat(config, trained)
         from models.compatible import OPTIONS, CompatibleModel
 
-        _check_options(config, OPTIONS)
+        check_options(config, OPTIONS)
         chat = CompatibleModel(
             model=config.model.partition(":")[2],
             base_url=config.base_url,
-            api_key=SecretStr(_key(self.key)),
+            api_key=SecretStr(key_in(self.key)),
             temperature=config.temperature,
             timeout=config.timeout,
             options=config.options,
@@ -120,7 +120,7 @@ class OpenAI(LangChain):
         """See `Backend.look`."""
         base = config.base_url or os.environ.get("OPENAI_BASE_URL") or "https://api.openai.com/v1"
         base, name = base.rstrip("/"), config.model.partition(":")[2]
-        headers = {"Authorization": f"Bearer {_key(self.key)}"}
+        headers = {"Authorization": f"Bearer {key_in(self.key)}"}
         try:
             served = _served(config, f"{base}/models", headers, "data", "id", self.key)
         except Unlisted:
@@ -146,7 +146,7 @@ class Anthropic(LangChain):
         """See `Backend.look`."""
         address = config.base_url or os.environ.get("ANTHROPIC_BASE_URL")
         base = address or "https://api.anthropic.com"
-        headers = {"x-api-key": _key(self.key), "anthropic-version": "2023-06-01"}
+        headers = {"x-api-key": key_in(self.key), "anthropic-version": "2023-06-01"}
         name = config.model.partition(":")[2]
         _answer(config, f"{base.rstrip('/')}/v1/models/{name}", headers, self.key)
         return None
@@ -176,7 +176,7 @@ class Ollama(LangChain):
         return None
 
 
-def _check_options(config: ModelConfig, names: Collection[str]) -> None:
+def check_options(config: ModelConfig, names: Collection[str]) -> None:
     """Raise a UserError for an option that the model does not have."""
     for option in config.options:
         if option not in names:
@@ -185,7 +185,7 @@ def _check_options(config: ModelConfig, names: Collection[str]) -> None:
             raise UserError(f"{config.model} has no option {option!r}{hint}")
 
 
-def _key(variable: str) -> str:
+def key_in(variable: str) -> str:
     """Return the key in the environment, without a line end that was copied along."""
     return os.environ.get(variable, "").strip() or NO_KEY
 
@@ -224,7 +224,7 @@ def _answer(
         UserError: nobody answers, or in another way.
     """
     try:
-        status, text = _fetched(url, headers, body, LOOK if body is None else config.timeout)
+        status, text = fetched(url, headers, body, LOOK if body is None else config.timeout)
     # Both texts may hold the key, which so gets into no traceback.
     except (httpx.LocalProtocolError, UnicodeEncodeError):
         raise UserError(f"{config.model}: {key} cannot be sent: set it again") from None
@@ -247,7 +247,7 @@ def _answer(
         raise UserError(f"{config.model}: {url} answers no JSON: is base_url right?") from error
 
 
-def _fetched(
+def fetched(
     url: str, headers: dict[str, str], body: dict[str, Any] | None, seconds: float
 ) -> tuple[int, str]:
     """Return the status of an answer and its first megabytes, or the address it redirects to.
