@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt
 
-.PHONY: demo demo-smollm2 test chromium lint clean
+.PHONY: demo demo-smollm2 test coverage chromium lint clean
 demo: .venv/.train
 	@echo "==> Adapting the built-in student to the demonstration domain"
 	@$(BIN)/elenchus launch market
@@ -18,6 +18,11 @@ test: .venv/.dev
 	@echo "==> Style and types"
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 	@echo "==> Tests"
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
+
+# Counting lines makes the tests take a third longer.
+coverage: .venv/.dev
+	@$(MAKE) --no-print-directory chromium
 	@$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term
 
 # What opens pages in tests, where it can be installed; else those tests are passed over.

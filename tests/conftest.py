@@ -17,6 +17,7 @@ from typing import Any
 
 import hypothesis
 import pytest
+from filelock import FileLock
 from langchain_core.messages import BaseMessage
 
 from elenchus.cli import main as cli
@@ -159,6 +160,34 @@ def launched(home: Path) -> dict[str, Any]:
     )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
+
+
+def shared(factory: pytest.TempPathFactory, name: str, models: str) -> Path:
+    """Return the small domain's home beside a finished run of it, made once for all processes.
+
+    Whoever changes anything there takes a copy.
+    """
+    root = factory.getbasetemp()
+    place = (root.parent if "PYTEST_XDIST_WORKER" in os.environ else root) / name
+    with FileLock(f"{place}.lock"):
+        if not (place / "pool.json").exists():
+            result = launched(write_pool(place, models))
+            (place / "pool.json").write_text(json.dumps(result), encoding="utf-8")
+    return place / "pool"
+
+
+@pytest.fixture(scope="session")
+def built_in_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    """The small domain's home, and the result of a run with the built-in models."""
+    home = shared(tmp_path_factory, "built-in", BUILT_IN)
+    return home, json.loads(home.with_suffix(".json").read_text("utf-8"))
+
+
+@pytest.fixture(scope="session")
+def trained_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a finished run, with the built-in student among mocks."""
+    home = shared(tmp_path_factory, "trained", TRAINED)
+    return Path(json.loads(home.with_suffix(".json").read_text("utf-8"))["path"])
 
 
 def records(folder: Path) -> list[tuple]:

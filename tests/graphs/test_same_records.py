@@ -27,8 +27,8 @@ ROUNDS = ("Contradiction", "Dataset", "Examination", "Example", "Question", "Sco
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return launch(tmp_path_factory.mktemp("same"))
+def run(built_in_run: tuple[Path, dict[str, Any]]) -> Path:
+    return Path(built_in_run[1]["path"])
 
 
 @pytest.fixture(scope="module")

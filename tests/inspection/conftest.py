@@ -6,17 +6,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import TRAINED, launched, write_pool
 from playwright import sync_api
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 
 
 @pytest.fixture(scope="session")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def finished(trained_run: Path) -> Path:
     """The folder of a finished run."""
-    home = write_pool(tmp_path_factory.mktemp("inspected"), TRAINED)
-    return Path(launched(home)["path"])
+    return trained_run
 
 
 @pytest.fixture(scope="module")

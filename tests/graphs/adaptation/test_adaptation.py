@@ -102,10 +102,9 @@ def examinations(folder: Path) -> int:
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict]:
+def whole(built_in_run: tuple[Path, dict]) -> tuple[Path, dict]:
     """A run with the built-in models, which nothing interrupted."""
-    home = write_pool(tmp_path_factory.mktemp("whole"))
-    return home, finish(launch(home))
+    return built_in_run
 
 
 @pytest.fixture
