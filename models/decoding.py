@@ -5,7 +5,7 @@ length.
 """
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import takewhile
 from typing import Any, NamedTuple
 
@@ -74,6 +74,25 @@ def decode(
         Continuation(written, odd / count)
         for written, odd, count in zip(tokens, odds, counts, strict=True)
     ]
+
+
+def written(model: Any, wanted: Wanted, *, ends: frozenset[int], pad: int) -> Iterator[int]:
+    """Yield the tokens that follow one prompt as they are chosen, those that `decode` returns.
+
+    Between two of them the model may be asked for something else.
+    """
+    import torch
+
+    batch, draw = _Batch(model, [wanted.prompt], pad), random.Random(wanted.seed)
+    with torch.inference_mode():
+        logits = batch.read()
+    for _ in range(wanted.limit):
+        chosen = _chosen(logits, [wanted.temperature], [draw.random()])
+        if (token := int(chosen)) in ends:
+            return
+        yield token
+        with torch.inference_mode():
+            logits = batch.step(chosen)
 
 
 class _Batch:

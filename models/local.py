@@ -78,7 +78,7 @@ class LocalChatModel(BaseChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         loaded = self.load()
-        wanted = self._wanted(loaded, messages, **kwargs)
+        wanted = self.wanted(loaded, messages, **kwargs)
         return self._result(loaded.batcher.submit(wanted).result(), wanted, stop)
 
     async def _agenerate(
@@ -89,12 +89,13 @@ class LocalChatModel(BaseChatModel):
         **kwargs: Any,
     ) -> ChatResult:
         loaded = self.load()
-        wanted = self._wanted(loaded, messages, **kwargs)
+        wanted = self.wanted(loaded, messages, **kwargs)
         return self._result(await loaded.batcher.ask(wanted), wanted, stop)
 
-    def _wanted(
+    def wanted(
         self, loaded: "Loaded", messages: list[BaseMessage], *, seed: int | None = None, **_: Any
     ) -> Wanted:
+        """Return what is decoded for messages; PromptTooLong where they leave no room."""
         prompt = loaded.prompt(as_chat(messages), self.thinking)
         if len(prompt) + self.max_new_tokens > loaded.context:
             raise PromptTooLong(
@@ -121,7 +122,7 @@ class Loaded:
     """
 
     def __init__(self, model: Any, tokenizer: Any, weights: str) -> None:
-        self._tokenizer, self.weights = tokenizer, weights
+        self.model, self.tokenizer, self.weights = model, tokenizer, weights
         self.context = int(getattr(model.config, "max_position_embeddings", 0) or 1 << 30)
         # A method would be a cycle of references, which keeps the model in memory once released.
         answer = functools.partial(answered, model, tokenizer)
@@ -129,7 +130,7 @@ class Loaded:
 
     def prompt(self, chat: list[dict[str, str]], thinking: bool = False) -> tuple[int, ...]:
         """Return the tokens of messages in the model's chat form: see `prompt_of`."""
-        return prompt_of(self._tokenizer, chat, thinking)
+        return prompt_of(self.tokenizer, chat, thinking)
 
 
 def prompt_of(
@@ -144,7 +145,7 @@ def prompt_of(
 
 def answered(model: Any, tokenizer: Any, wanted: Sequence[Wanted]) -> list[Said]:
     """Answer prompts, those of like length together; return the answers in their order."""
-    ends, found = _ends(model, tokenizer), dict[int, Said]()
+    ends, found = ends_of(model, tokenizer), dict[int, Said]()
     for places in _groups([one.prompt for one in wanted]):
         batch = [wanted[place] for place in places]
         made = decode(model, batch, ends=ends, pad=tokenizer.pad_token_id)
@@ -170,7 +171,7 @@ def _groups(prompts: Sequence[tuple[int, ...]]) -> list[list[int]]:
     return groups
 
 
-def _ends(model: Any, tokenizer: Any) -> frozenset[int]:
+def ends_of(model: Any, tokenizer: Any) -> frozenset[int]:
     """Return the tokens that end an answer: the tokenizer's, and those that the model names."""
     named = model.generation_config.eos_token_id
     several = named if isinstance(named, list) else [named]
@@ -199,7 +200,7 @@ def _loaded(
     weights = weights_hash(Path(name))
     if adapter is not None:
         weights += weights_hash(adapter)
-        model = _adapted(model, adapter, merged=not precision.four_bit)
+        model = adapted(model, adapter, merged=not precision.four_bit)
     return Loaded(model.to(device).eval(), tokenizer, weights)
 
 
@@ -214,14 +215,32 @@ def forget() -> None:
     torch.cuda.empty_cache()  # does nothing where there is no GPU
 
 
-def _adapted(model: Any, adapter: Path, merged: bool) -> Any:
-    """Add a LoRA's update into the matrices of a model, or beside those that would round it."""
+def adapted(model: Any, adapter: Path, merged: bool) -> Any:
+    """Add a LoRA's update into the matrices of a model, or beside those that would round it.
+
+    Raises:
+        UserError: the adapter is that of another model.
+    """
     from peft import PeftModel
     from safetensors import SafetensorError
 
     try:
         adapted = PeftModel.from_pretrained(model, adapter)
+        _check_complete(adapted, adapter)
         return adapted.merge_and_unload() if merged else adapted.get_base_model()
     # torch raises a RuntimeError for tensors of another shape.
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise UserError(f"{adapter}: no adapter of this model ({error}): train again") from error
+
+
+def _check_complete(adapted: Any, adapter: Path) -> None:
+    """Raise a ValueError where the model lacks matrices that an adapter is for, or has others."""
+    from peft import get_peft_model_state_dict
+    from safetensors import safe_open
+
+    with safe_open(adapter / "adapter_model.safetensors", framework="pt") as file:
+        stored = set(file.keys())
+    own = get_peft_model_state_dict(adapted, save_embedding_layers=False)
+    held = {name for name in own if "lora_" in name}
+    if odd := held ^ {name for name in stored if "lora_" in name}:
+        raise ValueError(f"{min(odd)} is in one of them alone")
