@@ -60,7 +60,8 @@ class Number(Matcher):
     @staticmethod
     def matches(result: str, gold: str, marked: bool) -> bool:
         """See `Matcher.matches`."""
-        return (number := _number(result, marked)) is not None and number == _number(gold, True)
+        number = number_in(result, marked)
+        return number is not None and number == number_in(gold, True)
 
 
 class Choice(Matcher):
@@ -84,7 +85,8 @@ class Contains(Matcher):
         return any(re.search(rf"(?<!\w){one}(?!\w)", _plain(result)) for one in wanted)
 
 
-def _number(text: str, first: bool) -> float | None:
+def number_in(text: str, first: bool) -> float | None:
+    """Return the first or the last number in a text; None without any."""
     numbers = _NUMBER.findall(text)
     if not numbers:
         return None

@@ -113,4 +113,4 @@ def _mcnemar(answers: list[Answered]) -> float:
     won, lost = int(str(compared["won"])), int(str(compared["lost"]))
     changed = won + lost
     tail = sum(math.comb(changed, n) for n in range(min(won, lost) + 1)) / 2**changed
-    return abs(figures.mcnemar(won, lost) - min(1.0, 2 * tail))
+    return float(abs(figures.mcnemar(won, lost) - min(1.0, 2 * tail)))

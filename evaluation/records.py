@@ -57,3 +57,12 @@ class TestScore(Record):
     right: bool
     likelihoods: tuple[float, ...] = ()
     call_id: str = ""
+
+
+class UnusableRow(Record):
+    """A row of a test's table that cannot be asked, and the reason."""
+
+    prefix = "ur"
+    test: str
+    place: str
+    reason: str

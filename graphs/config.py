@@ -9,7 +9,7 @@ import difflib
 import functools
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, TypeVar, cast
 
 from pydantic import BaseModel, ValidationError, create_model, model_validator
 
@@ -25,6 +25,7 @@ from graphs.pretraining.config import PretrainingTree
 from graphs.rewriting.config import RewritingTree
 from models.backend import DEFAULT, DEFAULTS, Defaults, backend
 
+Checked = TypeVar("Checked", bound=BaseModel)
 MOST_SHOWN = 10  # mistakes that a message names
 ROLES = ("expert", "examiner", "grader", "student")
 
@@ -144,8 +145,13 @@ def of_run(run: RunFolder, caps: dict[str, Any] | None = None) -> DomainConfig:
 
 def validate(tree: dict[str, Any], where: str) -> DomainConfig:
     """Validate a tree; UserError with what is wrong, the first mistakes of many."""
+    return checked(domain_config(), tree, where)
+
+
+def checked(kind: type[Checked], tree: dict[str, Any], where: str) -> Checked:
+    """Validate a tree as a section: see `validate`."""
     try:
-        return domain_config().model_validate(tree)
+        return kind.model_validate(tree)
     except ValidationError as error:
         problems = error.errors()
         lines = [_explain(problem) for problem in problems[:MOST_SHOWN]]

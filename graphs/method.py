@@ -87,6 +87,7 @@ class Method:
             made something worth keeping.
         sources: what it reads, in a word.
         unread: settings in its sections that are none of its own.
+        takes_tests: whether the user's own tests are taken at the end: see `graphs.own_tests`.
     """
 
     name: ClassVar[str]
@@ -96,6 +97,7 @@ class Method:
     found: ClassVar[type[Record]]
     sources: ClassVar[str] = "documents"
     unread: ClassVar[tuple[str, ...]] = ()
+    takes_tests: ClassVar[bool] = False
 
     def problem(self, config: Any) -> str | None:
         """Say what in a valid configuration keeps the method from running, if anything does."""

@@ -14,7 +14,7 @@ from elenchus.errors import UserError
 from elenchus.progress import Advance
 from elenchus.reasons import sentence
 from elenchus.records import Failure, Passage, Point
-from graphs import exams, surveys
+from graphs import exams, own_tests, surveys
 from graphs.concurrency import thread_stage
 from graphs.services import RunRef, Services, services
 from graphs.state import MeasuredState
@@ -32,6 +32,7 @@ async def index(state: MeasuredState, runtime: Runtime[RunRef]) -> Changes:
     A run that was killed right after keeps to the passages that it wrote down.
     """
     run = services(runtime)
+    own_tests.prepare(run)
     begin = {"round": 0, "adapter": "", "stopped": ""}
     if run.ledger.count(Passage):
         return begin

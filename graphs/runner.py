@@ -20,7 +20,7 @@ from elenchus.records import Failure
 from elenchus.results import Result
 from elenchus.runs import RunFolder
 from elenchus.sections import ModelConfig, SourceConfig
-from graphs import spans
+from graphs import own_tests, spans
 from graphs.checkpoints import checkpoints
 from graphs.concurrency import run_to_end
 from graphs.config import ROLES, DomainConfig, load, of_run, taken
@@ -154,6 +154,7 @@ def check(config: DomainConfig, folder: Path, progress: Progress, strict: bool =
     check_trackers(config.training)
     check_processes(config.training)
     method.check(config, folder, progress)
+    own_tests.check(config, folder, method)
     check_models(config)
     return corpus
 

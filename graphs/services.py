@@ -267,6 +267,11 @@ class Services:
         settings = student.model_copy(update={"temperature": cold, "samples": 1})
         return self._student(adapter, settings)
 
+    def guest(self, settings: ModelConfig) -> Student:
+        """Return another model that takes the student's place in a test: one answer a question."""
+        cold = None if settings.temperature is None else 0.0
+        return self._student("", settings.model_copy(update={"temperature": cold, "samples": 1}))
+
     def _brief(self, student: StudentConfig) -> StudentConfig:
         """Cap the answers of a student in this process by what the expert's in the exam needed.
 

@@ -1,16 +1,17 @@
 """The verdict on a run that trains a student: pure functions of its exams and of what they rest on.
 
 Reasons not to trust the exams come first. Else the interval of the gain on the held-out exam gives
-the word, which the questions that people wrote, a sure loss of what the student could do before,
-and the score of a constant answer can only lower.
+the word, which the questions that people wrote, a sure loss on a test of the user's own or of what
+the student could do before, and the score of a constant answer can only lower.
 """
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 
 from elenchus.config import VerdictConfig
 from elenchus.reasons import Code
-from elenchus.results import Basis, Estimate, ExamResult, RunVerdict, Spread, Word
+from elenchus.results import Basis, Estimate, ExamResult, RunVerdict, Spread, TestResult, Word
 
 FEW = 4  # about one point are never too many: two visits of two questions each
 # What was refused for these is not the worse for it.
@@ -25,6 +26,8 @@ CHANCE: dict[Word, str] = {
 }
 RANK: dict[Word, int] = {"worse": 0, "no difference": 1, "better": 2}
 Exams = Mapping[str, ExamResult | None]
+Tests = Mapping[str, TestResult]
+SURE = 0.05  # p of a loss, over all tests together
 Finding = tuple[Word, str]  # the best word that it leaves, and why
 
 
@@ -56,7 +59,12 @@ def by_interval(gain: Estimate) -> Word:
 
 
 def decide(
-    exams: Exams, basis: Basis, limits: VerdictConfig, trained: bool, missed: str = ""
+    exams: Exams,
+    basis: Basis,
+    limits: VerdictConfig,
+    trained: bool,
+    missed: str = "",
+    tests: Tests = MappingProxyType({}),
 ) -> RunVerdict | None:
     """Return the verdict on a run.
 
@@ -65,14 +73,16 @@ def decide(
 
     Args:
         missed: why a run that was to train anything did not; "" for all others.
+        tests: of the user's own, by name.
     """
     doubts = _doubts_of_basis(basis, limits)
     if trained:
         doubts += _doubts_of_exam(exams.get("held-out"), basis, limits)
     if doubts:
-        return _verdict("not to be trusted", [*doubts, *_all_the_same(exams)], exams, basis)
+        reasons = [*doubts, *_all_the_same(exams), *(why for _, why in _of_tests(tests, limits))]
+        return _verdict("not to be trusted", reasons, exams, basis)
     if trained:
-        word, reasons = _word(exams, limits)
+        word, reasons = _word(exams, limits, tests)
         return _verdict(word, [*reasons, *_supports(basis)], exams, basis)
     if missed:
         reasons = [f"Nothing was trained: {missed}.", *_supports(basis)]
@@ -143,7 +153,7 @@ def _concentrated(over: Spread | None, what: str, limits: VerdictConfig) -> list
     ]
 
 
-def _word(exams: Exams, limits: VerdictConfig) -> tuple[Word, list[str]]:
+def _word(exams: Exams, limits: VerdictConfig, tests: Tests) -> tuple[Word, list[str]]:
     """Return the word for exams that can be trusted, and the reasons, what decided first."""
     held_out = exams["held-out"]
     assert held_out is not None and held_out.gain is not None and held_out.after is not None
@@ -152,6 +162,7 @@ def _word(exams: Exams, limits: VerdictConfig) -> tuple[Word, list[str]]:
         _of_held_out(gain),
         *_of_constant(held_out.results_after or held_out.after, held_out.constant),
         *_of_hand(exams.get("hand"), limits),
+        *_of_tests(tests, limits),
         _of_general(exams.get("general"), gain, limits),
     ]
     found.sort(key=lambda pair: RANK[pair[0]])  # stable: among equals the held-out exam leads
@@ -181,6 +192,27 @@ def _of_hand(hand: ExamResult | None, limits: VerdictConfig) -> list[Finding]:
     if gain.value < 0:
         return [("no difference", f"{said}: no gain.")]
     return [("better", f"{said}.")]
+
+
+def _of_tests(tests: Tests, limits: VerdictConfig) -> list[Finding]:
+    """Judge by the user's own tests: a sure loss on one of them is a loss.
+
+    Of many tests some lose by chance, so that the more there are, the surer it must be.
+    """
+    found: list[Finding] = []
+    for name, taken in tests.items():
+        after = taken.after
+        if after is None or after.gain is None or after.p is None:
+            continue
+        said = f"The change on the test {name} is {after.gain.as_gain()} points"
+        sure = by_interval(after.gain) == "worse" and after.p * len(tests) <= SURE
+        if sure and taken.questions >= limits.least_questions:
+            found.append(("worse", f"{said}: {CHANCE['worse']}."))
+            continue
+        usual = taken.chance
+        beside = f"; always the commonest answer would score {usual:.1%}" if usual else ""
+        found.append(("better", f"{said}, to {after.accuracy.as_share()}{beside}."))
+    return found
 
 
 def _of_general(general: ExamResult | None, gain: Estimate, limits: VerdictConfig) -> Finding:

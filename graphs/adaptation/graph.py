@@ -19,7 +19,7 @@ from langgraph.types import Send, interrupt
 
 from elenchus.outcomes import Dataset
 from elenchus.records import Examination, Point
-from graphs import exams, general, nodes
+from graphs import exams, general, nodes, own_tests
 from graphs.adaptation import complaints, curation, examination, lessons, report, reviewing
 from graphs.adaptation.contradictions import contradictions
 from graphs.adaptation.history import fresh_failures, history
@@ -156,6 +156,7 @@ async def conclude(state: AdaptationState, runtime: Runtime[RunRef]) -> Changes:
             await exams.run_exam(run, exam, trained_rounds(state), state["adapter"])
     if is_trained(state):
         await general.measure(run, trained_rounds(state), state["adapter"])
+    await own_tests.take(run, own_tests.students(state))
     report.write(run, state)
     return {}
 

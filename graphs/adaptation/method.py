@@ -26,6 +26,7 @@ class Examination(Method):
     result = AdaptationResult
     read = Passage
     found = Point
+    takes_tests = True
 
     def update_graph(self) -> "StateGraph[Any, RunRef, Any, Any] | None":
         """See `Method.update_graph`."""

@@ -8,7 +8,7 @@ from elenchus.outcomes import Dataset, ExamItem, Kept
 from elenchus.reasons import by_code
 from elenchus.records import Examination, Passage, Point
 from elenchus.results import Basis
-from graphs import exams, verdicts
+from graphs import exams, own_tests, verdicts
 from graphs.adaptation import adapters, curation, folder, reviewing
 from graphs.adaptation.curation import chosen_examples
 from graphs.adaptation.result import AdaptationResult, KeptResult, UpdateResult
@@ -34,16 +34,19 @@ def result_of(run: Services, state: AdaptationState) -> AdaptationResult:
     points, passages = ledger.all(Point), ledger.count(Passage)
     examinations = ledger.all(Examination)
     taken = {exam: exams.exam_result(run, exam, state) for exam in exams.EXAMS}
+    tests = own_tests.results(run, state)
     to_train = run.config.training.enabled
     return AdaptationResult(
         **run.summary(state["stopped"], state["round"]),
         exams=taken,
+        tests=tests,
         verdict=verdicts.decide(
             taken,
             _basis(run, state, dataset),
             run.config.verdict,
             is_trained(state),
             missed=state["stopped"] if to_train else "",
+            tests=tests,
         ),
         # No number stands for an exam without questions, which an update may be left with.
         accuracy_by_round=[None if math.isnan(a) else a for a in state["accuracies"]],

@@ -15,6 +15,7 @@ from graphs.screens import (
     share,
     usage,
 )
+from graphs.test_screens import say_tests
 
 
 def show(result: AdaptationResult, run: RunFolder, console: Console) -> None:
@@ -22,6 +23,7 @@ def show(result: AdaptationResult, run: RunFolder, console: Console) -> None:
     say_verdict(console, result.verdict)
     console.print(_exams(result))
     say_results(console, result.exams)
+    say_tests(console, result.tests)
     if kept := result.kept:
         console.print(_kept(kept), markup=False)
     for exam, name in EXAM_NAMES.items():

@@ -1,14 +1,11 @@
 """The sections of `method: passages`: tasks, passages about their problems, and pre-training."""
 
-import re
-
 from pydantic import Field, field_validator, model_validator
 
+from elenchus.own_tests import COLUMN
 from elenchus.sections import Section, SourceConfig
 from retrieval.selection.config import SelectionTree
 from training.config import PretrainingConfig
-
-COLUMN = re.compile(r"\{([^{}]+)\}")  # of a template
 
 
 class TaskConfig(Section):

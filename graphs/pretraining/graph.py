@@ -22,7 +22,7 @@ from langgraph.runtime import Runtime
 from elenchus.errors import UserError
 from elenchus.reasons import by_code, counted
 from elenchus.records import Point, Record
-from graphs import exams, general, nodes
+from graphs import exams, general, nodes, own_tests
 from graphs.concurrency import each
 from graphs.nodes import TRANSIENT, Changes, training_stage
 from graphs.pretraining import problems, report, selecting, stages, tasks
@@ -171,8 +171,10 @@ async def pretrain(state: MeasuredState, runtime: Runtime[RunRef]) -> Changes:
 
 
 async def conclude(state: MeasuredState, runtime: Runtime[RunRef]) -> Changes:
-    """Write the dataset folder and the result."""
-    report.write(services(runtime), state)
+    """Take the user's own tests, and write the dataset folder and the result."""
+    run = services(runtime)
+    await own_tests.take(run, own_tests.students(state))
+    report.write(run, state)
     return {}
 
 

@@ -21,6 +21,7 @@ class Passages(Method):
     result = PretrainingResult
     read = Passage
     found = Point
+    takes_tests = True
     unread = ("training.objective", "training.replay")
 
     def __init__(self) -> None:

@@ -12,6 +12,7 @@ from elenchus.results import Basis, Estimate
 from graphs import cards, verdicts
 from graphs.adaptation.citing import rows_of
 from graphs.exams import EXAMS, exam_result
+from graphs.own_tests import results as own_results
 from graphs.pretraining import adapters
 from graphs.pretraining.records import Explanation, Problem, Refusal, TaskPassage, explained
 from graphs.pretraining.result import PretrainingResult, Stage
@@ -70,11 +71,15 @@ def _result(run: Services, state: MeasuredState) -> PretrainingResult:
     ledger = run.ledger
     passages = ledger.count(TaskPassage)
     taken = {exam: exam_result(run, exam, state) for exam in EXAMS}
+    tests = own_results(run, state)
     return PretrainingResult(
         **run.summary(state["stopped"], state["round"]),
         examples=passages,
         exams=taken,
-        verdict=verdicts.decide(taken, _basis(run), run.config.verdict, is_trained(state)),
+        tests=tests,
+        verdict=verdicts.decide(
+            taken, _basis(run), run.config.verdict, is_trained(state), tests=tests
+        ),
         stages=_stages(run, state),
         passages=ledger.count(Passage),
         points=ledger.count(Point),

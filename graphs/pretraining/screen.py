@@ -15,6 +15,7 @@ from graphs.screens import (
     share,
     usage,
 )
+from graphs.test_screens import say_tests
 
 
 def show(result: PretrainingResult, run: RunFolder, console: Console) -> None:
@@ -22,6 +23,7 @@ def show(result: PretrainingResult, run: RunFolder, console: Console) -> None:
     say_verdict(console, result.verdict)
     console.print(_stages(result))
     say_results(console, result.exams)
+    say_tests(console, result.tests)
     console.print(
         f"{result.passages_written} passages from {result.explanations} paragraphs on "
         f"{result.problems} problems; {usage(result)}"

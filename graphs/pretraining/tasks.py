@@ -15,7 +15,8 @@ from typing import Any, Literal, NamedTuple
 from agents.graders import GRADERS
 from agents.matchers import Matcher
 from elenchus.errors import UserError
-from graphs.pretraining.config import COLUMN, TaskConfig
+from elenchus.own_tests import COLUMN
+from graphs.pretraining.config import TaskConfig
 from graphs.pretraining.records import Problem
 from retrieval import tables
 from retrieval.selection.overlap import Overlap
