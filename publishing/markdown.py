@@ -47,7 +47,7 @@ def verdict_in_markdown(verdict: RunVerdict | None) -> str:
     """Return the verdict with its reasons, which lead a card."""
     if verdict is None:
         return "No verdict: nothing was trained."
-    reasons = "\n".join(f"- {plain(reason)}" for reason in verdict.reasons)
+    reasons = "\n".join(f"- {inline(reason)}" for reason in verdict.reasons)
     return f"**Verdict: {verdict.word}**\n\n{reasons}"
 
 

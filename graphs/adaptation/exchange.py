@@ -17,6 +17,7 @@ from elenchus.outcomes import ACTIONS, Correction, Decision, Example
 from elenchus.questions import AnswerForm
 from elenchus.records import Passage
 from graphs.adaptation.reviewing import Case, cases, check, decide
+from publishing.formats import argilla_record
 
 Format = Literal["argilla", "label-studio"]
 LABELS = """<View>
@@ -149,20 +150,14 @@ def _passages(ledger: Ledger, example: Example) -> str:
 
 def _argilla(case: Case, passages: str) -> dict[str, Any]:
     example, decision = case.example, case.decision
-    suggested = (
-        {"decision": {"value": decision.action, "agent": decision.reviewer}} if decision else {}
+    return argilla_record(
+        example.id,
+        example.prompt[-1].content,
+        example.completion,
+        passages,
+        {"kind": example.kind, "round": example.round, "gap": example.weight},
+        (decision.action, decision.reviewer) if decision else None,
     )
-    return {
-        "id": example.id,
-        "fields": {
-            "question": example.prompt[-1].content,
-            "answer": example.completion,
-            "passages": passages,
-        },
-        "metadata": {"kind": example.kind, "round": example.round, "gap": example.weight},
-        "suggestions": suggested,
-        "responses": {},
-    }
 
 
 class _Response(BaseModel):

@@ -1,0 +1,82 @@
+"""A finished run's dataset, exam and own tests, handed to `publishing.exports`."""
+
+from contextlib import closing
+from pathlib import Path
+
+from elenchus.errors import UserError
+from elenchus.ledger import Ledger
+from elenchus.runs import RunFolder
+from evaluation.records import TestItem
+from graphs import cards
+from graphs.config import of_run
+from publishing import exports, rows
+from publishing.exports import EVERY, Exported
+from publishing.rows import Question
+
+MOST = 0.5  # share of the rows that a test may have
+# What is right or wrong without a grader, so that other programs score it alike.
+ALIKE = ("choice", "exact")
+
+
+def export(run: RunFolder, name: str, to: Path | None, share: float, force: bool) -> Exported:
+    """Export the dataset of a run.
+
+    Args:
+        name: of the format, in `publishing.exports.EVERY`.
+        to: the folder to write; None for one in the run folder.
+        share: of the rows that are split off as a test, in [0, 0.5].
+
+    Raises:
+        UserError: there is no such format, no dataset, or the folder would be overwritten.
+    """
+    if name not in EVERY:
+        raise UserError(f"there is no format {name!r}; there are: {', '.join(EVERY)}")
+    if not 0 <= share <= MOST:
+        raise UserError(f"--test-share is {share:g}: give a share from 0 to {MOST:g}")
+    material = rows.read(run.dataset)
+    if not any((material.chats, material.texts, material.messages)):
+        raise UserError(
+            f"run {run.id} has no dataset to export: `{run.command('resume')}` goes on with it, "
+            "where it is not finished"
+        )
+    config, card = of_run(run), run.dataset / cards.NAME
+    tests, left_out = _own_tests(run)
+    exams = {"held-out": material.exam, **tests}
+    split = exports.split_of(
+        material, exams, share, config.seed, config.answer_form, config.domain.replace("-", "_")
+    )
+    done = exports.write(
+        split,
+        name,
+        to or run.path / "exports" / name,
+        card.read_text(encoding="utf-8") if card.exists() else "",
+        force,
+    )
+    if left_out and "exams" in EVERY[name].needs:
+        more = f"left out, since a grader judges them or they compare numbers: {left_out}"
+        done = done._replace(note=f"{done.note}; {more}")
+    return done
+
+
+def _own_tests(run: RunFolder) -> tuple[dict[str, list[Question]], str]:
+    """Return the user's own tests by name, and the names of those that others would score apart."""
+    if not run.ledger.exists():
+        return {}, ""
+    with closing(Ledger(run.ledger, read_only=True)) as ledger:
+        items = ledger.all(TestItem)
+    tests: dict[str, list[Question]] = {}
+    for item in items:
+        if item.score in ALIKE:
+            tests.setdefault(item.test, []).append(question_of(item))
+    return tests, ", ".join(sorted({item.test for item in items} - tests.keys()))
+
+
+def question_of(item: TestItem) -> Question:
+    """Return a row of a test as exports take it; its labels are offered where they are weighed."""
+    return Question(
+        item.id,
+        [message.model_dump() for message in item.prompt],
+        item.answer,
+        item.labels if item.score == "choice" else (),
+        item.test,
+    )

@@ -1,0 +1,133 @@
+"""Writes a dataset in the form that another program takes, split, with its card beside it."""
+
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from elenchus import runs
+from elenchus.errors import UserError
+from elenchus.questions import AnswerForm
+from publishing import splits
+from publishing.exam_formats import EXAM_FORMATS
+from publishing.formats import FORMATS, SPLITS, Files, Split
+from publishing.markdown import front_matter, listed, read_front_matter, with_section
+from publishing.rows import Material, Question
+
+EVERY = FORMATS | EXAM_FORMATS
+CARD = "README.md"
+NAMES = {
+    "chats": "questions with answers",
+    "pairs": "pairs of a right and a wrong answer",
+    "texts": "texts",
+    "messages": "messages with classes",
+    "exams": "exam questions",
+}
+
+
+class Exported(NamedTuple):
+    """What an export wrote: rows by file, and what its user should know."""
+
+    folder: Path
+    rows: Mapping[str, int]
+    note: str
+
+
+def split_of(
+    material: Material,
+    exams: Mapping[str, Sequence[Question]],
+    share: float,
+    seed: int,
+    form: AnswerForm,
+    name: str,
+) -> Split:
+    """Return a dataset split by what its rows are about: no point is on two sides.
+
+    Args:
+        exams: by name; they are split from the rest already, since nobody trains on them.
+        share: of the rows that the test should have.
+    """
+    chats = _parted(material.chats, share, seed)
+    tested = {point for chat in chats["test"] for point in chat.points}
+    pairs: dict[str, list[Any]] = {part: [] for part in SPLITS}
+    for pair in material.pairs:  # on the side of the example that it belongs to
+        pairs["test" if pair.points & tested else "train"].append(pair)
+    return Split(
+        chats,
+        pairs,
+        _parted(material.texts, share, seed),
+        _parted(material.messages, share, seed),
+        {exam: list(questions) for exam, questions in exams.items() if questions},
+        form,
+        name,
+    )
+
+
+def write(split: Split, name: str, to: Path, card: str, force: bool) -> Exported:
+    """Write an export into a folder, all of it or nothing.
+
+    Args:
+        name: of the form, in `EVERY`.
+        card: of the dataset folder; "" where it has none.
+        force: whether to write over files that are there; others in the folder stay.
+
+    Raises:
+        UserError: the form takes nothing that the dataset has, or files would be overwritten.
+    """
+    form = EVERY[name]
+    if not any(_held(split, need) for need in form.needs):
+        has = [NAMES[need] for need in NAMES if _held(split, need)]
+        raise UserError(
+            f"--format {name} takes {' or '.join(NAMES[n] for n in form.needs)}, and this run's "
+            f"dataset has {', '.join(has) or 'no rows'}: choose another format"
+        )
+    files = form.write(split)
+    contents = dict(files.contents)
+    if card:
+        contents[CARD] = _card(card, name, form.tool, files)
+    if not force and (there := [one for one in contents if (to / one).exists()]):
+        raise UserError(f"{to / there[0]} exists already: give another --to, or --force")
+    with runs.explained(to, "--to"):
+        _write(to, contents)
+    return Exported(to, files.rows, files.note)
+
+
+def _parted(rows: Sequence[Any], share: float, seed: int) -> dict[str, list[Any]]:
+    train, test = splits.by_point([row.points for row in rows], share, seed)
+    return {"train": [rows[n] for n in train], "test": [rows[n] for n in test]}
+
+
+def _held(split: Split, need: str) -> bool:
+    return any(getattr(split, need).values())
+
+
+def _write(to: Path, contents: Mapping[str, str | bytes]) -> None:
+    """Write all files beside the folder first, so that a full disk leaves no half of them."""
+    to.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=to.parent, prefix=f".{to.name}-") as partial:
+        for name, content in contents.items():
+            path = Path(partial) / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            data = content.encode() if isinstance(content, str) else content
+            path.write_bytes(data)
+        for name in contents:
+            (to / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(Path(partial) / name, to / f"{name}.partial")
+            (to / f"{name}.partial").replace(to / name)
+
+
+def _card(card: str, name: str, tool: str, files: Files) -> str:
+    """Return the dataset's card with the files of the export in place of its own."""
+    matter, body = read_front_matter(card)
+    matter.pop("configs", None)
+    if files.splits:
+        data = [{"split": split, "path": path} for split, path in files.splits.items()]
+        matter["configs"] = [{"config_name": "default", "data_files": data}]
+    shown = [f"`{file}`: {count:,} rows." for file, count in files.rows.items()]
+    said = f"For {tool}. No point of the documents is in two splits.\n\n{listed(shown, 'none')}"
+    body = with_section(body, "Files", f"Exported with `--format {name}`. {said}")
+    load = 'from datasets import load_dataset\n\nload_dataset("FOLDER")'
+    loads = f"```python\n{load}\n```" if files.splits else f"As {tool} does. {files.note}"
+    body = with_section(with_section(body, "How to load it", loads), "Rows", f"As {tool} has them.")
+    return front_matter(matter) + body

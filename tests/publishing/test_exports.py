@@ -1,0 +1,291 @@
+"""Exports: what each tool's own rules ask of a file, on the dataset of a real run."""
+
+import json
+import runpy
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from datasets import load_dataset
+
+from elenchus.ledger import Ledger
+from elenchus.outcomes import Example
+from elenchus.records import Document, Message
+from elenchus.runs import RunFolder
+from evaluation.records import TestItem
+from graphs.exporting import export
+from publishing.exports import EVERY
+from publishing.formats import FORMATS
+from publishing.markdown import read_front_matter
+from publishing.schemas import SCHEMAS
+from tests.conftest import MOCKED, Outcome, launched, write_pool
+
+CHATS = [name for name, form in FORMATS.items() if "chats" in form.needs and name != "argilla"]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+    """A run with a dataset whose licence is given, and with two tests of the user's own."""
+    home = write_pool(tmp_path_factory.mktemp("exports"), MOCKED)
+    settings = home / "domain.yaml"
+    text = settings.read_text("utf-8").replace("dataset: {", "dataset: {licence: CC-BY-4.0, ")
+    corpus = "corpus: {sources: [{path: documents, licence: MIT}]}\n"
+    settings.write_text(text + corpus, encoding="utf-8")
+    return RunFolder(Path(launched(home)["path"]))
+
+
+@pytest.fixture
+def tested(run: RunFolder, tmp_path: Path) -> RunFolder:
+    """The run with two tests of the user's own: one of labels, one for a grader."""
+    copy = RunFolder(tmp_path / "runs" / "pool" / run.id)
+    shutil.copytree(run.path, copy.path)
+    with closing(Ledger(copy.ledger)) as ledger:
+        for n, right in enumerate(("yes", "no", "no")):
+            prompt = (Message(role="user", content=f"Case {n}: {{{{answer}}}} allowed?"),)
+            shared = {"place": f"cases.csv#{n}", "prompt": prompt, "asked": "", "answer": right}
+            ledger.write(TestItem(test="cases", score="choice", labels=("no", "yes"), **shared))
+            ledger.write(TestItem(test="judged", score="judge", **shared))
+    return copy
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+
+
+def wrong_for_openai(row: dict[str, Any]) -> Iterator[str]:
+    """Yield what OpenAI's published check of chat files counts as an error of a row."""
+    messages = row.get("messages")
+    if not isinstance(messages, list) or not messages:
+        yield "no messages"
+        return
+    if set(row) - {"messages", "tools", "parallel_tool_calls"}:
+        yield "a key that it does not know"
+    for message in messages:
+        if set(message) - {"role", "content", "name", "function_call", "weight"}:
+            yield "a key of a message that it does not know"
+        if message.get("role") not in ("system", "user", "assistant", "function"):
+            yield "no role"
+        if not isinstance(message.get("content"), str) or not message["content"]:
+            yield "no content"
+    if messages[-1]["role"] != "assistant":
+        yield "the last message is not the assistant's"
+
+
+def test_every_key_of_a_row_is_in_the_card(run: RunFolder) -> None:
+    for name in ("train.jsonl", "pairs.jsonl", "held-out.jsonl", "rejected.jsonl"):
+        for row in lines(run.dataset / name):
+            assert row.keys() <= SCHEMAS[name].keys.keys(), name
+
+
+def test_the_hub_loads_the_dataset_folder(run: RunFolder) -> None:
+    matter, body = read_front_matter((run.dataset / "README.md").read_text("utf-8"))
+    assert matter["license"] == "cc-by-4.0" and "| documents | MIT |" in body
+    for config in matter["configs"]:
+        (part,) = config["data_files"]
+        loaded = load_dataset(str(run.dataset), config["config_name"], split=part["split"])
+        assert len(loaded) == len(lines(run.dataset / part["path"]))
+
+
+def test_quotes_stand_where_the_rows_say(run: RunFolder) -> None:
+    with closing(Ledger(run.ledger, read_only=True)) as ledger:
+        texts = {document.source: document.text for document in ledger.all(Document)}
+        examples = {example.id: example for example in ledger.all(Example)}
+    rows = lines(run.dataset / "train.jsonl")
+    assert rows
+    for row in rows:
+        assert row["citations"]
+        for cited in row["citations"]:
+            text = texts[cited["document"]]
+            assert text[cited["start"] : cited["end"]] == cited["quote"] != ""
+            assert cited["title"] and isinstance(cited["heading"], list)
+            assert cited["passage_id"] in examples[row["provenance"]["example_id"]].passage_ids
+
+
+@pytest.mark.parametrize("name", CHATS)
+def test_datasets_loads_each_form_with_its_splits(
+    run: RunFolder, tmp_path: Path, name: str
+) -> None:
+    done = export(run, name, tmp_path / name, 0.2, force=False)
+    loaded = load_dataset(str(done.folder))
+    assert {part: len(rows) for part, rows in loaded.items()} == {
+        Path(file).stem.partition("-")[0]: count for file, count in done.rows.items()
+    }
+    assert sum(done.rows.values()) == len(lines(run.dataset / "train.jsonl"))
+    assert set(loaded) == {"train", "test"}
+    matter, body = read_front_matter((done.folder / "README.md").read_text("utf-8"))
+    assert matter["license"] == "cc-by-4.0" and f"--format {name}" in body
+    assert body.count("\n## Files\n") == body.count("\n## How to load it\n") == 1
+
+
+def test_no_point_and_no_pair_is_in_two_splits(run: RunFolder, tmp_path: Path) -> None:
+    point = {
+        row["provenance"]["example_id"]: row["provenance"]["point_id"]
+        for row in lines(run.dataset / "train.jsonl")
+    }
+    messages = export(run, "messages", tmp_path / "messages", 0.2, force=False).folder
+    train, test = (
+        {point[row["id"]] for row in lines(messages / f"{part}.jsonl")}
+        for part in ("train", "test")
+    )
+    assert train and test and train.isdisjoint(test)
+    pairs = export(run, "preference", tmp_path / "pairs", 0.2, force=False).folder
+    asked = {
+        row["prompt"][-1]["content"]: point[row["example_id"]]
+        for row in lines(run.dataset / "pairs.jsonl")
+    }
+    for part, points in (("train", train), ("test", test)):
+        for row in lines(pairs / f"{part}.jsonl"):
+            assert asked[row["prompt"][-1]["content"]] in points
+            assert row["chosen"][0]["role"] == row["rejected"][0]["role"] == "assistant"
+            assert row["chosen"] != row["rejected"]
+
+
+def test_each_trainer_finds_what_it_looks_for(run: RunFolder, tmp_path: Path) -> None:
+    expected = lines(run.dataset / "train.jsonl")[0]
+    system, user = (message["content"] for message in expected["prompt"])
+    answer = expected["completion"][0]["content"]
+
+    def first(name: str) -> dict[str, Any]:
+        return lines(export(run, name, tmp_path / name, 0, force=False).folder / "train.jsonl")[0]
+
+    chat = [*expected["prompt"], *expected["completion"]]
+    assert first("openai") == first("axolotl") == first("llamafactory") == {"messages": chat}
+    assert first("trl") == {"prompt": expected["prompt"], "completion": expected["completion"]}
+    alpaca = {"system": system, "instruction": user, "input": "", "output": answer}
+    assert first("alpaca") == alpaca
+    said = [("system", system), ("human", user), ("gpt", answer)]
+    assert first("sharegpt")["conversations"] == [{"from": f, "value": v} for f, v in said]
+    axolotl = yaml.safe_load((tmp_path / "axolotl" / "axolotl.yaml").read_text("utf-8"))
+    assert axolotl["datasets"][0]["path"] == "train.jsonl" and "test_datasets" not in axolotl
+    info = json.loads((tmp_path / "llamafactory" / "dataset_info.json").read_text("utf-8"))
+    assert info["pool_train"]["file_name"] == "train.jsonl"
+    assert info["pool_train"]["tags"]["assistant_tag"] == "assistant"
+
+
+def test_openai_would_take_the_file(run: RunFolder, tmp_path: Path) -> None:
+    done = export(run, "openai", tmp_path / "all", 0, force=False)
+    rows = lines(done.folder / "train.jsonl")
+    assert len(rows) >= 10 and not done.note
+    assert [fault for row in rows for fault in wrong_for_openai(row)] == []
+    assert [*wrong_for_openai({"messages": [{"role": "user", "content": "a", "id": 1}]})]
+
+
+def test_argilla_gets_what_a_review_gives_it(
+    run: RunFolder, tmp_path: Path, elenchus: Callable[..., Outcome]
+) -> None:
+    done = export(run, "argilla", tmp_path / "argilla", 0.2, force=False)
+    mine = {one["id"]: one for one in json.loads((done.folder / "records.json").read_text("utf-8"))}
+    other = tmp_path / "review.json"
+    root = run.path.parent.parent
+    elenchus("review", run.id, "--export", other, "--format", "argilla", "--runs", root)
+    for one in json.loads(other.read_text("utf-8")):
+        same = mine.pop(one["id"])
+        assert same.keys() == one.keys() and same["metadata"] == one["metadata"]
+        assert same["fields"]["question"] == one["fields"]["question"]
+        assert same["fields"]["answer"] == one["fields"]["answer"]
+    assert not mine
+
+
+def test_exams_and_own_tests_go_to_the_harness(tested: RunFolder, tmp_path: Path) -> None:
+    done = export(tested, "lm-eval", tmp_path / "harness", 0, force=False)
+    assert done.rows == {"pool_held_out.jsonl": 20, "pool_cases.jsonl": 3}
+    assert "judged" in done.note
+    text = (done.folder / "pool_cases.yaml").read_text("utf-8")
+    task = yaml.safe_load(text.replace("!function ", ""))
+    assert task["output_type"] == "multiple_choice" and task["doc_to_choice"] == "choices"
+    for row in lines(done.folder / "pool_cases.jsonl"):
+        assert row["choices"][row["label"]] == row["answer"]
+        # Fields are named and not filled in: what looks like a template in a row stays as it is.
+        assert "{{answer}}" in row["question"]
+    rows = runpy.run_path(str(done.folder / "rows.py"))["rows"]
+    assert len(rows(file="pool_held_out.jsonl")["test"]) == 20
+    free = yaml.safe_load(
+        (done.folder / "pool_held_out.yaml").read_text().replace("!function ", "")
+    )
+    assert free["output_type"] == "generate_until"
+
+
+def test_exams_and_own_tests_go_to_inspect(tested: RunFolder, tmp_path: Path) -> None:
+    done = export(tested, "inspect", tmp_path / "inspect", 0, force=False)
+    rows = lines(done.folder / "pool_cases.jsonl")
+    for row in rows:
+        assert row["choices"] == ["no", "yes"]
+        assert row["input"][-1]["role"] == "user" and row["target"] in ("A", "B")
+    assert sorted(row["target"] for row in rows) == ["A", "A", "B"]
+    code = (done.folder / "tasks.py").read_text("utf-8")
+    compile(code, "tasks.py", "exec")
+    assert "def pool_cases()" in code and "def pool_held_out()" in code
+
+
+def test_nothing_is_overwritten_unless_it_is_asked_for(
+    run: RunFolder, tmp_path: Path, elenchus: Callable[..., Outcome]
+) -> None:
+    root, to = run.path.parent.parent, tmp_path / "out"
+    command = ("export", run.id, "--format", "messages", "--to", to, "--runs", root)
+    assert elenchus(*command).code == 0
+    (to / "train.jsonl").write_text("mine", encoding="utf-8")
+    again = elenchus(*command)
+    assert again.code == 2 and "exists already" in again.err and "--force" in again.err
+    assert (to / "train.jsonl").read_text("utf-8") == "mine"
+    forced = elenchus(*command, "--force", "--json")
+    assert forced.code == 0 and sum(forced.json["rows"].values()) == 22
+    assert len(lines(to / "train.jsonl")) == forced.json["rows"]["train.jsonl"]
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--format", "word"), "there is no format 'word'"),
+        (("--format", "trl", "--test-share", "0.9"), "give a share from 0 to 0.5"),
+        (("--format", "trl", "--test-share", "nan"), "give a share from 0 to 0.5"),
+    ],
+)
+def test_what_cannot_be_done_is_said(
+    run: RunFolder, elenchus: Callable[..., Outcome], options: tuple[str, ...], said: str
+) -> None:
+    end = elenchus("export", run.id, *options, "--runs", run.path.parent.parent)
+    assert end.code == 2 and said in end.err and end.err.count("\n") == 1
+    assert not (run.path / "exports").exists()
+
+
+def test_a_run_without_a_dataset_is_refused(
+    run: RunFolder, tmp_path: Path, elenchus: Callable[..., Outcome]
+) -> None:
+    bare = tmp_path / "runs" / "pool" / run.id
+    bare.mkdir(parents=True)
+    shutil.copy(run.path / "run.yaml", bare)
+    end = elenchus("export", run.id, "--format", "trl", "--runs", tmp_path / "runs")
+    assert end.code == 2 and "has no dataset to export" in end.err
+    (bare / "dataset").mkdir()
+    (bare / "dataset" / "train.jsonl").write_text('{"prompt": []}\n', encoding="utf-8")
+    end = elenchus("export", run.id, "--format", "trl", "--runs", tmp_path / "runs")
+    assert end.code == 2 and "cannot be read" in end.err
+
+
+def test_texts_go_where_texts_are_learnt(run: RunFolder, tmp_path: Path) -> None:
+    """Also the documents' own passages, which the file of the method `rewriting` holds."""
+    bare = RunFolder(tmp_path / "runs" / "pool" / run.id)
+    bare.dataset.mkdir(parents=True)
+    shutil.copy(run.path / "run.yaml", bare.path)
+    rows = [
+        {"task": "raw", "text": f"text {n}", "passage_ids": [f"p-{n // 2}"], "call_id": "",
+         "id": f"w-{n}"}
+        for n in range(8)
+    ]  # fmt: skip
+    written = "".join(json.dumps(row) + "\n" for row in rows)
+    (bare.dataset / "texts.jsonl").write_text(written, encoding="utf-8")
+    for name in ("trl", "axolotl", "llamafactory", "parquet"):
+        done = export(bare, name, None, 0.25, force=False)
+        parts = load_dataset(str(done.folder))
+        assert sorted(t for part in parts.values() for t in part["text"]) == [
+            f"text {n}" for n in range(8)
+        ]
+    end = [name for name in EVERY if "texts" not in EVERY[name].needs]
+    for name in end:
+        with pytest.raises(Exception, match=r"takes .* and this run's dataset has texts"):
+            export(bare, name, None, 0.25, force=False)
