@@ -244,16 +244,3 @@ def _check_complete(adapted: Any, adapter: Path) -> None:
     held = {name for name in own if "lora_" in name}
     if odd := held ^ {name for name in stored if "lora_" in name}:
         raise ValueError(f"{min(odd)} is in one of them alone")
-
-
-def _check_complete(adapted: Any, adapter: Path) -> None:
-    """Raise a ValueError where the model lacks matrices that an adapter is for, or has others."""
-    from peft import get_peft_model_state_dict
-    from safetensors import safe_open
-
-    with safe_open(adapter / "adapter_model.safetensors", framework="pt") as file:
-        stored = set(file.keys())
-    own = get_peft_model_state_dict(adapted, save_embedding_layers=False)
-    held = {name for name in own if "lora_" in name}
-    if odd := held ^ {name for name in stored if "lora_" in name}:
-        raise ValueError(f"{min(odd)} is in one of them alone")
