@@ -26,6 +26,8 @@ from elenchus.records import Citation, Examination, Passage, Point, Question, Se
 from elenchus.results import Result
 from elenchus.runs import RunFolder
 from graphs.screens import EXAM_NAMES
+from graphs.test_files import all_kept
+from graphs.test_screens import left_out
 from inspection import figures, sittings
 from inspection.index import Index
 from inspection.pages import charts, formatting, texts
@@ -106,6 +108,7 @@ def _template() -> Template:
         "rounds": charts.rounds,
         "curve": charts.curve,
         "difference": texts.difference,
+        "left_out": left_out,
         "style": (folder / "report.css").read_text(encoding="utf-8"),
     }
     return environment.get_template(NAME)
@@ -124,6 +127,7 @@ def _content(run: Run, result: Result, index: Index) -> dict[str, Any]:
         "result": result,
         "screen": "" if run.examinations else _screen(run, result),
         "exam_names": EXAM_NAMES,
+        "tests": result.tests | all_kept(run.folder.path),
         "kinds": _moved(held, lambda item: item.kind),
         "topics": sorted(
             _moved(held, lambda item: topics.get(item.point_id or "", "")), key=_weakest

@@ -5,6 +5,8 @@ from collections import Counter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from graphs.test_files import all_kept
+from graphs.test_screens import left_out
 from inspection import sittings
 from inspection.pages.dataset import paged
 from inspection.pages.rendering import opened, page
@@ -16,7 +18,7 @@ CHANGES = ("learnt", "lost", "same", "ungraded")
 def shown(request: Request) -> Response:
     """Show the items of one exam, those that changed in one way where it is asked."""
     run = opened(request)
-    items, scores = run.run.exam_items, run.run.scores
+    items, scores, result = run.run.exam_items, run.run.scores, run.run.result
     counts: Counter[str] = Counter(item.exam for item in items)
     there = [name for name in sittings.EXAMS if counts[name]]
     query = request.query_params
@@ -49,6 +51,8 @@ def shown(request: Request) -> Response:
         number=number,
         pages=pages,
         ends=sittings.rounds(scores, exam),
+        tests=(result.tests if result else {}) | all_kept(run.run.folder.path),
+        left_out=left_out,
     )
 
 
