@@ -184,10 +184,10 @@ class Method:
         """Build the state machine that goes on from a finished run; None where there is none."""
         return None
 
-    def _file(self, name: str) -> Any:
-        """Import a file of the folder that the method is in."""
     def has_more(self, run: RunFolder) -> bool:
         """Tell whether an update of a finished run has work although no document changed."""
         return False
 
+    def _file(self, name: str) -> Any:
+        """Import a file of the folder that the method is in."""
         return importlib.import_module(f"{type(self).__module__.rpartition('.')[0]}.{name}")

@@ -34,7 +34,6 @@ class Examination(Method):
 
         return build_graph()
 
-    def preview(self) -> Preview:
     def has_more(self, run: RunFolder) -> bool:
         """See `Method.has_more`: questions that users kept wait to be asked."""
         from graphs.adaptation.complaints import waiting
@@ -42,6 +41,7 @@ class Examination(Method):
         with closing(Ledger(run.ledger, read_only=True)) as ledger:
             return bool(waiting(ledger))
 
+    def preview(self) -> Preview:
         """See `Method.preview`."""
         from graphs.adaptation.preview import preview
 
