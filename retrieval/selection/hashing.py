@@ -45,6 +45,14 @@ class _Words(NamedTuple):
     first: NDArray[np.intp]
 
 
+class Runs(NamedTuple):
+    """Runs of so many words in a batch of texts, (m,) each: their hash, text, and first word."""
+
+    hashes: NDArray[np.uint64]
+    texts: NDArray[np.intp]
+    places: NDArray[np.intp]
+
+
 def features(texts: Sequence[str]) -> Features:
     """Return the features of each text, for training."""
     hashes, first = _words(texts)
@@ -135,13 +143,32 @@ def count(text: str) -> int:
     return len(_words([text]).hashes)
 
 
+def counts(texts: Sequence[str]) -> NDArray[np.intp]:
+    """Return how many words each text has, (texts,)."""
+    return np.diff(_words(texts).first)
+
+
 def phrases(text: str, words: int) -> NDArray[np.uint64]:
     """Return a hash of each run of so many words, sorted and each once; none of a shorter text."""
-    hashes, _ = _words([text])
+    return np.unique(_joined(_words([text]).hashes, words))
+
+
+def runs(texts: Sequence[str], words: int) -> Runs:
+    """Return every run of so many words of each text, in their order; none goes over two texts."""
+    hashes, first = _words(texts)
+    text_of = np.repeat(np.arange(len(texts)), np.diff(first))
+    begins = np.arange(max(0, len(hashes) - words + 1))
+    begins = begins[text_of[begins] == text_of[begins + words - 1]]
+    of = text_of[begins]
+    return Runs(_joined(hashes, words)[begins], of, begins - first[of])
+
+
+def _joined(hashes: NDArray[np.uint64], words: int) -> NDArray[np.uint64]:
+    """Return a hash of each word with those after it, so many in all."""
     count = len(hashes) - words + 1
     if count < 1:
         return np.zeros(0, dtype=np.uint64)
-    runs = hashes[:count]
+    joined = hashes[:count]
     for step in range(1, words):
-        runs = _mixed(runs * _OTHER + hashes[step : step + count])
-    return np.unique(runs)
+        joined = _mixed(joined * _OTHER + hashes[step : step + count])
+    return joined
