@@ -28,6 +28,7 @@ from elenchus.cli import (
     review,
     runs,
     select,
+    serve,
     trace,
     update,
 )
@@ -57,6 +58,7 @@ for command in (
     evaluate.evaluate,
     trace.trace,
     inspect.inspect,
+    serve.serve,
     new.new,
 ):
     app.command()(command)
