@@ -43,6 +43,22 @@ With vLLM:
 vllm serve FOLDER_OR_REPO
 ```
 """
+GGUF = """With llama.cpp:
+
+```sh
+llama-cli -m {file}
+llama-server -m {file}
+```
+
+With transformers:
+
+```python
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+tokenizer = AutoTokenizer.from_pretrained(FOLDER_OR_REPO, gguf_file="{file}")
+model = AutoModelForCausalLM.from_pretrained(FOLDER_OR_REPO, gguf_file="{file}")
+```
+"""
 CLASSIFIER = """With peft:
 
 ```python
@@ -67,12 +83,16 @@ tuned.probabilities(["a message"])
 """
 
 
-def how_to_load(kind: str, base: Base, rank: int, labels: int = 2) -> str:
+FORMS = {"adapter": ADAPTER, "model": MODEL, "classifier": CLASSIFIER, "gguf": GGUF}
+
+
+def how_to_load(kind: str, base: Base, rank: int, labels: int = 2, file: str = "") -> str:
     """Return, in Markdown, how a LoRA, a whole model or a classifier is loaded.
 
     Args:
         rank: of the LoRA.
         labels: how many classes a classifier has.
+        file: of GGUF.
     """
     values = {
         "base": f'"{base.name}"' if base.on_hub else f'"FOLDER"  # of {base.name}',
@@ -81,5 +101,6 @@ def how_to_load(kind: str, base: Base, rank: int, labels: int = 2) -> str:
         "room": next((room for room in RANKS if room >= rank), rank),
         "hub": HUB if base.on_hub else "",
         "labels": labels,
+        "file": file,
     }
-    return {"adapter": ADAPTER, "model": MODEL, "classifier": CLASSIFIER}[kind].format(**values)
+    return FORMS[kind].format(**values)

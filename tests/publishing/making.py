@@ -1,6 +1,7 @@
 """Facts for tests of cards, and a small adapter."""
 
 from pathlib import Path
+from typing import Any
 
 from elenchus.config import TrainingConfig
 from elenchus.progress import unseen
@@ -51,3 +52,75 @@ def train(out: Path, start: Path | None = None) -> Path:
     plan = encoding.batches(encoding.encoded(WEIGHTS, SAMPLES), CONFIG, 0)
     lora.train(WEIGHTS, plan, CONFIG, 0, out, unseen, start)
     return out
+
+
+TEMPLATE = (
+    "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}<|end|>{% endfor %}"
+    "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+)
+# How Qwen's tokenizers cut a text into words.
+QWEN = (
+    r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}"
+    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+)
+TEXT = ["A boat may stay for 12 days in harbour no. 7; it's the rule.", "Ünïcode — 你好, 1998!"]
+
+
+def tiny(folder: Path, family: str, **settings: Any) -> Path:
+    """Save a random chat model of one family and two layers, with a tokenizer of its own.
+
+    Args:
+        family: by transformers' `model_type`.
+        settings: of its configuration.
+    """
+    import torch
+    from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedTokenizerFast
+
+    special = ["<|end|>", "<|system|>", "<|user|>", "<|assistant|>"]
+    tokenizer = Tokenizer(models.BPE())
+    if family == "llama":
+        cut = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    else:
+        words = pre_tokenizers.Split(Regex(QWEN), "isolated")
+        level = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+        cut = pre_tokenizers.Sequence([words, level])
+    tokenizer.pre_tokenizer = cut
+    tokenizer.decoder = decoders.ByteLevel()
+    alphabet = pre_tokenizers.ByteLevel.alphabet()
+    trainer = trainers.BpeTrainer(
+        vocab_size=320, special_tokens=special, initial_alphabet=alphabet, show_progress=False
+    )
+    tokenizer.train_from_iterator(TEXT, trainer)
+    chat = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, eos_token="<|end|>", pad_token="<|end|>"
+    )
+    chat.chat_template = TEMPLATE
+    chat.save_pretrained(folder)
+    torch.manual_seed(0)
+    config = AutoConfig.for_model(
+        family,
+        vocab_size=len(chat) + 4,  # as models have that leave room
+        hidden_size=32,
+        intermediate_size=48,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=128,
+        eos_token_id=chat.eos_token_id,
+        initializer_range=0.2,  # so that answers differ
+        **settings,
+    )
+    AutoModelForCausalLM.from_config(config).save_pretrained(folder)
+    return folder
+
+
+def greedy(model: Any, tokenizer: Any, text: str) -> list[int]:
+    """Return the tokens with which a model goes on, each the likeliest."""
+    chat = [{"role": "user", "content": text}]
+    prompt = tokenizer.apply_chat_template(
+        chat, add_generation_prompt=True, return_tensors="pt", return_dict=True
+    )
+    made = model.generate(**prompt, max_new_tokens=12, do_sample=False)
+    tokens: list[int] = made[0].tolist()
+    return tokens
