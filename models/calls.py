@@ -43,7 +43,7 @@ CHARS_A_TOKEN = 3  # a low estimate, so that rate limits are kept
 RAW = 20_000  # characters of an unusable answer in the record of the failure
 # Asked where it must be found out whether a server answers anything.
 PROBE = (Message(role="user", content="Answer with one word: yes."),)
-_MESSAGES = {"system": SystemMessage, "user": HumanMessage, "assistant": AIMessage}
+MESSAGES = {"system": SystemMessage, "user": HumanMessage, "assistant": AIMessage}
 
 
 @dataclass(frozen=True)
@@ -308,7 +308,7 @@ class Caller:
         if schema := attempt.schema:
             extra |= self._structure.arguments(manner.way, schema.__name__, _shape(schema))
         sent = folded(attempt.messages) if manner.folds else attempt.messages
-        messages = [_MESSAGES[m.role](content=m.content) for m in sent]
+        messages = [MESSAGES[m.role](content=m.content) for m in sent]
         spending = self._budget.spending(call.role, call.model, attempt.tokens)
         async with spending as (expected, spend):
             # Written down before it is sent: a kill does not make it free.

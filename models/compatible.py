@@ -20,6 +20,7 @@ from pydantic import SecretStr
 from elenchus.errors import UserError
 from elenchus.printing import in_line
 from models.bodies import Body, elsewhere
+from models.events import ASKED, Events
 from models.messages import as_chat
 from models.protocol import SHOWN, refusal, reply_of
 
@@ -57,14 +58,19 @@ class CompatibleModel(Runnable[list[BaseMessage], AIMessage]):
     async def ainvoke(
         self, input: list[BaseMessage], config: RunnableConfig | None = None, **kwargs: Any
     ) -> AIMessage:
-        fields = {**self.options, **kwargs}
+        heard = kwargs.pop("heard", None)  # who reads along: see `models.events`
+        events = Events(heard) if heard is not None else None
+        fields = {**self.options, **kwargs, **(ASKED if events else {})}
         fields |= fields.pop("extra_body", None) or {}
         if self.temperature is not None:
             fields["temperature"] = self.temperature
         body = {"model": self.model, "messages": as_chat(input), **fields}
-        return reply_of(await self._send("chat/completions", body))
+        text = await self._send("chat/completions", body, events)
+        return reply_of(events.body(text) if events else text)
 
-    async def _send(self, path: str, body: dict[str, Any] | None) -> str:
+    async def _send(
+        self, path: str, body: dict[str, Any] | None, events: Events | None = None
+    ) -> str:
         """Return the body of the answer to a POST request, or without a body to a GET request.
 
         Raises:
@@ -89,7 +95,7 @@ class CompatibleModel(Runnable[list[BaseMessage], AIMessage]):
                 async with self._session.request(
                     method, url, json=body, proxy=self._proxy, allow_redirects=False
                 ) as answer:
-                    text = await _text(answer)
+                    text = await _text(answer, events)
                 if answer.status not in (307, 308):
                     break
                 url = _redirected(url, answer)
@@ -111,11 +117,13 @@ class CompatibleModel(Runnable[list[BaseMessage], AIMessage]):
             self._session = None
 
 
-async def _text(answer: aiohttp.ClientResponse) -> str:
-    """Return the text of an answer; see `Body` for what it raises."""
+async def _text(answer: aiohttp.ClientResponse, events: Events | None) -> str:
+    """Return the text of an answer, whose events are read on the way; see `Body` for its errors."""
     body = Body(answer.headers.get("Content-Encoding", "identity"))
     async for piece in answer.content.iter_any():
         body.add(piece)
+        if events is not None:
+            events.read(body.content)
     return body.content.decode("utf-8", errors="replace")
 
 
