@@ -262,10 +262,13 @@ class Services:
         Args:
             brief: whether its answers may be no longer than the domain's want: see `_brief`.
         """
+        return self._student(adapter, self.exam_settings(brief))
+
+    def exam_settings(self, brief: bool = True) -> ModelConfig:
+        """Return the settings of the student in exams: see `examinee`."""
         student = self._brief(self.config.student) if brief else self.config.student
         cold = None if student.temperature is None else 0.0
-        settings = student.model_copy(update={"temperature": cold, "samples": 1})
-        return self._student(adapter, settings)
+        return student.model_copy(update={"temperature": cold, "samples": 1})
 
     def guest(self, settings: ModelConfig) -> Student:
         """Return another model that takes the student's place in a test: one answer a question."""

@@ -13,6 +13,7 @@ import typer
 
 from elenchus.cli import (
     bench,
+    chat,
     corpus,
     doctor,
     export,
@@ -56,6 +57,7 @@ for command in (
     runs.runs,
     report.report,
     evaluate.evaluate,
+    chat.chat,
     trace.trace,
     inspect.inspect,
     serve.serve,

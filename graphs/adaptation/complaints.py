@@ -33,8 +33,8 @@ class Placed(NamedTuple):
     cosine: float
 
 
-def keep(run: Services, complaint: Complaint) -> Complaint:
-    """Write a complaint down, once it is sure that it can be asked.
+def keep(run: Services, complaint: Complaint) -> Placed:
+    """Write a complaint down, once it is sure that it can be asked; return what it is about.
 
     Raises:
         UserError: nothing in the documents is near the question, an exam asks it, training has
@@ -59,7 +59,7 @@ def keep(run: Services, complaint: Complaint) -> Complaint:
     if refused is not None:
         raise UserError(f"not kept: {sentence(refused)}")
     run.ledger.write(complaint)
-    return complaint
+    return placed[0]
 
 
 def waiting(ledger: Ledger) -> list[Complaint]:
@@ -93,7 +93,7 @@ def draw(run: Services, round_: int, past: History) -> list[Seed]:
         for n, (one, (point, _)) in enumerate(zip(complaints, placed, strict=False))
     ]
     if seeds:
-        run.progress.say(f"{len(seeds)} kept questions of users are asked")
+        run.progress.say(f"questions that users kept, to be asked now: {len(seeds)}")
     return seeds
 
 

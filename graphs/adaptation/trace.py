@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from elenchus.ledger import Ledger
+from elenchus.outcomes import Complaint
 from elenchus.printing import printable
 from elenchus.reasons import SENTENCES, sentence
 from elenchus.records import Answer, Examination, Passage, Point, Question, Seed, Turn
@@ -86,6 +87,11 @@ def show(ledger: Ledger, examination: Examination) -> None:
     for name, one in zip(("point", *("joined to",) * len(seed.partner_ids)), points, strict=True):
         places = "; ".join(_place(ledger.get(Passage, i)) for i in one.passage_ids)
         say(console, name, f"{one.statement}\n({places})")
+    if seed.complaint_id:
+        complaint = ledger.get(Complaint, seed.complaint_id)
+        say(console, "kept", f"by a user, who was answered: {complaint.answer}")
+        if complaint.note:
+            say(console, "", complaint.note, style="dim")
     voice = "; ".join(filter(None, (seed.persona, seed.format)))
     if voice:
         say(console, "asked by", voice, style="dim")

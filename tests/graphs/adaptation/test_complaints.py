@@ -32,7 +32,7 @@ def finished(elenchus, mock_pool: Path) -> runs.RunFolder:
     return runs.find(mock_pool.parent / "runs", end.json["run"])
 
 
-def keep(run: runs.RunFolder, question: str, note: str = "") -> Complaint:
+def keep(run: runs.RunFolder, question: str, note: str = "") -> complaints.Placed:
     complaint = Complaint(question=question, answer="Yes.", adapter="", note=note)
     ledger = Ledger(run.ledger)
     services = Services(run, of_run(run), run.domain_folder(), ledger, Unseen())
@@ -57,7 +57,7 @@ def test_a_kept_question_is_asked_and_learnt(
 ) -> None:
     root = mock_pool.parent / "runs"
     keep(finished, ASKED, "twelve days is the limit")
-    keep(finished, ASKED, "said again")
+    keep(finished, ASKED, "twelve days is the limit")
     given = (
         ("update", finished.id)
         if verb == "update"
@@ -68,6 +68,8 @@ def test_a_kept_question_is_asked_and_learnt(
     run = runs.find(root, end.json["run"])
     (examination,), examples = made(run, ASKED)
     assert examination.accepted_turn_id
+    shown = elenchus("trace", run.id, examination.id, "--runs", root)
+    assert "by a user, who was answered: Yes." in shown.out and "is the limit" in shown.out
     assert {e.examination_id for e in examples} == {examination.id}
     learnt = (run.dataset / "train.jsonl").read_text("utf-8").splitlines()
     asked = [json.loads(line)["prompt"][-1]["content"] for line in learnt]
