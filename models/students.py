@@ -18,6 +18,7 @@ from zipfile import BadZipFile, ZipFile
 
 from elenchus.errors import UserError
 from elenchus.runs import explained, write_json
+from models.hub import http_error
 from models.pretrained import load, load_causal, load_tokenizer
 from models.weights import file_hash
 
@@ -150,7 +151,6 @@ def of_hub(model: str) -> Path:
     Raises:
         UserError: the hub is not reached, or has no safetensors of that name.
     """
-    import httpx
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HFValidationError
 
@@ -158,7 +158,7 @@ def of_hub(model: str) -> Path:
     for here in (True, False):
         try:
             found = snapshot_download(model, allow_patterns=FILES, local_files_only=here)
-        except (OSError, ValueError, httpx.HTTPError, HFValidationError) as error:
+        except (OSError, ValueError, http_error(), HFValidationError) as error:
             failed = error
             continue
         if list(Path(found).glob("*.safetensors")):
@@ -176,12 +176,11 @@ class _Unreachable(Exception):
 
 def _from_hub(student: Student, out: Path) -> str:
     """Download a model; return its revision, as the hub notes it beside the files."""
-    import httpx
     from huggingface_hub import snapshot_download
 
     try:
         snapshot_download(student.hub, allow_patterns=FILES, local_dir=out)
-    except (OSError, httpx.HTTPError) as error:
+    except (OSError, http_error()) as error:
         raise _Unreachable(_first_line(error)) from error
     notes = sorted((out / ".cache").glob("huggingface/download/*.metadata"))
     revision = notes[0].read_text("utf-8").partition("\n")[0] if notes else ""

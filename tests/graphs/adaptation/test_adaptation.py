@@ -20,13 +20,16 @@ from elenchus.cli.screen import Screen
 from elenchus.ledger import Ledger
 from elenchus.outcomes import Adapter, Dataset, ExamItem, Example
 from elenchus.questions import UNSTATED
-from elenchus.records import Examination, Passage, Point, Question, Rejection, Seed, Turn
+from elenchus.records import Examination, Message, Passage, Point, Question, Rejection, Seed, Turn
 from graphs import runner
 from graphs.adaptation import examination
 from graphs.adaptation.seeds import how_many
 from graphs.checkpoints import checkpoints
 from graphs.config import of_run
 from graphs.services import Services
+from offline.nano.chat import WEIGHTS
+from training.encoding import Sample
+from training.likelihood import likelihoods
 
 KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows has no other
 
@@ -155,6 +158,26 @@ def test_adapters_have_cards_and_no_path_of_this_machine(whole: tuple[Path, dict
     for file in folder.glob("adapters/*/*"):
         text = file.read_bytes()
         assert str(ROOT).encode() not in text and str(folder).encode() not in text, file
+
+
+def test_what_was_trained_can_be_passed_on(whole: tuple[Path, dict], elenchus) -> None:
+    folder, result = Path(whole[1]["path"]), whole[1]
+    rest = (folder.name, "--runs", folder.parent.parent, "--json")
+    ended = elenchus("export", *rest, "--format", "merged")
+    assert ended.code == 0, ended.err
+    samples = [
+        Sample((Message(role="user", content=f"Where is lamp {n}?"),), "Lamp 1: hall.")
+        for n in range(3)
+    ]
+    alone = likelihoods(folder / "exports" / "merged", samples)
+    both = likelihoods(WEIGHTS, samples, folder / result["adapter"])
+    assert alone == pytest.approx(both, abs=0.01)  # the nano keeps weights in half precision
+    assert alone != pytest.approx(likelihoods(WEIGHTS, samples), abs=0.01)
+    assert "with this tokenizer" in elenchus("export", *rest, "--format", "gguf").err
+    shown = elenchus("push", *rest, "--to", "owner/pool").json
+    assert shown["licence"] == "apache-2.0" and shown["private"] and shown["sent"] is None
+    assert {"README.md", "adapter_config.json"} < set(shown["files"])
+    assert "names no licence" in elenchus("push", *rest, "--to", "owner/pool", "--dataset").err
 
 
 def test_what_gave_no_example_is_kept_with_its_ground(mocked: tuple[Path, dict]) -> None:

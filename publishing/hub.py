@@ -1,0 +1,222 @@
+"""Sends a folder with its card to the Hugging Face hub, once nothing in it speaks against that."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from elenchus.errors import UserError
+from elenchus.licences import licence_name, on_hub
+from models.hub import http_error
+from publishing.checking import findings
+from publishing.markdown import front_matter, read_front_matter
+
+CARD = "README.md"
+TOKENS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")  # variables that may hold one
+SHOWN = 5  # findings that a message names
+Kind = Literal["model", "dataset"]
+
+
+@dataclass(frozen=True)
+class Parcel:
+    """What is sent: files by their names in the repository, with the card as it is sent.
+
+    `licence` is as the hub writes it.
+    """
+
+    kind: Kind
+    repo: str
+    files: dict[str, Path]
+    card: str
+    licence: str
+
+    def sizes(self) -> dict[str, int]:
+        """Return the bytes of each file."""
+        sizes = {name: path.stat().st_size for name, path in self.files.items()}
+        return sizes | {CARD: len(self.card.encode())}
+
+
+@dataclass(frozen=True)
+class Sent:
+    """Where a parcel went; `existed` tells whether the repository was there."""
+
+    url: str
+    private: bool
+    existed: bool
+
+
+def parcel(
+    folder: Path,
+    kind: Kind,
+    repo: str,
+    licence: str | None = None,
+    leave_out: Sequence[str] = (),
+    checked: Sequence[str] = (),
+    places: Sequence[Path] = (),
+) -> Parcel:
+    """Return what would be sent of a folder.
+
+    Args:
+        repo: OWNER/NAME.
+        licence: in SPDX's list, where the card has none.
+        leave_out: names of files that stay here.
+        checked: names of files that may hold what looks like a secret or a path.
+        places: folders of this machine whose paths must not leave it.
+
+    Raises:
+        UserError: there is no card or no licence, a file holds what must not leave, or a name is
+            no repository's or no file's.
+    """
+    _check_name(repo)
+    files = {
+        path.relative_to(folder).as_posix(): path
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and not path.is_symlink() and _is_to_send(path.relative_to(folder))
+    }
+    for name in (*leave_out, *checked):
+        if name not in files:
+            raise UserError(f"{folder} has no file {name}; it has {', '.join(files) or 'none'}")
+    if CARD not in files:
+        raise UserError(f"{folder} has no {CARD}: nobody would know what it is")
+    card, named = licensed(files[CARD].read_text(encoding="utf-8"), licence)
+    looked_at = [(n, p) for n, p in files.items() if n not in leave_out and n not in checked]
+    if found := list(findings(looked_at, places)):
+        listed = "; ".join(map(str, found[:SHOWN])) + ("; …" if len(found) > SHOWN else "")
+        raise UserError(
+            f"nothing is sent: {listed}. Remove it, keep the file here with --leave-out FILE or, "
+            "where you have looked and it is nothing, name it with --checked FILE"
+        )
+    sent = {name: path for name, path in files.items() if name not in leave_out}
+    return Parcel(kind, repo, sent, card, named)
+
+
+def licensed(card: str, licence: str | None) -> tuple[str, str]:
+    """Return a card with its licence, and the licence as the hub writes it.
+
+    Args:
+        licence: in SPDX's list, for a card that has none.
+
+    Raises:
+        UserError: nobody named a licence, or the one given is none or another one.
+    """
+    matter, body = read_front_matter(card)
+    own = str(matter.get("license") or "unknown")
+    if licence is None:
+        if own == "unknown":
+            raise UserError(
+                "nothing is sent: its card names no licence. Find out under which it may be "
+                "passed on, and name that: --licence CC-BY-4.0 (a dataset's can stand in "
+                "domain.yaml: dataset.licence)"
+            )
+        return card, str(matter.get("license_name", own))
+    try:
+        keys = on_hub(licence_name(licence))
+    except ValueError as error:
+        raise UserError(f"--licence {licence}: it must be {error}") from error
+    if own not in ("unknown", keys["license"]):
+        raise UserError(f"--licence {licence}: the card says {own}; change it there if that is so")
+    return front_matter(matter | keys) + body, keys.get("license_name", keys["license"])
+
+
+def token() -> str:
+    """Return the token in the environment; UserError where there is none."""
+    for name in TOKENS:
+        if found := os.environ.get(name, "").strip():
+            return found
+    raise UserError(
+        f"{TOKENS[0]} is not set: make a token that may write at https://huggingface.co/settings/tokens"
+        ", and set that variable to it"
+    )
+
+
+def send(sent: Parcel, private: bool, message: str) -> Sent:
+    """Send a parcel as one commit; what the repository has of it already is not sent again.
+
+    Args:
+        private: whether nobody else may see it; a public repository is then refused.
+
+    Raises:
+        UserError: the hub refuses, or is not reached.
+    """
+    from huggingface_hub import CommitOperationAdd, HfApi
+    from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
+
+    api = HfApi(endpoint=os.environ.get("HF_ENDPOINT"), token=token())
+    operations = [
+        CommitOperationAdd(name, sent.card.encode() if name == CARD else path)
+        for name, path in sent.files.items()
+    ]
+    try:
+        existed = _made(api, sent, private)
+        info = api.repo_info(sent.repo, repo_type=sent.kind)
+        if private and not info.private:
+            raise UserError(
+                f"{sent.repo} is there and public, and this would be seen by everybody: give "
+                "--public, or another name"
+            )
+        commit = api.create_commit(
+            sent.repo, operations, commit_message=message, repo_type=sent.kind
+        )
+    except HfHubHTTPError as error:
+        raise UserError(f"{sent.repo}: {_refused(error)}") from error
+    except OfflineModeIsEnabled as error:
+        raise UserError("HF_HUB_OFFLINE is set: nothing is sent; unset it") from error
+    # huggingface_hub raises a RuntimeError where a large file breaks off, and a ValueError for
+    # cards that the hub does not take.
+    except (http_error(), OSError, RuntimeError, ValueError) as error:
+        raise UserError(
+            f"{sent.repo}: sending broke off ({_line(error)}): give the command again; what "
+            "arrived whole is not sent twice"
+        ) from error
+    return Sent(str(commit.repo_url), bool(info.private), existed)
+
+
+def _made(api: Any, sent: Parcel, private: bool) -> bool:
+    """Make the repository; return whether it was there."""
+    from huggingface_hub.errors import HfHubHTTPError
+
+    try:
+        api.create_repo(sent.repo, repo_type=sent.kind, private=private)
+    except HfHubHTTPError as error:
+        if error.response is None or error.response.status_code != 409:
+            raise
+        return True
+    return False
+
+
+def _refused(error: Any) -> str:
+    """Say why the hub refuses, and what helps."""
+    status = error.response.status_code if error.response is not None else 0
+    if status == 401:
+        return f"the hub does not know the token in {TOKENS[0]} (401): make a new one"
+    if status == 403:
+        return (
+            f"the token in {TOKENS[0]} may not write there (403): give it the right to, or take a "
+            "name of your own as OWNER"
+        )
+    if status == 404:
+        return "the hub has no such owner, or hides the repository from this token (404)"
+    return f"the hub refuses ({status}: {_line(error)}); give the command again later"
+
+
+def _line(error: Exception) -> str:
+    cause = error.__cause__ or error
+    return str(cause).strip().partition("\n")[0][:200]
+
+
+def _is_to_send(path: Path) -> bool:
+    hidden = any(part.startswith(".") for part in path.parts)
+    return not (hidden or any(part.endswith(".partial") for part in path.parts))
+
+
+def _check_name(repo: str) -> None:
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils import validate_repo_id
+
+    try:
+        validate_repo_id(repo)
+    except HFValidationError as error:
+        raise UserError(f"--to {repo}: no name of a repository ({_line(error)})") from error
+    if "/" not in repo:
+        raise UserError(f"--to {repo}: give OWNER/NAME, for instance {repo}/{repo}")
