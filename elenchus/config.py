@@ -254,6 +254,14 @@ class VerdictConfig(Section):
     )
 
 
+class ContaminationConfig(Section):
+    corpus: Literal["count", "leave-out"] = Field(
+        "count",
+        description="items of your tests that stand in the corpus: count them, or leave them out "
+        "of the figures as those that stand in training examples",
+    )
+
+
 class LimitsConfig(Section):
     """Limits and prices of one model, shared by all roles that use it."""
 
@@ -325,6 +333,7 @@ class CommonConfig(Section):
     dataset: DatasetConfig = DatasetConfig()
     training: TrainingConfig = TrainingConfig()
     verdict: VerdictConfig = VerdictConfig()
+    contamination: ContaminationConfig = ContaminationConfig()
     telemetry: TelemetryConfig = TelemetryConfig()
     profiles: dict[str, dict[str, Any]] = Field(
         default_factory=dict, description="named sets of changes to this tree, for --profile"

@@ -75,7 +75,7 @@ def near(items: Iterable[Text], seen: Iterable[Text], encode: Encode) -> list[Ma
     """
     tests, texts = ordered(items), ordered(seen)
     sizes = [size_for(int(n)) for n in hashing.counts([plain(t.text) for t in tests])]
-    vectors = _Vectors(encode)
+    vectors = encode if isinstance(encode, Remembered) else Remembered(encode)
     matches = []
     for size in sorted(set(sizes)):
         group = [test for test, own in zip(tests, sizes, strict=True) if own == size]
@@ -150,7 +150,7 @@ def _matrix(
     return made
 
 
-class _Vectors:
+class Remembered:
     """Embeds texts, each once."""
 
     def __init__(self, encode: Encode) -> None:
@@ -183,7 +183,7 @@ def _paired(
     items: NDArray[np.float32],
     of_items: NDArray[np.intp],
     of_parts: NDArray[np.intp],
-    vectors: _Vectors,
+    vectors: Encode,
     parts: Sequence[str],
     moved: int,
 ) -> Iterable[tuple[int, int, float]]:

@@ -6,7 +6,17 @@ from typing import Literal, NamedTuple
 from elenchus.records import digest
 from elenchus.results import Value
 from evaluation.calibration import calibrate
-from evaluation.contamination import Encode, Match, Text, Way, by_words, near, ordered, worst
+from evaluation.contamination import (
+    Encode,
+    Match,
+    Remembered,
+    Text,
+    Way,
+    by_words,
+    near,
+    ordered,
+    worst,
+)
 
 Part = Literal["examples", "corpus"]
 MOST = 3  # pairs of an item, part and way that are kept
@@ -122,12 +132,13 @@ def report(
         encode: turns texts into unit vectors; None to compare words alone.
         embedding: what is said of it.
     """
+    remembered = Remembered(encode) if encode else None
     return Contamination(
         compared=fingerprint(tests, seen, embedding if encode else ""),
         embedding=embedding if encode else "",
         examples=len({text.id for text in seen.examples}),
         corpus=len({text.id for text in seen.corpus}),
-        tests={name: _of_test(items, seen, encode) for name, items in tests.items()},
+        tests={name: _of_test(items, seen, remembered) for name, items in tests.items()},
     )
 
 

@@ -26,7 +26,7 @@ from evaluation.comparing import compared
 from evaluation.figures import Answered
 from evaluation.reading import Read, read
 from evaluation.records import BASE, TestItem, TestScore, UnusableRow
-from graphs import test_files
+from graphs import leaks, test_files
 from graphs.concurrency import thread_stage
 from graphs.method import Method
 from graphs.services import Services
@@ -114,7 +114,8 @@ async def take(run: Services, sitters: Sequence[Sitter]) -> None:
         items = run.ledger.all(TestItem, test=name)
         for sitter in sitters:
             await sit(run, items, sitter)
-        test_files.write(run.folder, name, test, result(run, items, sitters))
+        leaked = await asyncio.to_thread(leaks.left_out, run, items)
+        test_files.write(run.folder, name, test, result(run, items, sitters, leaked))
 
 
 async def sit(run: Services, items: Sequence[TestItem], sitter: Sitter) -> None:
@@ -145,9 +146,10 @@ async def sit(run: Services, items: Sequence[TestItem], sitter: Sitter) -> None:
 
 def results(run: Services, state: MeasuredState) -> dict[str, TestResult]:
     """Return what the run's own tests came to, by name."""
+    items = {name: run.ledger.all(TestItem, test=name) for name in run.config.tests}
     return {
-        name: result(run, run.ledger.all(TestItem, test=name), students(state))
-        for name in run.config.tests
+        name: result(run, each, students(state), leaks.left_out(run, each))
+        for name, each in items.items()
     }
 
 

@@ -76,12 +76,13 @@ def evaluate(
     from elenchus.sections import ModelConfig
     from graphs.config import checked
     from graphs.evaluating import evaluate
+    from graphs.leaks import left_out
 
     models = [
         checked(ModelConfig, {"model": one, "base_url": base_url}, "--model") for one in model or ()
     ]
     caps = merged(*map(as_change, budget or []))
-    found = evaluate(folder, tests, models, Screen(quiet=as_json), caps)
+    found = evaluate(folder, tests, models, Screen(quiet=as_json), caps, left_out)
     if as_json:
         print(json.dumps({name: result.model_dump(mode="json") for name, result in found.items()}))
     else:

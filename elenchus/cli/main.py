@@ -14,6 +14,7 @@ import typer
 from elenchus.cli import (
     bench,
     chat,
+    contamination,
     corpus,
     doctor,
     export,
@@ -59,6 +60,7 @@ for command in (
     runs.runs,
     report.report,
     evaluate.evaluate,
+    contamination.contamination,
     chat.chat,
     trace.trace,
     inspect.inspect,
