@@ -47,8 +47,8 @@ def serving(runs: Sequence[RunFolder], every: bool) -> Serving:
         base=base.resolve(),
         name=base_of(first.model, base).name,
         adapters=_named(trained),
-        rank=max(_rank(one.folder) for one in trained),
-        context=min(_context(base), LONGEST),
+        rank=max(rank_of(one.folder) for one in trained),
+        context=context_of(base),
         precision=_widest(precisions),
     )
 
@@ -108,14 +108,16 @@ def _widest(precisions: set[Precision]) -> Precision:
     return Precision(dtype, all(precision.four_bit for precision in precisions))
 
 
-def _rank(adapter: Path) -> int:
+def rank_of(adapter: Path) -> int:
+    """Return the rank of the LoRA in a folder."""
     return int(_settings(adapter / "adapter_config.json").get("r", 0))
 
 
-def _context(base: Path) -> int:
+def context_of(base: Path) -> int:
+    """Return the tokens that a server of the weights in a folder reads and writes at most."""
     tree = _settings(base / "config.json")
     tree = tree.get("text_config") or tree
-    return int(tree.get("max_position_embeddings") or LONGEST)
+    return min(int(tree.get("max_position_embeddings") or LONGEST), LONGEST)
 
 
 def _settings(file: Path) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import httpx
 
@@ -68,12 +69,10 @@ class Serving:
             options += ["--chat-template", str(template)]
         # What generation_config.json recommends would change the answers.
         options += ["--generation-config", "vllm", "--enable-lora"]
-        options += ["--max-lora-rank", str(allowed), "--max-loras", str(len(self.adapters))]
-        return [
-            *options,
-            "--lora-modules",
-            *map(_module, *zip(*self.adapters.items(), strict=True)),
-        ]
+        most = max(1, len(self.adapters))  # without any, one may be loaded later
+        options += ["--max-lora-rank", str(allowed), "--max-loras", str(most)]
+        modules = [_module(name, folder) for name, folder in self.adapters.items()]
+        return [*options, "--lora-modules", *modules] if modules else options
 
 
 def _module(name: str, folder: Path) -> str:
@@ -129,7 +128,11 @@ def check_port(host: str, port: int) -> None:
 
 @contextmanager
 def started(
-    command: Sequence[str], url: str, limit: float, say: Callable[[str], None]
+    command: Sequence[str],
+    url: str,
+    limit: float,
+    say: Callable[[str], None],
+    settings: Mapping[str, str] = MappingProxyType({}),
 ) -> Iterator[tuple["subprocess.Popen[bytes]", Path]]:
     """Start a server, and wait until it answers; it is ended when this context is left.
 
@@ -140,6 +143,7 @@ def started(
         url: where it answers.
         limit: seconds until it must.
         say: is told how far it has come.
+        settings: further variables of its environment.
 
     Raises:
         UserError: it ended, or took too long; with the last lines of its log.
@@ -153,7 +157,7 @@ def started(
             stdin=subprocess.DEVNULL,
             stdout=file,
             stderr=subprocess.STDOUT,
-            env={**QUIET, **os.environ},
+            env={**QUIET, **os.environ, **settings},
             start_new_session=True,
         )
     try:

@@ -1,9 +1,15 @@
 """A stand-in of a vLLM server: it loads LoRAs while it runs, and answers with real weights.
 
 Of vLLM's endpoints it has those that Elenchus asks, with the statuses and messages of 0.32.
+As a program, it takes the words that start vLLM:
+
+    python -m tests.server.vllm -m vllm.entrypoints.openai.api_server --model FOLDER --port 8000 …
 """
 
+import argparse
 import json
+import os
+import threading
 from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,16 +22,17 @@ from elenchus.sections import ModelConfig
 from models.backend import make_model
 from models.local import prompt_of
 from models.pretrained import load_tokenizer
-from tests.server.app import MODEL, Server, _error
+from tests.server.app import MODEL, Server, _error, serving
 
 _KINDS = {"system": SystemMessage, "user": HumanMessage, "assistant": AIMessage}
 
 
 @dataclass
 class VLLMServer(Server):
-    """A server of one base, `MODEL`, and of its adapters by name.
+    """A server of one base and of its adapters by name.
 
     Args:
+        base: its name.
         weights: the folder of the base.
         updating: whether it loads adapters while it runs.
         largest: the rank that adapters may have.
@@ -35,6 +42,7 @@ class VLLMServer(Server):
         failing: statuses with which it answers the next requests to load.
     """
 
+    base: str = MODEL
     weights: Path = Path()
     updating: bool = True
     largest: int = 16
@@ -49,6 +57,7 @@ class VLLMServer(Server):
 
     def app(self) -> web.Application:
         app = super().app()
+        app.router.add_get("/health", self.health)
         if self.tokenized is not None:
             app.router.add_post("/tokenize", self.tokenize)
         if self.updating:
@@ -59,13 +68,18 @@ class VLLMServer(Server):
                 app.router.add_post(f"/v1/{verb}_lora_adapter", self.missing)
         return app
 
+    async def health(self, request: web.Request) -> web.Response:
+        return web.Response()
+
     async def missing(self, request: web.Request) -> web.Response:
         return web.json_response({"detail": "Not Found"}, status=404)
 
     async def models(self, request: web.Request) -> web.Response:
         self._check(request)
-        base = {"id": MODEL, "parent": None, "max_model_len": self.context}
-        adapters = [{"id": name, "parent": MODEL, "max_model_len": None} for name in self.loaded]
+        base = {"id": self.base, "parent": None, "max_model_len": self.context}
+        adapters = [
+            {"id": name, "parent": self.base, "max_model_len": None} for name in self.loaded
+        ]
         return web.json_response({"object": "list", "data": [base, *adapters]})
 
     async def tokenize(self, request: web.Request) -> web.Response:
@@ -102,16 +116,18 @@ class VLLMServer(Server):
 
     async def _answer(self, request: web.Request, asked: dict[str, Any]) -> web.StreamResponse:
         name = asked["model"]
-        if self.forgets and sum(n for m, n in self.answered.items() if m != MODEL) == self.forgets:
+        if (
+            self.forgets
+            and sum(n for m, n in self.answered.items() if m != self.base) == self.forgets
+        ):
             self.forgets = 0
             self.loaded.clear()
-        if name != MODEL and name not in self.loaded:
+        if name != self.base and name not in self.loaded:
             return _error(404, f"The model `{name}` does not exist.")
         self.answered[name] += 1
         self.bodies.append(asked)
-        config = ModelConfig(
-            model=f"hf:{self.weights}", options={"max_new_tokens": asked["max_tokens"]}
-        )
+        options = {"max_new_tokens": asked["max_tokens"], "dtype": "float32"}
+        config = ModelConfig(model=f"hf:{self.weights}", options=options)
         chat = make_model(config, self.loaded.get(name)).chat
         messages = [_KINDS[m["role"]](m["content"]) for m in asked["messages"]]
         reply = await chat.ainvoke(messages)
@@ -120,3 +136,26 @@ class VLLMServer(Server):
         choice = {"index": 0, "finish_reason": "stop", "message": message}
         self.completions += 1
         return web.json_response({"model": name, "choices": [choice], "usage": usage})
+
+
+def main() -> None:
+    """Serve on loopback until the process is ended."""
+    parser = argparse.ArgumentParser("python -m tests.server.vllm")
+    parser.add_argument("-m", dest="module", required=True)
+    parser.add_argument("--model", type=Path, required=True)
+    parser.add_argument("--served-model-name", required=True)
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--max-lora-rank", type=int, default=16)
+    given, _ = parser.parse_known_args()
+    server = VLLMServer(
+        base=given.served_model_name,
+        weights=given.model,
+        largest=given.max_lora_rank,
+        updating=os.environ.get("VLLM_ALLOW_RUNTIME_LORA_UPDATING") == "1",
+    )
+    with serving(server, given.port):
+        threading.Event().wait()
+
+
+if __name__ == "__main__":
+    main()
