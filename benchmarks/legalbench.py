@@ -19,7 +19,6 @@ differences of the adversarial strategies), all with intervals over seeds and qu
 """
 
 import argparse
-import csv
 import functools
 import json
 import random
@@ -49,6 +48,7 @@ from elenchus.records import digest
 from elenchus.sections import ModelConfig
 from graphs.config import validate
 from models.backend import DEFAULT, DEFAULTS, weights
+from retrieval import tasks
 from retrieval.index import contents
 from training.evaluation import RIGHT
 
@@ -57,7 +57,6 @@ from training.evaluation import RIGHT
 PUBLISHED = {"over_base": 0.1899, "over_entity_pairs": 0.0389, "fewer_tokens": 70}
 QUESTIONS, QUICK_QUESTIONS = 491, 60
 SIZES = (25, 50, 100)  # of the dataset of the adversarial strategy, round by round
-HUB = "nguha/legalbench"
 ADVERSARIAL, TEXTS = ("adversarial", "plain"), "entity pairs x70"
 NAMES = (*ADVERSARIAL, TEXTS)
 QUICK = ("adversarial",)
@@ -96,12 +95,8 @@ def read_tasks(folder: Path, match: str = "*") -> list[Question]:
     Raises:
         UserError: there is no task, or a file is not laid out as one.
     """
-    tasks = sorted(path.parent for path in folder.glob(f"{match}/base_prompt.txt"))
-    if not tasks:
-        raise UserError(
-            f"--tasks: no task {match} in {folder}: each is a folder with base_prompt.txt"
-        )
-    return [question for task in tasks for question in _read_task(task)]
+    found = tasks.tasks(folder, match, "--tasks")
+    return [question for task in found for question in _read_task(task)]
 
 
 def write_domain(
@@ -167,16 +162,16 @@ def _answers(run: runs.RunFolder) -> dict[str, list[bool]]:
     with closing(Ledger(run.ledger, read_only=True)) as ledger:
         items = sorted(ledger.all(ExamItem, exam="hand"), key=lambda item: item.id)
         scores = sorted(ledger.all(Score, exam="hand"), key=lambda score: score.round)
-    tasks = [item.prompt[-1].content.partition(CLAUSE)[0] for item in items]
-    golds: dict[str, Counter[str]] = {task: Counter() for task in tasks}
-    for task, item in zip(tasks, items, strict=True):
+    asked = [item.prompt[-1].content.partition(CLAUSE)[0] for item in items]
+    golds: dict[str, Counter[str]] = {task: Counter() for task in asked}
+    for task, item in zip(asked, items, strict=True):
         golds[task][item.gold.result] += 1
     before = {s.item_id: s.grade in RIGHT for s in reversed(scores)}
     after = {s.item_id: s.grade in RIGHT for s in scores}
     return {
         "commonest": [
             item.gold.result == golds[task].most_common(1)[0][0]
-            for task, item in zip(tasks, items, strict=True)
+            for task, item in zip(asked, items, strict=True)
         ],
         "before": [before[item.id] for item in items],
         "after": [after[item.id] for item in items],
@@ -268,41 +263,14 @@ def _quote(clause: str, texts: Sequence[tuple[str, str]]) -> str | None:
 
 def _read_task(folder: Path) -> Iterator[Question]:
     """Yield the test questions of one task; UserError where a column is missing."""
-    asked = (folder / "base_prompt.txt").read_text(encoding="utf-8").partition("\n")[0].strip()
-    path = folder / "test.tsv"
-    path = path if path.exists() else _downloaded(folder.name)
-    for number, row in enumerate(_rows(path), 1):
+    asked = (folder / tasks.PROMPT).read_text(encoding="utf-8").partition("\n")[0].strip()
+    path = tasks.question_table(folder, "--tasks")
+    for number, row in enumerate(tasks.rows(path), 1):
         answer = row.get("answer") or row.get("label")
         if not answer or not row.get("text"):
             raise UserError(f"{path}, row {number}: the columns are answer (or label) and text")
         clause = flat(row["text"])
         yield Question(folder.name, asked, clause, answer, quote=clause)
-
-
-def _rows(path: Path) -> list[dict[str, str]]:
-    """Read a table of tab-separated values, or of Parquet."""
-    if path.suffix == ".tsv":
-        with path.open(encoding="utf-8", newline="") as file:
-            return list(csv.DictReader(file, delimiter="\t"))
-    from pyarrow import parquet
-
-    rows: list[dict[str, str]] = parquet.read_table(path).to_pylist()
-    return rows
-
-
-def _downloaded(task: str) -> Path:
-    """Download the test questions of a task, converted by the hub: its own loader is a script."""
-    from huggingface_hub import hf_hub_download
-    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
-
-    file = f"{task}/test/0000.parquet"
-    try:
-        path = hf_hub_download(HUB, file, repo_type="dataset", revision="refs/convert/parquet")
-    except (HfHubHTTPError, LocalEntryNotFoundError) as error:
-        raise UserError(
-            f"--tasks: {task} has no test.tsv, and {HUB} on the hub has no {file}: {error}"
-        ) from error
-    return Path(path)
 
 
 def _models(options: argparse.Namespace) -> Changes:

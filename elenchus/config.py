@@ -312,6 +312,9 @@ class CommonConfig(Section):
         description="learn what the student fails; to compare, texts (rewriting); classify "
         "messages (indicators); continue pre-training (passages)",
     )
+    data: FilePath | None = Field(
+        None, description="folder of a domain that ships without its data: paths with {data}/"
+    )
     corpus: CorpusConfig = CorpusConfig()
     retrieval: RetrievalConfig = RetrievalConfig()
     questions: QuestionsConfig = QuestionsConfig()

@@ -44,6 +44,10 @@ class TestConfig(Section):
     prompt: FilePath | None = Field(
         None, description="in its place, a file with {{column}}s, solved examples in it and all"
     )
+    where: dict[str, tuple[str, ...]] = Field(
+        default_factory=dict,
+        description='rows to take, by patterns of what columns hold: {answer: ["$*"]}',
+    )
     answer: str | None = Field(
         None, description='the column that holds the answer; "answer" if null, none for a rubric'
     )

@@ -120,6 +120,9 @@ class SourceConfig(Section):
     text: str | None = Field(None, description="tables: the column that holds the text")
     title: str | None = Field(None, description="tables: the column that holds the title")
     id: str | None = Field(None, description="tables: a column that names the row; else its number")
+    columns: tuple[str, ...] = Field(
+        (), description="CSV: names of the columns, where the first line is a row like any other"
+    )
     encoding: str | None = Field(None, description="of text files; UTF-8 where none is given")
     separator: str | None = Field(
         None, min_length=1, max_length=1, description="CSV: between cells, where it is not found"
@@ -165,7 +168,8 @@ class SourceConfig(Section):
     @model_serializer(mode="wrap")
     def _shortened(self, handler: Any) -> Any:
         """Return what stands in a domain.yaml: no defaults, and a path alone as a text."""
-        tree = {key: value for key, value in handler(self).items() if value not in (None, {})}
+        left_out = (None, {}, (), [])
+        tree = {key: value for key, value in handler(self).items() if value not in left_out}
         tree = {k: v for k, v in tree.items() if k != "split" or self.hf is not None}
         return self.path if tree.keys() == {"path"} else tree
 

@@ -21,6 +21,7 @@ from elenchus.sections import ModelConfig, Section
 from graphs.adaptation.config import AdaptationTree
 from graphs.classification.config import ClassificationTree
 from graphs.methods import METHODS, method_of
+from graphs.placing import placed
 from graphs.pretraining.config import PretrainingTree
 from graphs.rewriting.config import RewritingTree
 from models.backend import DEFAULT, DEFAULTS, Defaults, backend
@@ -128,7 +129,7 @@ def load(
     tree = read_tree(path)
     chosen = [] if profile is None else [_profile(tree, profile, path)]
     changed = merged(tree, *chosen, *map(as_change, changes or []), settings or {})
-    return validate(changed, str(path))
+    return validate(placed(changed, path.parent, str(path)), str(path))
 
 
 def of_run(run: RunFolder, caps: dict[str, Any] | None = None) -> DomainConfig:

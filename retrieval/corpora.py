@@ -49,7 +49,7 @@ def items(corpus: CorpusConfig, folder: Path) -> Iterator[Item]:
     for source in sorted(corpus.sources, key=lambda s: not (folder / (s.path or "")).is_file()):
         if source.path is not None:
             for item in files(source, folder, most=corpus.files):
-                if isinstance(item, File) and item.path.suffix.lower() in tables.SUFFIXES:
+                if isinstance(item, File) and tables.is_table(item.path, source):
                     yield from tables.documents(source, folder, item.path, item.source)
                 else:
                     yield item

@@ -78,30 +78,33 @@ def separated(
     columns: Sequence[str],
     longest: int,
     separator: str | None = None,
+    names: Sequence[str] = (),
 ) -> Iterator[Row | Broken]:
     """Yield every row of CSV or TSV; ValueError where a column is missing.
 
     Args:
+        names: of the columns; where there are none, the first line has them.
         separator: of cells; where it is None, a tab in TSV, else what makes columns of the first
             line: a comma, or a semicolon, a tab or a bar.
     """
     csv.field_size_limit(min(sys.maxsize, longest))
     first = file.readline(longest).removeprefix("\ufeff")
     if separator is None:
-        separator = "\t" if suffix == ".tsv" else _separator(first, columns)
+        separator = "\t" if suffix == ".tsv" else _separator(first, names or columns)
     cells = _tabbed if separator == "\t" else _quoted
     table = cells(itertools.chain([first], file), separator)
-    header = next(table, [])
+    header = list(names) or next(table, [])
     if isinstance(header, Broken):
         raise ValueError(header.detail)
     check_columns(header, columns)
+    expected = f"{len(names)} cells" if names else "as many cells as the first line"
     for row in table:
         if isinstance(row, Broken):
             yield row
         elif len(row) == len(header):
             yield dict(zip(header, row, strict=True))
         elif row:
-            yield Broken("broken row", "it has not as many cells as the first line")
+            yield Broken("broken row", f"it has not {expected}")
 
 
 def _separator(first: str, columns: Sequence[str]) -> str:

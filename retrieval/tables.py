@@ -1,4 +1,4 @@
-"""Documents from the rows of tables: CSV, TSV, JSON lines, Parquet, and datasets of a hub.
+"""Documents from the rows of tables: CSV, TSV, JSON lines, Parquet, SQuAD, datasets of a hub.
 
 Rows are read one after another, so a table may be larger than memory.
 """
@@ -14,7 +14,7 @@ from typing import Any
 from elenchus.errors import UserError
 from elenchus.records import Document
 from elenchus.sections import SourceConfig
-from retrieval import rows
+from retrieval import rows, squad
 from retrieval.formats import Refused
 from retrieval.rows import DAMAGE, NAME, Broken, Row
 
@@ -49,6 +49,12 @@ def documents(
         yield Refused(name, "there is no row in it")
 
 
+def is_table(path: Path, source: SourceConfig) -> bool:
+    """Tell whether a file is a table; JSON is one where the source names a column of its text."""
+    suffix = path.suffix.lower()
+    return suffix in SUFFIXES or (suffix == squad.SUFFIX and source.text is not None)
+
+
 def named(source: SourceConfig) -> str:
     """Return what a table is called in places and messages: train.csv, hf:name/split."""
     return f"hf:{source.hf}/{source.split}" if source.hf else Path(str(source.path)).name
@@ -68,8 +74,8 @@ def placed_rows(
     if source.loader is not None:
         raise UserError(f"{key}: a table is named by path or hf, not by loader")
     path = None if source.path is None else folder / source.path
-    if path is not None and path.suffix.lower() not in SUFFIXES:
-        raise UserError(f"{key}: {source.path} is no table; one of {', '.join(SUFFIXES)}")
+    if path is not None and path.suffix.lower() not in (known := (*SUFFIXES, squad.SUFFIX)):
+        raise UserError(f"{key}: {source.path} is no table; one of {', '.join(known)}")
     try:
         for number, row in _rows(source, columns, folder, path):
             yield f"{named(source)}#{number}", row.detail if isinstance(row, Broken) else row
@@ -103,7 +109,7 @@ def _rows(
     """Return the rows of a table, up to the number that its source allows."""
     if path is None:
         return hub_rows(source, folder)
-    readers = {".parquet": _parquet, ".csv": _separated, ".tsv": _separated}
+    readers = {".parquet": _parquet, ".csv": _separated, ".tsv": _separated, squad.SUFFIX: _squad}
     read = readers.get(path.suffix.lower(), _json_lines)
     return islice(read(path, columns, source), source.rows)
 
@@ -131,7 +137,7 @@ def _separated(path: Path, columns: Sequence[str], source: SourceConfig) -> Numb
         marked = file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
     usual = "utf-16" if marked else "utf-8-sig"
     with path.open(encoding=source.encoding or usual, newline="") as file:
-        read = rows.separated(file, kind, columns, LONGEST_LINE, source.separator)
+        read = rows.separated(file, kind, columns, LONGEST_LINE, source.separator, source.columns)
         yield from enumerate(read, 1)
 
 
@@ -144,6 +150,10 @@ def _parquet(path: Path, columns: Sequence[str], source: SourceConfig) -> Number
         rows.check_columns(file.schema_arrow.names, columns)
         batches = file.iter_batches(batch_size=256, columns=list(columns))
         yield from enumerate((row for batch in batches for row in batch.to_pylist()), 1)
+
+
+def _squad(path: Path, columns: Sequence[str], source: SourceConfig) -> Numbered:
+    yield from enumerate(squad.rows(path, columns), 1)
 
 
 def _document(

@@ -3,9 +3,7 @@
 import json
 from pathlib import Path
 
-import pyarrow as pa
 import pytest
-from pyarrow import parquet
 
 from benchmarks import legalbench, strategies
 from elenchus.errors import UserError
@@ -46,13 +44,6 @@ def test_tasks_become_questions_with_their_clauses_as_documents(tmp_path: Path) 
     assert "Yes" not in texts
     assert legalbench.write_domain(tmp_path / "domain", asked, 2, None) != path
     assert legalbench.write_domain(tmp_path / "domain", asked, 3, None) == path
-
-
-def test_what_the_hub_converted_is_read(tmp_path: Path) -> None:
-    columns = {"answer": ["Yes", "No"], "index": ["0", "1"], "text": CLAUSES[:2]}
-    path = tmp_path / "0000.parquet"
-    parquet.write_table(pa.table(columns), path)
-    assert [row["text"] for row in legalbench._rows(path)] == CLAUSES[:2]
 
 
 def test_only_clauses_of_the_contracts_are_asked_about(tmp_path: Path) -> None:

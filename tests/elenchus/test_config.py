@@ -141,7 +141,8 @@ def test_every_key_is_read_somewhere() -> None:
         for path in (ROOT / package).rglob("*.py"):
             tree = ast.parse(path.read_text("utf-8"))
             read |= {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
-    unread = {key for key in leaf_keys() if key.split(".")[-1] not in read} - {"profiles"}
+    unread = {key for key in leaf_keys() if key.split(".")[-1] not in read}
+    unread -= {"profiles", "data"}  # which change the tree before it is validated
     assert not unread
 
 
