@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 from langchain_core.exceptions import ModelConnectionError
+from peft import LoraConfig, get_peft_model
 
 from elenchus.config import BudgetConfig
 from elenchus.errors import RunStopped, UserError
@@ -20,9 +22,12 @@ from elenchus.sections import ModelConfig
 from models.backend import make_model
 from models.budget import Budget
 from models.events import Events
+from models.pretrained import load_causal
 from models.protocol import reply_of
 from models.voices import Elsewhere
-from tests.server.app import serving
+from offline.nano.chat import WEIGHTS
+from tests.server.app import MODEL, serving
+from tests.server.vllm import VLLMServer
 
 ASKED = (Message(role="user", content="May a boat be kept here?"),)
 SAID = ["No", ", it may", " not.", "\nAnswer: no"]
@@ -147,6 +152,29 @@ def test_a_student_on_a_server_is_heard_as_it_writes(ledger: Ledger) -> None:
 def test_a_server_that_does_not_stream_is_heard_at_once(ledger: Ledger) -> None:
     text, heard = answered(Streaming(streams=False), ledger)
     assert heard == [text] == ["".join(SAID)]
+
+
+def test_an_adapter_on_a_server_is_asked_by_its_name(ledger: Ledger, tmp_path: Path) -> None:
+    adapter = tmp_path / "run-1" / "adapters" / "round-1"
+    get_peft_model(
+        load_causal(WEIGHTS),
+        LoraConfig(r=4, target_modules="all-linear", init_lora_weights=False),
+    ).save_pretrained(adapter)
+    server = VLLMServer(weights=WEIGHTS)
+
+    async def both(url: str) -> list[str]:
+        options = {"weights": str(WEIGHTS), "max_new_tokens": 16}
+        settings = ModelConfig(model=f"vllm:{MODEL}", base_url=url, options=options)
+        said = []
+        for model in (make_model(settings), make_model(settings, adapter)):
+            said.append(await Elsewhere(model, settings, ledger, Budget()).answer(ASKED, print))
+            await model.close()
+        return said
+
+    with serving(server) as url:
+        untouched, adapted = asyncio.run(both(url))
+    assert untouched and adapted and untouched != adapted
+    assert [name.startswith("run-1-round-1") for name in server.answered] == [False, True]
 
 
 def test_a_server_that_fails_costs_nothing(ledger: Ledger) -> None:
