@@ -9,7 +9,7 @@ from elenchus.reasons import by_code
 from elenchus.records import Examination, Passage, Point
 from elenchus.results import Basis
 from graphs import exams, own_tests, verdicts
-from graphs.adaptation import adapters, curation, folder, reviewing
+from graphs.adaptation import adapters, complaints, curation, folder, reviewing
 from graphs.adaptation.curation import chosen_examples
 from graphs.adaptation.result import AdaptationResult, KeptResult, UpdateResult
 from graphs.adaptation.state import AdaptationState, failure_shares
@@ -88,11 +88,15 @@ def _kept(run: Services, state: AdaptationState) -> KeptResult | None:
 
 
 def _basis(run: Services, state: AdaptationState, dataset: Dataset | None) -> Basis:
-    """Return what the run stands on; what an update took over was not examined again."""
+    """Return what the run stands on; what an update took over was not examined again.
+
+    What users asked says nothing of the questions that models wrote.
+    """
     ledger, begun = run.ledger, state.get("first", 0)
     passages = ledger.count(Passage)
     readable = {i for point in ledger.all(Point) for i in point.passage_ids}
-    examinations = [e for e in ledger.all(Examination) if e.round > begun]
+    users = complaints.examinations(run, ledger.all(Examination))
+    examinations = [e for e in ledger.all(Examination) if e.round > begun and e.id not in users]
     examples = chosen_examples(ledger, dataset) if dataset else []
     refuted = dataset.contradicted if dataset else 0
     refused = by_code(e.rejection for e in examinations if e.rejection)
