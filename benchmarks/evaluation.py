@@ -2,12 +2,17 @@
 
     elenchus bench evaluation                   # all comparisons
     elenchus bench evaluation --only figures    # on random answers, beside scikit-learn
+    elenchus bench evaluation --only leaks      # planted copies of test items, found or not
+    elenchus bench evaluation --only harness    # labels weighed, beside lm-evaluation-harness
 
 Keys of the JSON: one for each comparison, with its figures. `figures` has `tables` (how many tables
 of random answers), `largest_difference` by measure, from scikit-learn's accuracy, balanced
 accuracy, macro F1, Brier score and calibration curve, and from McNemar's exact test written out;
-`largest_difference` of all, and `under_target`, whether that is over rounding. The exit code is 1
-where a comparison misses what it must show.
+`largest_difference` of all, and `under_target`, whether that is over rounding. `harness` has the
+`items` of a test that both programs weighed, `agreement` (the share on which both choose alike),
+`accuracy` (ours) and `their_accuracy` on these, `harness_accuracy` as the harness prints it, and
+the `largest_difference` of a label's summed log-likelihood; `under_target` names what differs. The
+exit code is 1 where a comparison misses what it must show.
 """
 
 import importlib
@@ -22,6 +27,8 @@ from elenchus.errors import UserError
 # in them says what is missed. `add_options(parser)` adds options of its own, where there is one.
 COMPARISONS = {
     "figures": "benchmarks.evaluation_figures",
+    "leaks": "benchmarks.evaluation_leaks",
+    "harness": "benchmarks.evaluation_harness",
 }
 
 

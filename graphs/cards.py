@@ -10,6 +10,8 @@ from elenchus.results import RunVerdict
 from elenchus.sections import SourceConfig
 from graphs.methods import method_of
 from graphs.services import Services
+from models.bases import public_name
+from models.weights import file_hash
 from publishing.dataset_card import Facts, Source, card
 
 NAME = "README.md"  # as the hub calls it
@@ -36,11 +38,14 @@ def write(
         rows=rows,
         about=about,
         language=code_of(config.language),
-        models={r.name: r.settings.model for r in method_of(config.method).roles(config)},
+        models={
+            r.name: public_name(r.settings.model) for r in method_of(config.method).roles(config)
+        },
         prompts=manifest["prompts"],
         corpus=str(manifest["corpus"]),
         sources=_sources(more.pop("sources", config.corpus.sources)),
         verdict=verdict,
+        digests={name: file_hash(run.folder.dataset / name) for name in rows},
         licence=config.dataset.licence,
         **more,
     )

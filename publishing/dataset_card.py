@@ -38,6 +38,7 @@ class Facts:
 
     Attributes:
         rows: the number of rows of each file, by its name in `publishing.schemas.SCHEMAS`.
+        digests: the SHA-256 of each file.
         about: sentences on what the dataset is and how it was chosen, of our own making.
         language: the code of ISO 639-1; None where the language is none that is known.
         models, prompts: by role, and SHA-256 by template.
@@ -59,6 +60,7 @@ class Facts:
     sources: Sequence[Source]
     verdict: RunVerdict | None
     licence: str | None = None
+    digests: Mapping[str, str] = field(default_factory=dict)
     counts: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     refused: Mapping[str, int] = field(default_factory=dict)
     review: str = ""
@@ -86,7 +88,9 @@ def card(facts: Facts) -> str:
     return f"{_front_matter(facts)}\n# {inline(facts.title)}: dataset of run {facts.run}\n{written}"
 
 
-def configs(rows: Mapping[str, int]) -> list[dict[str, object]]:
+def configs(
+    rows: Mapping[str, int], digests: Mapping[str, str] | None = None
+) -> list[dict[str, object]]:
     """Return the configurations of a dataset folder, as its front matter names them.
 
     A file without rows has no columns either, so nothing could load it.
@@ -94,11 +98,21 @@ def configs(rows: Mapping[str, int]) -> list[dict[str, object]]:
     return [
         {
             "config_name": SCHEMAS[name].config,
+            "description": described((digests or {}).get(name, "")),
             "data_files": [{"split": SCHEMAS[name].split, "path": name}],
         }
         for name, count in rows.items()
         if count
     ]
+
+
+def described(digest: str) -> str:
+    """Return the description of a configuration, which tells its rows from those of other runs.
+
+    `datasets` keeps what it loaded by the folder's name and the configurations, and would show the
+    rows of another folder of this name for these.
+    """
+    return f"rows with SHA-256 {digest}"
 
 
 def files(rows: Mapping[str, int]) -> str:
@@ -142,7 +156,7 @@ def _front_matter(facts: Facts) -> str:
             "size_categories": [size_category(sum(facts.rows.values()))],
             "task_categories": list(facts.tasks),
             "tags": ["elenchus", "synthetic", "domain-adaptation"],
-            "configs": configs(facts.rows),
+            "configs": configs(facts.rows, facts.digests),
         }
     )
 

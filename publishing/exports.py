@@ -1,5 +1,6 @@
 """Writes a dataset in the form that another program takes, split, with its card beside it."""
 
+import hashlib
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -10,6 +11,7 @@ from elenchus import runs
 from elenchus.errors import UserError
 from elenchus.questions import AnswerForm
 from publishing import splits
+from publishing.dataset_card import described
 from publishing.exam_formats import EXAM_FORMATS
 from publishing.formats import FORMATS, SPLITS, Files, Split
 from publishing.markdown import front_matter, listed, read_front_matter, with_section
@@ -109,12 +111,15 @@ def _write(to: Path, contents: Mapping[str, str | bytes]) -> None:
         for name, content in contents.items():
             path = Path(partial) / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            data = content.encode() if isinstance(content, str) else content
-            path.write_bytes(data)
+            path.write_bytes(_bytes(content))
         for name in contents:
             (to / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(Path(partial) / name, to / f"{name}.partial")
             (to / f"{name}.partial").replace(to / name)
+
+
+def _bytes(content: str | bytes) -> bytes:
+    return content.encode() if isinstance(content, str) else content
 
 
 def _card(card: str, name: str, tool: str, files: Files) -> str:
@@ -123,7 +128,11 @@ def _card(card: str, name: str, tool: str, files: Files) -> str:
     matter.pop("configs", None)
     if files.splits:
         data = [{"split": split, "path": path} for split, path in files.splits.items()]
-        matter["configs"] = [{"config_name": "default", "data_files": data}]
+        digest = hashlib.sha256(b"".join(_bytes(files.contents[path]) for path in files.rows))
+        description = described(digest.hexdigest())
+        matter["configs"] = [
+            {"config_name": "default", "description": description, "data_files": data}
+        ]
     shown = [f"`{file}`: {count:,} rows." for file, count in files.rows.items()]
     said = f"For {tool}. No point of the documents is in two splits.\n\n{listed(shown, 'none')}"
     body = with_section(body, "Files", f"Exported with `--format {name}`. {said}")

@@ -13,36 +13,43 @@ import yaml
 from datasets import load_dataset
 
 from elenchus.ledger import Ledger
+from elenchus.loading import merged
 from elenchus.outcomes import Example
+from elenchus.progress import Unseen
 from elenchus.records import Document, Message
 from elenchus.runs import RunFolder
 from evaluation.records import TestItem
+from graphs.adaptation import folder
+from graphs.adaptation.result import AdaptationResult
+from graphs.config import of_run
 from graphs.exporting import export
+from graphs.services import Services
 from publishing.exports import EVERY
 from publishing.formats import FORMATS
 from publishing.markdown import read_front_matter
 from publishing.schemas import SCHEMAS
-from tests.conftest import MOCKED, Outcome, launched, write_pool
+from tests.conftest import Outcome
 
 CHATS = [name for name, form in FORMATS.items() if "chats" in form.needs and name != "argilla"]
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
-    """A run with a dataset whose licence is given, and with two tests of the user's own."""
-    home = write_pool(tmp_path_factory.mktemp("exports"), MOCKED)
-    settings = home / "domain.yaml"
-    text = settings.read_text("utf-8").replace("dataset: {", "dataset: {licence: CC-BY-4.0, ")
-    corpus = "corpus: {sources: [{path: documents, licence: MIT}]}\n"
-    settings.write_text(text + corpus, encoding="utf-8")
-    return RunFolder(Path(launched(home)["path"]))
+@pytest.fixture
+def run(trained_run: Path) -> RunFolder:
+    """A finished run, which nobody changes."""
+    return RunFolder(trained_run)
+
+
+def copied(run: RunFolder, to: Path) -> RunFolder:
+    """Copy a run, to be changed."""
+    copy = RunFolder(to / "runs" / "pool" / run.id)
+    shutil.copytree(run.path, copy.path)
+    return copy
 
 
 @pytest.fixture
 def tested(run: RunFolder, tmp_path: Path) -> RunFolder:
     """The run with two tests of the user's own: one of labels, one for a grader."""
-    copy = RunFolder(tmp_path / "runs" / "pool" / run.id)
-    shutil.copytree(run.path, copy.path)
+    copy = copied(run, tmp_path)
     with closing(Ledger(copy.ledger)) as ledger:
         for n, right in enumerate(("yes", "no", "no")):
             prompt = (Message(role="user", content=f"Case {n}: {{{{answer}}}} allowed?"),)
@@ -82,12 +89,50 @@ def test_every_key_of_a_row_is_in_the_card(run: RunFolder) -> None:
 
 
 def test_the_hub_loads_the_dataset_folder(run: RunFolder) -> None:
-    matter, body = read_front_matter((run.dataset / "README.md").read_text("utf-8"))
-    assert matter["license"] == "cc-by-4.0" and "| documents | MIT |" in body
+    matter, _ = read_front_matter((run.dataset / "README.md").read_text("utf-8"))
+    assert len(matter["configs"]) > 2
     for config in matter["configs"]:
         (part,) = config["data_files"]
         loaded = load_dataset(str(run.dataset), config["config_name"], split=part["split"])
         assert len(loaded) == len(lines(run.dataset / part["path"]))
+
+
+def test_datasets_does_not_take_one_run_for_another(run: RunFolder, tmp_path: Path) -> None:
+    """It keeps what it loaded by the name of the folder, and all runs' have one name."""
+    loaded = {}
+    for name in ("one", "other"):
+        bare = RunFolder(tmp_path / name / run.id)
+        bare.dataset.mkdir(parents=True)
+        shutil.copy(run.path / "run.yaml", bare.path)
+        shutil.copy(run.dataset / "README.md", bare.dataset)
+        rows = lines(run.dataset / "train.jsonl")
+        for row in rows:
+            row["completion"][0]["content"] = name
+        written = "".join(json.dumps(row) + "\n" for row in rows)
+        (bare.dataset / "train.jsonl").write_text(written, encoding="utf-8")
+        done = export(bare, "alpaca", None, 0, force=False)
+        loaded[name] = load_dataset(str(done.folder), cache_dir=str(tmp_path / "cache"))
+    assert {name: set(rows["train"]["output"]) for name, rows in loaded.items()} == {
+        "one": {"one"},
+        "other": {"other"},
+    }
+
+
+def test_licences_of_the_settings_are_on_the_card(run: RunFolder, tmp_path: Path) -> None:
+    copy = copied(run, tmp_path)
+    changes = {
+        "dataset": {"licence": "CC-BY-4.0"},
+        "corpus": {"sources": [{"path": "documents", "licence": "MIT"}]},
+    }
+    copy._write_manifest(merged(copy.manifest(), {"config": changes}))
+    result = AdaptationResult.model_validate_json(copy.result.read_bytes())
+    services = Services(copy, of_run(copy), copy.domain_folder(), Ledger(copy.ledger), Unseen())
+    with closing(services):
+        folder.write_card(services, result)
+    matter, body = read_front_matter((copy.dataset / "README.md").read_text("utf-8"))
+    assert matter["license"] == "cc-by-4.0" and "| documents | MIT |" in body
+    done = export(copy, "trl", tmp_path / "trl", 0, force=False)
+    assert "license: cc-by-4.0" in (done.folder / "README.md").read_text("utf-8")
 
 
 def test_quotes_stand_where_the_rows_say(run: RunFolder) -> None:
@@ -117,7 +162,7 @@ def test_datasets_loads_each_form_with_its_splits(
     assert sum(done.rows.values()) == len(lines(run.dataset / "train.jsonl"))
     assert set(loaded) == {"train", "test"}
     matter, body = read_front_matter((done.folder / "README.md").read_text("utf-8"))
-    assert matter["license"] == "cc-by-4.0" and f"--format {name}" in body
+    assert matter["license"] == "unknown" and f"--format {name}" in body
     assert body.count("\n## Files\n") == body.count("\n## How to load it\n") == 1
 
 
@@ -169,7 +214,7 @@ def test_each_trainer_finds_what_it_looks_for(run: RunFolder, tmp_path: Path) ->
 def test_openai_would_take_the_file(run: RunFolder, tmp_path: Path) -> None:
     done = export(run, "openai", tmp_path / "all", 0, force=False)
     rows = lines(done.folder / "train.jsonl")
-    assert len(rows) >= 10 and not done.note
+    assert bool(done.note) == (len(rows) < 10)
     assert [fault for row in rows for fault in wrong_for_openai(row)] == []
     assert [*wrong_for_openai({"messages": [{"role": "user", "content": "a", "id": 1}]})]
 
@@ -232,7 +277,8 @@ def test_nothing_is_overwritten_unless_it_is_asked_for(
     assert again.code == 2 and "exists already" in again.err and "--force" in again.err
     assert (to / "train.jsonl").read_text("utf-8") == "mine"
     forced = elenchus(*command, "--force", "--json")
-    assert forced.code == 0 and sum(forced.json["rows"].values()) == 22
+    count = len(lines(run.dataset / "train.jsonl"))
+    assert forced.code == 0 and sum(forced.json["rows"].values()) == count
     assert len(lines(to / "train.jsonl")) == forced.json["rows"]["train.jsonl"]
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
