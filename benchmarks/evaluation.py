@@ -3,6 +3,7 @@
     elenchus bench evaluation                   # all comparisons
     elenchus bench evaluation --only figures    # on random answers, beside scikit-learn
     elenchus bench evaluation --only leaks      # planted copies of test items, found or not
+    elenchus bench evaluation --only leaks      # planted copies of test items, found or not
     elenchus bench evaluation --only harness    # labels weighed, beside lm-evaluation-harness
 
 Keys of the JSON: one for each comparison, with its figures. `figures` has `tables` (how many tables
@@ -27,6 +28,7 @@ from elenchus.errors import UserError
 # in them says what is missed. `add_options(parser)` adds options of its own, where there is one.
 COMPARISONS = {
     "figures": "benchmarks.evaluation_figures",
+    "leaks": "benchmarks.evaluation_leaks",
     "leaks": "benchmarks.evaluation_leaks",
     "harness": "benchmarks.evaluation_harness",
 }

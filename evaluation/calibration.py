@@ -52,8 +52,7 @@ def calibrate(items: Sequence[Text], found: Sequence[Match], encode: Encode) -> 
     texts = {item.id: item.text for item in drawn}
     copies = _copies(drawn)
     scores = _own(near(drawn, copies, encode), texts)
-    neighbours = near(drawn, ordered(items), encode)
-    innocents = _innocents(texts, [*neighbours, *(m for m in found if m.item in texts)])
+    innocents = _innocents(texts, near(drawn, ordered(items), encode), found)
     threshold = _lowest(list(scores.values()), innocents)
     if threshold is None:
         return Calibration(USUAL, None, None, None, len(copies), len(innocents))
@@ -91,14 +90,25 @@ def _own(matches: Sequence[Match], items: Iterable[str]) -> dict[str, float]:
     return scores
 
 
-def _innocents(texts: dict[str, str], matches: Sequence[Match]) -> list[float]:
-    """Return how near the nearest text is that is no copy by its words, of each item."""
+def _innocents(
+    texts: dict[str, str], others: Sequence[Match], found: Sequence[Match]
+) -> list[float]:
+    """Return how near the nearest text is that is no copy by its words, of each item.
+
+    Of what was seen it is the second: the first may be a copy in other words, which is what is
+    looked for.
+    """
     nearest: dict[str, float] = {}
-    for match in sorted(matches, key=lambda m: -m.score):
-        if match.item in nearest or match.item == match.seen:
-            continue
-        if not is_copy(texts[match.item], match.text[match.span.start : match.span.end]):
-            nearest[match.item] = match.score
+    for matches, passed_over in ((others, 0), (found, 1)):
+        met: Counter[str] = Counter()
+        for match in sorted(matches, key=lambda m: -m.score):
+            item = match.item
+            if item not in texts or item == match.seen or met[item] > passed_over:
+                continue
+            if not is_copy(texts[item], match.text[match.span.start : match.span.end]):
+                if met[item] == passed_over:
+                    nearest[item] = max(match.score, nearest.get(item, 0.0))
+                met[item] += 1
     return list(nearest.values())
 
 

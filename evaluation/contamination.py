@@ -18,6 +18,7 @@ from retrieval.selection import hashing, overlap
 
 KEPT = 10  # nearest texts of an item
 SHARED = 0.4  # of an item's words, by what they tell, that a window needs to be looked at
+COMMON, FEW = 0.02, 100  # share and number of windows up to which a word tells them apart
 BLOCK = 256  # items compared at once
 Way = Literal["words", "embedding"]
 Encode = Callable[[Sequence[str]], NDArray[np.float32]]  # unit vectors, (texts, dimensions)
@@ -115,24 +116,29 @@ def alike(
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Return the pairs of an item and a part that has such a share of its words.
 
-    Words count by how few parts have them: what all have tells nothing.
+    Words count by how few parts have them; those that many have tell nothing.
     """
     none = np.zeros(0, dtype=np.intp)
     if not items or not parts:
         return none, none
     own = hashing.runs([plain(text) for text in items], 1)
     other = hashing.runs([plain(text) for text in parts], 1)
+    if not len(own.hashes):
+        return none, none
     known = np.unique(own.hashes)
     place = np.minimum(np.searchsorted(known, other.hashes), len(known) - 1)
-    is_known = known[place] == other.hashes if len(known) else np.zeros(0, dtype=bool)
+    is_known = known[place] == other.hashes
     held = _matrix(other.texts[is_known], place[is_known], (len(parts), len(known)))
-    weights = np.log1p(len(parts) / (1 + held.sum(axis=0)))
+    counts = held.sum(axis=0)
+    is_rare = counts <= max(FEW, COMMON * len(parts))
+    weights = np.where(is_rare, np.log1p(len(parts) / (1 + counts)), 0)
     asked = _matrix(own.texts, np.searchsorted(known, own.hashes), (len(items), len(known)))
     asked = (asked @ sparse.diags_array(weights)).tocsr()
-    totals = np.maximum(asked.sum(axis=1), np.finfo(float).tiny)
+    asked.eliminate_zeros()
+    totals, turned = asked.sum(axis=1), held.T.tocsr()
     rows, columns = [none], [none]
     for start in range(0, len(items), BLOCK):
-        shares = (asked[start : start + BLOCK] @ held.T).tocoo()
+        shares = (asked[start : start + BLOCK] @ turned).tocoo()
         row = shares.coords[0] + start
         enough = shares.data >= share * totals[row]
         rows.append(row[enough])

@@ -19,7 +19,7 @@ from evaluation.contamination import (
 )
 
 Part = Literal["examples", "corpus"]
-MOST = 3  # pairs of an item, part and way that are kept
+MOST = 10  # pairs of an item, part and way that are kept
 PARTS: tuple[Part, ...] = ("examples", "corpus")
 
 
@@ -70,6 +70,13 @@ class TestLeaks(Value):
     copies: int
     innocents: int
     pairs: list[LeakedPair]
+
+    def worst(self, count: int) -> list[LeakedPair]:
+        """Return the worst pairs, one of each item, those in training examples first."""
+        firsts: dict[str, LeakedPair] = {}
+        for pair in self.pairs:
+            firsts.setdefault(pair.item, pair)
+        return list(firsts.values())[:count]
 
 
 class Contamination(Value):

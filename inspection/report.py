@@ -25,6 +25,7 @@ from elenchus.reasons import SENTENCES, sentence
 from elenchus.records import Citation, Examination, Passage, Point, Question, Seed, Turn
 from elenchus.results import Result
 from elenchus.runs import RunFolder
+from graphs import leaks
 from graphs.screens import EXAM_NAMES
 from graphs.test_files import all_kept
 from graphs.test_screens import left_out
@@ -127,6 +128,7 @@ def _content(run: Run, result: Result, index: Index) -> dict[str, Any]:
         "result": result,
         "screen": "" if run.examinations else _screen(run, result),
         "exam_names": EXAM_NAMES,
+        "contamination": leaks.kept(run.folder.path),
         "tests": result.tests | all_kept(run.folder.path),
         "kinds": _moved(held, lambda item: item.kind),
         "topics": sorted(

@@ -80,16 +80,8 @@ def _show(console: "Console", found: "Contamination", pairs: int) -> None:
     )
     for name, test in found.tests.items():
         _tell(console, name, test)
-        for pair in worst(test, pairs):
+        for pair in test.worst(pairs):
             _print(console, pair)
-
-
-def worst(test: "TestLeaks", count: int) -> "list[LeakedPair]":
-    """Return the worst pairs, one of each item, those in training examples first."""
-    firsts: dict[str, LeakedPair] = {}
-    for pair in test.pairs:
-        firsts.setdefault(pair.item, pair)
-    return list(firsts.values())[:count]
 
 
 def _by(test: "TestLeaks", way: str) -> str:

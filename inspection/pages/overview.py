@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from elenchus.errors import UserError
+from graphs import leaks
 from inspection import figures
 from inspection.pages import formatting
 from inspection.pages.library import Opened
@@ -48,6 +49,7 @@ def shown(request: Request) -> Response:
         found=found,
         accuracies=accuracies,
         most_topics=TOPICS,
+        contamination=leaks.kept(run.run.folder.path),
         curves=formatting.curves(run.run.folder.path),
     )
 
