@@ -66,12 +66,17 @@ def counted(folder: Path, names: Iterable[str]) -> Mapping[str, int]:
 def _sources(given: Iterable[SourceConfig]) -> list[Source]:
     return [
         Source(
-            name=source.path or source.hf or str(source.loader),
+            name=_public(source.path or source.hf or str(source.loader)),
             licence=source.licence,
             hub=source.hf if source.hf and _is_on_hub(source.hf) else None,
         )
         for source in given
     ]
+
+
+def _public(place: str) -> str:
+    """Return where documents come from as others may read it: no path of this machine."""
+    return Path(place).name if place.startswith("~") or Path(place).is_absolute() else place
 
 
 def _is_on_hub(name: str) -> bool:

@@ -12,6 +12,7 @@ from graphs.config import of_run
 from publishing import exports, rows
 from publishing.exports import EVERY, Exported
 from publishing.rows import Question
+from publishing.weights import FORMATS
 
 MOST = 0.5  # share of the rows that a test may have
 # What is right or wrong without a grader, so that other programs score it alike.
@@ -30,7 +31,8 @@ def export(run: RunFolder, name: str, to: Path | None, share: float, force: bool
         UserError: there is no such format, no dataset, or the folder would be overwritten.
     """
     if name not in EVERY:
-        raise UserError(f"there is no format {name!r}; there are: {', '.join(EVERY)}")
+        known = ", ".join((*EVERY, *FORMATS))
+        raise UserError(f"there is no format {name!r}; there are: {known}")
     if not 0 <= share <= MOST:
         raise UserError(f"--test-share is {share:g}: give a share from 0 to {MOST:g}")
     material = rows.read(run.dataset)

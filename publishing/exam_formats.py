@@ -56,7 +56,7 @@ def lm_eval(split: Split) -> Files:
         file = f"{name}.jsonl"
         contents[file], counts[file] = jsonl(map(_harness_row, questions)), len(questions)
         contents[f"{name}.yaml"] = _harness_task(name, file, questions, split.form)
-    note = f"lm_eval run --tasks {','.join(_names(counts))} --include_path FOLDER"
+    note = f"lm_eval --tasks {','.join(_names(counts))} --include_path FOLDER"
     return Files(contents, counts, {}, f"`{note} --apply_chat_template --model …` runs them")
 
 
