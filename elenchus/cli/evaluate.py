@@ -38,6 +38,10 @@ Models = Annotated[
 BaseUrl = Annotated[str | None, typer.Option(help="where a server has these models")]
 Caps = Annotated[list[str] | None, typer.Option(help="cap=value in place of the run's; repeatable")]
 
+Strict = Annotated[
+    bool, typer.Option("--strict", help="fail where a question was seen in training")
+]
+
 
 def evaluate(
     run: options.Run,
@@ -55,6 +59,7 @@ def evaluate(
     model: Models = None,
     base_url: BaseUrl = None,
     budget: Caps = None,
+    strict: Strict = False,
     root: options.Root = options.RUNS,
     as_json: options.Json = False,
 ) -> None:
@@ -87,6 +92,11 @@ def evaluate(
         print(json.dumps({name: result.model_dump(mode="json") for name, result in found.items()}))
     else:
         _show(folder, found)
+    if strict and any(taken.leaked for taken in found.values()):
+        names = ", ".join(name for name, taken in found.items() if taken.leaked)
+        which = f"`{folder.command('contamination')}` shows which"
+        typer.echo(f"elenchus: questions of {names} were seen in training: {which}", err=True)
+        raise typer.Exit(1)
 
 
 def _tests(

@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from elenchus.ledger import TaskSpent
 from elenchus.records import CHARS_A_TOKEN
+from graphs import own_estimate
 from graphs.adaptation.config import AdaptationTree
 from graphs.adaptation.contradictions import MOST
 from graphs.adaptation.seeds import how_many
@@ -100,6 +101,7 @@ def _plan(
         *_comparisons(config, measure, points),
         *_exams(config, measure, rounds, by_hand),
         *_readings(config, measure),
+        *own_estimate.taken(config, measure, 1 + (rounds > 0)),
     ]
     return Plan(_examination(config, measure), most, rest)
 

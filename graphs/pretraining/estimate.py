@@ -8,6 +8,7 @@ from pathlib import Path
 from statistics import fmean
 
 from elenchus.sections import ModelConfig
+from graphs import own_estimate
 from graphs.estimate import ANSWER, QUESTION, Measure, Use, corpus, used
 from graphs.exams import SPARE
 from graphs.general import sizes
@@ -51,6 +52,7 @@ def estimate(config: PretrainingTree, folder: Path) -> list[Use]:
         *([] if config.tasks else [measure.survey(len(passages))]),
         measure.grade(graded, 1),
         student._replace(read=student.read - QUESTION + question + shown),
+        *own_estimate.taken(config, measure, 2),
     ]
     models: dict[str, ModelConfig] = {
         "expert": config.expert,

@@ -14,8 +14,9 @@ from elenchus.results import Estimate, TestResult, TestSitting
 from elenchus.runs import RunFolder
 from evaluation import choosing
 from evaluation.records import TestItem
-from graphs import own_tests, runner, verdicts
+from graphs import own_estimate, own_tests, runner, verdicts
 from graphs.config import load, of_run, validate
+from graphs.estimate import Measure
 from graphs.evaluating import evaluate
 from graphs.methods import method_of
 from graphs.own_tests import AFTER, BEFORE, Sitter
@@ -172,3 +173,15 @@ def test_a_sure_loss_on_a_test_is_a_loss(tests: dict[str, TestResult], word: str
     assert len(found) == len(tests)
     assert min(found, key=lambda pair: verdicts.RANK[pair[0]])[0] == word
     assert all("points" in why for _, why in found)
+
+
+def test_an_estimate_counts_answers_and_grades_but_no_choice(
+    tmp_path: Path, ledger: Ledger
+) -> None:
+    made = bench(tmp_path, ledger)
+    tests = {"a": CHOICE, "b": CHOICE | {"score": "judge"}, "c": CHOICE | {"score": "exact"}}
+    config = validate({"domain": "d", "title": "t", "tests": tests}, "d")
+    steps = own_estimate.taken(config, Measure(config, made.services.domain_folder, 800.0), 2)
+    assert [(step.role, step.calls) for step in steps] == [
+        ("student", 18), ("grader", 18), ("student", 18),
+    ]  # fmt: skip
