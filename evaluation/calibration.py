@@ -17,7 +17,8 @@ from evaluation.contamination import Encode, Match, Text, by_words, near, ordere
 from evaluation.windows import plain, words
 
 PRECISION = 0.95
-USUAL = 0.9  # where there are too few items to find a threshold
+USUAL = 0.9  # at least, where too little is known, or innocents are as near as copies
+STEP = 1e-4  # between two cosines that are told apart
 LEAST = 0.75  # below it, two texts are on one subject, whatever a small planted set says
 ITEMS = 200  # at most, that copies are made of
 COPIED = 0.8  # share of an item's words from which a text is a copy and no innocent
@@ -55,7 +56,8 @@ def calibrate(items: Sequence[Text], found: Sequence[Match], encode: Encode) -> 
     innocents = _innocents(texts, near(drawn, ordered(items), encode), found)
     threshold = _lowest(list(scores.values()), innocents)
     if threshold is None:
-        return Calibration(USUAL, None, None, None, len(copies), len(innocents))
+        above = min(1.0, round(max(innocents, default=0.0) + STEP, 4))
+        return Calibration(max(USUAL, above), None, None, None, len(copies), len(innocents))
     in_a_row = {m.item for m in by_words(drawn, copies) if m.item == m.seen}
     right = {item for item, score in scores.items() if score >= threshold}
     recall = len(right) / len(copies)
@@ -130,7 +132,7 @@ def _lowest(copies: Sequence[float], innocents: Sequence[float]) -> float | None
     far away prove nothing.
     """
     right, wrong = np.sort(copies), np.sort(innocents)
-    for threshold in sorted({LEAST, *copies, *(score + 1e-4 for score in innocents)}):
+    for threshold in sorted({LEAST, *copies, *(score + STEP for score in innocents)}):
         found = 1 - np.searchsorted(right, threshold) / max(1, len(right))
         false = (len(wrong) - np.searchsorted(wrong, threshold) + 1) / (len(wrong) + 2)
         if threshold >= LEAST and found > 0 and found >= PRECISION * (found + false):

@@ -98,8 +98,8 @@ def _learnt(ledger: Ledger) -> Iterator[tuple[str, str]]:
         example = ledger.get(Example, id_)
         yield example.id, example.prompt[-1].content
         yield example.id, example.completion
-    for record in (*ledger.all(Text), *ledger.all(TaskPassage)):
-        yield record.id, record.text
+    yield from ((text.id, text.text) for text in ledger.all(Text))
+    yield from ((passage.id, passage.text) for passage in ledger.all(TaskPassage))
 
 
 def _placed(pairs: Sequence[LeakedPair], ledger: Ledger) -> list[LeakedPair]:

@@ -95,7 +95,7 @@ def _tell(console: "Console", name: str, test: "TestLeaks") -> None:
     if test.threshold is None:
         return
     if not test.calibrated:
-        said = "too few items to find a cosine by, so the usual one"
+        said = "too little tells copies from innocents, so the cosine is a high one"
     else:
         said = (
             f"from this cosine on, {test.recall:.0%} of {test.copies} planted copies are found "

@@ -63,10 +63,10 @@ def shared(tests: Sequence[str], texts: Sequence[str], words: int = WORDS) -> Sh
     parts = []
     for length in sorted({min(words, int(size)) for size in sizes if size}):
         chosen = np.flatnonzero(np.minimum(sizes, words) == length)
-        known = hashing.runs([tests[i] for i in chosen], length)
+        known = hashing.runs([tests[int(i)] for i in chosen], length)
         looked = np.arange(len(texts)) if length >= LEAST else np.flatnonzero(lengths == length)
         for part in _pieces(looked, lengths):
-            found = _longest(known, hashing.runs([texts[i] for i in part], length), length)
+            found = _longest(known, hashing.runs([texts[int(i)] for i in part], length), length)
             parts.append((part[found.texts], chosen[found.tests], found.words, found.places))
     if not parts:
         none = np.zeros(0, dtype=np.intp)

@@ -144,6 +144,18 @@ def test_too_few_items_calibrate_nothing() -> None:
     assert (found.threshold, found.recall) == (USUAL, None)
 
 
+def test_innocents_as_near_as_copies_are_left_alone() -> None:
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    # Each of two texts has three quarters of the other's words, and a copy hardly more.
+    items = [
+        Text(f"{letter}{n}", " ".join([*(f"{letter}{i}" for i in range(6)), f"only{n}", f"own{n}"]))
+        for letter in letters
+        for n in range(2)
+    ]
+    found = calibrate(items, [], lambda texts: bag_of_words([text[:11] for text in texts]))
+    assert found.recall is None and found.threshold == 1.0
+
+
 def test_a_threshold_is_above_the_innocents() -> None:
     rng = random.Random(0)
     items = [Text(f"i{n}", " ".join(rng.sample(WORDS, 9))) for n in range(60)]
