@@ -14,9 +14,10 @@ from graphs.screens import EXAM_NAMES
 from graphs.services import Services
 from graphs.state import MeasuredState
 from models.backend import precision_of, weights
-from models.bases import base_of
+from models.bases import base_of, public_name
 from models.weights import is_adapter
 from publishing.adapters import dress
+from publishing.markdown import inline
 from publishing.model_card import Facts, Kind
 
 Measures = Mapping[str, Estimate | None]
@@ -101,8 +102,8 @@ def settings(
 ) -> dict[str, str]:
     """Return the settings of a training as shown; those of a method's `own` stand first."""
     training = run.config.training
-    shown = {name.replace("_", " "): value for name, value in own.items()}
-    values: dict[str, object] = shown | {
+    named = {name.replace("_", " "): value for name, value in own.items()}
+    values: dict[str, object] = named | {
         "optimiser steps": f"{steps:,}",
         "tokens seen": f"{tokens:,}" if tokens else None,
         "began with": previous or "the base",
@@ -118,7 +119,12 @@ def settings(
         "made with": _versions(),
     }
     # What a method sets otherwise holds; None says that it has no such setting.
-    return {name: str(value) for name, value in (values | shown).items() if value is not None}
+    return {name: str(value) for name, value in (values | named).items() if value is not None}
+
+
+def shown(model: str) -> str:
+    """Return the name of a model for a sentence of a card."""
+    return inline(public_name(model))
 
 
 def hub_datasets(run: Services) -> list[str]:

@@ -1,6 +1,8 @@
 """What a finished run trained, to be exported as a whole model or pushed to the hub."""
 
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from elenchus.errors import UserError
 from elenchus.runs import RunFolder
@@ -55,6 +57,22 @@ def to_push(run: RunFolder, adapter: bool) -> Path:
     if not run.dataset.is_dir():
         raise UserError(f"run {run.id} has no dataset to push")
     return run.dataset
+
+
+def places(run: RunFolder) -> list[Path]:
+    """Return the folders of this machine that a run knows, whose paths should not leave it."""
+    texts = {text.removeprefix("hf:") for text in _texts(run.manifest()["config"])}
+    absolute = [path for text in texts if (path := Path(text)).is_absolute()]
+    return [run.path, run.domain_folder(), Path.home(), Path.cwd(), *absolute]
+
+
+def _texts(tree: Any) -> Iterator[str]:
+    """Yield the texts in a configuration."""
+    if isinstance(tree, str):
+        yield tree
+    elif isinstance(tree, Mapping | list):
+        for part in tree.values() if isinstance(tree, Mapping) else tree:
+            yield from _texts(part)
 
 
 def trained_folder(run: RunFolder) -> Path:

@@ -56,6 +56,12 @@ def base_of(model: str, folder: Path) -> Base:
     return Base(in_line(printable(own).replace("`", "'"), 100), licence=licence)
 
 
+def public_name(model: str) -> str:
+    """Return "provider:model" as others may read it: of a folder its name, and no path."""
+    provider, _, name = model.partition(":")
+    return f"{provider}:{Path(name).name}" if Path(name).is_absolute() else model
+
+
 def _of_package(student: students.Student, sure: bool) -> str:
     """Say that weights are, or may be, those that a package carries."""
     file = Path(student.file).name

@@ -1,6 +1,7 @@
 """Sends a folder with its card to the Hugging Face hub, once nothing in it speaks against that."""
 
 import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,12 +9,17 @@ from typing import Any, Literal
 
 from elenchus.errors import UserError
 from elenchus.licences import licence_name, on_hub
+from elenchus.printing import in_line
 from models.hub import http_error
 from publishing.checking import findings
 from publishing.markdown import front_matter, read_front_matter
 
 CARD = "README.md"
 TOKENS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")  # variables that may hold one
+# As the hub takes them.
+_NAME = re.compile(
+    r"(?!.*(?:--|\.\.|\.git$))[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}(?<![.-])", re.ASCII
+)
 SHOWN = 5  # findings that a message names
 Kind = Literal["model", "dataset"]
 
@@ -139,9 +145,11 @@ def send(sent: Parcel, private: bool, message: str) -> Sent:
     Raises:
         UserError: the hub refuses, or is not reached.
     """
-    from huggingface_hub import CommitOperationAdd, HfApi
-    from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
-
+    try:
+        from huggingface_hub import CommitOperationAdd, HfApi
+        from huggingface_hub.errors import HfHubHTTPError, OfflineModeIsEnabled
+    except ModuleNotFoundError as error:
+        raise UserError(f"sending needs {error.name}: pip install -e '.[hub]'") from error
     api = HfApi(endpoint=os.environ.get("HF_ENDPOINT"), token=token())
     operations = [
         CommitOperationAdd(name, sent.card.encode() if name == CARD else path)
@@ -211,12 +219,8 @@ def _is_to_send(path: Path) -> bool:
 
 
 def _check_name(repo: str) -> None:
-    from huggingface_hub.errors import HFValidationError
-    from huggingface_hub.utils import validate_repo_id
-
-    try:
-        validate_repo_id(repo)
-    except HFValidationError as error:
-        raise UserError(f"--to {repo}: no name of a repository ({_line(error)})") from error
-    if "/" not in repo:
-        raise UserError(f"--to {repo}: give OWNER/NAME, for instance {repo}/{repo}")
+    if not _NAME.fullmatch(repo):
+        raise UserError(
+            f"--to {in_line(repo, 100)}: give OWNER/NAME, of letters, digits and . _ -, no two "
+            "of . or - in a row: owner/harbour"
+        )

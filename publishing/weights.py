@@ -3,6 +3,7 @@
 import json
 import shutil
 import tempfile
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -46,6 +47,9 @@ def export(trained: Trained, form: str, to: Path, dtype: str | None, force: bool
         raise UserError(f"{to} is a file: give another --to")
     if to.is_dir() and any(to.iterdir()) and not force:
         raise UserError(f"{to} is not empty: give another --to, or --force")
+    missing = [name for name in ("torch", "peft", "gguf") if not find_spec(name)]
+    if missing:
+        raise UserError(f"whole models need {missing[0]}: pip install -e '.[train]'")
     with runs.explained(to, "--to"):
         to.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=to.parent, prefix=f".{to.name}-") as place:

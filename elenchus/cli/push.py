@@ -1,7 +1,6 @@
 """`elenchus push`: a run's adapter or dataset to the Hugging Face hub."""
 
 import json
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -36,7 +35,7 @@ def push(
 ) -> None:
     """Show what would be sent to the hub and, with --send, send it; the token is in HF_TOKEN."""
     from elenchus import runs
-    from graphs.trained import to_push
+    from graphs.trained import places, to_push
     from publishing import hub
 
     found = runs.find(root, run)
@@ -48,7 +47,7 @@ def push(
         licence,
         leave_out or (),
         checked or (),
-        (found.path, found.domain_folder(), Path.home(), Path.cwd()),
+        places(found),
     )
     message = f"{'Weights' if adapter else 'Dataset'} of run {found.id}"
     sent = hub.send(parcel, private, message) if send else None

@@ -38,15 +38,17 @@ def write_cards(run: Services, state: MeasuredState, result: AdaptationResult) -
 
 
 def _text(run: Services, adapter: Adapter) -> str:
-    expert = f"{run.config.expert.model}, which has to cite the documents"
+    config = run.config
+    expert = f"{model_cards.shown(config.expert.model)}, which has to cite the documents"
     if not adapter.dataset_id:
         return f"It learnt {run.ledger.count(Text):,} texts on the documents, written by {expert}."
     examples = len(run.ledger.get(Dataset, adapter.dataset_id).example_ids)
     return (
         f"It learnt {examples:,} questions on the documents that the base was likely to get wrong, "
-        f"with answers by {expert}. Questions came from {run.config.examiner.model}, grades from "
-        f"{run.config.grader.model}. General samples that the base answers rightly, or answered "
-        "itself, were mixed in against forgetting."
+        f"with answers by {expert}. Questions came from "
+        f"{model_cards.shown(config.examiner.model)}, grades from "
+        f"{model_cards.shown(config.grader.model)}. General samples that the base answers rightly, "
+        "or answered itself, were mixed in against forgetting."
     )
 
 

@@ -22,8 +22,8 @@ def write_card(run: Services, adapter: Adapter, stage: str, outcome: Outcome = U
     if stage != "domain":
         text += (
             f" There are {run.ledger.count(TaskPassage):,} passages, of paragraphs that "
-            f"{run.config.expert.model} wrote, which has to cite the documents, and that "
-            f"{run.config.grader.model} compared with the gold answers."
+            f"{model_cards.shown(run.config.expert.model)} wrote, which has to cite the documents, "
+            f"and that {model_cards.shown(run.config.grader.model)} compared with the gold answers."
         )
     own: dict[str, object] = {
         "stage": stage,

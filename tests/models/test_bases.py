@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models import students
-from models.bases import Base, base_of, front_matter
+from models.bases import Base, base_of, front_matter, public_name
 from offline.nano.chat import WEIGHTS
 
 
@@ -52,6 +52,12 @@ def test_a_card_without_usable_front_matter_says_nothing(card: str, tmp_path: Pa
     (tmp_path / "README.md").write_text(card, encoding="utf-8")
     assert front_matter(tmp_path) == {}
     assert base_of("hf:x", tmp_path).licence == ""
+
+
+def test_models_in_folders_are_told_by_their_names() -> None:
+    assert public_name("hf:/data/models/mine") == "hf:mine"
+    assert public_name("openai:gpt-5.4") == "openai:gpt-5.4"
+    assert public_name("hf:owner/model") == "hf:owner/model"
 
 
 @given(st.text(st.characters(exclude_characters="/\x00"), min_size=1, max_size=200))

@@ -141,6 +141,19 @@ def test_the_run_folder_is_complete(whole: dict[str, Any]) -> None:
     assert list(folder.rglob("*.partial")) == []
 
 
+def test_the_card_of_a_classifier_has_its_measures(whole: dict[str, Any]) -> None:
+    folder = Path(whole["path"])
+    trained = {one["mix"]: one for one in whole["classifiers"] if one["model"] == whole["student"]}
+    cards = {path.parent.name: path for path in (folder / "classifiers").glob("*/README.md")}
+    assert cards.keys() == trained.keys() - {"untrained"} != set()
+    for mix, path in cards.items():
+        card, accuracy = path.read_text("utf-8"), trained[mix]["metrics"]["accuracy"]["value"]
+        assert "pipeline_tag: text-classification" in card
+        assert f"| accuracy | {accuracy:.3f} [" in card
+        settings = (path.parent / "adapter_config.json").read_text("utf-8")
+        assert str(ROOT) not in settings and str(ROOT) not in card
+
+
 def test_a_synthetic_message_leads_back_to_everything(whole: dict[str, Any]) -> None:
     ledger = Ledger(Path(whole["path"]) / "ledger.sqlite", read_only=True)
     try:

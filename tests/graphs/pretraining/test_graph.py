@@ -126,6 +126,15 @@ def test_every_stage_is_trained_and_judged(whole: dict[str, Any]) -> None:
     assert whole["stopped"] == "all stages are trained"
 
 
+def test_the_card_of_a_stage_has_its_figures(whole: dict[str, Any]) -> None:
+    folder = Path(whole["path"])
+    for number, stage in enumerate(whole["stages"][1:], 1):
+        card = (folder / "adapters" / f"round-{number}" / "README.md").read_text("utf-8")
+        assert f"| stage | {stage['stage']} |" in card
+        assert f"{stage['exams']['held-out']['after']['value']:.1%} [" in card
+        assert ("## Verdict" in card) == (number == 2)
+
+
 def test_a_passage_leads_back_to_everything(whole: dict[str, Any]) -> None:
     folder = Path(whole["path"])
     known = {problem.id: problem for problem in all_of(folder, Problem)}
