@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from elenchus.records import Message
+from models.decoding import LEAST_SHARED, shared_by
 from models.local import adapted
 from models.pretrained import Precision, load_causal, load_tokenizer, usual_device
 from models.templates import rendered
@@ -118,14 +119,48 @@ class Chooser:
         return found
 
     def _odds(self, rows: Sequence[tuple[int, ...]], places: Sequence[int]) -> Any:
-        """Return log-probabilities after some places: of shape (rows, places, vocabulary)."""
+        """Return log-probabilities after some places: of shape (rows, places, vocabulary).
+
+        What all rows begin with, such as solved examples, is read once.
+        """
         import torch
 
-        batch = with_mask([list(row) for row in rows], pad_token(self._tokenizer))
         device = self._model.device
-        kept = torch.tensor(places, device=device)
-        read = {name: tensor.to(device) for name, tensor in batch.items()}
-        return self._model(**read, logits_to_keep=kept).logits.float().log_softmax(-1)
+        cache, shared = self._begun(rows, min(places))
+        rests = [list(row[shared:]) for row in rows]
+        batch = with_mask(rests, pad_token(self._tokenizer))
+        width = batch["input_ids"].shape[1]
+        begun = torch.ones((len(rows), shared), dtype=torch.long)
+        logits = self._model(
+            input_ids=batch["input_ids"].to(device),
+            attention_mask=torch.cat([begun, batch["attention_mask"]], 1).to(device),
+            position_ids=torch.arange(shared, shared + width, device=device).expand(len(rows), -1),
+            past_key_values=cache,
+            use_cache=cache is not None,
+            logits_to_keep=torch.tensor(places, device=device) - shared,
+        ).logits
+        return logits.float().log_softmax(-1)
+
+    def _begun(self, rows: Sequence[tuple[int, ...]], most: int) -> tuple[Any, int]:
+        """Return what the model keeps of the tokens that all rows begin with, and how many.
+
+        Args:
+            most: tokens that may be read so.
+        """
+        import torch
+        from transformers import DynamicCache
+
+        shared = min(shared_by(rows), most) if len(rows) > 1 else 0
+        cache = DynamicCache(config=self._model.config)
+        # Layers that keep a state, and not their past, cannot be repeated.
+        if shared < LEAST_SHARED or not all(
+            hasattr(c, "batch_select_indices") for c in cache.layers
+        ):
+            return None, 0
+        ids = torch.tensor([rows[0][:shared]], device=self._model.device)
+        self._model(input_ids=ids, past_key_values=cache, use_cache=True, logits_to_keep=1)
+        cache.batch_repeat_interleave(len(rows))
+        return cache, shared
 
 
 def _longest(continuations: Sequence[tuple[int, int, Ids]]) -> int:

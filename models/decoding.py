@@ -117,7 +117,7 @@ class _Batch:
         import torch
 
         prompts = list(dict.fromkeys(self._prompts)) if self._by_row else self._prompts
-        shared = _shared(prompts) if self._by_row and len(prompts) > 1 else 0
+        shared = shared_by(prompts) if self._by_row and len(prompts) > 1 else 0
         if shared < LEAST_SHARED:
             shared = 0
         else:
@@ -205,7 +205,7 @@ def _cache(config: Any) -> Any:
     return cache
 
 
-def _shared(prompts: Sequence[Sequence[int]]) -> int:
+def shared_by(prompts: Sequence[Sequence[int]]) -> int:
     """Count the tokens that all prompts begin with; of each, one is left."""
     columns = zip(*(prompt[:-1] for prompt in prompts), strict=False)
     return sum(1 for _ in takewhile(lambda column: len(set(column)) == 1, columns))

@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -9,6 +10,7 @@ from elenchus.errors import UserError
 from elenchus.records import Message
 from evaluation import choosing
 from evaluation.choosing import Asked, Chooser, TooLong
+from models.decoding import LEAST_SHARED
 from models.pretrained import SINGLE, load_causal, load_tokenizer
 from offline.nano.chat import WEIGHTS
 
@@ -59,6 +61,34 @@ def test_neither_order_nor_company_matters(
         assert not isinstance(one, TooLong) and not isinstance(two, TooLong)
         assert two[::-1] == pytest.approx(one, abs=1e-3)
         assert three == pytest.approx(one, abs=1e-3)
+
+
+def test_solved_examples_that_all_prompts_begin_with_are_read_once(
+    chooser: Chooser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    solved = "May one run? no. May one dive? yes. May a guest eat by the pool? no. " * 4
+    prompts = [asked(solved + question) for question in QUESTIONS]
+    read: list[int] = []
+    monkeypatch.setattr(chooser, "_model", _counting(chooser._model, read))
+    together = chooser.weigh(prompts)
+    once = read[0]  # the examples alone
+    assert once > LEAST_SHARED and max(read[1:]) < once
+    monkeypatch.setattr(choosing, "LEAST_SHARED", 10_000)
+    for one, other in zip(together, chooser.weigh(prompts), strict=True):
+        assert not isinstance(one, TooLong) and one == pytest.approx(other, abs=1e-3)
+
+
+def _counting(model: Any, read: list[int]) -> Any:
+    """Return a model that notes how many tokens of a row it reads at a time."""
+
+    class Counting:
+        device, config = model.device, model.config
+
+        def __call__(self, **given: Any) -> Any:
+            read.append(given["input_ids"].shape[1])
+            return model(**given)
+
+    return Counting()
 
 
 def test_a_label_that_another_begins_with_is_likelier(chooser: Chooser) -> None:
