@@ -142,6 +142,10 @@ class Method:
             Role("student", config.student),
         ]
 
+    def trains_whole(self, config: Any) -> bool:
+        """Tell whether a run trains all weights of its student, and no LoRA."""
+        return False
+
     def estimate(self, config: Any, folder: Path) -> "list[Use]":
         """Return what a run will use, by role, without asking a model, by its `estimate.py`.
 

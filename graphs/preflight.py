@@ -39,9 +39,16 @@ def check_adapters(config: DomainConfig, place: Path) -> None:
     Raises:
         UserError: it cannot.
     """
-    asked = any(role.name == "student" for role in method_of(config.method).roles(config))
-    if asked and config.training.enabled:
-        backend(config.student.model).check_adapters(config.student, config.training.rank, place)
+    method, own = method_of(config.method), backend(config.student.model)
+    asked = any(role.name == "student" for role in method.roles(config))
+    if not asked or not config.training.enabled:
+        return
+    if method.trains_whole(config) and not own.takes_whole:
+        raise UserError(
+            f"student.model {config.student.model} is on a server, which cannot take all weights "
+            "anew: set pretraining.weights to lora, or use hf:FOLDER"
+        )
+    own.check_adapters(config.student, config.training.rank, place)
 
 
 def _has_usd_cap(config: DomainConfig, role: str) -> bool:

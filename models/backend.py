@@ -83,6 +83,7 @@ class Backend(ABC):
         free: their calls cost nothing.
         constant: they answer a call without options at once, and always alike. So two answers need
             no comparison, and nothing is lost with a run that asked no other model.
+        takes_whole: they can be asked once all their weights were trained, and not a LoRA alone.
         reads_system: they read more than the last message of a prompt.
         limits: their rate limits where the configuration has none.
     """
@@ -90,6 +91,7 @@ class Backend(ABC):
     local = False
     free = False
     constant = False
+    takes_whole = True
     reads_system = True
     limits = LimitsConfig()
 

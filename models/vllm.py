@@ -32,6 +32,7 @@ class VLLM(OpenAI):
     """Models of a vLLM server of one's own, at `base_url`."""
 
     free = True
+    takes_whole = False  # a server loads adapters into the weights that it has
     key = "VLLM_API_KEY"  # as the server calls it
 
     def chat(self, config: ModelConfig, trained: Path | None = None) -> Model:

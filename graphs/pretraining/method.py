@@ -51,6 +51,10 @@ class Passages(Method):
         problems = f" {tasks.fingerprint(collected)}" if collected.test else ""
         return super().fingerprint(config, folder, progress, strict) + problems
 
+    def trains_whole(self, config: Any) -> bool:
+        """See `Method.trains_whole`."""
+        return bool(config.pretraining.weights == "all")
+
     def check(self, config: Any, folder: Path, progress: Progress) -> None:
         """See `Method.check`: whether the student can be trained so, and reads the prompts."""
         from graphs.pretraining import stages, tasks

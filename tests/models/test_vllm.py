@@ -13,6 +13,8 @@ from elenchus.errors import RunStopped, UserError
 from elenchus.ledger import Call, Ledger
 from elenchus.records import Message
 from elenchus.sections import ModelConfig
+from graphs.config import load
+from graphs.preflight import check_adapters
 from models.backend import backend, make_model
 from models.calls import Caller, Prompt
 from models.pretrained import load_causal, load_tokenizer
@@ -255,6 +257,24 @@ def test_what_a_configuration_lacks(trained: list[Path], tmp_path: Path) -> None
         make_model(configured("http://h/v1"), WEIGHTS)
 
 
+def test_all_weights_cannot_be_trained_for_a_server(pool: Path, tmp_path: Path) -> None:
+    settings = ["method=passages", "student.model=vllm:base", "student.base_url=http://h/v1"]
+    config = load(pool / "domain.yaml", None, [*settings, "pretraining.weights=all"])
+    with pytest.raises(UserError, match=r"set pretraining\.weights to lora"):
+        check_adapters(config, tmp_path)
+
+
+def test_a_folder_of_weights_is_named_from_anywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path)
+    placed = backend("vllm:base").placed_options({"weights": "here", "top_p": 1})
+    assert placed == {"weights": str(tmp_path / "here"), "top_p": 1}
+    hub = {"weights": "Qwen/Qwen3-0.6B"}
+    assert backend("vllm:base").placed_options(hub) == hub
+
+
 def test_the_untrained_adapter_is_one_for_peft(tmp_path: Path) -> None:
     from peft import PeftModel
 
@@ -274,6 +294,7 @@ def test_a_whole_run_over_http(
     student = f'model: "vllm:{MODEL}", base_url: "{url}", options: {json.dumps(OPTIONS)}'
     settings = settings.replace('model: "builtin:nano", temperature: 0.7, samples: 2', student)
     settings = settings.replace("{epochs: 1,", "{epochs: 1, objective: sft, replay: 0,")
+    settings = settings.replace("{questions: 20, general: 8}", "{questions: 8, general: 2}")
     (trained_pool / "domain.yaml").write_text(settings, encoding="utf-8")
     done = elenchus("launch", trained_pool, "--runs", trained_pool.parent / "runs", "--json")
     assert done.code == 0, done.err
