@@ -41,5 +41,5 @@ def test_planted_copies_are_found_and_innocents_not() -> None:
 def test_changes_change_what_they_apply_to(kind: str) -> None:
     text = "If the company shares data with a party, the company shall pay any prior fees to users."
     change = evaluation_changes.CHANGES[kind]
-    changed = change(text, random.Random(0))
-    assert changed != text and changed == change(text, random.Random(0))
+    changed = change(text, random.Random(3))
+    assert changed != text and changed == change(text, random.Random(3))
