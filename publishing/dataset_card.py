@@ -203,7 +203,7 @@ def _counted(counts: Mapping[str, int]) -> str:
 
 
 def _refused(refused: Mapping[str, int]) -> str:
-    sentences: dict[str, str] = {**SENTENCES}
+    sentences = {str(code): sentence for code, sentence in SENTENCES.items()}
     return listed(
         [f"{n} × {sentences.get(code) or inline(code)}" for code, n in refused.items()],
         "nothing was refused",
