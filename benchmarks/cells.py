@@ -85,16 +85,32 @@ def finished(cell: Cell, out: Path) -> runs.RunFolder:
     Raises:
         UserError: the folder holds this cell with other settings, or the run cannot be made.
     """
+    root = _root(cell, out)
+    config = cell.config(out / "indexes")
+    return seen_to_end(config, cell.domain.parent, root, _sibling(root.parent))
+
+
+def seen_to_end(
+    config: DomainConfig, home: Path, root: Path, earlier: runs.RunFolder | None = None
+) -> runs.RunFolder:
+    """Return the one run below a folder, made or seen to its end where it is not finished.
+
+    Args:
+        home: the folder of its domain.
+        earlier: a run whose calls need not be made again.
+
+    Raises:
+        UserError: the folder holds a run with other settings, or the run cannot be made.
+    """
     from graphs import runner  # loads what wants a settled environment
 
-    config, root, home = cell.config(out / "indexes"), _root(cell, out), cell.domain.parent
     begun = runs.listed(root)
     if begun and not runner.is_same(begun[0], config, home):
         raise UserError(
             f"{begun[0].path} was made with other settings or documents: give another --out"
         )
     if not begun:
-        runner.launch(config, home, root, None, Unseen(), _sibling(root.parent))
+        runner.launch(config, home, root, None, Unseen(), earlier)
     elif not begun[0].result.exists():
         runner.resume(begun[0], Unseen())
     (folder,) = runs.listed(root)

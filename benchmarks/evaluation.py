@@ -3,8 +3,8 @@
     elenchus bench evaluation                   # all comparisons
     elenchus bench evaluation --only figures    # on random answers, beside scikit-learn
     elenchus bench evaluation --only leaks      # planted copies of test items, found or not
-    elenchus bench evaluation --only leaks      # planted copies of test items, found or not
     elenchus bench evaluation --only harness    # labels weighed, beside lm-evaluation-harness
+    elenchus bench evaluation --only adapted    # SmolLM2 on published tests, before and after
 
 Keys of the JSON: one for each comparison, with its figures. `figures` has `tables` (how many tables
 of random answers), `largest_difference` by measure, from scikit-learn's accuracy, balanced
@@ -12,8 +12,12 @@ accuracy, macro F1, Brier score and calibration curve, and from McNemar's exact 
 `largest_difference` of all, and `under_target`, whether that is over rounding. `harness` has the
 `items` of a test that both programs weighed, `agreement` (the share on which both choose alike),
 `accuracy` (ours) and `their_accuracy` on these, `harness_accuracy` as the harness prints it, and
-the `largest_difference` of a label's summed log-likelihood; `under_target` names what differs. The
-exit code is 1 where a comparison misses what it must show.
+the `largest_difference` of a label's summed log-likelihood; `under_target` names what differs.
+`adapted` has for `cuad` and `sara` the `student`, the `expert`, the `run`, its `seconds`, why it
+`stopped`, its `examples` (none where texts are learnt), `tests` (by name: `questions`, `leaked`,
+`ungraded`, `chance`, accuracy and balanced accuracy `before` and `after`, the paired `gain` with
+its interval, McNemar's `p`) and `together` (the tests of choices as one); `after` is null where
+nothing was learnt. The exit code is 1 where a comparison misses what it must show.
 """
 
 import importlib
@@ -29,8 +33,8 @@ from elenchus.errors import UserError
 COMPARISONS = {
     "figures": "benchmarks.evaluation_figures",
     "leaks": "benchmarks.evaluation_leaks",
-    "leaks": "benchmarks.evaluation_leaks",
     "harness": "benchmarks.evaluation_harness",
+    "adapted": "benchmarks.evaluation_adapted",
 }
 
 
