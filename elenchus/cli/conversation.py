@@ -57,6 +57,8 @@ def typed(prompt: str, console: Console) -> Iterator[str]:
         try:
             yield input(prompt if sys.stdin.isatty() else "")
         except EOFError:
+            if sys.stdin.isatty():
+                console.print()  # whatever comes next stands on a line of its own
             return
         except KeyboardInterrupt:
             console.print("\n/quit or Ctrl-D ends", markup=False)
