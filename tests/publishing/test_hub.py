@@ -182,7 +182,9 @@ def test_a_licence_must_be_known_and_can_be_named_once(folder: Path) -> None:
         packed(folder)
 
 
-@pytest.mark.parametrize("name", ["harbour", "owner/a/b", "owner/a--b", "owner/a..b", "owner/a.git", "", "owner/ä"])
+@pytest.mark.parametrize(
+    "name", ["harbour", "owner/a/b", "owner/a--b", "owner/a..b", "owner/a.git", "", "owner/ä"]
+)
 def test_a_name_that_no_repository_has_is_refused(name: str, folder: Path) -> None:
     with pytest.raises(UserError, match="--to"):
         parcel(folder, "model", name)
