@@ -93,7 +93,7 @@ def separated(
         separator = "\t" if suffix == ".tsv" else _separator(first, names or columns)
     cells = _tabbed if separator == "\t" else _quoted
     table = cells(itertools.chain([first], file), separator)
-    header = list(names) or next(table, [])
+    header = list(names) if names else next(table, [])
     if isinstance(header, Broken):
         raise ValueError(header.detail)
     check_columns(header, columns)
