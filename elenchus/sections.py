@@ -168,7 +168,7 @@ class SourceConfig(Section):
     @model_serializer(mode="wrap")
     def _shortened(self, handler: Any) -> Any:
         """Return what stands in a domain.yaml: no defaults, and a path alone as a text."""
-        left_out = (None, {}, (), [])
+        left_out: tuple[object, ...] = (None, {}, (), [])
         tree = {key: value for key, value in handler(self).items() if value not in left_out}
         tree = {k: v for k, v in tree.items() if k != "split" or self.hf is not None}
         return self.path if tree.keys() == {"path"} else tree
