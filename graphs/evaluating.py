@@ -151,7 +151,10 @@ def _result(
     sitters: Sequence[Sitter],
     leaks: Leaks | None,
 ) -> TestResult:
-    seen = leaks(services, items) if leaks else ()
+    seen: Collection[str] = ()
+    if leaks:
+        with services.progress.stage(f"Test {name}: look for what was seen before"):
+            seen = leaks(services, items)
     result = own_tests.result(services, items, sitters, seen)
     test_files.write(services.folder, name, test, result)
     return result
