@@ -316,7 +316,7 @@ class Caller:
             try:
                 started = time.perf_counter()
                 reply = await self._reply(messages, extra)
-            except _refusals() as error:
+            except (RunStopped, *_refusals()) as error:  # stopped where no adapter can be loaded
                 self._ledger.withdraw(number)
                 outcome.busy = retries.is_busy(error)
                 raise

@@ -122,7 +122,7 @@ async def _text(answer: aiohttp.ClientResponse, events: Events | None) -> str:
     body = Body(answer.headers.get("Content-Encoding", "identity"))
     async for piece in answer.content.iter_any():
         body.add(piece)
-        if events is not None:
+        if events is not None and answer.status < 300:  # a redirect's body is none of the answer
             events.read(body.content)
     return body.content.decode("utf-8", errors="replace")
 

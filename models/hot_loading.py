@@ -164,7 +164,7 @@ def _names(text: str) -> list[str]:
     """Return the names in a list of models; none where it is no such list."""
     try:
         return [str(model["id"]) for model in json.loads(text)["data"]]
-    except (ValueError, LookupError, TypeError):
+    except (ValueError, LookupError, TypeError, RecursionError):
         return []
 
 
@@ -218,9 +218,9 @@ def _check_chat(config: ModelConfig, weights: Path, key: str) -> None:
     ours = list(tokenizer(prompt, add_special_tokens=False).input_ids)
     try:
         theirs = json.loads(text)["tokens"]
-    except (ValueError, LookupError, TypeError):
+    except (ValueError, LookupError, TypeError, RecursionError):
         return
-    if ours != theirs:
+    if isinstance(theirs, list) and ours != theirs:
         raise UserError(
             f"{config.model} at {config.base_url}: the server writes a chat in {len(theirs)} "
             f"tokens, the tokenizer in {weights} writes the same one in {len(ours)} others: serve "

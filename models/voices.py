@@ -93,7 +93,11 @@ class Elsewhere:
                 reply = await _listen(self._model.chat, as_langchain(messages), heard)
             except _failures() as error:
                 self._ledger.withdraw(number)
-                raise UserError(f"{self._settings.model} does not answer: {error}") from error
+                said = str(error) or type(error).__name__  # some have no words
+                raise UserError(f"{self._settings.model} does not answer: {said}") from error
+            except UserError:  # its adapter is not loaded: nothing was asked
+                self._ledger.withdraw(number)
+                raise
             seconds = time.perf_counter() - begun
             answered = with_reply(call, reply, seconds, None, read_by_model(messages, {}))
             self._ledger.write_call(answered, number)

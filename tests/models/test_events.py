@@ -91,10 +91,14 @@ def test_a_cut_off_answer_may_come_whole_the_next_time() -> None:
 
 @dataclass
 class Streaming:
-    """A server that streams, or not; `failing` answers 500. It notes what it was asked."""
+    """A server that streams, or not; `failing` answers 500. It notes what it was asked.
+
+    `moved` redirects the first request to the same address.
+    """
 
     streams: bool = True
     failing: bool = False
+    moved: str = ""
     asked: list[dict[str, Any]] = field(default_factory=list)
 
     def app(self) -> web.Application:
@@ -104,6 +108,9 @@ class Streaming:
 
     async def complete(self, request: web.Request) -> web.StreamResponse:
         self.asked.append(await request.json())
+        if self.moved and len(self.asked) == 1:
+            headers = {"Location": str(request.url)}
+            return web.Response(status=307, text=self.moved, headers=headers)
         if self.failing:
             return web.json_response({"error": {"message": "no room"}}, status=500)
         if not self.streams:
@@ -149,6 +156,13 @@ def test_a_student_on_a_server_is_heard_as_it_writes(ledger: Ledger) -> None:
     assert not ledger.unanswered()
 
 
+@pytest.mark.parametrize("page", ["<p>\nMoved.\n</p>\n" * 9, stream(["elsewhere"])])
+def test_nothing_is_read_of_what_redirects(ledger: Ledger, page: str) -> None:
+    text, heard = answered(Streaming(moved=page), ledger)
+    assert text == "".join(SAID) == heard[-1]
+    assert heard[0] == SAID[0]
+
+
 def test_a_server_that_does_not_stream_is_heard_at_once(ledger: Ledger) -> None:
     text, heard = answered(Streaming(streams=False), ledger)
     assert heard == [text] == ["".join(SAID)]
@@ -175,6 +189,37 @@ def test_an_adapter_on_a_server_is_asked_by_its_name(ledger: Ledger, tmp_path: P
         untouched, adapted = asyncio.run(both(url))
     assert untouched and adapted and untouched != adapted
     assert [name.startswith("run-1-round-1") for name in server.answered] == [False, True]
+
+
+def test_an_adapter_that_is_not_loaded_costs_nothing(ledger: Ledger, tmp_path: Path) -> None:
+    adapter = tmp_path / "run-1" / "adapters" / "round-1"
+    adapter.mkdir(parents=True)
+    (adapter / "adapter_config.json").write_text("{}", encoding="utf-8")
+    (adapter / "adapter_model.safetensors").write_bytes(b"")
+
+    async def asked(url: str) -> None:
+        settings = ModelConfig(model=f"vllm:{MODEL}", base_url=url, options={"max_new_tokens": 9})
+        model = make_model(settings, adapter)
+        try:
+            await Elsewhere(model, settings, ledger, Budget()).answer(ASKED, print)
+        finally:
+            await model.close()
+
+    with (
+        serving(VLLMServer(weights=WEIGHTS, updating=False)) as url,
+        pytest.raises(RunStopped, match="VLLM_ALLOW_RUNTIME_LORA_UPDATING=1"),
+    ):
+        asyncio.run(asked(url))
+    assert not ledger.spent()
+
+
+def test_an_error_without_words_is_named(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def fails(*_: object, **__: object) -> None:
+        raise ConnectionResetError
+
+    monkeypatch.setattr("models.compatible.CompatibleModel.ainvoke", fails)
+    with pytest.raises(UserError, match="does not answer: ConnectionResetError"):
+        answered(Streaming(), ledger)
 
 
 def test_a_server_that_fails_costs_nothing(ledger: Ledger) -> None:

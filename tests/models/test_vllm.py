@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from aiohttp import web
 from peft import LoraConfig, get_peft_model
 
 from elenchus.config import LimitsConfig
@@ -156,6 +157,7 @@ def test_an_adapter_that_is_refused_stops_the_run(
         outcomes = ask(configured(url), ledger, trained[0])
     assert all(isinstance(one, RunStopped) and says in str(one) for one in outcomes), outcomes
     assert server.completions == 0
+    assert not ledger.unanswered(), "what was not asked costs nothing"
 
 
 def test_a_key_is_sent_to_every_endpoint(
@@ -230,8 +232,18 @@ def test_a_server_that_cannot_take_what_is_trained(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_server_that_does_not_tell_its_tokens_is_believed(tmp_path: Path) -> None:
-    with serving(VLLMServer(weights=WEIGHTS, tokenized=None)) as url:
+@pytest.mark.parametrize("tokenized", [None, 7, "[" * 100_000])
+def test_a_server_that_does_not_tell_its_tokens_is_believed(
+    tokenized: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = VLLMServer(weights=WEIGHTS, tokenized=None if tokenized is None else [])
+    text = tokenized if isinstance(tokenized, str) else json.dumps({"tokens": tokenized})
+
+    async def odd(request: web.Request) -> web.Response:
+        return web.Response(text=text)
+
+    monkeypatch.setattr(server, "tokenize", odd)
+    with serving(server) as url:
         check(url, tmp_path)
 
 
