@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from elenchus import runs
+from elenchus.front_matter import CARD
 from elenchus.languages import code_of
 from elenchus.results import RunVerdict
 from elenchus.sections import SourceConfig
@@ -13,8 +14,6 @@ from graphs.services import Services
 from models.bases import public_name
 from models.weights import file_hash
 from publishing.dataset_card import Facts, Source, card
-
-NAME = "README.md"  # as the hub calls it
 
 
 def write(
@@ -50,7 +49,7 @@ def write(
         **more,
     )
     run.folder.dataset.mkdir(exist_ok=True)
-    runs.write_atomic(run.folder.dataset / NAME, card(facts))
+    runs.write_atomic(run.folder.dataset / CARD, card(facts))
 
 
 def counted(folder: Path, names: Iterable[str]) -> Mapping[str, int]:

@@ -4,10 +4,10 @@ from contextlib import closing
 from pathlib import Path
 
 from elenchus.errors import UserError
+from elenchus.front_matter import CARD
 from elenchus.ledger import Ledger
 from elenchus.runs import RunFolder
 from evaluation.records import TestItem
-from graphs import cards
 from graphs.config import of_run
 from publishing import exports, rows
 from publishing.exports import EVERY, Exported
@@ -41,7 +41,7 @@ def export(run: RunFolder, name: str, to: Path | None, share: float, force: bool
             f"run {run.id} has no dataset to export: `{run.command('resume')}` goes on with it, "
             "where it is not finished"
         )
-    config, card = of_run(run), run.dataset / cards.NAME
+    config, card = of_run(run), run.dataset / CARD
     tests, left_out = _own_tests(run)
     exams = {"held-out": material.exam, **tests}
     split = exports.split_of(

@@ -5,15 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from elenchus.front_matter import CARD, read_front_matter
 from elenchus.printing import in_line, printable
 from models import students
 
-NOTES = ("README.md", "MODEL_CARD.md")
+NOTES = (CARD, "MODEL_CARD.md")
 LONGEST = 1_000_000  # characters of a card that are looked at
 _SNAPSHOT = re.compile(r"models--(?P<id>[\w.-]+)/snapshots/(?P<revision>[0-9a-f]{7,64})$")
-_FRONT = re.compile(r"\A---\r?\n(?P<yaml>.*?)\r?\n---\s*$", re.DOTALL | re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -76,10 +74,9 @@ def front_matter(folder: Path) -> dict[str, Any]:
     for file in (folder / name for name in NOTES):
         try:
             with file.open(encoding="utf-8", errors="replace") as opened:
-                found = _FRONT.match(opened.read(LONGEST))
-            read = yaml.safe_load(found["yaml"]) if found else None
-        except (OSError, yaml.YAMLError):
+                read, _ = read_front_matter(opened.read(LONGEST))
+        except (OSError, ValueError):
             continue
-        if isinstance(read, dict):
+        if read:
             return read
     return {}

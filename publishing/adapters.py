@@ -4,12 +4,12 @@ import json
 from pathlib import Path
 
 from elenchus import runs
+from elenchus.front_matter import CARD
 from models.bases import Base
 from models.weights import is_adapter
 from publishing.model_card import Facts, card
 
 SETTINGS = "adapter_config.json"
-CARD = "README.md"
 
 
 def dress(folder: Path, facts: Facts) -> None:

@@ -7,10 +7,11 @@ heading, a link, HTML, or a key of the front matter.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from elenchus.front_matter import front_matter
 from elenchus.licences import on_hub
 from elenchus.reasons import SENTENCES
 from elenchus.results import RunVerdict
-from publishing.markdown import front_matter, inline, listed, table, verdict_in_markdown
+from publishing.markdown import inline, listed, table, verdict_in_markdown
 from publishing.schemas import SCHEMAS
 
 SIZES = (

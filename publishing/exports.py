@@ -9,16 +9,16 @@ from typing import Any, NamedTuple
 
 from elenchus import runs
 from elenchus.errors import UserError
+from elenchus.front_matter import CARD, front_matter, read_front_matter
 from elenchus.questions import AnswerForm
 from publishing import splits
 from publishing.dataset_card import described
 from publishing.exam_formats import EXAM_FORMATS
 from publishing.formats import FORMATS, SPLITS, Files, Split
-from publishing.markdown import front_matter, listed, read_front_matter, with_section
+from publishing.markdown import listed, with_section
 from publishing.rows import Material, Question
 
 EVERY = FORMATS | EXAM_FORMATS
-CARD = "README.md"
 NAMES = {
     "chats": "questions with answers",
     "pairs": "pairs of a right and a wrong answer",

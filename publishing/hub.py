@@ -8,13 +8,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from elenchus.errors import UserError
+from elenchus.front_matter import CARD, front_matter, read_front_matter
 from elenchus.licences import licence_name, on_hub
 from elenchus.printing import in_line
 from models.hub import http_error
 from publishing.checking import findings
-from publishing.markdown import front_matter, read_front_matter
 
-CARD = "README.md"
 TOKENS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")  # variables that may hold one
 # As the hub takes them.
 _NAME = re.compile(

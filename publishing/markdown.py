@@ -1,27 +1,9 @@
-"""Cards in Markdown: front matter in YAML, tables, and texts of others that stay what they are."""
+"""Cards in Markdown: tables, lists, sections, and texts of others that stay what they are."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
-
-import yaml
+from collections.abc import Sequence
 
 from elenchus.printing import plain
 from elenchus.results import RunVerdict
-
-FENCE = "---\n"
-
-
-def front_matter(values: Mapping[str, Any]) -> str:
-    """Return the YAML between lines of dashes that a card begins with."""
-    return f"{FENCE}{yaml.safe_dump(dict(values), sort_keys=False, allow_unicode=True)}{FENCE}"
-
-
-def read_front_matter(card: str) -> tuple[dict[str, Any], str]:
-    """Return the front matter of a card, and what follows it; none where the card has none."""
-    begins, _, rest = card.partition(FENCE)
-    matter, fence, body = rest.partition(f"\n{FENCE}")
-    values = yaml.safe_load(matter) if not begins and fence else None
-    return (values, body) if isinstance(values, dict) else ({}, card)
 
 
 def inline(text: str) -> str:

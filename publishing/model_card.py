@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from elenchus import front_matter as front
 from elenchus.languages import code_of
 from elenchus.licences import on_hub
 from elenchus.printing import printable
@@ -77,7 +78,7 @@ def card(facts: Facts) -> str:
         f"## Limits\n\n{markdown.listed(_limits(facts), '')}",
     ]
     body = "\n\n".join(part.strip() for part in parts if part.strip())
-    return f"{markdown.front_matter(front_matter(facts))}\n{body}\n"
+    return f"{front.front_matter(front_matter(facts))}\n{body}\n"
 
 
 def front_matter(facts: Facts) -> dict[str, Any]:

@@ -9,11 +9,11 @@ from typing import Any, NamedTuple
 
 from elenchus import runs
 from elenchus.errors import UserError
+from elenchus.front_matter import CARD, front_matter, read_front_matter
 from models.bases import Base
 from models.pretrained import SINGLE, load_causal, load_tokenizer
 from models.weights import is_adapter
 from publishing import gguf_file, markdown
-from publishing.adapters import CARD
 from publishing.loading import how_to_load
 
 FORMATS = ("merged", "gguf")
@@ -106,7 +106,7 @@ def _write_card(trained: Trained, made: Path, form: str) -> None:
         card = (trained.folder / CARD).read_text("utf-8")
     except OSError:
         return
-    matter, body = markdown.read_front_matter(card)
+    matter, body = read_front_matter(card)
     if "elenchus" not in matter.get("tags", ()):  # peft's template, in runs of earlier versions
         return
     file = next((path.name for path in made.glob("*.gguf")), "")
@@ -132,7 +132,7 @@ def became(matter: dict[str, Any], body: str, base: Base, form: str, file: str) 
     body = markdown.with_section(body, "How to load it", _with_prompt(body, load))
     head, _, rest = body.lstrip("\n").partition("\n\n")
     rest = rest.replace("- Only who has the base model's weights can use it.\n", "")
-    return f"{markdown.front_matter(matter)}\n{head}\n\n{told}\n\n{rest.rstrip()}\n"
+    return f"{front_matter(matter)}\n{head}\n\n{told}\n\n{rest.rstrip()}\n"
 
 
 def _with_prompt(body: str, load: str) -> str:

@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from elenchus.config import DatasetConfig
+from elenchus.front_matter import read_front_matter
 from elenchus.licences import on_hub
 from elenchus.results import RunVerdict
 from elenchus.sections import SourceConfig
 from publishing.dataset_card import Facts, Source, card, size_category
-from publishing.markdown import read_front_matter, with_section
+from publishing.markdown import with_section
 from publishing.schemas import SCHEMAS
 
 FACTS = Facts(

@@ -12,6 +12,7 @@ import pytest
 import yaml
 from datasets import load_dataset
 
+from elenchus.front_matter import read_front_matter
 from elenchus.ledger import Ledger
 from elenchus.loading import merged
 from elenchus.outcomes import Example
@@ -26,7 +27,6 @@ from graphs.exporting import export
 from graphs.services import Services
 from publishing.exports import EVERY
 from publishing.formats import FORMATS
-from publishing.markdown import read_front_matter
 from publishing.schemas import SCHEMAS
 from tests.conftest import Outcome
 

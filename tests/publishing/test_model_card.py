@@ -6,9 +6,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from elenchus.front_matter import read_front_matter
 from elenchus.results import Estimate, RunVerdict
 from models.bases import Base
-from publishing.markdown import read_front_matter
 from publishing.model_card import card, front_matter
 from tests.publishing.making import FACTS
 

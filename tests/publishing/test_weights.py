@@ -11,10 +11,10 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from elenchus.errors import UserError
+from elenchus.front_matter import read_front_matter
 from models.bases import Base
 from models.pretrained import load_causal, load_tokenizer
 from publishing.adapters import dress
-from publishing.markdown import read_front_matter
 from publishing.weights import Trained, export
 from tests.publishing.making import FACTS, TEXT, greedy, tiny
 
