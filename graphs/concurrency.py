@@ -6,7 +6,7 @@ import contextvars
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 from elenchus.progress import Advance, Progress
 
@@ -77,27 +77,46 @@ def thread_stage(progress: Progress, name: str) -> Iterator[Advance]:
         yield step
 
 
+class _OwnLoop(Generic[Made]):
+    """Work on an event loop of its own, which another thread may cancel.
+
+    Attributes:
+        begun: is done once there is something to cancel.
+    """
+
+    def __init__(self, work: Callable[[], Coroutine[Any, Any, Made]]) -> None:
+        self._work = work
+        self.begun: Future[tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]]] = Future()
+
+    def run(self) -> Made:
+        """See the work to its end, without the settings of what surrounds this call."""
+        return contextvars.Context().run(lambda: asyncio.run(self._main()))
+
+    def cancel(self) -> None:
+        """Cancel the work, once it has begun."""
+        loop, task = self.begun.result()
+        with contextlib.suppress(RuntimeError):  # it has ended in this moment
+            loop.call_soon_threadsafe(task.cancel)
+
+    async def _main(self) -> Made:
+        task = asyncio.current_task()
+        assert task is not None
+        self.begun.set_result((asyncio.get_running_loop(), task))
+        return await self._work()
+
+
 async def on_its_own_loop(work: Callable[[], Coroutine[Any, Any, Made]]) -> Made:
     """Await work on a thread with an event loop of its own, which is cancelled with this one.
 
     Neither LangGraph's settings of a surrounding run nor its event loop reach the work.
     """
-    begun: Future[tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]]] = Future()
-
-    async def main() -> Made:
-        task = asyncio.current_task()
-        assert task is not None
-        begun.set_result((asyncio.get_running_loop(), task))
-        return await work()
-
-    thread = asyncio.get_running_loop().run_in_executor(
-        None, contextvars.Context().run, lambda: asyncio.run(main())
-    )
+    own = _OwnLoop(work)
+    thread = asyncio.get_running_loop().run_in_executor(None, own.run)
     try:
         return await asyncio.shield(thread)
     except asyncio.CancelledError:
-        loop, task = await asyncio.wrap_future(begun)
-        loop.call_soon_threadsafe(task.cancel)
+        await asyncio.wrap_future(own.begun)
+        own.cancel()
         await asyncio.wait((thread,))
         raise
 
@@ -112,20 +131,11 @@ def run_to_end(work: Callable[[], Coroutine[Any, Any, Made]]) -> Made:
         asyncio.get_running_loop()
     except RuntimeError:
         return asyncio.run(work())
-    begun: Future[tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]]] = Future()
-
-    async def main() -> Made:
-        task = asyncio.current_task()
-        assert task is not None
-        begun.set_result((asyncio.get_running_loop(), task))
-        return await work()
-
+    own = _OwnLoop(work)
     with ThreadPoolExecutor(1) as thread:
-        done = thread.submit(contextvars.Context().run, lambda: asyncio.run(main()))
+        done = thread.submit(own.run)
         try:
             return done.result()
         except KeyboardInterrupt:
-            loop, task = begun.result()
-            with contextlib.suppress(RuntimeError):  # it has ended in this moment
-                loop.call_soon_threadsafe(task.cancel)
+            own.cancel()
             raise

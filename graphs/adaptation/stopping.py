@@ -65,7 +65,9 @@ def rounds_reached(config: AdaptationTree) -> StoppingRule:
     most = len(config.sizes)
 
     def rule(state: AdaptationState) -> str | None:
-        return f"all {most} rounds are done" if state["round"] >= most else None
+        if state["round"] < most:
+            return None
+        return f"all {most} rounds are done" if most > 1 else "the one round is done"
 
     return rule
 

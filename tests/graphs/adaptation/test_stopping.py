@@ -63,11 +63,11 @@ def test_more_questions_make_a_small_gain_significant() -> None:
 def test_the_first_reason_counts() -> None:
     rule = stopping_rule(config(1, stopping=["failures"], stop_failure_share=0.9))
     assert "fresh" in rule(state(0.5))
-    assert "rounds" in rule(state(0.95))
+    assert "done" in rule(state(0.95))
 
 
 def test_the_configuration_decides() -> None:
-    assert stopping_rule(config(1))(state(0.9)) == "all 1 rounds are done"
+    assert stopping_rule(config(1))(state(0.9)) == "the one round is done"
     assert stopping_rule(config(2, stopping=[]))(state(0.05)) is None
     with pytest.raises(UserError, match="no stopping rule 'failure'; did you mean 'failures'"):
         stopping_rule(config(stopping=["failure"]))
