@@ -1,17 +1,25 @@
 """Finds in files what must not leave this machine: secrets, and paths on it."""
 
+import codecs
+import html
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from elenchus.redaction import redactor
+from elenchus.redaction import redactor, without_known
 
-HEAD = 1 << 20  # bytes at the begin of a binary file that may hold texts
+PART = 1 << 22  # bytes of a binary file that are looked at together
+OVERLAP = 1 << 12  # bytes that two parts share: what is looked for may lie across them
 SAMPLE = 8192  # bytes that tell a binary file
 LEAST = 5  # characters of a path that tells a machine
+WIDE = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)  # begins of a text that is none in UTF-8
 # Homes of people, wherever they are; in JSON a backslash is written twice.
 _HOMES = re.compile(r"(?<![\w.~-])(?:/home/|/Users/|/root/|[A-Za-z]:\\{1,2}Users\\{1,2})[\w.-]+")
+_PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY")
+_OF_JSON = re.compile(r"\\u(?P<code>[0-9a-fA-F]{4})|\\[nrtbf]")
+_OF_MARKDOWN = re.compile(r"\\([^A-Za-z0-9\s])")
+SECRET, PLACE = "what looks like a secret", "a path of this machine"
 
 
 class Finding(NamedTuple):
@@ -33,30 +41,69 @@ def findings(files: Iterable[tuple[str, Path]], places: Sequence[Path]) -> Itera
         files: names with paths.
         places: folders of this machine, whose paths are looked for in binary files, too.
     """
-    redact, own = redactor(), _paths(places)
+    look = _Look(places)
     for name, path in files:
-        if found := _first(name, path, redact, own):
-            yield found
+        with path.open("rb") as file:
+            head = file.read(SAMPLE)
+        if b"\0" in head and not head.startswith(WIDE):
+            line, what = 0, look.through(path)
+        else:
+            line, what = look.line_by_line(path, "utf-16" if head.startswith(WIDE) else "utf-8")
+        if what:
+            yield Finding(name, line, what)
 
 
-def _paths(places: Sequence[Path]) -> re.Pattern[str]:
-    names = {place.absolute().as_posix().rstrip("/") for place in places}
-    known = "|".join(re.escape(name) for name in sorted(names) if len(name) >= LEAST)
+class _Look:
+    """Looks for secrets, and for the paths of some folders."""
+
+    def __init__(self, places: Sequence[Path]) -> None:
+        names = {place.absolute().as_posix().rstrip("/") for place in places}
+        long = sorted(name for name in names if len(name) >= LEAST)
+        self._own = _any_of(long)
+        self._bytes = [name.encode().decode("latin-1") for name in long]
+        self._own_bytes = _any_of(self._bytes)
+        self._redact = redactor()
+
+    def line_by_line(self, path: Path, encoding: str) -> tuple[int, str]:
+        """Return the first line of a text that holds something, and what; "" for nothing."""
+        with path.open(encoding=encoding, errors="replace") as lines:
+            for number, line in enumerate(lines, 1):
+                for text in _readings(line):
+                    if self._redact(text) != text or _PRIVATE_KEY.search(text):
+                        return number, SECRET
+                    if self._own.search(text) or _HOMES.search(text):
+                        return number, PLACE
+        return 0, ""
+
+    def through(self, path: Path) -> str:
+        """Return what a binary file holds, "" for nothing; numbers may look like any secret."""
+        with path.open("rb") as file:
+            rest = b""
+            while part := file.read(PART):
+                text = (rest + part).decode("latin-1")
+                if without_known(text) != text or _PRIVATE_KEY.search(text):
+                    return SECRET
+                # The names first: it is quick to see that there is none.
+                if any(name in text for name in self._bytes) and self._own_bytes.search(text):
+                    return PLACE
+                rest = part[-OVERLAP:]
+        return ""
+
+
+def _any_of(paths: Sequence[str]) -> re.Pattern[str]:
+    known = "|".join(map(re.escape, paths))
     return re.compile(rf"(?<![\w.~-])(?:{known})(?![\w-])" if known else r"(?!)")
 
 
-def _first(
-    name: str, path: Path, redact: Callable[[str], str], own: re.Pattern[str]
-) -> Finding | None:
-    with path.open("rb") as file:
-        if b"\0" in file.read(SAMPLE):
-            file.seek(0)
-            text = file.read(HEAD).decode("latin-1")
-            return Finding(name, 0, "a path of this machine") if own.search(text) else None
-    with path.open(encoding="utf-8", errors="replace") as lines:
-        for number, line in enumerate(lines, 1):
-            if redact(line) != line:
-                return Finding(name, number, "what looks like a secret")
-            if own.search(line) or _HOMES.search(line):
-                return Finding(name, number, "a path of this machine")
-    return None
+def _readings(line: str) -> Iterator[str]:
+    r"""Yield a line as it stands, and as those see it who read it as JSON, or as Markdown.
+
+    What follows `\n` in JSON begins no word of the file's, and Markdown parts a key by backslashes.
+    """
+    yield line
+    if "\\" in line or "&" in line:
+        yield _OF_MARKDOWN.sub(r"\1", _OF_JSON.sub(_character, html.unescape(line)))
+
+
+def _character(escape: re.Match[str]) -> str:
+    return chr(int(escape["code"], 16)) if escape["code"] else " "

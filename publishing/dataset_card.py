@@ -18,7 +18,6 @@ SIZES = (
     (1_000, "n<1K"), (10_000, "1K<n<10K"), (100_000, "10K<n<100K"), (1_000_000, "100K<n<1M"),
 )  # fmt: skip
 MOST = 20  # values of a count that the card lists
-REMEDY = "the owner of the dataset says so with `dataset.licence` in domain.yaml"
 
 
 @dataclass(frozen=True)
@@ -138,6 +137,16 @@ def loading(named: Iterable[Mapping[str, object]]) -> str:
     )
 
 
+def licence_of_dataset(licence: str | None) -> str:
+    """Return the sentence on the licence of a dataset; None where nobody has named one."""
+    if licence is None:
+        return (
+            "Of this dataset: not stated. Its owner states it with `dataset.licence` in the "
+            "domain.yaml."
+        )
+    return f"Of this dataset: {licence}."
+
+
 def size_category(count: int) -> str:
     """Return the hub's name for a number of rows."""
     return next((name for most, name in SIZES if count < most), "n>1M")
@@ -176,15 +185,14 @@ def _made(facts: Facts) -> str:
 
 
 def _licences(facts: Facts) -> str:
-    own = facts.licence or f"unknown: nobody said; {REMEDY}"
     rows = [
-        (inline(source.name), source.licence or "unknown: set `licence` of the source")
+        (inline(source.name), source.licence or "not stated: `licence` of the source states it")
         for source in facts.sources
     ]
     return (
-        f"Of this dataset: {own}.\n\nOf the documents that it was made from, as its maker gave "
-        f"them:\n\n{table(('source', 'licence'), rows)}\nQuotes and answers hold words of the "
-        "documents, whose licences bind them, and the terms of the models that wrote them."
+        f"{licence_of_dataset(facts.licence)}\n\nOf the documents that it was made from, as its "
+        f"maker gave them:\n\n{table(('source', 'licence'), rows)}\nQuotes and answers hold words "
+        "of the documents, whose licences bind them, and the terms of the models that wrote them."
     )
 
 

@@ -12,13 +12,16 @@ from elenchus.front_matter import CARD, front_matter, read_front_matter
 from elenchus.licences import licence_name, on_hub
 from elenchus.printing import in_line
 from models.hub import http_error
+from models.weights import file_hash
 from publishing.checking import findings
+from publishing.dataset_card import licence_of_dataset
 
 TOKENS = ("HF_TOKEN", "HUGGING_FACE_HUB_TOKEN")  # variables that may hold one
 # As the hub takes them.
 _NAME = re.compile(
     r"(?!.*(?:--|\.\.|\.git$))[A-Za-z0-9][\w.-]{0,95}/[A-Za-z0-9][\w.-]{0,95}(?<![.-])", re.ASCII
 )
+SMALL = 10 << 20  # bytes up to which the hub may take a file without its hash
 SHOWN = 5  # findings that a message names
 Kind = Literal["model", "dataset"]
 
@@ -27,12 +30,14 @@ Kind = Literal["model", "dataset"]
 class Parcel:
     """What is sent: files by their names in the repository, with the card as it is sent.
 
-    `licence` is as the hub writes it.
+    `digests` are the SHA-256 of the files as they were looked at; `licence` is as the hub writes
+    it.
     """
 
     kind: Kind
     repo: str
     files: dict[str, Path]
+    digests: dict[str, str]
     card: str
     licence: str
 
@@ -84,7 +89,9 @@ def parcel(
             raise UserError(f"{folder} has no file {name}; it has {', '.join(files) or 'none'}")
     if CARD not in files:
         raise UserError(f"{folder} has no {CARD}: nobody would know what it is")
-    card, named = licensed(files[CARD].read_text(encoding="utf-8"), licence)
+    sent = {name: path for name, path in files.items() if name not in leave_out}
+    digests = {name: file_hash(path) for name, path in sent.items()}  # before they are looked at
+    card, named = licensed(_text(files[CARD]), licence)
     looked_at = [(n, p) for n, p in files.items() if n not in leave_out and n not in checked]
     if found := list(findings(looked_at, places)):
         listed = "; ".join(map(str, found[:SHOWN])) + ("; …" if len(found) > SHOWN else "")
@@ -92,8 +99,7 @@ def parcel(
             f"nothing is sent: {listed}. Remove it, keep the file here with --leave-out FILE or, "
             "where you have looked and it is nothing, name it with --checked FILE"
         )
-    sent = {name: path for name, path in files.items() if name not in leave_out}
-    return Parcel(kind, repo, sent, card, named)
+    return Parcel(kind, repo, sent, digests, card, named)
 
 
 def licensed(card: str, licence: str | None) -> tuple[str, str]:
@@ -103,10 +109,15 @@ def licensed(card: str, licence: str | None) -> tuple[str, str]:
         licence: in SPDX's list, for a card that has none.
 
     Raises:
-        UserError: nobody named a licence, or the one given is none or another one.
+        UserError: nobody named a licence, or the one given is none or another one; the card is
+            damaged.
     """
-    matter, body = read_front_matter(card)
+    try:
+        matter, body = read_front_matter(card)
+    except ValueError as error:
+        raise UserError(f"nothing is sent: {CARD} is damaged, {error}: mend it there") from error
     own = str(matter.get("license") or "unknown")
+    named = str(matter.get("license_name") or own)
     if licence is None:
         if own == "unknown":
             raise UserError(
@@ -114,14 +125,18 @@ def licensed(card: str, licence: str | None) -> tuple[str, str]:
                 "passed on, and name that: --licence CC-BY-4.0 (a dataset's can stand in "
                 "domain.yaml: dataset.licence)"
             )
-        return card, str(matter.get("license_name", own))
+        return card, named
     try:
         keys = on_hub(licence_name(licence))
     except ValueError as error:
         raise UserError(f"--licence {licence}: it must be {error}") from error
-    if own not in ("unknown", keys["license"]):
-        raise UserError(f"--licence {licence}: the card says {own}; change it there if that is so")
-    return front_matter(matter | keys) + body, keys.get("license_name", keys["license"])
+    given = keys.get("license_name", keys["license"])
+    if own != "unknown" and given != named:
+        raise UserError(
+            f"--licence {licence}: the card says {named}; change it there if that is so"
+        )
+    body = body.replace(licence_of_dataset(None), licence_of_dataset(licence))
+    return front_matter(matter | keys) + body, given
 
 
 def token() -> str:
@@ -142,7 +157,7 @@ def send(sent: Parcel, private: bool, message: str) -> Sent:
         private: whether nobody else may see it; a public repository is then refused.
 
     Raises:
-        UserError: the hub refuses, or is not reached.
+        UserError: the hub refuses, or is not reached; a file is another than was looked at.
     """
     try:
         from huggingface_hub import CommitOperationAdd, HfApi
@@ -150,11 +165,12 @@ def send(sent: Parcel, private: bool, message: str) -> Sent:
     except ModuleNotFoundError as error:
         raise UserError(f"sending needs {error.name}: pip install -e '.[hub]'") from error
     api = HfApi(endpoint=os.environ.get("HF_ENDPOINT"), token=token())
-    operations = [
-        CommitOperationAdd(name, sent.card.encode() if name == CARD else path)
-        for name, path in sent.files.items()
-    ]
     try:
+        operations = [
+            CommitOperationAdd(name, _content(name, path, sent))
+            for name, path in sent.files.items()
+        ]
+        _check_same(sent, operations)
         existed = _made(api, sent, private)
         info = api.repo_info(sent.repo, repo_type=sent.kind)
         if private and not info.private:
@@ -177,6 +193,31 @@ def send(sent: Parcel, private: bool, message: str) -> Sent:
             "arrived whole is not sent twice"
         ) from error
     return Sent(str(commit.repo_url), bool(info.private), existed)
+
+
+def _content(name: str, path: Path, sent: Parcel) -> bytes | Path:
+    """Return what is sent of a file; of a small one what it holds now, whatever it is later."""
+    if name == CARD:
+        return sent.card.encode()
+    return path.read_bytes() if path.stat().st_size <= SMALL else path
+
+
+def _check_same(sent: Parcel, operations: Sequence[Any]) -> None:
+    """Check that files still are what was looked at; the hub checks the hash of large ones."""
+    for one in operations:
+        name = one.path_in_repo
+        if name != CARD and one.upload_info.sha256.hex() != sent.digests[name]:
+            raise UserError(
+                f"nothing is sent: {name} has changed since it was looked at; give the command "
+                "again once nothing writes there"
+            )
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise UserError(f"nothing is sent: {path} is no text in UTF-8: mend it there") from error
 
 
 def _made(api: Any, sent: Parcel, private: bool) -> bool:

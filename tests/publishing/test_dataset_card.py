@@ -48,7 +48,7 @@ def test_the_hub_finds_licence_language_size_and_files() -> None:
 def test_a_card_without_a_licence_says_how_to_give_one() -> None:
     matter, body = read_front_matter(card(FACTS))
     assert matter["license"] == "unknown"
-    assert "`dataset.licence`" in body and "set `licence` of the source" in body
+    assert "`dataset.licence`" in body and "`licence` of the source" in body
 
 
 def test_sources_of_the_hub_are_named_with_their_licences() -> None:

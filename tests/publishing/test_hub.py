@@ -7,9 +7,10 @@ import pytest
 from huggingface_hub import constants
 
 from elenchus.errors import UserError
-from publishing import hub
+from publishing import checking, dataset_card, hub
 from publishing.hub import Parcel, parcel, send
 from tests.publishing.hub_server import LARGE, TOKEN, Hub, Repo, serving
+from tests.publishing.test_dataset_card import FACTS
 
 CARD = "---\nlicense: apache-2.0\n---\n\n# A card\n"
 NAME = "models/owner/harbour"
@@ -134,6 +135,14 @@ def test_a_hub_that_nobody_answers_at_is_said(
             "looks like a secret",
         ),
         ('{"a": 1}\n{"path": "/home/somebody/laws"}', "path of this machine"),
+        # Where a line of a text ends, JSON has a letter.
+        ('{"a": 1}\n{"text": "see\\n/home/somebody/laws"}', "path of this machine"),
+        ('{"a": 1}\n{"text": "x\\tsk-proj-abcdefghijklmnop1234567890abcd"}', "like a secret"),
+        ('{"a": 1}\n{"text": "\\u002fhome\\/somebody\\/laws"}', "path of this machine"),
+        # Markdown, where backslashes keep words what they are.
+        ("# A\n- hf\\_abcdefghijklmnop1234567890abcd", "like a secret"),
+        ("# A\n- see \\/home\\/somebody", "path of this machine"),
+        ('{"a": 1}\n{"text": "\\n-----BEGIN RSA PRIVATE KEY-----\\nMIIE"}', "like a secret"),
         ('{"a": 1}\n{"path": "C:\\\\Users\\\\somebody\\\\laws"}', "path of this machine"),
     ],
 )
@@ -159,6 +168,38 @@ def test_a_path_of_this_machine_is_found_in_binary_files_too(folder: Path, tmp_p
     assert packed(folder, places=[other]).files
 
 
+def test_a_binary_file_is_looked_through_to_its_end(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Across the parts that it is read in, too; a text that is no UTF-8 is read as a text."""
+    secret = "Zq7secretZq7secret"
+    monkeypatch.setenv("SOME_API_KEY", secret)
+    for told, what in ((secret, "what looks like a secret"), (f"{tmp_path}/ä", "a path")):
+        data = b"\0" * (checking.PART - 4) + b"|" + told.encode() + b"|" + b"\0" * 9
+        (folder / "weights.safetensors").write_bytes(data)
+        with pytest.raises(UserError, match=rf"weights.safetensors holds {what}"):
+            packed(folder, places=[tmp_path / "ä"])
+    (folder / "weights.safetensors").write_bytes(b"\0" * (checking.PART + 9))
+    (folder / "notes.txt").write_text(f"a\n{secret}", encoding="utf-16")
+    with pytest.raises(UserError, match=r"notes.txt line 2 holds what looks like a secret"):
+        packed(folder)
+
+
+@pytest.mark.parametrize("name", ["adapter_config.json", "weights.safetensors"])
+def test_what_changed_since_it_was_looked_at_is_not_sent(
+    name: str, served: Hub, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub, "SMALL", 100)
+    looked_at = packed(folder)
+    (folder / name).write_bytes(b"\0 sk-proj-abcdefghijklmnop1234567890abcd" * LARGE)
+    with pytest.raises(UserError, match=rf"nothing is sent: {name} has changed"):
+        send(looked_at, True, "Weights")
+    (folder / name).unlink()
+    with pytest.raises(UserError, match=r"broke off"):
+        send(looked_at, True, "Weights")
+    assert served.repos == {}
+
+
 def test_words_that_only_look_like_paths_pass(folder: Path) -> None:
     text = "See https://example.org/home/people and either/or; the folder /homework."
     (folder / "notes.txt").write_text(text, encoding="utf-8")
@@ -177,6 +218,15 @@ def test_a_licence_must_be_known_and_can_be_named_once(folder: Path) -> None:
     (folder / "README.md").write_text(CARD, encoding="utf-8")
     with pytest.raises(UserError, match=r"the card says apache-2.0"):
         packed(folder, licence="MIT")
+    own = "---\nlicense: other\nlicense_name: licenseref-one\n---\n# A card\n"
+    (folder / "README.md").write_text(own, encoding="utf-8")
+    assert packed(folder, licence="LicenseRef-One").licence == "licenseref-one"
+    with pytest.raises(UserError, match=r"the card says licenseref-one"):
+        packed(folder, licence="LicenseRef-Another")
+    for damaged in (b"---\nlicense: [\n---\n", b"---\nlicense: \xff\n---\n"):
+        (folder / "README.md").write_bytes(damaged)
+        with pytest.raises(UserError, match=r"nothing is sent: .*mend it there"):
+            packed(folder, licence="MIT")
     (folder / "README.md").unlink()
     with pytest.raises(UserError, match=r"has no README.md"):
         packed(folder)
@@ -188,6 +238,13 @@ def test_a_licence_must_be_known_and_can_be_named_once(folder: Path) -> None:
 def test_a_name_that_no_repository_has_is_refused(name: str, folder: Path) -> None:
     with pytest.raises(UserError, match="--to"):
         parcel(folder, "model", name)
+
+
+def test_a_card_does_not_say_that_nobody_named_its_licence(folder: Path) -> None:
+    (folder / "README.md").write_text(dataset_card.card(FACTS), encoding="utf-8")
+    named = packed(folder, licence="CC-BY-4.0")
+    assert "Of this dataset: CC-BY-4.0." in named.card
+    assert "Of this dataset: not stated" not in named.card
 
 
 def test_the_card_is_sent_with_the_licence_that_was_named(served: Hub, folder: Path) -> None:
