@@ -42,11 +42,12 @@ def serving(runs: Sequence[RunFolder], every: bool) -> Serving:
     trained = [one for run in dict.fromkeys(runs) for one in _trained(run, every)]
     base = _common_base(trained)
     first = trained[0].config.student
+    name = base_of(first.model, base).name
     precisions = {precision_of(one.config.student) for one in trained}
     return Serving(
         base=base.resolve(),
-        name=base_of(first.model, base).name,
-        adapters=_named(trained),
+        name=name,
+        adapters=_named(trained, name),
         rank=max(rank_of(one.folder) for one in trained),
         context=context_of(base),
         precision=_widest(precisions),
@@ -89,16 +90,24 @@ def _common_base(trained: Sequence[Trained]) -> Path:
     return base
 
 
-def _named(trained: Sequence[Trained]) -> dict[str, Path]:
-    """Return the adapters by name: that of the domain, with run and round where these tell."""
+def _named(trained: Sequence[Trained], base: str) -> dict[str, Path]:
+    """Return the adapters by name: that of the domain, with run and round where these tell.
+
+    None has the name of the base, by which vLLM would give the base's answers.
+    """
     runs = {one.run.id: one.config.domain for one in trained}
     shared = Counter(runs.values())
+    taken = {one.config.domain for one in trained if base == _joined(one, "")}
     named = {}
     for one in trained:
-        of_run_ = (one.run.id,) if shared[one.config.domain] > 1 else ()
-        of_round = (one.round,) if one.round else ()
-        named["-".join((one.config.domain, *of_run_, *of_round))] = one.folder.resolve()
+        told = shared[one.config.domain] > 1 or one.config.domain in taken
+        named[_joined(one, one.run.id if told else "")] = one.folder.resolve()
     return named
+
+
+def _joined(one: Trained, run: str) -> str:
+    """Return the name of an adapter, which tells its run where that is given."""
+    return "-".join(filter(None, (one.config.domain, run, one.round)))
 
 
 def _widest(precisions: set[Precision]) -> Precision:

@@ -151,21 +151,34 @@ def started(
     handle, name = tempfile.mkstemp(prefix="elenchus-vllm-", suffix=".log")
     log = Path(name)
     with os.fdopen(handle, "wb") as file:
-        # A group of its own: Ctrl-C reaches us alone, and all its processes are ended together.
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=file,
-            stderr=subprocess.STDOUT,
-            env={**QUIET, **os.environ, **settings},
-            start_new_session=True,
-        )
+        try:
+            # A group of its own: Ctrl-C reaches us alone, and its processes are ended together.
+            process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                env={**QUIET, **os.environ, **settings},
+                start_new_session=True,
+            )
+        except OSError as error:
+            log.unlink()
+            raise UserError(
+                f"{command[0]} does not start ({error.strerror}): name the python of vLLM in "
+                f"{PYTHON}"
+            ) from error
+    failed = True
     try:
         _wait(process, url, limit, log, say)
         yield process, log
-        log.unlink()
+        failed = False
+    except KeyboardInterrupt:
+        failed = False
+        raise
     finally:
         end(process)
+        if not failed:
+            log.unlink()
 
 
 def _wait(
@@ -177,10 +190,13 @@ def _wait(
 ) -> None:
     """Wait until a server is healthy; UserError where it ends before, or takes too long."""
     begun, told = time.monotonic(), 0.0
-    while not _healthy(url):
-        waited = time.monotonic() - begun
-        if process.poll() is not None:
+    while True:
+        healthy = _healthy(url)
+        if process.poll() is not None:  # and another one may answer there
             raise ended(process, log)
+        if healthy:
+            return
+        waited = time.monotonic() - begun
         if waited > limit:
             raise UserError(
                 f"the server does not answer at {url} after {limit:g} seconds: give it more by "
@@ -213,13 +229,13 @@ def last_lines(log: Path) -> str:
 
 
 def end(process: "subprocess.Popen[bytes]") -> None:
-    """End a server with all its processes: asked first, then by force."""
+    """End a server with all its processes: asked first, then by force; by Ctrl-C at once."""
     for sent in (signal.SIGTERM, signal.SIGKILL):
         try:
             os.killpg(process.pid, sent)
             process.wait(END)
         except ProcessLookupError:  # all are gone
             break
-        except subprocess.TimeoutExpired:
+        except (subprocess.TimeoutExpired, KeyboardInterrupt):
             continue
     process.wait()

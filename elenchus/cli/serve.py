@@ -1,6 +1,7 @@
 """`elenchus serve`: what finished runs trained, on a vLLM server."""
 
 import json
+import os
 import shlex
 import signal
 import sys
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # where this machine reaches such a server
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
+KEY = "VLLM_API_KEY"  # variable with the key that a server asks for
+# Ctrl-C, whoever ends programs, and a terminal that is closed: the server would outlive us.
+ENDED_BY = ("SIGINT", "SIGTERM", "SIGHUP")
 QUESTION = "Your question."
 Prompts = dict[str, list[dict[str, str]]]  # messages by adapter
 
@@ -53,7 +57,7 @@ def serve(
     plan = serving(folders, every)
     prompts = _prompts(plan, folders)
     if host not in LOOPBACK:
-        _say(f"whoever reaches {host} can ask the server; VLLM_API_KEY gives it a key")
+        _say(f"whoever reaches {host} can ask the server; {KEY} gives it a key")
     if start:
         command = [*vllm_server.program(), str(plan.base), *plan.options(host, port), *words]
         vllm_server.check_port(host, port)
@@ -62,7 +66,7 @@ def serve(
         command = ["vllm", "serve", str(plan.base), *plan.options(host, port), *words]
         print(json.dumps(_as_json(command, _address(host, port), plan, prompts)))
     else:
-        print(vllm_server.shown(plan, host, port, words))
+        print(printable(vllm_server.shown(plan, host, port, words)))
         _show_asking(_address(host, port), prompts)
 
 
@@ -72,7 +76,9 @@ def _started(
     """Start the server, say how it is asked, and wait until it ends or Ctrl-C ends it."""
     from models.vllm_server import ended, started
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for name in ENDED_BY:
+        if hasattr(signal, name) and signal.getsignal(signal.Signals[name]) != signal.SIG_IGN:
+            signal.signal(signal.Signals[name], signal.default_int_handler)
     begun = time.monotonic()
     _say("starting the server, which takes a minute or so")
     try:
@@ -136,12 +142,15 @@ def _show_asking(url: str, prompts: Prompts) -> None:
     name, messages = next(iter(prompts.items()))
     asked = {"model": name, "messages": messages, "temperature": 0}
     body = shlex.quote(json.dumps(asked, ensure_ascii=False))
+    has_key = bool(os.environ.get(KEY))  # the variable is printed, and not what it holds
+    header = f' -H "Authorization: Bearer ${KEY}"' if has_key else ""
+    imports, key = ("import os\n", f'os.environ["{KEY}"]') if has_key else ("", '"none"')
     lines = [
         f"\n# it has {', '.join(prompts)}; {name} is asked so",
-        f"curl {url}/v1/chat/completions -H 'Content-Type: application/json' -d {body}",
+        f"curl {url}/v1/chat/completions -H 'Content-Type: application/json'{header} -d {body}",
         "\n# or from Python",
-        "from openai import OpenAI",
-        f'client = OpenAI(base_url="{url}/v1", api_key="none")',
+        f"{imports}from openai import OpenAI",
+        f'client = OpenAI(base_url="{url}/v1", api_key={key})',
         f"messages = {messages!r}",
         f"asked = dict(model={name!r}, messages=messages, temperature=0)",
         "answer = client.chat.completions.create(**asked)",

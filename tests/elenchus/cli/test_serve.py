@@ -10,6 +10,8 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
+from unittest.mock import MagicMock
 from urllib import request
 
 import pytest
@@ -20,6 +22,8 @@ from elenchus.errors import UserError
 from elenchus.runs import RunFolder
 from graphs import adapters
 from graphs.config import DomainConfig, of_run
+from models import vllm_server
+from models.bases import Base
 from models.pretrained import HALF, SINGLE
 from models.vllm_server import RANKS, Serving, shown
 from offline.nano.chat import WEIGHTS
@@ -119,6 +123,47 @@ def test_runs_of_one_domain_are_told_apart(
     done = elenchus("serve", "20260101", "20260202", "20260101", "--runs", tmp_path, "--json")
     names = ["pool-20260101-000000-aaaa", "pool-20260202-000000-bbbb"]
     assert list(done.json["adapters"]) == names
+
+
+@pytest.mark.parametrize(("every", "base"), [(False, "pool"), (True, "pool-2")])
+def test_no_adapter_has_the_name_of_the_base(
+    run: RunFolder, monkeypatch: pytest.MonkeyPatch, every: bool, base: str
+) -> None:
+    monkeypatch.setattr(adapters, "base_of", lambda *_: Base(base))
+    plan = adapters.serving([run], every)
+    rounds = ["-1", "-2"] if every else [""]
+    assert (plan.name, [*plan.adapters]) == (base, [f"pool-{run.id}{round_}" for round_ in rounds])
+
+
+def test_a_key_is_named_in_what_is_printed_and_not_told(
+    elenchus: Callable, run: RunFolder, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VLLM_API_KEY", "a-key-of-ours")
+    out = elenchus("serve", run.id, "--runs", root).out
+    assert "a-key-of-ours" not in out
+    curl = out[out.index("curl") :].partition("\n")[0]
+    monkeypatch.setenv("MESSAGES", curl)
+    sent = subprocess.run(
+        ["sh", "-c", f"curl() {{ printf '%s\\n' \"$@\"; }}\n{curl}"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "Authorization: Bearer a-key-of-ours" in sent.stdout.splitlines()
+    code = out.partition("# or from Python\n")[2]
+    made: list[dict] = []
+    openai = SimpleNamespace(OpenAI=lambda **given: made.append(given) or MagicMock())
+    monkeypatch.setitem(sys.modules, "openai", openai)
+    exec(compile(code, "printed", "exec"), {})
+    assert made == [{"base_url": "http://127.0.0.1:8000/v1", "api_key": "a-key-of-ours"}]
+
+
+def test_names_of_folders_are_printed_and_never_obeyed(
+    elenchus: Callable, run: RunFolder, tmp_path: Path
+) -> None:
+    root = tmp_path / "a\x1b[2Jb"
+    shutil.copytree(run.path, root / "pool" / run.id)
+    assert "\x1b" not in elenchus("serve", run.id, "--runs", root).out
 
 
 @pytest.mark.parametrize("precisions", [{SINGLE}, {HALF}, {SINGLE, HALF}])
@@ -249,7 +294,7 @@ def serve_in_a_process(run: RunFolder, root: Path, port: int) -> "subprocess.Pop
     )
 
 
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_ctrl_c_ends_the_server(
     sent: signal.Signals, run: RunFolder, root: Path, stand_in: Path
 ) -> None:
@@ -266,6 +311,53 @@ def test_ctrl_c_ends_the_server(
     assert "the server is ended" in said
     with pytest.raises(OSError, match="refused"):
         request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5)
+    assert not list(stand_in.parent.glob("elenchus-vllm-*.log")), "nobody asks for it"
+
+
+def test_ctrl_c_again_ends_a_server_that_takes_its_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = "import signal, time; signal.signal(15, signal.SIG_IGN); print('on', flush=True)"
+    process = subprocess.Popen(
+        [sys.executable, "-c", f"{program}; time.sleep(60)"],
+        stdout=subprocess.PIPE,
+        start_new_session=True,
+    )
+    assert process.stdout is not None and process.stdout.readline()
+    wait, waited = process.wait, list[float]()
+
+    def impatient(timeout: float | None = None) -> int:
+        waited.append(timeout or 0)
+        if len(waited) == 1:
+            raise KeyboardInterrupt
+        return wait(timeout)
+
+    monkeypatch.setattr(process, "wait", impatient)
+    vllm_server.end(process)
+    process.stdout.close()
+    assert process.poll() == -signal.SIGKILL
+
+
+def test_a_server_beside_ours_is_not_taken_for_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(vllm_server, "_healthy", lambda url: True)
+    log = tmp_path / "log"
+    log.write_text("address already in use", encoding="utf-8")
+    process = subprocess.Popen([sys.executable, "-c", "raise SystemExit(1)"])
+    process.wait()
+    with pytest.raises(UserError, match="address already in use"):
+        vllm_server._wait(process, "http://127.0.0.1:9", 60, log, print)
+
+
+def test_what_is_no_program_is_said(
+    elenchus: Callable, run: RunFolder, root: Path, stand_in: Path
+) -> None:
+    stand_in.write_bytes(b"\x7fELF and nothing else")
+    done = elenchus("serve", run.id, "--runs", root, "--start", "--port", free_port())
+    assert done.code == 2
+    assert "does not start (Exec format error): name the python of vLLM" in done.err
+    assert not list(stand_in.parent.glob("elenchus-vllm-*.log"))
 
 
 def test_a_server_that_dies_later_ends_the_command(
