@@ -4,9 +4,11 @@ import html
 import re
 
 # Control characters move the cursor, ring the bell, set the title: all but line ends and tabs are
-# replaced. Page breaks are left out.
+# replaced. So are halves of surrogate pairs, which no UTF-8 has. Page breaks are left out.
 _SHOWN: dict[int, str | None] = {
-    n: "\N{REPLACEMENT CHARACTER}" for n in (*range(32), *range(127, 160)) if chr(n) not in "\n\t"
+    n: "\N{REPLACEMENT CHARACTER}"
+    for n in (*range(32), *range(127, 160), *range(0xD800, 0xE000))
+    if chr(n) not in "\n\t"
 }
 _SHOWN[ord("\f")] = None
 

@@ -23,13 +23,20 @@ def read_by_model(messages: Iterable[Message], extra: dict[str, Any]) -> str:
     return "\n".join([*(f"{m.role}\n{m.content}" for m in messages), *tools])
 
 
+def sound(text: str) -> str:
+    """Return what a model wrote as a record may hold it.
+
+    It may be half of a surrogate pair, which is no UTF-8, and NUL, which no text has: in the ledger
+    it is taken for damage.
+    """
+    return text.encode("utf-8", "replace").decode("utf-8").replace("\0", "\ufffd")
+
+
 def with_reply(
     call: Call, reply: AIMessage, seconds: float, schema: type[BaseModel] | None, sent: str
 ) -> Call:
     """Return a call with its answer, and what the ledger tells of it."""
-    # A model may write half of a surrogate pair, which is no UTF-8, and NUL, which no text has: in
-    # the ledger it is taken for damage.
-    whole = text_of(reply).encode("utf-8", "replace").decode("utf-8").replace("\0", "\ufffd")
+    whole = sound(text_of(reply))
     text = without_known(without_reasoning(whole))  # a server may echo its key
     likelihood = reply.response_metadata.get(LIKELIHOOD)
     usage = counted(reply, sent, whole + shown_reasoning(reply))

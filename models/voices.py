@@ -12,9 +12,10 @@ from langchain_core.messages import AIMessage, BaseMessage
 from elenchus.errors import UserError
 from elenchus.ledger import Call, Ledger
 from elenchus.records import CHARS_A_TOKEN, Message
+from elenchus.redaction import without_known
 from elenchus.sections import ModelConfig
 from models import retries
-from models.answers import read_by_model, with_reply
+from models.answers import read_by_model, sound, with_reply
 from models.backend import Model
 from models.budget import Budget
 from models.calls import MESSAGES
@@ -90,7 +91,12 @@ class Elsewhere:
             number = self._ledger.send("student", name, expected.read, expected.written)
             begun = time.perf_counter()
             try:
-                reply = await _listen(self._model.chat, as_langchain(messages), heard)
+                reply = await _listen(
+                    self._model.chat,
+                    as_langchain(messages),
+                    # What is broken off is kept as it was heard; a server may echo its key.
+                    lambda text: heard(without_known(sound(text))),
+                )
             except _failures() as error:
                 self._ledger.withdraw(number)
                 said = str(error) or type(error).__name__  # some have no words

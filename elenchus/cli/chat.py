@@ -2,12 +2,14 @@
 
 import asyncio
 import json
+import sys
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from elenchus.cli import options
-from elenchus.errors import UserError
+from elenchus.errors import Interrupted, UserError
+from elenchus.printing import printable
 
 if TYPE_CHECKING:
     from graphs.chatting import Talk
@@ -52,14 +54,18 @@ def chat(
     from graphs.chatting import Talk
 
     console = screen()
-    with runs.explained(folder.path):
-        talk = Talk(folder, temperature, free, caps)
-        if question is not None:
-            _once(talk, question.strip(), console, note if keep else None, as_json)
-            return
-        alone = "" if talk.adapter else " It is alone: the run has no adapter."
-        console.print(f"{folder.id}: {' and '.join(talk.names)}.{alone} /help lists commands.")
-        converse(talk, typed("> ", console), console)
+    try:
+        with runs.explained(folder.path):
+            talk = Talk(folder, temperature, free, caps)
+            if question is not None:
+                asked = printable(question.strip())
+                _once(talk, asked, console, printable(note) if keep else None, as_json)
+                return
+            alone = "" if talk.adapter else " It is alone: the run has no adapter."
+            console.print(f"{folder.id}: {' and '.join(talk.names)}.{alone} /help lists commands.")
+            converse(talk, typed("> ", console), console, by_hand=sys.stdin.isatty())
+    except KeyboardInterrupt:
+        raise typer.Exit(Interrupted.exit_code) from None
 
 
 def _once(talk: "Talk", question: str, console: Any, note: str | None, as_json: bool) -> None:
@@ -78,8 +84,6 @@ def _once(talk: "Talk", question: str, console: Any, note: str | None, as_json: 
             print(json.dumps(_as_json(talk, about), ensure_ascii=False))
             if refused is not None:
                 raise refused
-        except KeyboardInterrupt:
-            raise typer.Exit(130) from None
         finally:
             runner.run(talk.close())
 

@@ -32,16 +32,26 @@ HELP = """/expert       the expert's answer to the last question, with what it c
 
 def screen() -> Console:
     """Return where a talk is shown; what is no terminal gets its lines unbroken."""
-    return Console(highlight=False, markup=False, soft_wrap=not sys.stdout.isatty())
+    whole = not sys.stdout.isatty()
+    return Console(highlight=False, markup=False, emoji=False, soft_wrap=whole)
 
 
-def converse(talk: "Talk", lines: Iterable[str], console: Console) -> None:
-    """Answer lines, each a question or a command, until there are no more."""
+def converse(talk: "Talk", lines: Iterable[str], console: Console, by_hand: bool = True) -> None:
+    """Answer lines, each a question or a command, until there are no more.
+
+    Args:
+        by_hand: whether a person types them; then Ctrl-C ends an answer, and else the talk.
+    """
     with asyncio.Runner() as runner:
         try:
             for line in lines:
-                if not _heeded(talk, line.strip(), console, runner):
-                    return
+                try:
+                    if not _heeded(talk, line.strip(), console, runner):
+                        return
+                except KeyboardInterrupt:
+                    if not by_hand:
+                        raise
+                    console.print(Text("(ended)", style="dim"))
         finally:
             runner.run(talk.close())
 
@@ -61,7 +71,9 @@ def typed(prompt: str, console: Console) -> Iterator[str]:
                 console.print()  # whatever comes next stands on a line of its own
             return
         except KeyboardInterrupt:
-            console.print("\n/quit or Ctrl-D ends", markup=False)
+            if not sys.stdin.isatty():  # nobody is there to type /quit
+                raise
+            console.print("\n/quit or Ctrl-D ends")
 
 
 def _heeded(talk: "Talk", line: str, console: Console, runner: asyncio.Runner) -> bool:
@@ -86,8 +98,6 @@ def _heeded(talk: "Talk", line: str, console: Console, runner: asyncio.Runner) -
             raise UserError(f"there is no command {command}: /help lists them")
     except UserError as error:
         console.print(Text(printable(str(error)), style="red"))
-    except KeyboardInterrupt:
-        console.print(Text("(ended)", style="dim"))
     return True
 
 
@@ -99,7 +109,7 @@ def ask(talk: "Talk", question: str, console: Console, runner: asyncio.Runner) -
 
 def kept(talk: "Talk", note: str) -> str:
     """Keep the last question; return what becomes of it."""
-    point, _ = talk.keep(note)
+    point, _ = talk.keep(printable(note))
     run = talk.run
     return (
         f"kept; it is about: {printable(' '.join(point.statement.split()))}\n"

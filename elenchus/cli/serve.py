@@ -53,6 +53,8 @@ def serve(
         words = shlex.split(more)
     except ValueError as error:
         raise UserError(f"--more: {error}") from error
+    if own := [w for w in words if w.partition("=")[0] in ("--host", "--port")]:
+        raise UserError(f"--more has {own[0]}: give it to this command, which must know it")
     folders = [runs.find(root, name) for name in run]
     plan = serving(folders, every)
     prompts = _prompts(plan, folders)

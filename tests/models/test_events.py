@@ -156,6 +156,18 @@ def test_a_student_on_a_server_is_heard_as_it_writes(ledger: Ledger) -> None:
     assert not ledger.unanswered()
 
 
+def test_what_is_heard_is_text_without_keys(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "a-key-of-ours")
+    pieces = ["a-key-", "of-ours", " \ud83d", "\ude00\0"]
+    monkeypatch.setattr("tests.models.test_events.SAID", pieces)
+    text, heard = answered(Streaming(), ledger)
+    assert text == heard[-1] == "[redacted] \N{GRINNING FACE}\ufffd"
+    assert not any("of-ours" in one or "\0" in one for one in heard)
+    assert all(one.encode("utf-8") for one in heard)
+
+
 @pytest.mark.parametrize("page", ["<p>\nMoved.\n</p>\n" * 9, stream(["elsewhere"])])
 def test_nothing_is_read_of_what_redirects(ledger: Ledger, page: str) -> None:
     text, heard = answered(Streaming(moved=page), ledger)

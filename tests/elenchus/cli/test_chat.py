@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -227,6 +228,59 @@ def test_one_question(run: runs.RunFolder, elenchus) -> None:
         "adapted": adapted,
         "kept_about": None,
     }
+
+
+def test_what_is_no_text_is_asked_and_kept_as_one(
+    teaching: runs.RunFolder, elenchus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = ("--keep", "--note", "caf\udce9\x1b[2J", "--runs", teaching.path.parent.parent)
+    for more in ((), ("--json",)):
+        end = elenchus("chat", teaching.id, "--ask", f"{LESSONS[:-1]}, \udce9?", *given, *more)
+        assert end.code == 0, end.err
+    with closing(Ledger(teaching.ledger, read_only=True)) as ledger:
+        (complaint,) = ledger.all(Complaint)
+    assert complaint.question.endswith("lesson, \ufffd?") and complaint.note == "caf\ufffd\ufffd[2J"
+
+
+def test_words_between_colons_are_no_pictures(
+    run: runs.RunFolder, elenchus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    point = SimpleNamespace(statement="Caps :warning: are [red]due[/red].")
+    monkeypatch.setattr(Talk, "keep", lambda self, note: (point, 1.0))
+    end = elenchus("chat", run.id, "--ask", QUESTION, "--keep", "--runs", run.path.parent.parent)
+    assert "it is about: Caps :warning: are [red]due[/red].\n" in end.out
+
+
+def test_ctrl_c_ends_a_talk_that_another_program_holds(run: runs.RunFolder) -> None:
+    command = [sys.executable, "-m", "elenchus", "chat", run.id, "--runs"]
+    process = subprocess.Popen(
+        [*command, str(run.path.parent.parent)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        cwd=ROOT,
+        text=True,
+    )
+    assert process.stdout is not None and process.stdin is not None
+    process.stdout.readline()
+    process.stdin.write("/help\n")
+    process.stdin.flush()
+    while "/quit" not in process.stdout.readline():
+        pass
+    process.send_signal(signal.SIGINT)
+    assert process.wait(30) == 130
+    for stream in (process.stdin, process.stdout, process.stderr):
+        assert stream is not None
+        stream.close()
+
+
+@pytest.mark.usefixtures("interruptible")
+def test_ctrl_c_while_the_student_is_loaded(
+    run: runs.RunFolder, elenchus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("models.pairs.Pair.__init__", lambda *_: signal.raise_signal(signal.SIGINT))
+    end = elenchus("chat", run.id, "--ask", QUESTION, "--runs", run.path.parent.parent)
+    assert (end.code, end.err) == (130, "")
 
 
 def test_one_question_is_kept(teaching: runs.RunFolder, elenchus) -> None:

@@ -252,6 +252,15 @@ def test_a_port_that_is_taken_is_said_before_anything_starts(
     assert "starting the server" not in done.err
 
 
+@pytest.mark.parametrize("more", ["--port 9", "--host=0.0.0.0"])
+def test_options_that_are_the_commands_own(
+    elenchus: Callable, run: RunFolder, root: Path, more: str
+) -> None:
+    done = elenchus("serve", run.id, "--runs", root, f"--more={more}")
+    assert done.code == 2
+    assert f"--more has {more.split()[0]}: give it to this command" in done.err
+
+
 def test_no_vllm_here(
     elenchus: Callable, run: RunFolder, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
