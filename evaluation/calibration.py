@@ -52,8 +52,8 @@ def calibrate(items: Sequence[Text], found: Sequence[Match], encode: Encode) -> 
     drawn = sorted(ordered(items), key=lambda item: digest(item.text))[:ITEMS]
     texts = {item.id: item.text for item in drawn}
     copies = _copies(drawn)
-    scores = _own(near(drawn, copies, encode), texts)
-    innocents = _innocents(texts, near(drawn, ordered(items), encode), found)
+    scores = _own(near(drawn, copies, encode, least=0), texts)
+    innocents = _innocents(texts, near(drawn, ordered(items), encode, least=0), found)
     threshold = _lowest(list(scores.values()), innocents)
     if threshold is None:
         above = min(1.0, round(max(innocents, default=0.0) + STEP, 4))

@@ -17,6 +17,7 @@ from evaluation.windows import Span, plain, size_for, windows, words
 from retrieval.selection import hashing, overlap
 
 KEPT = 10  # nearest texts of an item
+HARDLY = 0.1  # of an item's words: texts with less are as far from it as any (cosine under 0.7)
 SHARED = 0.4  # of an item's words, by what they tell, that a window needs to be looked at
 COMMON, FEW = 0.02, 100  # share and number of windows up to which a word tells them apart
 BLOCK = 256  # items compared at once
@@ -69,10 +70,16 @@ def by_words(items: Iterable[Text], seen: Iterable[Text]) -> list[Match]:
     return worst(matches)
 
 
-def near(items: Iterable[Text], seen: Iterable[Text], encode: Encode) -> list[Match]:
+def near(
+    items: Iterable[Text], seen: Iterable[Text], encode: Encode, least: float = HARDLY
+) -> list[Match]:
     """Return the nearest texts of each item, `KEPT` at most, however near they are.
 
     Windows of longer texts are looked at only where they share words with the item.
+
+    Args:
+        least: share of some item's words that a text needs to be embedded at all, which is what
+            takes the time; 0 for all texts.
     """
     tests, texts = ordered(items), ordered(seen)
     sizes = [size_for(int(n)) for n in hashing.counts([plain(t.text) for t in tests])]
@@ -83,6 +90,10 @@ def near(items: Iterable[Text], seen: Iterable[Text], encode: Encode) -> list[Ma
         parts = [(n, span) for n, text in enumerate(texts) for span in windows(text.text, size)]
         whole = [one for one in parts if one[1] == Span(0, len(texts[one[0]].text))]
         cut = sorted(set(parts) - set(whole))
+        if least:
+            asked = [test.text for test in group]
+            _, met = alike(asked, [texts[n].text for n, _ in whole], least, rare=False)
+            whole = [whole[n] for n in np.unique(met)]
         chosen = [texts[n].text[span.start : span.end] for n, span in cut]
         of_items, of_parts = alike([t.text for t in group], chosen)
         own = vectors([test.text for test in group])
@@ -112,11 +123,14 @@ def worst(matches: Iterable[Match], most: int | None = None) -> list[Match]:
 
 
 def alike(
-    items: Sequence[str], parts: Sequence[str], share: float = SHARED
+    items: Sequence[str], parts: Sequence[str], share: float = SHARED, rare: bool = True
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Return the pairs of an item and a part that has such a share of its words.
 
-    Words count by how few parts have them; those that many have tell nothing.
+    Words count by how few parts have them.
+
+    Args:
+        rare: whether words that many parts have count for nothing, which makes few pairs of many.
     """
     none = np.zeros(0, dtype=np.intp)
     if not items or not parts:
@@ -130,8 +144,9 @@ def alike(
     is_known = known[place] == other.hashes
     held = _matrix(other.texts[is_known], place[is_known], (len(parts), len(known)))
     counts = held.sum(axis=0)
-    is_rare = counts <= max(FEW, COMMON * len(parts))
-    weights = np.where(is_rare, np.log1p(len(parts) / (1 + counts)), 0)
+    weights = np.log1p(len(parts) / (1 + counts))
+    if rare:
+        weights[counts > max(FEW, COMMON * len(parts))] = 0
     asked = _matrix(own.texts, np.searchsorted(known, own.hashes), (len(items), len(known)))
     asked = (asked @ sparse.diags_array(weights)).tocsr()
     asked.eliminate_zeros()

@@ -49,6 +49,7 @@ class TestLeaks(Value):
     """What of one test was seen.
 
     Attributes:
+        compared: hash of its items.
         items: how many it has.
         examples, corpus: the ids of those that leak there.
         ways: by part and way, how many leak; one may leak by both.
@@ -58,6 +59,7 @@ class TestLeaks(Value):
         pairs: the worst first, so many at most of each item, part and way.
     """
 
+    compared: str
     items: int
     examples: list[str]
     corpus: list[str]
@@ -83,7 +85,7 @@ class Contamination(Value):
     """What of a run's tests was seen.
 
     Attributes:
-        compared: hash of all that was compared.
+        compared: hash of what the tests were compared with, and how.
         embedding: the name of the model whose vectors were compared; "" for none.
         examples, corpus: how many training examples and documents there were.
     """
@@ -124,10 +126,9 @@ class Seen(NamedTuple):
     corpus: Sequence[Text]
 
 
-def fingerprint(tests: Mapping[str, Sequence[Text]], seen: Seen, embedding: str) -> str:
-    """Return a hash of all that is compared, by which an earlier report is known to be of it."""
-    named = [embedding, *(repr((name, ordered(items))) for name, items in sorted(tests.items()))]
-    return digest("\n".join((*named, *(repr(ordered(texts)) for texts in seen))))
+def fingerprint(*texts: Sequence[Text], embedding: str = "") -> str:
+    """Return a hash of texts, in any order, by which an earlier report is known to be of them."""
+    return digest("\n".join((embedding, *(repr(ordered(each)) for each in texts))))
 
 
 def report(
@@ -141,7 +142,7 @@ def report(
     """
     remembered = Remembered(encode) if encode else None
     return Contamination(
-        compared=fingerprint(tests, seen, embedding if encode else ""),
+        compared=fingerprint(*seen, embedding=embedding if encode else ""),
         embedding=embedding if encode else "",
         examples=len({text.id for text in seen.examples}),
         corpus=len({text.id for text in seen.corpus}),
@@ -162,6 +163,7 @@ def _of_test(items: Sequence[Text], seen: Seen, encode: Encode | None) -> TestLe
     kept = {part: worst(matches, MOST) for part, matches in found.items()}
     texts = {item.id: item.text for item in items}
     return TestLeaks(
+        compared=fingerprint(items),
         items=len(texts),
         examples=sorted({m.item for m in found["examples"]}),
         corpus=sorted({m.item for m in found["corpus"]}),

@@ -1,6 +1,6 @@
 """Takes tests of the user's own after a run is finished: by its student, and by other models."""
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from elenchus import runs
@@ -24,10 +24,9 @@ from graphs.runner import read_result
 from graphs.services import Services
 from models.backend import backend, make_model, weights
 from models.weights import weights_hash
+from retrieval import tables
 
 HASH = 16  # digits of the hash of weights that tell a local model
-# Names the items that were seen in training.
-Leaks = Callable[[Services, Sequence[TestItem]], Collection[str]]
 
 
 def evaluate(
@@ -36,17 +35,16 @@ def evaluate(
     models: Sequence[ModelConfig],
     progress: Progress,
     budget: dict[str, Any] | None = None,
-    leaks: Leaks | None = None,
 ) -> dict[str, TestResult]:
     """Have tests taken by a run's student, before and after, and by other models.
 
-    Figures are written into the run folder, answers into its ledger.
+    Figures are written into the run folder, answers into its ledger. Items that were seen in
+    training count in no figure.
 
     Args:
         tests: by name; those that the run's configuration has of the same name must be the same.
         models: which also take the tests.
         budget: caps in place of the run's own.
-        leaks: finds the items that were seen in training, which count in no figure.
 
     Raises:
         UserError: the run is not finished, or a test or a model cannot be used; then nothing was
@@ -72,11 +70,14 @@ def evaluate(
         try:
             found = {name: _read(services, name, test) for name, test in tests.items()}
             sitters = [*_students(services, adapter), *others]
-            run_to_end(lambda: _sit(services, found, sitters))
-            return {
-                name: _result(services, name, test, found[name].items, sitters, leaks)
-                for name, test in tests.items()
+            seen = run_to_end(lambda: _sit(services, found, sitters))
+            taken = {
+                name: own_tests.result(services, one.items, sitters, seen[name])
+                for name, one in found.items()
             }
+            for name, result in taken.items():
+                test_files.write(run, name, tests[name], result)
+            return taken
         finally:
             services.close()
 
@@ -116,12 +117,22 @@ def _told(settings: ModelConfig) -> str:
 
 
 def _read(services: Services, name: str, test: TestConfig) -> Read:
-    """Return a test's items: those that the run took, where it is one of its own."""
+    """Return a test's items: those that the run took, where it is one of its own.
+
+    Raises:
+        UserError: the test was taken, and its table has other rows since.
+    """
     if name in services.config.tests:
         own_tests.prepare(services)
         return Read(services.ledger.all(TestItem, test=name), [])
     folder = services.domain_folder
     found = read(name, test, folder, services.subject, services.config.seed)
+    taken = {item.id for item in services.ledger.all(TestItem, test=name)}
+    if test_files.kept(services.folder.path, name) and taken != {item.id for item in found.items}:
+        raise UserError(
+            f"{tables.named(test.rows)} is not what it was when the test {name!r} was taken: give "
+            "another --name"
+        )
     own_tests.keep(services, found)
     return found
 
@@ -133,28 +144,16 @@ def _students(services: Services, adapter: str) -> list[Sitter]:
     return [before, Sitter(AFTER, adapter)] if adapter else [before]
 
 
-async def _sit(services: Services, found: Mapping[str, Read], sitters: Sequence[Sitter]) -> None:
+async def _sit(
+    services: Services, found: Mapping[str, Read], sitters: Sequence[Sitter]
+) -> dict[str, frozenset[str]]:
+    """Have all tests taken; return the items of each that were seen in training."""
     try:
         with services.registered():
+            seen = await own_tests.leaked(services, found)
             for one in found.values():
                 for sitter in sitters:
                     await own_tests.sit(services, one.items, sitter)
+            return seen
     finally:
         await services.disconnect()
-
-
-def _result(
-    services: Services,
-    name: str,
-    test: TestConfig,
-    items: Sequence[TestItem],
-    sitters: Sequence[Sitter],
-    leaks: Leaks | None,
-) -> TestResult:
-    seen: Collection[str] = ()
-    if leaks:
-        with services.progress.stage(f"Test {name}: look for what was seen before"):
-            seen = leaks(services, items)
-    result = own_tests.result(services, items, sitters, seen)
-    test_files.write(services.folder, name, test, result)
-    return result

@@ -16,7 +16,7 @@ from elenchus.outcomes import ExamItem, Example, Text
 from elenchus.records import Document, Passage
 from elenchus.runs import RunFolder
 from evaluation import contamination
-from evaluation.leaks import Contamination, LeakedPair, Seen, fingerprint, report
+from evaluation.leaks import Contamination, LeakedPair, Seen, TestLeaks, fingerprint, report
 from evaluation.records import TestItem
 from graphs.adaptation.reviewing import newest
 from graphs.pretraining.records import Problem, TaskPassage
@@ -28,8 +28,15 @@ NAME = "contamination.json"
 EXAMS = ("held-out", "untaught", "hand")
 
 
-def look(run: RunFolder, ledger: Ledger, embedder: Embedder) -> Contamination:
-    """Compare a run's tests with what it saw, and write the report; one of the same texts stays.
+def look(
+    run: RunFolder, ledger: Ledger, embedder: Embedder, only: Collection[str] | None = None
+) -> Contamination:
+    """Compare a run's tests with what it saw, and write the report.
+
+    What an earlier report says of a test stays, as long as both have the same texts.
+
+    Args:
+        only: the tests of the user's own to look for; None for all tests and exams.
 
     Raises:
         UserError: the run has no test or exam yet.
@@ -38,25 +45,30 @@ def look(run: RunFolder, ledger: Ledger, embedder: Embedder) -> Contamination:
     if not tests:
         raise UserError(f"run {run.id} has no test and no exam that could have been seen")
     earlier = kept(run.path)
-    if earlier and earlier.compared == fingerprint(tests, seen, embedder.name):
+    known: dict[str, TestLeaks] = {}
+    if earlier and earlier.compared == fingerprint(*seen, embedding=embedder.name):
+        hashes = {name: fingerprint(items) for name, items in tests.items()}
+        known = {n: t for n, t in earlier.tests.items() if t.compared == hashes.get(n)}
+    wanted = [name for name in tests if name not in known and (only is None or name in only)]
+    if earlier and not wanted and known == earlier.tests:
         return earlier
-    found = report(tests, seen, embedder.encode, embedder.name)
-    placed = {
-        name: test.model_copy(update={"pairs": _placed(test.pairs, ledger)})
-        for name, test in found.tests.items()
-    }
-    found = found.model_copy(update={"tests": placed})
+    new = {name: tests[name] for name in wanted}
+    found = report(new, seen, embedder.encode, embedder.name)
+    for name, test in found.tests.items():
+        known[name] = test.model_copy(update={"pairs": _placed(test.pairs, ledger)})
+    found = found.model_copy(update={"tests": {n: known[n] for n in tests if n in known}})
     with runs.explained(run.path):
         runs.write_atomic(run.path / NAME, found.model_dump_json(indent=2) + "\n")
     return found
 
 
-def left_out(run: Services, items: Sequence[TestItem]) -> Collection[str]:
-    """Return the ids of a test's items that count in no figure, since the run saw them."""
-    if not items:
-        return frozenset()
-    found = look(run.folder, run.ledger, run.embedder)
-    return found.left_out(items[0].test, run.config.contamination.corpus == "leave-out")
+def left_out(run: Services, tests: Collection[str]) -> dict[str, frozenset[str]]:
+    """Return for each of these tests the items that count in no figure, since the run saw them."""
+    if not tests:
+        return {}
+    found = look(run.folder, run.ledger, run.embedder, tests)
+    corpus = run.config.contamination.corpus == "leave-out"
+    return {name: found.left_out(name, corpus) for name in tests}
 
 
 def kept(run: Path) -> Contamination | None:

@@ -110,12 +110,20 @@ def keep(run: Services, found: Read) -> None:
 async def take(run: Services, sitters: Sequence[Sitter]) -> None:
     """Have the run's own tests taken by all of these, and write a file for each test."""
     prepare(run)
+    seen = await leaked(run, run.config.tests)
     for name, test in run.config.tests.items():
         items = run.ledger.all(TestItem, test=name)
         for sitter in sitters:
             await sit(run, items, sitter)
-        leaked = await asyncio.to_thread(leaks.left_out, run, items)
-        test_files.write(run.folder, name, test, result(run, items, sitters, leaked))
+        test_files.write(run.folder, name, test, result(run, items, sitters, seen[name]))
+
+
+async def leaked(run: Services, tests: Collection[str]) -> dict[str, frozenset[str]]:
+    """Look for tests in what the run saw; see `leaks.left_out`."""
+    if not tests:
+        return {}
+    with run.progress.stage("Tests: look for what was seen before"):
+        return await asyncio.to_thread(leaks.left_out, run, tests)
 
 
 async def sit(run: Services, items: Sequence[TestItem], sitter: Sitter) -> None:
@@ -146,10 +154,10 @@ async def sit(run: Services, items: Sequence[TestItem], sitter: Sitter) -> None:
 
 def results(run: Services, state: MeasuredState) -> dict[str, TestResult]:
     """Return what the run's own tests came to, by name."""
-    items = {name: run.ledger.all(TestItem, test=name) for name in run.config.tests}
+    seen = leaks.left_out(run, run.config.tests)
     return {
-        name: result(run, each, students(state), leaks.left_out(run, each))
-        for name, each in items.items()
+        name: result(run, run.ledger.all(TestItem, test=name), students(state), seen[name])
+        for name in run.config.tests
     }
 
 

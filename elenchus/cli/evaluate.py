@@ -76,18 +76,17 @@ def evaluate(
         "score": score, "labels": label, "tolerance": tolerance, "rubric": rubric, "count": count,
         "own_prompt": own_prompt or None,
     }  # fmt: skip
-    tests = _tests(folder, test, name, {key: value for key, value in tree.items() if value})
+    tests = _tests(folder, test, name, _given(tree))
     from elenchus.cli.screen import Screen
     from elenchus.sections import ModelConfig
     from graphs.config import checked
     from graphs.evaluating import evaluate
-    from graphs.leaks import left_out
 
     models = [
         checked(ModelConfig, {"model": one, "base_url": base_url}, "--model") for one in model or ()
     ]
     caps = merged(*map(as_change, budget or []))
-    found = evaluate(folder, tests, models, Screen(quiet=as_json), caps, left_out)
+    found = evaluate(folder, tests, models, Screen(quiet=as_json), caps)
     if as_json:
         print(json.dumps({name: result.model_dump(mode="json") for name, result in found.items()}))
     else:
@@ -120,6 +119,11 @@ def _tests(
     if not NAME.fullmatch(name):
         raise UserError(f"{name!r} cannot name a test: give letters, digits and dashes with --name")
     return {name: checked(TestConfig, {"rows": source, **tree}, f"tests.{name}")}
+
+
+def _given(tree: dict[str, Any]) -> dict[str, Any]:
+    """Return the options that were given, be it as 0."""
+    return {key: value for key, value in tree.items() if value is not None and value != []}
 
 
 def _of_run(

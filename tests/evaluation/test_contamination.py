@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from evaluation import planted
 from evaluation.calibration import LEAST, USUAL, calibrate, is_copy
-from evaluation.contamination import Text, by_words, near
+from evaluation.contamination import KEPT, Text, by_words, near
 from evaluation.leaks import Seen, report
 from evaluation.windows import Span, plain, windows, words
 from retrieval.embedding import Embedder
@@ -175,6 +175,28 @@ def test_copies_are_drawn_by_the_text_alone(kind: str) -> None:
     around = ["One more.", "And another."]
     assert planted.copy(text, kind, around) == planted.copy(text, kind, around) != text
     assert planted.copy("word", kind)
+
+
+def test_texts_that_share_hardly_a_word_with_any_item_are_not_embedded() -> None:
+    items = [Text("i", "May a boat of class three leave the northern mole at night?")]
+    close = "At night no boat may leave the mole."
+    far = [f"Lemon cake number {n} wants sugar, butter and patience." for n in range(200)]
+    seen = [Text(str(n), text) for n, text in enumerate([close, *far])]
+    embedded: set[str] = set()
+
+    def encode(texts: Sequence[str]) -> NDArray[np.float32]:
+        embedded.update(texts)
+        return bag_of_words(texts)
+
+    assert {match.text for match in near(items, seen, encode)} == {close}
+    assert embedded == {items[0].text, close}
+
+
+def test_items_of_words_that_many_texts_have_are_still_compared() -> None:
+    item = "one fine is due for the boat"
+    texts = [f"the boat is due for one fine number {n}" for n in range(300)]
+    seen = [Text(str(n), text) for n, text in enumerate(texts)]
+    assert len(near([Text("i", item)], seen, bag_of_words)) == KEPT
 
 
 def test_words_alone_need_no_vectors() -> None:

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner
@@ -13,7 +14,8 @@ from elenchus.ledger import Ledger
 from elenchus.outcomes import Example
 from elenchus.records import Document, Message
 from elenchus.runs import RunFolder
-from evaluation.leaks import Seen, report
+from evaluation.contamination import Text
+from evaluation.leaks import Contamination, Seen, report
 from evaluation.records import TestItem
 from graphs import leaks
 from retrieval.embedding import Embedder
@@ -71,6 +73,28 @@ def test_the_report_is_kept_until_something_changes(filled: tuple[RunFolder, Led
     kept.write_text("{", "utf-8")
     assert leaks.kept(folder.path) is None
     assert leaks.look(folder, ledger, MINILM) == found
+
+
+def test_only_the_tests_at_hand_are_looked_for_and_none_twice(
+    filled: tuple[RunFolder, Ledger], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, ledger = filled
+    whole = leaks.look(folder, ledger, MINILM)
+    (folder.path / leaks.NAME).unlink()
+    looked: list[str] = []
+
+    def counted(tests: dict[str, list[Text]], *others: Any) -> Contamination:
+        looked.extend(tests)
+        return report(tests, *others)
+
+    monkeypatch.setattr(leaks, "report", counted)
+    assert list(leaks.look(folder, ledger, MINILM, ["own"]).tests) == ["own"] == looked
+    assert leaks.look(folder, ledger, MINILM) == whole
+    assert sorted(looked) == sorted(whole.tests)  # the first is not compared again
+    stale = whole.model_copy(update={"compared": "with other examples"})
+    (folder.path / leaks.NAME).write_text(stale.model_dump_json(), "utf-8")
+    assert list(leaks.look(folder, ledger, MINILM, ["own"]).tests) == ["own"]
+    assert looked[-1] == "own" and len(looked) == len(whole.tests) + 1
 
 
 def test_strict_ends_with_one_line(filled: tuple[RunFolder, Ledger]) -> None:

@@ -1,5 +1,6 @@
 """`elenchus evaluate`: a labelled test after a run, and one message for each bad input."""
 
+import csv
 import json
 import shutil
 from collections.abc import Callable
@@ -9,7 +10,13 @@ from typing import Any
 import pytest
 
 from elenchus.ledger import Ledger
+from elenchus.outcomes import Example
+from elenchus.own_tests import TestConfig
 from elenchus.runs import RunFolder
+from graphs import evaluating
+from graphs.adaptation.reviewing import newest
+from graphs.config import checked
+from tests.graphs.test_exams import Lines
 from tests.server.app import MODEL, Server, serving
 from tests.server.faults import Plan
 
@@ -82,12 +89,42 @@ def test_answers_are_asked_once_and_stay_in_the_ledger(run: RunFolder, evaluate:
     assert page.out.strip().endswith("/tests/")
 
 
+def test_a_table_with_other_rows_is_another_test(evaluate: Command, tmp_path: Path) -> None:
+    more = ("--score", "choice", "--name", "grown")
+    assert evaluate(*more).code == 0
+    with (tmp_path / "own.csv").open("a", encoding="utf-8") as table:
+        table.write("A person may dive.,Yes\n")
+    done = evaluate(*more)
+    assert done.code == 2 and "is not what it was when the test 'grown' was taken" in done.err
+
+
+def test_what_was_seen_in_training_counts_in_no_figure_and_fails_if_strict(
+    run: RunFolder, evaluate: Command, tmp_path: Path
+) -> None:
+    ledger = Ledger(run.ledger, read_only=True)
+    learnt = [ledger.get(Example, i) for i in newest(ledger).example_ids]
+    ledger.close()
+    asked = learnt[0].prompt[-1].content
+    with (tmp_path / "own.csv").open("a", encoding="utf-8") as table:
+        csv.writer(table).writerow((asked, "Yes"))
+    more = ("--score", "choice", "--name", "seen")
+    done = evaluate(*more, "--json", "--strict")
+    assert done.code == 1 and "questions of seen were seen in training" in done.err
+    assert (done.json["seen"]["questions"], done.json["seen"]["leaked"]) == (12, 1)
+    assert done.json["seen"]["labels"] == {"No": 4, "Yes": 8}  # of what counts alone
+    table = {"rows": str(tmp_path / "own.csv"), "template": "Clause: {clause}", "answer": "label"}
+    test = checked(TestConfig, table | {"score": "choice"}, "")
+    again = evaluating.evaluate(run, {"seen": test}, [], Lines())  # as from Python
+    assert again["seen"].model_dump(mode="json") == done.json["seen"]
+
+
 @pytest.mark.parametrize(
     ("more", "said"),
     [
         (("--label", "Yes", "--label", "No", "--label", "Maybe"), "has the label 'Maybe'"),
         (("--template", "{text}"), "no column 'text' among clause, label"),
         (("--score", "guess"), "tests.own: score: Input should be"),
+        (("--count", "0"), "tests.own: count: Input should be greater than or equal to 1"),
         (("--name", "../own"), "cannot name a test"),
         (("--score", "choice", "--model", "mock:plain"), "mock:plain are not here: use score"),
         (("--model", "nonsense"), "--model: model: 'nonsense' is not provider:model"),
