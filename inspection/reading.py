@@ -22,7 +22,7 @@ from pydantic import BaseModel, ValidationError
 
 from elenchus.errors import UserError
 from elenchus.ledger import AnyRecord, Call, Ledger
-from elenchus.outcomes import Adapter, Dataset, ExamItem, Example, Score
+from elenchus.outcomes import Adapter, Complaint, Dataset, ExamItem, Example, Score
 from elenchus.records import (
     Document,
     Examination,
@@ -37,6 +37,7 @@ from elenchus.records import (
 )
 from elenchus.results import Result
 from elenchus.runs import RunFolder, RunState
+from evaluation.records import TestItem, TestScore, UnusableRow
 from graphs.adaptation.reviewing import newest
 from graphs.config import DomainConfig, validate
 from graphs.method import Method
@@ -60,6 +61,10 @@ KINDS: dict[str, type[Record]] = {
     "datasets": Dataset,
     "adapters": Adapter,
     "failures": Failure,
+    "complaints": Complaint,
+    "test_items": TestItem,
+    "test_scores": TestScore,
+    "unusable_rows": UnusableRow,
 }
 
 
@@ -307,7 +312,13 @@ def _columns(kind: str | type[Record]) -> Sequence[str] | None:
 
 
 def _dumped(records: Iterable[Record]) -> list[dict[str, Any]]:
-    return [{"id": record.id, **record.model_dump(mode="json")} for record in records]
+    """Return records as rows that all have the same columns, those left out of a ledger, too."""
+    rows = []
+    for record in records:
+        dumped = record.model_dump(mode="json")
+        left_out = {n: getattr(record, n) for n in type(record).model_fields if n not in dumped}
+        rows.append({"id": record.id, **dumped, **left_out})
+    return rows
 
 
 def _installed(package: str) -> Any:

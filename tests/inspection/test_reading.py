@@ -44,6 +44,7 @@ def test_every_kind_is_a_table(finished: Path) -> None:
             assert isinstance(frame, pandas.DataFrame) and isinstance(table, arrow.Table)
             assert len(frame) == table.num_rows == len(run.rows(kind))
             assert list(frame.columns) == table.column_names, kind
+        assert set(run.frame("seeds")["complaint_id"]) == {""}  # which no ledger holds
         assert set(run.frame("turns")["id"]) == {turn.id for turn in run.turns}
         assert run.frame(Score).equals(run.frame("scores"))
         # Tables that hold nothing have their columns, for programs that name them.
