@@ -192,6 +192,8 @@ def _labels(config: TestConfig, rows: Sequence[_Row], key: str) -> tuple[str, ..
     answers = [row.answer for row in rows]
     table = tables.named(config.rows)
     if config.labels:
+        if config.score == "exact":
+            _check_apart(config.labels, key)
         for row in rows:
             if _canonical(row.answer, config.labels) not in config.labels:
                 raise UserError(
@@ -219,6 +221,21 @@ def _labels(config: TestConfig, rows: Sequence[_Row], key: str) -> tuple[str, ..
     if config.score == "exact" and not (few and 2 * len(different) <= len(answers)):
         return ()
     return tuple(different)
+
+
+def _check_apart(labels: Sequence[str], key: str) -> None:
+    """Refuse labels of which one answer would be both.
+
+    Raises:
+        UserError: there are two of them.
+    """
+    for n, label in enumerate(labels):
+        for other in labels[:n]:
+            if Exact.matches(label, other, True):
+                raise UserError(
+                    f"{key}: labels {other!r} and {label!r} are one answer to score: exact, which "
+                    "looks neither at case nor at punctuation: make them differ in words"
+                )
 
 
 def _canonical(answer: str, labels: Sequence[str]) -> str:
