@@ -1,13 +1,14 @@
 """Questions that users kept: asked word for word in the next run, by the rules of any other."""
 
 import json
+import shutil
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from elenchus import runs
+from elenchus import launch, runs
 from elenchus.errors import UserError
 from elenchus.ledger import Ledger
 from elenchus.outcomes import Complaint, ExamItem, Example
@@ -16,20 +17,36 @@ from elenchus.records import Examination, Point, Question, Seed
 from graphs.adaptation import complaints
 from graphs.config import of_run
 from graphs.services import Services
+from tests.conftest import MOCKED, write_pool
 from tests.graphs.making import Bench, graded, make_item, make_passage, make_point
 
 ASKED = "My cap is still wet, so may I hand it back after a fortnight?"
 CAPS = make_passage("A swimming cap must be handed back within 12 days of the visit.")
 
 
+@pytest.fixture(scope="module")
+def pool_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small domain in which every point is taught, beside a finished run of it with mocks."""
+    pool = write_pool(tmp_path_factory.mktemp("kept"), MOCKED)
+    settings = (pool / "domain.yaml").read_text("utf-8")
+    settings = settings.replace("{questions: 20, general: 8}", "{questions: 6, general: 2}")
+    settings = settings.replace("[11, 22]", "[6]") + "questions: {untaught: 0}\n"
+    (pool / "domain.yaml").write_text(settings, "utf-8")
+    launch(pool, runs=pool.parent / "runs")
+    return pool
+
+
 @pytest.fixture
-def finished(elenchus, mock_pool: Path) -> runs.RunFolder:
-    """A run with mocks, in which every point is taught."""
-    with (mock_pool / "domain.yaml").open("a") as settings:
-        settings.write("questions: {untaught: 0}\n")
-    end = elenchus("launch", mock_pool, "--runs", mock_pool.parent / "runs", "--json")
-    assert end.code == 0, end.err
-    return runs.find(mock_pool.parent / "runs", end.json["run"])
+def mock_pool(pool_once: Path, tmp_path: Path) -> Path:
+    """A copy of the domain and of its run."""
+    shutil.copytree(pool_once.parent, tmp_path / "kept")
+    return tmp_path / "kept" / pool_once.name
+
+
+@pytest.fixture
+def finished(mock_pool: Path) -> runs.RunFolder:
+    (path,) = (mock_pool.parent / "runs").glob("*/*/run.yaml")
+    return runs.RunFolder(path.parent)
 
 
 def keep(run: runs.RunFolder, question: str, note: str = "") -> complaints.Placed:
