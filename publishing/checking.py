@@ -16,6 +16,8 @@ LEAST = 5  # characters of a path that tells a machine
 WIDE = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)  # begins of a text that is none in UTF-8
 # Homes of people, wherever they are; in JSON a backslash is written twice.
 _HOMES = re.compile(r"(?<![\w.~-])(?:/home/|/Users/|/root/|[A-Za-z]:\\{1,2}Users\\{1,2})[\w.-]+")
+# Keys of a tokenizer's settings, whose values only look like tokens that open something.
+_SPECIAL = re.compile(r'"(?:bos|eos|unk|pad|sep|cls|mask)_token"(?=\s*:)')
 _PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY")
 _OF_JSON = re.compile(r"\\u(?P<code>[0-9a-fA-F]{4})|\\[nrtbf]")
 _OF_MARKDOWN = re.compile(r"\\([^A-Za-z0-9\s])")
@@ -96,10 +98,11 @@ def _any_of(paths: Sequence[str]) -> re.Pattern[str]:
 
 
 def _readings(line: str) -> Iterator[str]:
-    r"""Yield a line as it stands, and as those see it who read it as JSON, or as Markdown.
+    r"""Yield a line without names of special tokens, and as it is read as JSON, or as Markdown.
 
     What follows `\n` in JSON begins no word of the file's, and Markdown parts a key by backslashes.
     """
+    line = _SPECIAL.sub('""', line)
     yield line
     if "\\" in line or "&" in line:
         yield _OF_MARKDOWN.sub(r"\1", _OF_JSON.sub(_character, html.unescape(line)))

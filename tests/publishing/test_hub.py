@@ -7,6 +7,7 @@ import pytest
 from huggingface_hub import constants
 
 from elenchus.errors import UserError
+from offline.nano.chat import WEIGHTS
 from publishing import checking, dataset_card, hub
 from publishing.hub import Parcel, parcel, send
 from tests.publishing.hub_server import LARGE, TOKEN, Hub, Repo, serving
@@ -204,6 +205,15 @@ def test_words_that_only_look_like_paths_pass(folder: Path) -> None:
     text = "See https://example.org/home/people and either/or; the folder /homework."
     (folder / "notes.txt").write_text(text, encoding="utf-8")
     assert "notes.txt" in packed(folder, places=[Path("/home")]).files
+
+
+def test_a_model_with_its_tokenizer_is_sent(folder: Path) -> None:
+    settings = folder / "tokenizer_config.json"
+    settings.write_text((WEIGHTS / settings.name).read_text("utf-8"), encoding="utf-8")
+    assert '"eos_token"' in settings.read_text("utf-8") and settings.name in packed(folder).files
+    settings.write_text('{"eos_token": "sk-proj-abcdefghijklmnop1234567890abcd"}', encoding="utf-8")
+    with pytest.raises(UserError, match="looks like a secret"):
+        packed(folder)
 
 
 def test_a_licence_must_be_known_and_can_be_named_once(folder: Path) -> None:
