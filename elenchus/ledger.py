@@ -279,6 +279,10 @@ class Ledger:
         )
         return Call(**dict(zip(Call.model_fields, rows[0], strict=True))) if rows else None
 
+    def prompts(self) -> set[str]:
+        """Return the SHA-256 of each template that a call was made from."""
+        return {found for (found,) in self._query("SELECT DISTINCT prompt_sha256 FROM calls")}
+
     def calls(self) -> Iterator[Call]:
         """Yield all attempts of all calls, as they were written; a long run's are gigabytes."""
         last = 0
@@ -335,12 +339,8 @@ class Ledger:
 
     def usage(self) -> tuple[int, int]:
         """Return the number of calls made in this run, and of tokens in and out together."""
-        query = (
-            "SELECT COUNT(*), COALESCE(SUM(input_tokens + output_tokens), 0) FROM calls "
-            "WHERE adopted=0"
-        )
-        ((calls, tokens),) = self._query(query)
-        return calls, tokens
+        paid = self.answered()
+        return sum(o.calls for o in paid), sum(o.input_tokens + o.output_tokens for o in paid)
 
     def spent(self) -> list[Spent]:
         """Return what was paid for in this run, by role and model; calls that a kill cost, too."""

@@ -46,7 +46,7 @@ def on_hub(name: str | None) -> dict[str, str]:
             known = family
     if known in HUB:
         return {"license": known}
-    return {"license": "other", "license_name": name.lower()}
+    return {"license": "other", "license_name": re.sub(r"[^a-z0-9.-]+", "-", name.lower())}
 
 
 Licence = Annotated[str, AfterValidator(licence_name)]

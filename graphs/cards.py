@@ -9,9 +9,10 @@ from elenchus.front_matter import CARD
 from elenchus.languages import code_of
 from elenchus.results import RunVerdict
 from elenchus.sections import SourceConfig
+from graphs.method import Role
 from graphs.methods import method_of
 from graphs.services import Services
-from models.bases import public_name
+from models.bases import public_name, public_place
 from models.weights import file_hash
 from publishing.dataset_card import Facts, Source, card
 
@@ -31,18 +32,26 @@ def write(
         more: further fields of `publishing.dataset_card.Facts`.
     """
     config, manifest = run.config, run.folder.manifest()
+    roles = method_of(config.method).roles(config)
+    # An update keeps what calls of an earlier run made.
+    used = None if run.folder.updates() else run.ledger.prompts()
     facts = Facts(
         run=run.folder.id,
         title=config.title,
         rows=rows,
         about=about,
         language=code_of(config.language),
-        models={
-            r.name: public_name(r.settings.model) for r in method_of(config.method).roles(config)
-        },
-        prompts=manifest["prompts"],
+        models=models_by_role(roles),
+        prompts={n: h for n, h in manifest["prompts"].items() if used is None or h in used},
         corpus=str(manifest["corpus"]),
-        sources=_sources(more.pop("sources", config.corpus.sources)),
+        sources=[
+            Source(
+                name=public_place(source.path or source.hf or str(source.loader)),
+                licence=source.licence,
+                hub=hub_id(source),
+            )
+            for source in sources_of(config)
+        ],
         verdict=verdict,
         digests={name: file_hash(run.folder.dataset / name) for name in rows},
         licence=config.dataset.licence,
@@ -50,6 +59,14 @@ def write(
     )
     run.folder.dataset.mkdir(exist_ok=True)
     runs.write_atomic(run.folder.dataset / CARD, card(facts))
+
+
+def models_by_role(roles: Iterable[Role]) -> dict[str, str]:
+    """Return the models of each role, as others may read them."""
+    models: dict[str, list[str]] = {}
+    for role in roles:
+        models.setdefault(role.name, []).append(public_name(role.settings.model))
+    return {role: ", ".join(dict.fromkeys(names)) for role, names in models.items()}
 
 
 def counted(folder: Path, names: Iterable[str]) -> Mapping[str, int]:
@@ -62,22 +79,15 @@ def counted(folder: Path, names: Iterable[str]) -> Mapping[str, int]:
     return found
 
 
-def _sources(given: Iterable[SourceConfig]) -> list[Source]:
-    return [
-        Source(
-            name=_public(source.path or source.hf or str(source.loader)),
-            licence=source.licence,
-            hub=source.hf if source.hf and _is_on_hub(source.hf) else None,
-        )
-        for source in given
-    ]
+def sources_of(config: Any) -> list[SourceConfig]:
+    """Return what a run made its dataset from: documents, or messages that people wrote."""
+    if config.method != "indicators":
+        return list(config.corpus.sources)
+    return [table for table in (config.messages.train, config.messages.test) if table is not None]
 
 
-def _public(place: str) -> str:
-    """Return where documents come from as others may read it: no path of this machine."""
-    return Path(place).name if place.startswith("~") or Path(place).is_absolute() else place
-
-
-def _is_on_hub(name: str) -> bool:
-    """Tell whether the name of a dataset is one of the hub's, and no folder."""
-    return name.count("/") == 1 and not name.startswith((".", "/", "~"))
+def hub_id(source: SourceConfig) -> str | None:
+    """Return the id that a source has on the hub; None of a folder, and of all else."""
+    name = source.hf or ""
+    is_id = name.count("/") == 1 and not name.startswith((".", "/", "~"))
+    return name if is_id and not Path(name).exists() else None

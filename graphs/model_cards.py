@@ -9,6 +9,7 @@ from agents.student import prompted
 from elenchus import runs
 from elenchus.outcomes import Adapter
 from elenchus.results import Estimate, ExamResult, RunVerdict
+from graphs import cards
 from graphs.exams import EXAMS, exam_result
 from graphs.screens import EXAM_NAMES
 from graphs.services import Services
@@ -128,10 +129,8 @@ def shown(model: str) -> str:
 
 
 def hub_datasets(run: Services) -> list[str]:
-    """Return the ids of the datasets on the hub that a run's documents come from."""
-    sources = getattr(run.config.corpus, "sources", ())
-    ids = (source.hf for source in sources if source.hf)
-    return sorted({i for i in ids if i.count("/") == 1 and not Path(i).exists()})
+    """Return the ids of the datasets on the hub that a run's documents or messages come from."""
+    return sorted({i for source in cards.sources_of(run.config) if (i := cards.hub_id(source))})
 
 
 def _kind(folder: Path, labels: Sequence[str]) -> Kind:

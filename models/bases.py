@@ -1,6 +1,7 @@
 """Names the model that weights in a folder are, as others know it: on the hub, or by itself."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,8 +42,7 @@ def base_of(model: str, folder: Path) -> Base:
         folder: of its weights.
     """
     name = model.partition(":")[2]
-    licence = front_matter(folder).get("license")
-    licence = licence if isinstance(licence, str) and licence != "unknown" else ""
+    licence = _licence(front_matter(folder))
     if name in students.STUDENTS:
         student, source = students.known(name), students.source_of(folder)
         remark = "" if source.get("from") == "hub" else _of_package(student, bool(source))
@@ -55,9 +55,22 @@ def base_of(model: str, folder: Path) -> Base:
 
 
 def public_name(model: str) -> str:
-    """Return "provider:model" as others may read it: of a folder its name, and no path."""
-    provider, _, name = model.partition(":")
-    return f"{provider}:{Path(name).name}" if Path(name).is_absolute() else model
+    """Return "provider:model" as others may read it."""
+    provider, colon, name = model.partition(":")
+    return f"{provider}{colon}{public_place(name)}"
+
+
+def public_place(place: str) -> str:
+    """Return the name of something as others may read it: of a folder here no path, but its own."""
+    return Path(place).name if place.startswith("~") or Path(place).is_absolute() else place
+
+
+def _licence(matter: Mapping[str, Any]) -> str:
+    """Return the licence in a front matter; by its own name where it is none of the hub's."""
+    named = matter.get("license")
+    if named == "other":
+        named = matter.get("license_name") or named
+    return named if isinstance(named, str) and named != "unknown" else ""
 
 
 def _of_package(student: students.Student, sure: bool) -> str:

@@ -1,1 +1,1 @@
-"""What leaves the house: datasets and adapters with their cards, in the forms that other tools load."""
+"""What leaves the house: datasets and adapters with their cards, as other tools load them."""

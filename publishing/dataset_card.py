@@ -227,10 +227,9 @@ def _limits(rows: Mapping[str, int]) -> str:
             *exam,
             "It is no source of advice: answers were written by a model from the documents as they "
             "were then, and some are wrong.",
-            "Do not take the documents' place with it: what counts is what they say today.",
-            "Do not use `rejected.jsonl` or `left-out.jsonl` as examples: they hold what checks "
-            "refused." if {"rejected.jsonl", "left-out.jsonl"} & rows.keys() else
-            "Do not take its rows for texts that people wrote.",
+            "It does not replace the documents: what counts is what they say today.",
+            *(f"Do not use `{name}` as examples: it holds what checks refused." for name in rows
+              if name in ("rejected.jsonl", "left-out.jsonl")),
         ],
         "",
     )  # fmt: skip

@@ -222,5 +222,5 @@ def _limits(facts: Facts) -> list[str]:
             f"The figures are of questions in {inline(facts.language)}, and of no others."
         )
     if not facts.base.on_hub and facts.kind != "model":
-        limits.append("Only who has the base model's weights can use it.")
+        limits.append("Only those who have the base model's weights can use it.")
     return limits

@@ -30,10 +30,7 @@ def _write_examples_card(run: Services, result: AdaptationResult) -> None:
         f"{result.examples} questions with answers that a small model did not know, chosen from "
         f"{result.candidates} candidates; they cover {result.points_covered} of {result.points} "
         "points of the documents.",
-        f"Left out were {result.near_duplicates} near-duplicates, {result.near_exam} too near an "
-        f"exam, {result.too_long} over training.max_tokens, {result.of_full_points} over "
-        f"dataset.per_point, {result.unbalanced} with the commoner of two results and "
-        f"{result.contradicted} that contradict others.",
+        _left_out(result),
         "Questions come from the examiner, answers from the expert, which has to cite the "
         "documents; the grader compared the student's own answers with them.",
         f"The student was {_trained(run)}.",
@@ -74,6 +71,19 @@ def _write_texts_card(run: Services, result: AdaptationResult, texts: Iterable[T
         counts={"tasks of the author": Counter(text.task for text in texts)},
         tasks=("text-generation",),
     )
+
+
+def _left_out(result: AdaptationResult) -> str:
+    counts = {
+        "near-duplicates of others": result.near_duplicates,
+        "too near a question of the exam": result.near_exam,
+        "too long to train on": result.too_long,
+        "on points that had enough": result.of_full_points,
+        "with the commoner of two results": result.unbalanced,
+        "that contradict others": result.contradicted,
+    }
+    told = [f"{count} {what}" for what, count in counts.items() if count]
+    return f"Left out were {', '.join(told)}." if told else "No candidate had to be left out."
 
 
 def _trained(run: Services) -> str:

@@ -14,7 +14,7 @@ from graphs.classification.result import ClassificationResult, ClassifierRow, Di
 from graphs.classification.screening import AnyMessage, real_messages, synthetic_messages
 from graphs.classification.state import ClassificationState
 from graphs.services import Services
-from publishing.markdown import verdict_in_markdown
+from publishing.markdown import table, verdict_in_markdown
 from training import deduplication, diagrams, diversity
 from training.dataset import write_rows
 
@@ -149,7 +149,6 @@ def _write_messages(run: Services) -> None:
 
 
 def _write_card(run: Services, result: ClassificationResult) -> None:
-    messages = run.config.messages
     synthetic = synthetic_messages(run.ledger)
     cards.write(
         run,
@@ -168,7 +167,6 @@ def _write_card(run: Services, result: ClassificationResult) -> None:
             "classes, written by a model": Counter(m.label for m in synthetic),
         },
         refused=result.left_out,
-        sources=[table for table in (messages.train, messages.test) if table is not None],
         tasks=("text-classification",),
     )
 
@@ -192,7 +190,6 @@ def _markdown(title: str, result: ClassificationResult) -> str:
 learn from, {result.validation} to calibrate on, {result.test} to be judged on.
 
 {_classifiers(result.classifiers)}
-
 In brackets: 95 % intervals over test messages. Every class, every measure: `metrics.json`; every
 probability: `predictions/`; how sure it is and how often right: `reliability.svg`.
 
@@ -205,7 +202,6 @@ probability: `predictions/`; how sure it is and how often right: `reliability.sv
 {left_out or "- none"}
 
 {_variety(result)}
-
 Kept at T: the share of all real messages, and of all that were written, that deduplication alone
 would keep at cosine T. `clusters.svg` shows where they lie; `dataset/left-out.jsonl` has every
 message that was left out, and why.
@@ -218,32 +214,26 @@ message that was left out, and why.
 
 def _classifiers(rows: Iterable[ClassifierRow]) -> str:
     head = ["classifier", "trained on", "accuracy", "macro F1", "Brier", "calibration error"]
-    table = [[*head, "ROC AUC"]]
+    cells = []
     for row in rows:
         measured = row.metrics
         estimates = (measured.accuracy, measured.f1, measured.brier, measured.calibration_error)
-        cells = map(_cell, (*estimates, measured.roc_auc))
-        table.append([f"{row.mix}, {plain(row.model)}", str(row.samples), *cells])
-    return _table(table)
+        shown = map(_cell, (*estimates, measured.roc_auc))
+        cells.append([f"{row.mix}, {plain(row.model)}", row.samples, *shown])
+    return table([*head, "ROC AUC"], cells)
 
 
 def _variety(result: ClassificationResult) -> str:
     """Return how varied real and synthetic messages are, and how many deduplication would keep."""
     thresholds = [f"{threshold:g}" for threshold in THRESHOLDS]
     head = ["messages", "number", "distinct-1", "distinct-2", "Self-BLEU"]
-    table = [[*head, *(f"kept at {threshold}" for threshold in thresholds)]]
+    cells = []
     for kind, count in (("real", result.train), ("synthetic", result.examples)):
         varied, retained = result.diversity[kind], result.retained[kind]
         values = [varied.distinct_1, varied.distinct_2, varied.self_bleu]
         values += [retained.get(threshold) for threshold in thresholds]
-        table.append([kind, str(count), *map(_cell, values)])
-    return _table(table)
-
-
-def _table(rows: Sequence[Sequence[str]]) -> str:
-    """Return a table in Markdown; the first row is its head."""
-    head, *body = (f"| {' | '.join(row)} |" for row in rows)
-    return "\n".join([head, "|" + "---|" * len(rows[0]), *body])
+        cells.append([kind, count, *map(_cell, values)])
+    return table([*head, *(f"kept at {threshold}" for threshold in thresholds)], cells)
 
 
 def _cell(value: Estimate | float | None) -> str:

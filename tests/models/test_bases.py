@@ -54,8 +54,24 @@ def test_a_card_without_usable_front_matter_says_nothing(card: str, tmp_path: Pa
     assert base_of("hf:x", tmp_path).licence == ""
 
 
+@pytest.mark.parametrize(
+    ("matter", "licence"),
+    [
+        ("license: other\nlicense_name: qwen-research", "qwen-research"),
+        ("license: other", "other"),
+        ("license: unknown", ""),
+        ("license: [mit, apache-2.0]", ""),
+        ("license: mit\ndate: 2024-02-31", ""),
+    ],
+)
+def test_a_licence_of_its_own_has_its_own_name(matter: str, licence: str, tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text(f"---\n{matter}\n---\n# A\n", encoding="utf-8")
+    assert base_of("hf:x", tmp_path).licence == licence
+
+
 def test_models_in_folders_are_told_by_their_names() -> None:
     assert public_name("hf:/data/models/mine") == "hf:mine"
+    assert public_name("hf:~/secret/mine") == "hf:mine"
     assert public_name("openai:gpt-5.4") == "openai:gpt-5.4"
     assert public_name("hf:owner/model") == "hf:owner/model"
 

@@ -114,6 +114,8 @@ def test_licences_are_named_as_spdx_and_as_the_hub_has_them() -> None:
     assert on_hub("GPL-3.0-or-later") == {"license": "gpl-3.0"}
     assert on_hub("ODC-By-1.0") == {"license": "odc-by"}
     assert on_hub("LicenseRef-House") == {"license": "other", "license_name": "licenseref-house"}
+    # What others wrote into their cards.
+    assert on_hub("My own, (c)")["license_name"] == "my-own-c-"
     with pytest.raises(ValidationError, match=r"SPDX's list"):
         DatasetConfig(licence="free for all\nlicense: mit")
     with pytest.raises(ValidationError, match=r"SPDX's list"):

@@ -141,7 +141,8 @@ def test_a_run_leaves_them_out_and_writes_down_why(
         assert (row["question"], row["reply"]) == (one.prompt[-1].content, one.completion)
         assert [p["id"] for p in row["passages"]] == list(one.passage_ids)
         assert {one.point_id} == {examples[i].point_id for i in contradiction.other_ids}
-    assert f"{len(refuted)} that contradict" in (folder / "dataset" / "README.md").read_text("utf-8")
+    card = (folder / "dataset" / "README.md").read_text("utf-8")
+    assert f"{len(refuted)} that contradict" in card
 
 
 def test_the_comparison_can_be_left_out(mock_pool: Path, tmp_path: Path, elenchus) -> None:
