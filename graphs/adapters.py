@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from elenchus.errors import UserError
 from elenchus.runs import RunFolder
 from graphs.config import DomainConfig, of_run
-from graphs.integrity import check_whole
+from graphs.integrity import check_finished
 from graphs.runner import read_result
 from models.backend import precision_of, weights
 from models.bases import base_of
@@ -56,9 +56,7 @@ def serving(runs: Sequence[RunFolder], every: bool) -> Serving:
 
 def _trained(run: RunFolder, every: bool) -> list[Trained]:
     """Return the adapters of a run, in the order of the rounds."""
-    if not run.result.exists():
-        raise UserError(f"run {run.id} is not finished: `{run.command('resume')}` first")
-    check_whole(run)
+    check_finished(run)
     config, result = of_run(run), read_result(run)
     adapter: str = getattr(result, "adapter", "")
     if not adapter:

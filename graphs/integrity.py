@@ -42,6 +42,13 @@ def check_whole(run: RunFolder) -> None:
         raise UserError(f"run {run.id}: {part} {fault}: {remedy}")
 
 
+def check_finished(run: RunFolder) -> None:
+    """Check that a run is finished and whole; UserError otherwise."""
+    if not run.result.exists():
+        raise UserError(f"run {run.id} is not finished: `{run.command('resume')}` first")
+    check_whole(run)
+
+
 def check_ledger(run: RunFolder) -> None:
     """Check that what a run asked and noted can be read; UserError where it cannot."""
     if fault := _ledger_fault(run):

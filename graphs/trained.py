@@ -7,10 +7,11 @@ from typing import Any
 from elenchus.errors import UserError
 from elenchus.runs import RunFolder
 from graphs.config import of_run
-from graphs.integrity import check_whole
+from graphs.integrity import check_finished
 from graphs.runner import read_result
 from models.backend import weights
 from models.bases import base_of
+from publishing.placing import place_of
 from publishing.weights import FORMATS, Trained, export
 
 CLASSIFIERS = "classifiers"  # folder of what a run of messages trained
@@ -36,11 +37,11 @@ def export_weights(
             f"run {run.id} trained classifiers, which stay a LoRA with a head: {folder}/README.md "
             "says how to load them"
         )
-    config = of_run(run)
+    config, place = of_run(run), place_of(run, form, to)
     base = weights(config.student)
     known = base_of(config.student.model, base)
     trained = Trained(base, folder, known, f"{config.domain}-{run.id}")
-    return export(trained, form, to or run.path / "exports" / form, dtype, force)
+    return export(trained, form, place, dtype, force)
 
 
 def to_push(run: RunFolder, adapter: bool) -> Path:
@@ -51,9 +52,7 @@ def to_push(run: RunFolder, adapter: bool) -> Path:
     """
     if adapter:
         return trained_folder(run)
-    if not run.result.exists():
-        raise UserError(f"run {run.id} is not finished: `{run.command('resume')}` first")
-    check_whole(run)
+    check_finished(run)
     if not run.dataset.is_dir():
         raise UserError(f"run {run.id} has no dataset to push")
     return run.dataset
@@ -81,9 +80,7 @@ def trained_folder(run: RunFolder) -> Path:
     Raises:
         UserError: the run is not finished, is damaged, or trained nothing.
     """
-    if not run.result.exists():
-        raise UserError(f"run {run.id} is not finished: `{run.command('resume')}` first")
-    check_whole(run)
+    check_finished(run)
     result = read_result(run)
     if adapter := getattr(result, "adapter", ""):
         return run.path / str(adapter)

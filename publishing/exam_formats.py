@@ -51,8 +51,7 @@ def lm_eval(split: Split) -> Files:
     """Write a task for each exam: a choice by likelihood where there are labels, else an answer."""
     contents: dict[str, str | bytes] = {"rows.py": _LOADER}
     counts: dict[str, int] = {}
-    for exam, questions in split.exams.items():
-        name = _identifier(f"{split.name}_{exam}")
+    for name, questions in zip(_identifiers(split), split.exams.values(), strict=True):
         file = f"{name}.jsonl"
         contents[file], counts[file] = jsonl(map(_harness_row, questions)), len(questions)
         contents[f"{name}.yaml"] = _harness_task(name, file, questions, split.form)
@@ -65,8 +64,7 @@ def inspect(split: Split) -> Files:
     contents: dict[str, str | bytes] = {}
     counts: dict[str, int] = {}
     tasks, scorers, solvers = "", set(), set()
-    for exam, questions in split.exams.items():
-        name = _identifier(f"{split.name}_{exam}")
+    for (exam, questions), name in zip(split.exams.items(), _identifiers(split), strict=True):
         file = f"{name}.jsonl"
         contents[file], counts[file] = jsonl(map(_sample, questions)), len(questions)
         solver, scorer = _inspected(questions, split.form)
@@ -177,6 +175,19 @@ def _inspected(questions: Sequence[Question], form: AnswerForm) -> tuple[str, st
 def _identifier(name: str) -> str:
     """Return a name as Python and the harness take one."""
     return re.sub(r"\W", "_", name, flags=re.ASCII).lower()
+
+
+def _identifiers(split: Split) -> list[str]:
+    """Return the name of each exam; two that differ in a dash alone are told apart by a number."""
+    names: list[str] = []
+    for exam in split.exams:
+        name = own = _identifier(f"{split.name}_{exam}")
+        number = 1
+        while name in names:
+            number += 1
+            name = f"{own}_{number}"
+        names.append(name)
+    return names
 
 
 def _names(counts: Mapping[str, int]) -> list[str]:

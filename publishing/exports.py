@@ -1,21 +1,19 @@
 """Writes a dataset in the form that another program takes, split, with its card beside it."""
 
 import hashlib
-import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from elenchus import runs
 from elenchus.errors import UserError
 from elenchus.front_matter import CARD, front_matter, read_front_matter
 from elenchus.questions import AnswerForm
 from publishing import splits
 from publishing.dataset_card import described
 from publishing.exam_formats import EXAM_FORMATS
-from publishing.formats import FORMATS, SPLITS, Files, Split
+from publishing.formats import FORMATS, SPLIT_FILES, SPLITS, Files, Split
 from publishing.markdown import listed, with_section
+from publishing.placing import beside, put
 from publishing.rows import Material, Question
 
 EVERY = FORMATS | EXAM_FORMATS
@@ -72,7 +70,8 @@ def write(split: Split, name: str, to: Path, card: str, force: bool) -> Exported
     Args:
         name: of the form, in `EVERY`.
         card: of the dataset folder; "" where it has none.
-        force: whether to write over files that are there; others in the folder stay.
+        force: whether to write over files that are there. Others in the folder stay, but for a
+            split of an earlier export: its rows may be in another split now.
 
     Raises:
         UserError: the form takes nothing that the dataset has, or files would be overwritten.
@@ -90,8 +89,14 @@ def write(split: Split, name: str, to: Path, card: str, force: bool) -> Exported
         contents[CARD] = _card(card, name, form.tool, files)
     if not force and (there := [one for one in contents if (to / one).exists()]):
         raise UserError(f"{to / there[0]} exists already: give another --to, or --force")
-    with runs.explained(to, "--to"):
-        _write(to, contents)
+    if to.exists() and not to.is_dir():
+        raise UserError(f"{to} is a file: give another --to")
+    with beside(to) as place:
+        made = place / "export"
+        for file, content in contents.items():
+            (made / file).parent.mkdir(parents=True, exist_ok=True)
+            (made / file).write_bytes(_bytes(content))
+        put(made, to, stale=SPLIT_FILES if force else ())
     return Exported(to, files.rows, files.note)
 
 
@@ -102,20 +107,6 @@ def _parted(rows: Sequence[Any], share: float, seed: int) -> dict[str, list[Any]
 
 def _held(split: Split, need: str) -> bool:
     return any(getattr(split, need).values())
-
-
-def _write(to: Path, contents: Mapping[str, str | bytes]) -> None:
-    """Write all files beside the folder first, so that a full disk leaves no half of them."""
-    to.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=to.parent, prefix=f".{to.name}-") as partial:
-        for name, content in contents.items():
-            path = Path(partial) / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(_bytes(content))
-        for name in contents:
-            (to / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(Path(partial) / name, to / f"{name}.partial")
-            (to / f"{name}.partial").replace(to / name)
 
 
 def _bytes(content: str | bytes) -> bytes:

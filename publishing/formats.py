@@ -15,6 +15,8 @@ from elenchus.questions import AnswerForm
 from publishing.rows import Chat, Labelled, Message, Pair, Question, Text
 
 SPLITS = ("train", "test")
+LINES, COLUMNS = "{}.jsonl", "data/{}-00000-of-00001.parquet"  # names of the file of a split
+SPLIT_FILES = tuple(form.format(split) for form in (LINES, COLUMNS) for split in SPLITS)
 Row = dict[str, Any]
 
 
@@ -56,7 +58,7 @@ def jsonl(rows: Iterable[Row]) -> str:
 def of_rows(rows: Mapping[str, Sequence[Row]], note: str = "") -> Files:
     """Return a file of JSON lines for each split that has rows."""
     filled = {split: some for split, some in rows.items() if some}
-    names = {split: f"{split}.jsonl" for split in filled}
+    names = {split: LINES.format(split) for split in filled}
     return Files(
         {names[split]: jsonl(some) for split, some in filled.items()},
         {names[split]: len(some) for split, some in filled.items()},
@@ -245,7 +247,7 @@ def _parquet(split: Split) -> Files:
     schema = pa.Table.from_pylist([row for part in SPLITS for row in parted[part]]).schema
     for part, some in parted.items():
         if some:
-            name = f"data/{part}-00000-of-00001.parquet"
+            name = COLUMNS.format(part)
             buffer = io.BytesIO()
             parquet.write_table(pa.Table.from_pylist(some, schema), buffer)
             contents[name], rows[name], splits[part] = buffer.getvalue(), len(some), name

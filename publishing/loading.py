@@ -1,8 +1,8 @@
 """How others load what a run trained: the code that a card shows."""
 
 from models.bases import Base
+from models.vllm_server import RANKS
 
-RANKS = (1, 8, 16, 32, 64, 128, 256, 320, 512)  # that vLLM makes room for
 ADAPTER = """With peft:
 
 ```python

@@ -1,7 +1,7 @@
 """The rows of a run's dataset folder, as exports take them."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -82,14 +82,17 @@ class Material(NamedTuple):
     exam: list[Question]
 
 
-def read(folder: Path) -> Material:
+def read(folder: Path, joined: Mapping[str, Iterable[str]] | None = None) -> Material:
     """Read a dataset folder.
+
+    Args:
+        joined: points that an example joins to its own, by its id, for rows that do not say it.
 
     Raises:
         UserError: a file of it is damaged.
     """
     try:
-        chats = [_chat(row) for row in _rows(folder / "train.jsonl")]
+        chats = [_chat(row, joined or {}) for row in _rows(folder / "train.jsonl")]
         about = {chat.id: chat.points for chat in chats}
         return Material(
             chats,
@@ -114,12 +117,14 @@ def _rows(path: Path) -> Iterator[dict[str, Any]]:
             yield from map(json.loads, file)
 
 
-def _chat(row: dict[str, Any]) -> Chat:
+def _chat(row: dict[str, Any], joined: Mapping[str, Iterable[str]]) -> Chat:
     (completion,) = row["completion"]
     provenance = row["provenance"]
+    example = provenance["example_id"]
+    partners = provenance.get("partner_ids", joined.get(example, ()))
     return Chat(
-        provenance["example_id"],
-        frozenset([provenance["point_id"]]),
+        example,
+        frozenset([provenance["point_id"], *partners]),
         row["prompt"],
         completion["content"],
         provenance["kind"],

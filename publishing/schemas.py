@@ -36,7 +36,8 @@ SCHEMAS = {
             "prompt": "messages before the answer: `role` and `content`",
             "completion": "the answer, as one message of the assistant",
             "citations": _CITED,
-            "provenance": "the ids of what it was made from, the `kind` of question, the `form` of "
+            "provenance": "the ids of what it was made from (`point_id`, and `partner_ids` of what "
+            "it joins to that: statements of the documents), the `kind` of question, the `form` of "
             "its `result`, the `rubric`, the `round`, and `weight`: how far the student's own "
             "answers fell short, from 0 to 1",
         },

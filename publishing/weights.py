@@ -2,12 +2,10 @@
 
 import json
 import shutil
-import tempfile
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from elenchus import runs
 from elenchus.errors import UserError
 from elenchus.front_matter import CARD, front_matter, read_front_matter
 from models.bases import Base
@@ -15,6 +13,7 @@ from models.pretrained import SINGLE, load_causal, load_tokenizer
 from models.weights import is_adapter
 from publishing import gguf_file, markdown
 from publishing.loading import how_to_load
+from publishing.placing import beside, put
 
 FORMATS = ("merged", "gguf")
 
@@ -38,7 +37,8 @@ def export(trained: Trained, form: str, to: Path, dtype: str | None, force: bool
         dtype: in which weights are kept; None for that of the base.
 
     Raises:
-        UserError: the folder is not empty, `dtype` is none, or GGUF cannot be written of the model.
+        UserError: the folder is not empty and not to be written over (`force`), `dtype` is none,
+            or GGUF cannot be written of the model.
     """
     dtype = dtype or dtype_of(trained.base)
     if dtype not in gguf_file.DTYPES:
@@ -50,17 +50,13 @@ def export(trained: Trained, form: str, to: Path, dtype: str | None, force: bool
     missing = [name for name in ("torch", "peft", "gguf") if not find_spec(name)]
     if missing:
         raise UserError(f"whole models need {missing[0]}: pip install -e '.[train]'")
-    with runs.explained(to, "--to"):
-        to.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=to.parent, prefix=f".{to.name}-") as place:
-            made = Path(place) / "model"
-            merge(trained, made, "float32" if form == "gguf" else dtype)
-            if form == "gguf":
-                made = _as_gguf(trained, made, Path(place) / "gguf", dtype)
-            _write_card(trained, made, form)
-            to.mkdir(exist_ok=True)
-            for file in sorted(made.iterdir()):
-                file.replace(to / file.name)
+    with beside(to) as place:
+        made = place / "model"
+        merge(trained, made, "float32" if form == "gguf" else dtype)
+        if form == "gguf":
+            made = _as_gguf(trained, made, place / "gguf", dtype)
+        _write_card(trained, made, form)
+        put(made, to, stale=_weights(to) if form == "merged" else ())
     return sorted(path for path in to.iterdir() if path.is_file())
 
 
@@ -100,6 +96,11 @@ def _as_gguf(trained: Trained, model: Path, out: Path, dtype: str) -> Path:
     return out
 
 
+def _weights(folder: Path) -> list[str]:
+    """Return the weights of an earlier model: loading would take them for part of a new one."""
+    return [file.name for file in folder.glob("model*.safetensors*")]
+
+
 def _write_card(trained: Trained, made: Path, form: str) -> None:
     """Write the card of what was trained, changed to what it has become; nothing without one."""
     try:
@@ -131,7 +132,7 @@ def became(matter: dict[str, Any], body: str, base: Base, form: str, file: str) 
     load = how_to_load("gguf" if file else "model", base, 0, file=file)
     body = markdown.with_section(body, "How to load it", _with_prompt(body, load))
     head, _, rest = body.lstrip("\n").partition("\n\n")
-    rest = rest.replace("- Only who has the base model's weights can use it.\n", "")
+    rest = rest.replace("- Only those who have the base model's weights can use it.\n", "")
     return f"{front_matter(matter)}\n{head}\n\n{told}\n\n{rest.rstrip()}\n"
 
 

@@ -162,12 +162,16 @@ def facility_location(
 
 
 def write_examples(
-    path: Path, examples: Sequence[Example], citations: Sequence[Sequence[dict[str, Any]]]
+    path: Path,
+    examples: Sequence[Example],
+    citations: Sequence[Sequence[dict[str, Any]]],
+    joined: Sequence[Sequence[str]],
 ) -> None:
     """Write JSONL with `prompt` and `completion` in chat form, and what each came from.
 
     Args:
         citations: those of each example.
+        joined: ids of the points that each example joins to its own.
     """
     write_rows(
         path,
@@ -177,9 +181,9 @@ def write_examples(
                 "completion": _chat([Message(role="assistant", content=e.completion)]),
                 "citations": list(cited),
                 "provenance": e.model_dump(mode="json", exclude={"prompt", "completion"})
-                | {"example_id": e.id},
+                | {"example_id": e.id, "partner_ids": list(partners)},
             }
-            for e, cited in zip(examples, citations, strict=True)
+            for e, cited, partners in zip(examples, citations, joined, strict=True)
         ],
     )
 

@@ -1,12 +1,12 @@
 """What the examples of a dataset rest on, with the places in the documents."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from elenchus.ledger import Ledger
 from elenchus.outcomes import Example
-from elenchus.records import Citation, Passage, Turn
+from elenchus.records import Citation, Examination, Passage, Point, Seed, Turn
 from graphs.adaptation import reviewing
 
 
@@ -20,6 +20,25 @@ def citations(ledger: Ledger, examples: Sequence[Example]) -> list[list[dict[str
         cited = cited or ledger.get(Turn, example.turn_id).expert[0].citations
         rows.append(rows_of(ledger, cited))
     return rows
+
+
+def joined(
+    ledger: Ledger, examples: Sequence[Example], cited: Sequence[Sequence[Mapping[str, Any]]]
+) -> list[list[str]]:
+    """Return for each example the ids of the points, beside its own, that its answer rests on.
+
+    Args:
+        cited: what each example cites, as `citations` returns it.
+    """
+    points = {point.id: point for point in ledger.all(Point)}
+    found = []
+    for example, rows in zip(examples, cited, strict=True):
+        seed = ledger.get(Seed, ledger.get(Examination, example.examination_id).seed_id)
+        passages = {row["passage_id"] for row in rows}
+        # An update leaves points behind whose passages are gone.
+        offered = [points[i] for i in seed.partner_ids if i in points]
+        found.append([one.id for one in offered if passages.intersection(one.passage_ids)])
+    return found
 
 
 def rows_of(ledger: Ledger, cited: Sequence[Citation]) -> list[dict[str, Any]]:

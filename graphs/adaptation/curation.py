@@ -293,7 +293,8 @@ def _write_files(run: Services, dataset: Dataset) -> None:
     rejected = [e for e in ledger.all(Examination) if e.rejection and e.round <= dataset.round]
     examples = chosen_examples(ledger, dataset)
     cited = citing.citations(ledger, examples)
-    datasets.write_examples(folder / "train.jsonl", examples, cited)
+    joined = citing.joined(ledger, examples, cited)
+    datasets.write_examples(folder / "train.jsonl", examples, cited, joined)
     datasets.write_rows(folder / "pairs.jsonl", lessons.pair_rows(run, examples))
     datasets.write_exam(folder / "held-out.jsonl", ledger.all(ExamItem, exam="held-out"))
     refuted = [c for c in ledger.all(Contradiction) if c.round <= dataset.round]

@@ -12,15 +12,17 @@ import pytest
 import yaml
 from datasets import load_dataset
 
+from elenchus.errors import UserError
 from elenchus.front_matter import read_front_matter
 from elenchus.ledger import Ledger
 from elenchus.loading import merged
 from elenchus.outcomes import Example
 from elenchus.progress import Unseen
-from elenchus.records import Document, Message
+from elenchus.records import Citation, Document, Examination, Message, Point, Seed
 from elenchus.runs import RunFolder
 from evaluation.records import TestItem
-from graphs.adaptation import folder
+from graphs import trained
+from graphs.adaptation import citing, folder
 from graphs.adaptation.result import AdaptationResult
 from graphs.config import of_run
 from graphs.exporting import export
@@ -86,6 +88,16 @@ def test_every_key_of_a_row_is_in_the_card(run: RunFolder) -> None:
     for name in ("train.jsonl", "pairs.jsonl", "held-out.jsonl", "rejected.jsonl"):
         for row in lines(run.dataset / name):
             assert row.keys() <= SCHEMAS[name].keys.keys(), name
+
+
+def test_the_card_tells_of_this_run_and_of_no_other(run: RunFolder) -> None:
+    """Only prompts of its calls, files that are there, and what was left out."""
+    text = (run.dataset / "README.md").read_text("utf-8")
+    assert (
+        "`expert/answer.md`" in text and "`expert/rate.md`" not in text and "`author/" not in text
+    )
+    assert "`left-out.jsonl`" not in text and "training.max_tokens" not in text
+    assert " 0 " not in text.partition("## Verdict")[0]
 
 
 def test_the_hub_loads_the_dataset_folder(run: RunFolder) -> None:
@@ -189,6 +201,62 @@ def test_no_point_and_no_pair_is_in_two_splits(run: RunFolder, tmp_path: Path) -
             assert row["chosen"] != row["rejected"]
 
 
+def about(row: dict[str, Any]) -> set[str]:
+    return {row["provenance"]["point_id"], *row["provenance"]["partner_ids"]}
+
+
+def test_a_row_that_joins_points_has_them_all_on_its_side(run: RunFolder, tmp_path: Path) -> None:
+    copy = copied(run, tmp_path)
+    rows = lines(copy.dataset / "train.jsonl")
+    points = sorted({row["provenance"]["point_id"] for row in rows})
+    for row in rows:  # each is joined to one that others are about
+        place = points.index(row["provenance"]["point_id"])
+        row["provenance"]["partner_ids"] = [points[place ^ 1]] if place ^ 1 < len(points) else []
+    text = "".join(json.dumps(row) + "\n" for row in rows)
+    (copy.dataset / "train.jsonl").write_text(text, encoding="utf-8")
+    done = export(copy, "parquet", tmp_path / "out", 0.3, force=False).folder
+    parts = load_dataset(str(done))
+    train, test = (set[str]().union(*map(about, parts[part])) for part in ("train", "test"))
+    assert train and test and train.isdisjoint(test)
+
+
+def test_what_an_example_joins_is_what_its_answer_cites(run: RunFolder, tmp_path: Path) -> None:
+    """Rows of earlier versions do not say it: their ledger does."""
+    copy = copied(run, tmp_path)
+    rows = lines(copy.dataset / "train.jsonl")
+    assert all(row["provenance"]["partner_ids"] == [] for row in rows)  # this domain joins none
+    with closing(Ledger(copy.ledger)) as ledger:
+        first = rows[0]["provenance"]
+        example = next(e for e in ledger.all(Example) if e.id == first["example_id"])
+        examination = ledger.get(Examination, example.examination_id)
+        points = [point for point in ledger.all(Point) if point.id != example.point_id]
+        cited = {one["passage_id"] for one in rows[0]["citations"]}
+        far = [p.id for p in points if not cited.intersection(p.passage_ids)]
+        grounds = (Citation(passage_id=min(cited), quote="a quote"),)
+        joined = ledger.get(Point, far[-1]).model_copy(update={"grounds": grounds})
+        ledger.write(joined)
+        offered = {"partner_ids": (far[0], joined.id, "o-gone")}
+        seed = ledger.get(Seed, examination.seed_id).model_copy(update=offered)
+        asked = examination.model_copy(update={"seed_id": seed.id})
+        joining = example.model_copy(update={"examination_id": asked.id})
+        ledger.write(seed, asked, joining)
+        passages = citing.citations(ledger, [joining])
+        assert citing.joined(ledger, [joining], passages) == [[joined.id]]
+    for row in rows:
+        del row["provenance"]["partner_ids"]
+    rows[0]["provenance"]["example_id"] = joining.id
+    text = "".join(json.dumps(row) + "\n" for row in rows)
+    (copy.dataset / "train.jsonl").write_text(text, encoding="utf-8")
+    (copy.dataset / "pairs.jsonl").unlink()
+    parts = {}
+    for part, some in load_dataset(str(export(copy, "messages", tmp_path / "out", 0.4, False)[0])
+                                   ).items():  # fmt: skip
+        parts[part] = set(some["id"])
+    point = {row["provenance"]["example_id"]: row["provenance"]["point_id"] for row in rows}
+    beside = {i for i, about in point.items() if about == example.point_id}
+    assert any(beside <= ids for ids in parts.values())
+
+
 def test_each_trainer_finds_what_it_looks_for(run: RunFolder, tmp_path: Path) -> None:
     expected = lines(run.dataset / "train.jsonl")[0]
     system, user = (message["content"] for message in expected["prompt"])
@@ -281,6 +349,43 @@ def test_nothing_is_overwritten_unless_it_is_asked_for(
     assert forced.code == 0 and sum(forced.json["rows"].values()) == count
     assert len(lines(to / "train.jsonl")) == forced.json["rows"]["train.jsonl"]
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_no_split_of_an_earlier_export_stays_beside_a_new_one(
+    run: RunFolder, tmp_path: Path
+) -> None:
+    for name, test in (("messages", "test.jsonl"), ("parquet", "data/test-00000-of-00001.parquet")):
+        to = export(run, name, tmp_path / name, 0.2, force=False).folder
+        assert (to / test).exists()
+        (to / "mine.txt").write_text("mine", encoding="utf-8")
+        export(run, name, to, 0, force=True)
+        assert not (to / test).exists() and (to / "mine.txt").exists()
+
+
+@pytest.mark.parametrize("place", [".", "dataset", "exports/../adapters/new"])
+def test_no_export_goes_where_the_run_keeps_its_own(run: RunFolder, place: str) -> None:
+    before = sorted(run.path.glob("**/*.*son*")), sorted(run.path.glob("*/*"))
+    for command in (export, trained.export_weights):
+        form = "trl" if command is export else "merged"
+        last: tuple[Any, ...] = (0.2,) if command is export else (None,)
+        with pytest.raises(UserError, match="is the run's own: give another --to"):
+            command(run, form, run.path / place, *last, True)
+    assert before == (sorted(run.path.glob("**/*.*son*")), sorted(run.path.glob("*/*")))
+
+
+def test_tests_whose_names_differ_little_are_told_apart(tested: RunFolder, tmp_path: Path) -> None:
+    with closing(Ledger(tested.ledger)) as ledger:
+        for name in ("a-b", "a.b", "held-out"):
+            ledger.write(
+                TestItem(test=name, score="exact", place="x#1", asked="", answer="yes",
+                         prompt=(Message(role="user", content=name),))
+            )  # fmt: skip
+    for form in ("lm-eval", "inspect"):
+        done = export(tested, form, tmp_path / form, 0, force=False)
+        assert done.rows == {
+            "pool_held_out.jsonl": 20, "pool_cases.jsonl": 3, "pool_a_b.jsonl": 1,
+            "pool_a_b_2.jsonl": 1, "pool_own_held_out.jsonl": 1,
+        }  # fmt: skip
 
 
 @pytest.mark.parametrize(

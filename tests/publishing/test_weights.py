@@ -101,3 +101,16 @@ def test_nothing_is_overwritten_or_half_made(trained: Trained, tmp_path: Path) -
         export(trained, "gguf", out, None, force=True)
     assert [path.name for path in out.iterdir()] == ["mine.txt"]
     assert sorted(p.name for p in tmp_path.iterdir()) == ["base", "out", "round-1"]
+
+
+def test_no_part_of_an_earlier_model_stays_beside_a_new_one(
+    trained: Trained, tmp_path: Path
+) -> None:
+    export(trained, "merged", out := tmp_path / "out", None, force=False)
+    for name in ("model-00001-of-00002.safetensors", "model.safetensors.index.json", "mine.txt"):
+        (out / name).write_text("earlier", encoding="utf-8")
+    files = export(trained, "merged", out, None, force=True)
+    assert {file.name for file in files if "model" in file.name} == {"model.safetensors"}
+    assert (out / "mine.txt").exists()
+    export(trained, "gguf", out, None, force=True)
+    assert (out / "model.safetensors").exists()
