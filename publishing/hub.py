@@ -82,14 +82,19 @@ def parcel(
     files = {
         path.relative_to(folder).as_posix(): path
         for path in sorted(folder.rglob("*"))
-        if path.is_file() and not path.is_symlink() and _is_to_send(path.relative_to(folder))
+        if (path.is_file() or path.is_symlink()) and _is_to_send(path.relative_to(folder))
     }
     for name in (*leave_out, *checked):
         if name not in files:
             raise UserError(f"{folder} has no file {name}; it has {', '.join(files) or 'none'}")
-    if CARD not in files:
-        raise UserError(f"{folder} has no {CARD}: nobody would know what it is")
     sent = {name: path for name, path in files.items() if name not in leave_out}
+    if CARD not in sent:
+        raise UserError(f"{folder} has no {CARD} to send: nobody would know what it is")
+    if links := [name for name, path in sent.items() if path.is_symlink()]:
+        raise UserError(
+            f"nothing is sent: {links[0]} is a link, and may lead anywhere. Put the file itself "
+            "there, or keep the link here with --leave-out"
+        )
     digests = {name: file_hash(path) for name, path in sent.items()}  # before they are looked at
     card, named = licensed(_text(files[CARD]), licence)
     looked_at = [(n, p) for n, p in files.items() if n not in leave_out and n not in checked]

@@ -207,6 +207,20 @@ def test_words_that_only_look_like_paths_pass(folder: Path) -> None:
     assert "notes.txt" in packed(folder, places=[Path("/home")]).files
 
 
+@pytest.mark.parametrize("target", ["elsewhere.txt", "elsewhere", "nothing"])
+def test_a_link_is_neither_followed_nor_passed_over(
+    target: str, folder: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "elsewhere.txt").write_text("private", encoding="utf-8")
+    (tmp_path / "elsewhere").mkdir()
+    (folder / "data" / "link").symlink_to(tmp_path / target)
+    with pytest.raises(UserError, match=r"nothing is sent: data/link is a link.*--leave-out"):
+        packed(folder)
+    with pytest.raises(UserError, match="is a link"):
+        packed(folder, checked=["data/link"])
+    assert "data/link" not in packed(folder, leave_out=["data/link"]).files
+
+
 def test_a_model_with_its_tokenizer_is_sent(folder: Path) -> None:
     settings = folder / "tokenizer_config.json"
     settings.write_text((WEIGHTS / settings.name).read_text("utf-8"), encoding="utf-8")
@@ -237,8 +251,10 @@ def test_a_licence_must_be_known_and_can_be_named_once(folder: Path) -> None:
         (folder / "README.md").write_bytes(damaged)
         with pytest.raises(UserError, match=r"nothing is sent: .*mend it there"):
             packed(folder, licence="MIT")
+    with pytest.raises(UserError, match=r"has no README.md to send"):
+        packed(folder, leave_out=["README.md"])
     (folder / "README.md").unlink()
-    with pytest.raises(UserError, match=r"has no README.md"):
+    with pytest.raises(UserError, match=r"has no README.md to send"):
         packed(folder)
 
 
