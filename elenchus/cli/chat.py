@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from elenchus.cli import options
-from elenchus.errors import Interrupted, UserError
+from elenchus.errors import UserError
 from elenchus.printing import printable
 
 if TYPE_CHECKING:
@@ -54,18 +54,15 @@ def chat(
     from graphs.chatting import Talk
 
     console = screen()
-    try:
-        with runs.explained(folder.path):
-            talk = Talk(folder, temperature, free, caps)
-            if question is not None:
-                asked = printable(question.strip())
-                _once(talk, asked, console, printable(note) if keep else None, as_json)
-                return
-            alone = "" if talk.adapter else " It is alone: the run has no adapter."
-            console.print(f"{folder.id}: {' and '.join(talk.names)}.{alone} /help lists commands.")
-            converse(talk, typed("> ", console), console, by_hand=sys.stdin.isatty())
-    except KeyboardInterrupt:
-        raise typer.Exit(Interrupted.exit_code) from None
+    with runs.explained(folder.path):
+        talk = Talk(folder, temperature, free, caps)
+        if question is not None:
+            asked = printable(question.strip())
+            _once(talk, asked, console, printable(note) if keep else None, as_json)
+            return
+        alone = "" if talk.adapter else " It is alone: the run has no adapter."
+        console.print(f"{folder.id}: {' and '.join(talk.names)}.{alone} /help lists commands.")
+        converse(talk, typed("> ", console), console, by_hand=sys.stdin.isatty())
 
 
 def _once(talk: "Talk", question: str, console: Any, note: str | None, as_json: bool) -> None:

@@ -274,15 +274,6 @@ def test_ctrl_c_ends_a_talk_that_another_program_holds(run: runs.RunFolder) -> N
         stream.close()
 
 
-@pytest.mark.usefixtures("interruptible")
-def test_ctrl_c_while_the_student_is_loaded(
-    run: runs.RunFolder, elenchus, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("models.pairs.Pair.__init__", lambda *_: signal.raise_signal(signal.SIGINT))
-    end = elenchus("chat", run.id, "--ask", QUESTION, "--runs", run.path.parent.parent)
-    assert (end.code, end.err) == (130, "")
-
-
 def test_one_question_is_kept(teaching: runs.RunFolder, elenchus) -> None:
     root = teaching.path.parent.parent
     kept = ("--keep", "--note", "forty-five minutes", "--json", "--runs", root)
