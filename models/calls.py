@@ -316,7 +316,7 @@ class Caller:
             try:
                 started = time.perf_counter()
                 reply = await self._reply(messages, extra)
-            except (RunStopped, *_refusals()) as error:  # stopped where no adapter can be loaded
+            except _unanswered() as error:
                 self._ledger.withdraw(number)
                 outcome.busy = retries.is_busy(error)
                 raise
@@ -357,6 +357,11 @@ class Caller:
 def _refusals() -> tuple[type[Exception], ...]:
     """Return the errors for which a prompt may be to blame."""
     return (PromptTooLong, *retries.failed())
+
+
+def _unanswered() -> tuple[type[Exception], ...]:
+    """Return the errors of a request without an answer; RunStopped where no adapter is loaded."""
+    return (RunStopped, *_refusals())
 
 
 @functools.cache
