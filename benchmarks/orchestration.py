@@ -81,7 +81,7 @@ def main() -> None:
 
 def measure(folder: Path, url: str, quick: bool) -> Figures:
     """Return all figures; each is said on standard error as soon as it is known."""
-    domain = _domain(folder, url)
+    domain = write_domain(folder, url)
     count = 100 if quick else 1000
     figures: Figures = {}
 
@@ -102,13 +102,13 @@ def measure(folder: Path, url: str, quick: bool) -> Figures:
 def _warm(domain: Path, folder: Path, url: str, count: int) -> Figures:
     """Examine all once without latency, so that the server's answers and the searches are known."""
     server.begin(url, 0.0)
-    return _examined(domain, folder, count, 64)
+    return examined(domain, folder, count, 64)
 
 
 def _growth(domain: Path, folder: Path, url: str, few: int, many: int) -> Figures:
     """Return what one examination takes of the checkpoint file and of time, many over few."""
     warm = _warm(domain, folder / "warm-many", url, many)
-    small, large = (_examined(domain, folder / f"growth-{n}", n, 64, warm) for n in (few, many))
+    small, large = (examined(domain, folder / f"growth-{n}", n, 64, warm) for n in (few, many))
     ratios = {"checkpoint_growth": "bytes", "time_growth": "seconds"}
     return {name: round(large[k] / many / (small[k] / few), 3) for name, k in ratios.items()}
 
@@ -119,7 +119,7 @@ def _share(
     """Return the examinations' call rate, and a bare client's with as many calls."""
     server.begin(url, LATENCY)
     started = time.process_time()
-    _examined(domain, folder, examinations, in_flight, warm)
+    examined(domain, folder, examinations, in_flight, warm)
     busy = time.process_time() - started
     ours = server.counts(url)
     server.begin(url, LATENCY)
@@ -135,7 +135,7 @@ def _share(
     }
 
 
-def _examined(
+def examined(
     domain: Path, folder: Path, count: int, in_flight: int, warm: Figures | None = None
 ) -> Figures:
     """Examine so many seeds in the adaptation graph's own fan-out, and nothing else."""
@@ -149,24 +149,25 @@ def _examined(
     with closing(Services(run, config, domain.parent, Ledger(run.ledger), Unseen())) as services:
         if warm:
             services.ledger.write(*warm["records"])
+            _ = services.search  # made once a run
         return asyncio.run(_fan_out(services, count, bool(warm)))
 
 
 async def _fan_out(services: Services, count: int, warm: bool) -> Figures:
     """Run the adaptation graph's nodes as far as the examinations of one round."""
     ledger, folder = services.ledger, services.folder
-    started = time.perf_counter()
+    started, busy = time.perf_counter(), time.process_time()
     async with checkpoints(folder.checkpoints, ledger) as saver:
         graph = _graph(services, count, warm).compile(checkpointer=saver)
         thread = {"configurable": {"thread_id": "one"}}
         with services.registered() as ref:
             await graph.ainvoke({"round": 0}, thread, context=ref, durability="sync")
         await services.disconnect()
-    seconds = time.perf_counter() - started
+    seconds, busy = time.perf_counter() - started, time.process_time() - busy
     size = sum(p.stat().st_size for p in folder.path.glob("checkpoints.sqlite*"))
     kinds = () if warm else (Passage, Point, Retrieval)
     records = [record for kind in kinds for record in ledger.all(kind)]
-    return {"seconds": seconds, "bytes": size, "records": records}
+    return {"seconds": seconds, "busy": busy, "bytes": size, "records": records}
 
 
 def _graph(services: Services, count: int, warm: bool) -> Any:
@@ -304,7 +305,7 @@ def _records(folder: Path) -> list[tuple[str, str]]:
         return database.execute("SELECT id, body FROM records ORDER BY id").fetchall()
 
 
-def _domain(folder: Path, url: str) -> Path:
+def write_domain(folder: Path, url: str) -> Path:
     """Write a code whose roles answer at `url`; the student is trained for a moment only."""
     path = invented.write(folder, "orchestration", 80)
     tree = yaml.safe_load(path.read_text(encoding="utf-8"))
