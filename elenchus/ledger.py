@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict
 
 from elenchus.errors import UserError
 from elenchus.records import Record
-from elenchus.redaction import without_known
+from elenchus.redaction import without_known_in
 
 SCHEMA_VERSION = 5
 PORTION = 200  # calls read at once
@@ -214,7 +214,7 @@ class Ledger:
 
         Only known secrets are taken out: a document may hold what looks like one, and is quoted.
         """
-        texts = {"request": without_known(call.request), "response": without_known(call.response)}
+        texts = without_known_in({"request": call.request, "response": call.response})
         values = (*call.model_copy(update=texts).model_dump().values(), 0)
         self._insert("calls", len(values), [values], number)
 

@@ -4,6 +4,7 @@ A server may echo a key in its error, and an address may hold a password. Messag
 failures pass `redacted`; settings, which are written into each run folder, pass `secret_in`.
 """
 
+import functools
 import logging
 import os
 import re
@@ -73,6 +74,12 @@ def without_known(text: str, least: int = LEAST) -> str:
     return _without(text, _known(least))
 
 
+def without_known_in(texts: Mapping[str, str]) -> dict[str, str]:
+    """Return named texts as `without_known` does, with one look at the environment."""
+    known = _known(LEAST)
+    return {name: _without(text, known) for name, text in texts.items()}
+
+
 def secret_in(value: Any, options: bool = False) -> str | None:
     """Return where in a setting a secret stands, as dotted keys; None where none does.
 
@@ -123,5 +130,10 @@ def _hidden(match: re.Match[str]) -> str:
 
 def _known(least: int) -> list[str]:
     """Return the secrets in the environment, the longest first: one may be part of another."""
-    values = {os.environ[name].strip() for name in os.environ if _VARIABLE.search(name)}
+    values = {os.environ[name].strip() for name in os.environ if _holds_secret(name)}
     return sorted((v for v in values - PLACEHOLDERS if len(v) >= least), key=len, reverse=True)
+
+
+@functools.lru_cache(maxsize=1000)
+def _holds_secret(variable: str) -> bool:
+    return _VARIABLE.search(variable) is not None

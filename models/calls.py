@@ -345,12 +345,16 @@ class Caller:
         return await self._budget.stopped(reason)
 
     def _key(self, attempt: _Attempt, sample: int) -> str:
-        shape = _shape(attempt.schema) if attempt.schema else None
         sampling = [self.config.temperature, self.config.options, sample]
-        parts = [self.model.identity, attempt.request, shape, sampling]
+        parts = [
+            json.dumps(self.model.identity),
+            json.dumps(attempt.request),
+            _spelt(attempt.schema),
+            json.dumps(sampling, sort_keys=True),
+        ]
         if self.config.base_url is not None:  # another server may have another model of the name
-            parts.append(self.config.base_url)
-        text = json.dumps(parts, sort_keys=True)
+            parts.append(json.dumps(self.config.base_url))
+        text = f"[{', '.join(parts)}]"
         return "m-" + hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
@@ -367,3 +371,8 @@ def _unanswered() -> tuple[type[Exception], ...]:
 @functools.cache
 def _shape(schema: type[BaseModel]) -> dict[str, Any]:
     return schema.model_json_schema()
+
+
+@functools.cache
+def _spelt(schema: type[BaseModel] | None) -> str:
+    return json.dumps(_shape(schema) if schema else None, sort_keys=True)

@@ -1,5 +1,6 @@
 """Prices of models: those of the configuration, else a small table of published ones."""
 
+import functools
 from collections.abc import Mapping
 
 from elenchus.config import LimitsConfig
@@ -33,6 +34,7 @@ class Prices:
 
     def __init__(self, models: Mapping[str, LimitsConfig]) -> None:
         self._models = models
+        self._of = functools.cache(self._looked_up)
 
     def known(self, model: str) -> bool:
         """Tell whether the price of a model is known."""
@@ -54,7 +56,7 @@ class Prices:
                 f"models: {{{model}: {{usd_in: 0.25, usd_out: 2.0}}}} (USD a million tokens)"
             )
 
-    def _of(self, model: str) -> tuple[float, float] | None:
+    def _looked_up(self, model: str) -> tuple[float, float] | None:
         name = model.partition("+")[0]
         limits = self._models.get(name)
         if limits is not None and limits.usd_in is not None and limits.usd_out is not None:

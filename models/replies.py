@@ -8,6 +8,7 @@ The ledger keeps each reply as it came, and says which of them were repaired.
 """
 
 import contextlib
+import functools
 import html
 import json
 import re
@@ -26,6 +27,7 @@ from models.spelling import Found, NoObject, objects
 Schema = TypeVar("Schema", bound=BaseModel)
 SHOWN = 80  # characters of the names of fields in a reason
 DEEPEST = 6  # wrappings around an object
+RECENT = 100  # replies kept as they were read: one is first looked at, and then used
 
 _ARGUMENTS = ("arguments", "parameters", "input")
 _CALL = {"id", "type", "name", *_ARGUMENTS}
@@ -55,6 +57,11 @@ def parse(text: str, schema: type[Schema]) -> Reading[Schema]:
     Raises:
         Unusable: there is none, it was cut off, it does not fit, or several differ that do.
     """
+    return _parsed(text, schema)
+
+
+@functools.lru_cache(maxsize=RECENT)
+def _parsed(text: str, schema: type[Schema]) -> Reading[Schema]:
     reasons: list[str] = []
     fitting: list[Reading[Schema]] = []
     try:
