@@ -24,6 +24,18 @@ def in_line(text: str, longest: int) -> str:
     return line if len(line) <= longest else f"{line[:longest]}…"
 
 
+def in_bytes(count: int) -> str:
+    """Return the size of a file as people read it: 812 bytes, 9.9 kB, 4.3 MB, 1.1 GB."""
+    size, units = float(count), ["kB", "MB", "GB"]
+    if count < 1000:
+        return f"{count} byte" if count == 1 else f"{count} bytes"
+    size /= 1000
+    while round(size, 1) >= 1000 and len(units) > 1:
+        size /= 1000
+        units.pop(0)
+    return f"{size:,.1f} {units[0]}"
+
+
 def plain(text: str) -> str:
     """Return a text that a Markdown file shows as it stands: neither HTML nor Markdown."""
     return re.sub(r"([\\`*_\[\]|#!~])", r"\\\1", html.escape(printable(text), quote=False))

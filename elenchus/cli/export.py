@@ -1,12 +1,14 @@
 """`elenchus export`: a run's dataset in the form that another program takes."""
 
 import json
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from elenchus.cli import options
+from elenchus.printing import in_bytes
 
 if TYPE_CHECKING:
     from elenchus.runs import RunFolder
@@ -53,13 +55,13 @@ def export(
     for name, count in done.rows.items():
         print(f"{folder}/{name}: {count:,} rows")
     if done.note:
-        print(done.note)
+        print(done.note.replace("FOLDER", shlex.quote(folder)))
 
 
 def _show_weights(
     run: "RunFolder", form: str, to: Path | None, dtype: str | None, force: bool, as_json: bool
 ) -> None:
-    """Write a whole model, and print its files with their sizes in MB."""
+    """Write a whole model, and print its files with their sizes."""
     from graphs.trained import export_weights
 
     files = export_weights(run, form, to, dtype, force)
@@ -67,4 +69,4 @@ def _show_weights(
         print(json.dumps({"files": {file.as_posix(): file.stat().st_size for file in files}}))
         return
     for file in files:
-        print(f"{file.as_posix()}: {file.stat().st_size / 1e6:,.1f} MB")
+        print(f"{file.as_posix()}: {in_bytes(file.stat().st_size)}")

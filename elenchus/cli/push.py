@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from elenchus.cli import options
+from elenchus.printing import in_bytes
 
 if TYPE_CHECKING:
     from publishing import hub
@@ -55,10 +56,11 @@ def push(
         print(json.dumps(_as_json(parcel, private, sent)))
         return
     for name, size in parcel.sizes().items():
-        print(f"{name}: {size / 1e6:,.2f} MB")
+        print(f"{name}: {in_bytes(size)}")
     print(f"{parcel.kind} {to}, licence {parcel.licence}")
     if sent is None:
-        print(f"nothing was sent: --send sends it, {'private' if private else 'for all to see'}")
+        where = "a private repository" if private else "one for all to see, where it is new"
+        print(f"nothing was sent: --send sends it, to {where}")
     else:
         seen = "private" if sent.private else "for all to see"
         print(f"{'sent to what was there' if sent.existed else 'sent'}, {seen}: {sent.url}")

@@ -177,6 +177,8 @@ def test_what_was_trained_can_be_passed_on(whole: tuple[Path, dict], elenchus) -
     shown = elenchus("push", *rest, "--to", "owner/pool").json
     assert shown["licence"] == "apache-2.0" and shown["private"] and shown["sent"] is None
     assert {"README.md", "adapter_config.json"} < set(shown["files"])
+    told = elenchus("push", *rest[:-1], "--to", "owner/pool").out
+    assert " kB\n" in told and " 0.0" not in told
     assert "names no licence" in elenchus("push", *rest, "--to", "owner/pool", "--dataset").err
 
 
