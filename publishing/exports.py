@@ -125,9 +125,16 @@ def _card(card: str, name: str, tool: str, files: Files) -> str:
             {"config_name": "default", "description": description, "data_files": data}
         ]
     shown = [f"`{file}`: {count:,} rows." for file, count in files.rows.items()]
-    said = f"For {tool}. No point of the documents is in two splits.\n\n{listed(shown, 'none')}"
+    said = f"For {tool}.{_standing(name, files)}\n\n{listed(shown, 'none')}"
     body = with_section(body, "Files", f"Exported with `--format {name}`. {said}")
     load = 'from datasets import load_dataset\n\nload_dataset("FOLDER")'
     loads = f"```python\n{load}\n```" if files.splits else f"As {tool} does. {files.note}"
     body = with_section(with_section(body, "How to load it", loads), "Rows", f"As {tool} has them.")
     return front_matter(matter) + body
+
+
+def _standing(name: str, files: Files) -> str:
+    """Return what the rows of an export are for, or how its files are apart."""
+    if name in EXAM_FORMATS:
+        return " These are an exam and tests: **never train on them**."
+    return " No point of the documents is in two splits." if len(files.rows) > 1 else ""

@@ -260,10 +260,13 @@ def _said(prompt: Sequence[Message], role: str) -> str:
 
 def _quotes(citations: Iterable[Row]) -> str:
     """Return what an answer cites, each quote below its document and headings."""
-    return "\n\n".join(
-        f"[{' > '.join((c['title'] or c['document'], *c['heading']))}]\n{c['quote']}"
-        for c in citations
-    )
+    return "\n\n".join(f"[{' > '.join(_headings(c))}]\n{c['quote']}" for c in citations)
+
+
+def _headings(citation: Row) -> list[str]:
+    """Return a document's title and the headings below it, which often begin with the title."""
+    title, headings = citation["title"] or citation["document"], citation["heading"]
+    return headings if headings[:1] == [title] else [title, *headings]
 
 
 FORMATS = {

@@ -301,6 +301,31 @@ def test_argilla_gets_what_a_review_gives_it(
         assert same["fields"]["question"] == one["fields"]["question"]
         assert same["fields"]["answer"] == one["fields"]["answer"]
     assert not mine
+    shown = (done.folder / "records.json").read_text("utf-8")
+    assert "[Part 1. The pool > 1.1 Swimming]" in shown, "a title stands once above a quote"
+
+
+def test_a_card_beside_an_exam_forbids_training_and_one_file_has_no_splits(
+    run: RunFolder, tmp_path: Path
+) -> None:
+    said = {}
+    for name, share in (("inspect", 0), ("trl", 0), ("messages", 0.2)):
+        folder = export(run, name, tmp_path / name, share, force=False).folder
+        said[name] = (folder / "README.md").read_text("utf-8")
+    assert "**never train on them**" in said.pop("inspect")
+    assert ["in two splits" in text for text in said.values()] == [False, True]
+    assert not any("never train on them" in text for text in said.values())
+
+
+def test_what_runs_an_exam_is_printed_with_its_folder(
+    run: RunFolder, tmp_path: Path, elenchus: Callable[..., Outcome]
+) -> None:
+    to = tmp_path / "an exam"
+    end = elenchus(
+        "export", run.id, "--format", "lm-eval", "--to", to, "--runs", run.path.parents[1]
+    )
+    assert f"--include_path '{to.as_posix()}' --apply_chat_template" in end.out
+    assert "FOLDER" in (to / "README.md").read_text("utf-8"), "where others have it"
 
 
 def test_exams_and_own_tests_go_to_the_harness(tested: RunFolder, tmp_path: Path) -> None:
