@@ -148,7 +148,7 @@ def _show_asking(url: str, prompts: Prompts) -> None:
     header = f' -H "Authorization: Bearer ${KEY}"' if has_key else ""
     imports, key = ("import os\n", f'os.environ["{KEY}"]') if has_key else ("", '"none"')
     lines = [
-        f"\n# it has {', '.join(prompts)}; {name} is asked so",
+        f"\n# the server has {', '.join(prompts)}; this asks {name}",
         f"curl {url}/v1/chat/completions -H 'Content-Type: application/json'{header} -d {body}",
         "\n# or from Python",
         f"{imports}from openai import OpenAI",
