@@ -66,8 +66,7 @@ async def survey(state: MeasuredState, runtime: Runtime[RunRef]) -> Changes:
     if not points:
         raise UserError(
             f"{run.config.examiner.model} found nothing to ask about in any of the "
-            f"{len(passages)} passages{failed}. Use documents that say something of their subject, "
-            "or another examiner"
+            f"{len(passages)} passages{failed}. {surveys.NOTHING_FOUND}"
         )
     run.progress.say(f"{len(points)} points in {readable} of {len(passages)} passages{failed}")
     return {}

@@ -10,6 +10,12 @@ from graphs.points import alike, merged
 from graphs.services import Services
 from models.calls import CallFailed
 
+NOTHING_FOUND = (  # the remedy
+    "Name another examiner, for instance --set examiner.model=openai:gpt-5.4 (the one that comes "
+    "with the program reads nothing but rules in plain English), or give documents that lay "
+    "something down"
+)
+
 
 async def survey(
     services: Services, passages: Sequence[Passage], advance: Advance, there: Sequence[Point] = ()

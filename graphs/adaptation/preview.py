@@ -87,8 +87,7 @@ async def draw(state: PreviewState, runtime: Runtime[RunRef]) -> Changes:
     if not seeds:
         raise UserError(
             f"{run.config.examiner.model} found nothing to ask about in {state['surveyed']} of "
-            f"{ledger.count(Passage)} passages, drawn at random. Use documents that say something "
-            "of their subject, or another examiner"
+            f"{ledger.count(Passage)} passages, drawn at random. {surveys.NOTHING_FOUND}"
         )
     ledger.write(*seeds)
     return {"round": ROUND, "seed_ids": [seed.id for seed in seeds]}

@@ -286,6 +286,7 @@ def test_a_domain_without_documents_or_points_says_so(
         ended = elenchus("preview", mock_pool, *reader, "--runs", root, *options)
         assert ended.code == 2, ended.err
         assert "found nothing to ask about" in ended.err and ended.err.count("elenchus:") == 1
+        assert "--set examiner.model=" in ended.err
         assert runs.listed(root) == []
     for path in documents.iterdir():
         path.unlink()
