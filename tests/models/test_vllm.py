@@ -306,7 +306,8 @@ def test_a_whole_run_over_http(
     student = f'model: "vllm:{MODEL}", base_url: "{url}", options: {json.dumps(OPTIONS)}'
     settings = settings.replace('model: "builtin:nano", temperature: 0.7, samples: 2', student)
     settings = settings.replace("{epochs: 1,", "{epochs: 1, objective: sft, replay: 0,")
-    settings = settings.replace("{questions: 20, general: 8}", "{questions: 8, general: 2}")
+    settings = settings.replace("{questions: 20, general: 8}", "{questions: 6, general: 2}")
+    settings = settings.replace("[11, 22]", "[3, 6]")
     (trained_pool / "domain.yaml").write_text(settings, encoding="utf-8")
     done = elenchus("launch", trained_pool, "--runs", trained_pool.parent / "runs", "--json")
     assert done.code == 0, done.err
