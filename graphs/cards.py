@@ -32,7 +32,7 @@ def write(
         more: further fields of `publishing.dataset_card.Facts`.
     """
     config, manifest = run.config, run.folder.manifest()
-    roles = method_of(config.method).roles(config)
+    method = method_of(config.method)
     # An update keeps what calls of an earlier run made.
     used = None if run.folder.updates() else run.ledger.prompts()
     facts = Facts(
@@ -41,7 +41,7 @@ def write(
         rows=rows,
         about=about,
         language=code_of(config.language),
-        models=models_by_role(roles),
+        models=models_by_role(method.roles(config)),
         prompts={n: h for n, h in manifest["prompts"].items() if used is None or h in used},
         corpus=str(manifest["corpus"]),
         sources=[
@@ -50,7 +50,7 @@ def write(
                 licence=source.licence,
                 hub=hub_id(source),
             )
-            for source in sources_of(config)
+            for source in method.inputs(config)
         ],
         verdict=verdict,
         digests={name: file_hash(run.folder.dataset / name) for name in rows},
@@ -77,13 +77,6 @@ def counted(folder: Path, names: Iterable[str]) -> Mapping[str, int]:
             with path.open("rb") as file:
                 found[name] = sum(1 for _ in file)
     return found
-
-
-def sources_of(config: Any) -> list[SourceConfig]:
-    """Return what a run made its dataset from: documents, or messages that people wrote."""
-    if config.method != "indicators":
-        return list(config.corpus.sources)
-    return [table for table in (config.messages.train, config.messages.test) if table is not None]
 
 
 def hub_id(source: SourceConfig) -> str | None:

@@ -16,7 +16,7 @@ from elenchus.progress import Progress
 from elenchus.records import Record
 from elenchus.results import Result
 from elenchus.runs import RunFolder
-from elenchus.sections import ModelConfig
+from elenchus.sections import ModelConfig, SourceConfig
 
 if TYPE_CHECKING:
     from langgraph.graph import StateGraph
@@ -131,6 +131,10 @@ class Method:
         from graphs import corpus
 
         corpus.check(config)
+
+    def inputs(self, config: Any) -> list[SourceConfig]:
+        """Return the folders and tables that a dataset is made from."""
+        return list(config.corpus.sources)
 
     def roles(self, config: Any) -> list[Role]:
         """Return every model that a run asks."""

@@ -11,6 +11,7 @@ from elenchus.outcomes import Adapter
 from elenchus.results import Estimate, ExamResult, RunVerdict
 from graphs import cards
 from graphs.exams import EXAMS, exam_result
+from graphs.methods import method_of
 from graphs.screens import EXAM_NAMES
 from graphs.services import Services
 from graphs.state import MeasuredState
@@ -130,7 +131,8 @@ def shown(model: str) -> str:
 
 def hub_datasets(run: Services) -> list[str]:
     """Return the ids of the datasets on the hub that a run's documents or messages come from."""
-    return sorted({i for source in cards.sources_of(run.config) if (i := cards.hub_id(source))})
+    inputs = method_of(run.config.method).inputs(run.config)
+    return sorted({found for source in inputs if (found := cards.hub_id(source))})
 
 
 def _kind(folder: Path, labels: Sequence[str]) -> Kind:

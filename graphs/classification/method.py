@@ -7,6 +7,7 @@ from typing import Any
 from elenchus.errors import UserError
 from elenchus.progress import Progress
 from elenchus.runs import RunFolder
+from elenchus.sections import SourceConfig
 from graphs.classification.config import ClassificationTree
 from graphs.classification.records import IndicatorList, RealMessage
 from graphs.classification.result import ClassificationResult
@@ -52,6 +53,10 @@ class Indicators(Method):
         from training.checks import check_classifier
 
         check_classifier(weights(config.student), config.training)
+
+    def inputs(self, config: Any) -> list[SourceConfig]:
+        """See `Method.inputs`."""
+        return [table for table in (config.messages.train, config.messages.test) if table]
 
     def roles(self, config: Any) -> list[Role]:
         """See `Method.roles`."""
