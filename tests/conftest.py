@@ -8,6 +8,7 @@ os.environ["LANGSMITH_TRACING"] = "false"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
 
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -112,6 +113,14 @@ training: {enabled: false}
 def single_precision(monkeypatch: pytest.MonkeyPatch) -> None:
     """Models compute alike on every processor."""
     monkeypatch.setattr("models.pretrained.UNITS", ())
+
+
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Ctrl-C interrupts, here and in programs begun here, though tests run in the background."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
 
 
 @pytest.fixture

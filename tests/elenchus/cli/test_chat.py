@@ -8,7 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from pathlib import Path
 from types import SimpleNamespace
@@ -148,14 +148,6 @@ def test_an_expert_without_a_key_or_a_budget_ends_nothing(
     assert "openai:gpt-4.1 needs a key: set OPENAI_API_KEY" in shown and "/help" in shown
 
 
-@pytest.fixture
-def interruptible() -> Iterator[None]:
-    """Ctrl-C interrupts, which whoever runs tests in several processes may have turned off."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 @pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_ends_an_answer_and_not_the_talk(run: runs.RunFolder) -> None:
     talk = Talk(run)
@@ -251,6 +243,7 @@ def test_words_between_colons_are_no_pictures(
     assert "it is about: Caps :warning: are [red]due[/red].\n" in end.out
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_ends_a_talk_that_another_program_holds(run: runs.RunFolder) -> None:
     command = [sys.executable, "-m", "elenchus", "chat", run.id, "--runs"]
     process = subprocess.Popen(

@@ -303,6 +303,7 @@ def serve_in_a_process(run: RunFolder, root: Path, port: int) -> "subprocess.Pop
     )
 
 
+@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_ctrl_c_ends_the_server(
     sent: signal.Signals, run: RunFolder, root: Path, stand_in: Path
