@@ -11,7 +11,7 @@ from elenchus.front_matter import front_matter
 from elenchus.licences import on_hub
 from elenchus.reasons import SENTENCES
 from elenchus.results import RunVerdict
-from publishing.markdown import inline, listed, table, verdict_in_markdown
+from publishing.markdown import inline, listed, table, titled, verdict_in_markdown
 from publishing.schemas import SCHEMAS
 
 SIZES = (
@@ -85,7 +85,8 @@ def card(facts: Facts) -> str:
         "How to load it": loading(configs(facts.rows)),
     }
     written = "".join(f"\n## {heading}\n\n{text.strip()}\n" for heading, text in sections.items())
-    return f"{_front_matter(facts)}\n# {inline(facts.title)}: dataset of run {facts.run}\n{written}"
+    title = titled(facts.title, f"dataset of run {facts.run}")
+    return f"{_front_matter(facts)}\n{title}\n{written}"
 
 
 def configs(

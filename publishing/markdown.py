@@ -14,6 +14,11 @@ def inline(text: str) -> str:
     return plain(" ".join(text.split()))
 
 
+def titled(title: str, of: str) -> str:
+    """Return the first heading of a card: a title, which begins with a capital, and what of it."""
+    return f"# {inline(title[:1].upper() + title[1:])}: {of}"
+
+
 def table(head: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """Return a table; texts of others in it have to be `inline`."""
     lines = [head, ["---"] * len(head), *rows]

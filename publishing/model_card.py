@@ -68,7 +68,7 @@ class Facts:
 def card(facts: Facts) -> str:
     """Return the README.md of a folder that a run trained."""
     parts = [
-        f"# {inline(facts.title)}: {inline(facts.name)} of run {facts.run}",
+        markdown.titled(facts.title, f"{inline(facts.name)} of run {facts.run}"),
         _what(facts),
         _standing(facts),
         f"## What it learnt\n\n{facts.learnt}",
