@@ -74,11 +74,14 @@ def _with_model(role: Any, model: str) -> Any:
 
 def _student_defaults(student: Any) -> Defaults:
     """Return what a student begins with; nothing where its model is no name."""
-    given = student if isinstance(student, Mapping) else vars(student)
-    try:
-        settings = ModelConfig(model=given.get("model"), options=given.get("options") or {})
-    except (ValidationError, AttributeError):
+    if isinstance(student, ModelConfig):
+        student = {"model": student.model, "options": student.options}
+    if not isinstance(student, Mapping):
         return Defaults()  # said when the section itself is validated
+    try:
+        settings = ModelConfig(model=student.get("model"), options=student.get("options") or {})
+    except ValidationError:
+        return Defaults()  # so is this
     return backend(settings.model).student_defaults(settings)
 
 

@@ -43,6 +43,7 @@ def test_changes_come_after_the_profile(tmp_path: Path) -> None:
         ({}, ["training"], "key=value"),
         ({}, ["zzzzzz.qqqqqq=1"], "unknown key"),
         ({"domain": "no spaces please"}, [], "domain"),
+        ({"student": "smollm2"}, [], "student"),
         ({"models": {"gpt-5.4": {"in_flight": 8}}}, [], "'gpt-5.4' is not provider:model"),
         ({}, ["expert.model=gpt-5.4"], "expert.model: .*'gpt-5.4' is not provider:model"),
         ({}, ["expert.model=''"], "expert.model: .*'' is not provider:model"),

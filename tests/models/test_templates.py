@@ -81,7 +81,7 @@ def test_thinking_is_off_in_asking_as_in_training(tmp_path: Path) -> None:
     asked, tokenizer = "<|user|>Where?<|end|><|assistant|>", AutoTokenizer.from_pretrained(folder)
     for options, thought in (({}, "<think>\n\n</think>\n\n"), ({"thinking": True}, "")):
         chat = make_model(ModelConfig(model=f"hf:{folder}", options=options)).chat
-        prompt = chat._wanted(chat.load(), [HumanMessage("Where?")]).prompt
+        prompt = chat.wanted(chat.load(), [HumanMessage("Where?")]).prompt
         assert list(prompt) == tokenizer(asked + thought).input_ids
     row = encoding.encode(
         tokenizer, encoding.Sample((Message(role="user", content="Where?"),), "In the hall.")

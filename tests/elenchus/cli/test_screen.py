@@ -17,7 +17,7 @@ from graphs.classification.result import ClassificationResult, ClassifierRow, Ma
 from graphs.classification.screen import show
 from graphs.pretraining import screen as pretraining
 from graphs.pretraining.result import PretrainingResult, Stage
-from graphs.screens import verdict_in_markdown
+from publishing.markdown import verdict_in_markdown
 
 SHARE = Estimate(value=0.9, low=0.8, high=1.0)
 METRICS = MainMetrics(
