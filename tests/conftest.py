@@ -117,10 +117,12 @@ def single_precision(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def interruptible() -> Iterator[None]:
-    """Ctrl-C interrupts, here and in programs begun here, though tests run in the background."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    """Ctrl-C and a terminal that closes end programs begun here, though tests run without one."""
+    usual = {signal.SIGINT: signal.default_int_handler, signal.SIGHUP: signal.SIG_DFL}
+    before = {sent: signal.signal(sent, ending) for sent, ending in usual.items()}
     yield
-    signal.signal(signal.SIGINT, before)
+    for sent, ending in before.items():
+        signal.signal(sent, ending)
 
 
 @pytest.fixture
