@@ -17,7 +17,7 @@ from evaluation.records import BASE, TestItem
 from graphs import own_tests, test_files
 from graphs.concurrency import run_to_end
 from graphs.config import DomainConfig, of_run
-from graphs.integrity import check_whole
+from graphs.integrity import check_finished
 from graphs.methods import method_of
 from graphs.own_tests import AFTER, BEFORE, Sitter
 from graphs.runner import read_result
@@ -52,10 +52,7 @@ def evaluate(
         RunStopped: the budget is used up, or a server is gone; all answers are kept.
     """
     with runs.explained(run.path), run.locked():
-        check_whole(run)
-        if not run.result.exists():
-            resume = run.command("resume")
-            raise UserError(f"run {run.id} is not finished: `{resume}` first")
+        check_finished(run)
         config = of_run(run, budget)
         method = method_of(config.method)
         if not method.takes_tests:

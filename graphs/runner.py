@@ -25,7 +25,7 @@ from graphs.checkpoints import checkpoints
 from graphs.concurrency import run_to_end
 from graphs.config import ROLES, DomainConfig, load, of_run, taken
 from graphs.general import general
-from graphs.integrity import check_ledger, check_whole
+from graphs.integrity import check_finished, check_ledger, check_whole
 from graphs.method import Method
 from graphs.methods import method_of
 from graphs.preflight import check_adapters, check_models
@@ -93,9 +93,7 @@ def update(earlier: RunFolder, root: Path, progress: Progress) -> Result:
 
 def create_update(earlier: RunFolder, root: Path, progress: Progress) -> RunFolder:
     """Make the folder of a run that goes on from a finished one: see `update`."""
-    check_whole(earlier)
-    if not earlier.result.exists():
-        raise UserError(f"run {earlier.id} is not finished: `{earlier.command('resume')}` first")
+    check_finished(earlier)
     folder, config = earlier.domain_folder(), _with_present_sources(earlier)
     method = method_of(config.method)
     if method.update_graph() is None:
