@@ -192,6 +192,22 @@ def test_the_keyboard_is_enough(page: sync_api.Page, site: Site) -> None:
     assert page.evaluate("document.activeElement.className") == "skip"
 
 
+def test_a_closed_dialog_takes_no_keys(page: sync_api.Page, site: Site) -> None:
+    """The focus may still lie in it: it moves only when the page is drawn again."""
+    page.goto(f"{site.url}/runs")
+    focused = page.evaluate(
+        """() => {
+          const dialog = document.getElementById("help");
+          dialog.showModal();
+          const inside = dialog.querySelector("button");
+          dialog.removeAttribute("open");
+          inside.dispatchEvent(new KeyboardEvent("keydown", { key: "/", bubbles: true }));
+          return document.activeElement.name;
+        }"""
+    )
+    assert focused == "q"
+
+
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1440), ("dark", 390)])
 def test_pages_fit_and_can_be_read(
     browser: sync_api.Browser, site: Site, scheme: str, width: int

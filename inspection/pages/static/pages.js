@@ -79,7 +79,8 @@ const keys = {
 };
 
 document.addEventListener("keydown", (event) => {
-  const typing = event.target.closest("input, select, textarea, dialog");
+  // A dialog just closed holds the focus until the page is drawn again: keys are no longer its own.
+  const typing = event.target.closest("input, select, textarea, dialog[open]");
   if (typing && event.key === "Escape" && !event.target.closest("dialog")) event.target.blur();
   if (typing || event.ctrlKey || event.metaKey || event.altKey || !keys[event.key]) return;
   event.preventDefault();
