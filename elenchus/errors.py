@@ -35,10 +35,11 @@ class RunStopped(UserError):
 
     Args:
         cap: the cap of the budget that is used up, as `--budget` names it; "" for another reason.
+        shared: whether it is a cap on all runs that were launched together.
     """
 
     exit_code = 3
 
-    def __init__(self, message: str, cap: str = "") -> None:
+    def __init__(self, message: str, cap: str = "", shared: bool = False) -> None:
         super().__init__(message)
-        self.cap = cap
+        self.cap, self.shared = cap, shared

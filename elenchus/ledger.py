@@ -209,13 +209,13 @@ class Ledger:
         with self._lock, self._db:
             self._db.execute("DELETE FROM sent WHERE number=?", (number,))
 
-    def write_call(self, call: Call, number: int | None = None) -> None:
+    def write_call(self, call: Call, number: int | None = None, adopted: bool = False) -> None:
         """Write an attempt of a call, `sent` under a number; one that is there stays as it is.
 
         Only known secrets are taken out: a document may hold what looks like one, and is quoted.
         """
         texts = without_known_in({"request": call.request, "response": call.response})
-        values = (*call.model_copy(update=texts).model_dump().values(), 0)
+        values = (*call.model_copy(update=texts).model_dump().values(), int(adopted))
         self._insert("calls", len(values), [values], number)
 
     def get(self, kind: type[AnyRecord], record_id: str) -> AnyRecord:
@@ -278,6 +278,10 @@ class Ledger:
             attempt,
         )
         return Call(**dict(zip(Call.model_fields, rows[0], strict=True))) if rows else None
+
+    def call_ids(self) -> set[str]:
+        """Return the ids of all calls."""
+        return {found for (found,) in self._query("SELECT DISTINCT id FROM calls")}
 
     def prompts(self) -> set[str]:
         """Return the SHA-256 of each template that a call was made from."""

@@ -63,13 +63,14 @@ class Expected(NamedTuple):
 
 
 class Budget:
-    """The caps of a run and of its roles.
+    """The caps of a run and of its roles, or of runs that were launched together.
 
     Args:
         spent: what the answers of a resumed run came to before.
         lost: calls that kills of it have cost; what they came to was never told, so it is estimated
             by the answers of their role, those to come included.
         price: gives the USD of a model's tokens, read and written.
+        shared: whether it is that of several runs.
     """
 
     def __init__(
@@ -78,8 +79,9 @@ class Budget:
         spent: Iterable[Spent] = (),
         lost: Iterable[Spent] = (),
         price: Price = lambda model, read, written: 0.0,
+        shared: bool = False,
     ) -> None:
-        self._caps = caps or BudgetConfig()
+        self._caps, self._shared = caps or BudgetConfig(), shared
         self._price = price
         self._begun = time.monotonic()
         self._by_role: defaultdict[str, Total] = defaultdict(Total)
@@ -178,7 +180,7 @@ class Budget:
         self._closed = self._closed or (reason, cap)
         if self._calls:
             await self._idle.wait()
-        return RunStopped(*self._closed)
+        return RunStopped(*self._closed, shared=self._shared)
 
     def _expected(self, role: str, model: str, calls: int, guess: int) -> Expected:
         """Return about what calls will cost, by the role's calls so far."""
@@ -220,7 +222,7 @@ class Budget:
         """
         minutes = (time.monotonic() - self._begun) / 60
         if self._caps.minutes is not None and minutes >= self._caps.minutes:
-            return f"budget.minutes is used up ({self._caps.minutes:g})", "minutes"
+            return f"{self._name}.minutes is used up ({self._caps.minutes:g})", "minutes"
         caps = self._caps.roles.get(role)  # type: ignore[call-overload]
         places: list[tuple[str, CapsConfig, Total, str | None]] = [
             ("", self._caps, self.total, None)
@@ -233,8 +235,43 @@ class Budget:
                 more = self._held(of)
                 more.add(0, expected.tokens, expected.usd)
             if over := _over(place, most, self._with_lost(spent, of), more):
-                return over
+                return f"{self._name}.{over[0]}", over[1]
         return None
+
+    @property
+    def _name(self) -> str:
+        return "the shared budget" if self._shared else "budget"
+
+
+class Within:
+    """A run's budget within the one of all runs launched together: a call wants room in both.
+
+    It takes its place in the run's own first, so that no other call of the run is let in by what it
+    is about to take while it waits for the others.
+    """
+
+    def __init__(self, own: Budget, shared: Budget) -> None:
+        self._own, self._shared = own, shared
+
+    @contextlib.asynccontextmanager
+    async def spending(
+        self, role: str, model: str = "", read: int = 0
+    ) -> AsyncIterator[tuple[Expected, Callable[[Call], float]]]:
+        """See `Budget.spending`."""
+        async with (
+            self._own.spending(role, model, read) as (expected, spend),
+            self._shared.spending(role, model, read) as (_, spend_shared),
+        ):
+
+            def spend_both(call: Call) -> float:
+                spend_shared(call)
+                return spend(call)
+
+            yield expected, spend_both
+
+    async def stopped(self, reason: str, cap: str = "") -> RunStopped:
+        """See `Budget.stopped`: the other runs go on."""
+        return await self._own.stopped(reason, cap)
 
 
 def _over(
@@ -249,5 +286,5 @@ def _over(
             amount = f"{spent:{form}} of {most:{form}}"
             if total.estimated and cap != "calls":
                 amount += "; partly estimated, as the server does not count its tokens"
-            return f"budget.{place}{cap} is used up ({amount})", f"{place}{cap}"
+            return f"{place}{cap} is used up ({amount})", f"{place}{cap}"
     return None

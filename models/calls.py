@@ -14,7 +14,6 @@ import time
 from collections import Counter
 from dataclasses import dataclass, replace
 from typing import Any
-from weakref import WeakValueDictionary
 
 from langchain_core.exceptions import ModelInvalidRequestError
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
@@ -30,10 +29,11 @@ from elenchus.sections import ModelConfig
 from models import replies, retries, spans
 from models.answers import more_room, read_by_model, unfinished, with_reply
 from models.backend import Model, backend
-from models.budget import Budget
+from models.budget import Budget, Within
 from models.messages import PromptTooLong
 from models.rate_limits import Outcome, RateLimits
 from models.replies import Schema
+from models.shared_calls import SharedCalls
 from models.structured import Manner, Structure, folded
 
 ASK_AGAIN = 2  # times that a model is asked again for an answer that can be used
@@ -107,6 +107,7 @@ class Caller:
     Args:
         rates: the limits of the model, shared by all roles that it plays.
         budget: the run's, shared by all callers.
+        shared: the calls of this run, and of those at work beside it.
     """
 
     def __init__(
@@ -115,7 +116,8 @@ class Caller:
         config: ModelConfig,
         ledger: Ledger,
         rates: RateLimits | None = None,
-        budget: Budget | None = None,
+        budget: Budget | Within | None = None,
+        shared: SharedCalls | None = None,
     ) -> None:
         self.model = model
         self.config = config
@@ -123,7 +125,7 @@ class Caller:
         self._rates = rates or RateLimits(LimitsConfig())
         self._budget = budget or Budget()
         self._structure = Structure(config)
-        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._shared = shared or SharedCalls()
 
     async def text(self, prompt: Prompt, sample: int = 0) -> Call:
         """Return the model's answer as text, without its reasoning.
@@ -207,8 +209,8 @@ class Caller:
     async def _answered(self, call: Call, attempt: _Attempt) -> Call:
         """Return a call's answer, from the ledger, or from the model and then in the ledger."""
         # Of equal calls at the same time, one is made; the others wait for its answer.
-        async with self._locks.setdefault(call.id, asyncio.Lock()):
-            if known := self._ledger.call(call.id, call.attempt):
+        async with self._shared.lock(call.id):
+            if known := self._shared.answered(call, self._ledger):
                 if span := telemetry.current():
                     span.set({spans.CACHED: True} | (spans.said(known) if span.content else {}))
                 return known
@@ -270,7 +272,7 @@ class Caller:
         """
         attempt = _Attempt(Prompt(call.role, "probe", "", PROBE), PROBE)
         key = self._key(attempt, 0)
-        async with self._locks.setdefault(key, asyncio.Lock()):
+        async with self._shared.lock(key):
             if self._rates.answered_at > since:
                 return True
             last = self._ledger.call(key)
@@ -323,6 +325,7 @@ class Caller:
             seconds = time.perf_counter() - started
             answered = with_reply(call, reply, seconds, attempt.schema, read_by_model(sent, extra))
             self._ledger.write_call(answered, number)
+            self._shared.note(answered, self._ledger)
             usd = spend(answered)
         if span := telemetry.current():
             span.set({spans.SEED: extra.get("seed")} | spans.of_answer(reply, answered, usd))

@@ -15,11 +15,13 @@ from dataclasses import dataclass
 from aiolimiter import AsyncLimiter
 
 from elenchus.config import LimitsConfig
+from models.turns import Turns
 
 # Successes in a row that double the calls in flight. They are rare while a server is busy, and
 # frequent where it refuses a call at random now and then.
 ROW = 8
 BURST = 10  # one in so many of a minute's calls or tokens may go at once
+_AT_ONCE = contextlib.nullcontext()
 
 
 @dataclass
@@ -81,10 +83,14 @@ class Window:
 
 
 class RateLimits:
-    """The limits of one model. Use it on one event loop."""
+    """The limits of one model. Use it on one event loop.
 
-    def __init__(self, limits: LimitsConfig) -> None:
-        self.limits = limits
+    Args:
+        turns: of those who use this machine, where the model runs on it.
+    """
+
+    def __init__(self, limits: LimitsConfig, turns: Turns | None = None) -> None:
+        self.limits, self._turns = limits, turns
         self.answered_at = 0.0  # when the last answer came, by time.monotonic()
         self._window = Window(limits.in_flight)
         self._requests = _a_minute(limits.requests_per_minute)
@@ -103,7 +109,8 @@ class RateLimits:
                 await self._requests.acquire()
             if self._tokens:
                 await _in_parts(self._tokens, tokens + self._usual)
-            yield outcome
+            async with self._turns.asking() if self._turns else _AT_ONCE:
+                yield outcome
             if outcome.answered:
                 self.answered_at = time.monotonic()
             if outcome.written:
