@@ -43,7 +43,8 @@ def examining(inner: Graph) -> Callable[..., Awaitable[Any]]:
     async def examine(state: Any, runtime: Runtime[RunRef]) -> Any:
         seed = {SEED: state["seed_id"]}
         with telemetry.span("examination", {NODE: "examine"}, inherited=seed):
-            return await inner.ainvoke(state, context=runtime.context)
+            # Nothing of it is kept in the end: see `graphs.checkpoints`.
+            return await inner.ainvoke(state, context=runtime.context, durability="exit")
 
     return examine
 

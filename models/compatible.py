@@ -6,22 +6,24 @@ asked through its package.
 """
 
 import contextlib
-from dataclasses import dataclass, field
+import functools
+from dataclasses import dataclass
 from typing import Any
 from urllib import request
 from urllib.parse import urljoin, urlsplit
 
 import aiohttp
 from langchain_core.exceptions import ModelConnectionError, ModelTimeoutError
-from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.messages import AIMessage
 from langchain_core.runnables import Runnable, RunnableConfig
 from pydantic import SecretStr
 
 from elenchus.errors import UserError
 from elenchus.printing import in_line
 from models.bodies import Body, elsewhere
+from models.connections import Connections
 from models.events import ASKED, Events
-from models.messages import as_chat
+from models.messages import Messages, as_chat
 from models.protocol import SHOWN, refusal, reply_of
 
 REDIRECTS = 3  # on the same host
@@ -33,7 +35,7 @@ OPTIONS = (
 
 
 @dataclass
-class CompatibleModel(Runnable[list[BaseMessage], AIMessage]):
+class CompatibleModel(Runnable[Messages, AIMessage]):
     """A model on such a server, to be asked on one event loop.
 
     Attributes:
@@ -47,16 +49,22 @@ class CompatibleModel(Runnable[list[BaseMessage], AIMessage]):
     temperature: float | None
     timeout: float
     options: dict[str, Any]
-    _session: aiohttp.ClientSession | None = field(default=None, init=False)
-    _proxy: str | None = field(default=None, init=False)
+
+    def __post_init__(self) -> None:
+        self._connections = Connections(self.base_url, self.api_key.get_secret_value())
+        self._patience = aiohttp.ClientTimeout(total=self.timeout)
+
+    @functools.cached_property
+    def _proxy(self) -> str | None:
+        return _proxy_to(self.base_url)
 
     def invoke(
-        self, input: list[BaseMessage], config: RunnableConfig | None = None, **kwargs: Any
+        self, input: Messages, config: RunnableConfig | None = None, **kwargs: Any
     ) -> AIMessage:
         raise NotImplementedError("this model is asked asynchronously: use ainvoke")
 
     async def ainvoke(
-        self, input: list[BaseMessage], config: RunnableConfig | None = None, **kwargs: Any
+        self, input: Messages, config: RunnableConfig | None = None, **kwargs: Any
     ) -> AIMessage:
         heard = kwargs.pop("heard", None)  # who reads along: see `models.events`
         events = Events(heard) if heard is not None else None
@@ -76,24 +84,18 @@ class CompatibleModel(Runnable[list[BaseMessage], AIMessage]):
         Raises:
             ModelError: of the class that LangChain has for what went wrong.
         """
-        if self._session is None:
-            # `models.rate_limits` limits the calls in flight.
-            self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=0),
-                timeout=aiohttp.ClientTimeout(total=self.timeout),
-                headers={
-                    "Authorization": f"Bearer {self.api_key.get_secret_value()}",
-                    "Accept-Encoding": "identity",
-                },
-                auto_decompress=False,
-            )
-            self._proxy = _proxy_to(self.base_url)
+        session = self._connections.session()
         method = "GET" if body is None else "POST"
         url = f"{self.base_url.rstrip('/')}/{path}"
         try:
             for _ in range(1 + REDIRECTS):
-                async with self._session.request(
-                    method, url, json=body, proxy=self._proxy, allow_redirects=False
+                async with session.request(
+                    method,
+                    url,
+                    json=body,
+                    proxy=self._proxy,
+                    allow_redirects=False,
+                    timeout=self._patience,
                 ) as answer:
                     text = await _text(answer, events)
                 if answer.status not in (307, 308):
@@ -112,9 +114,7 @@ class CompatibleModel(Runnable[list[BaseMessage], AIMessage]):
 
     async def aclose(self) -> None:
         """Close the connections."""
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        await self._connections.close()
 
 
 async def _text(answer: aiohttp.ClientResponse, events: Events | None) -> str:

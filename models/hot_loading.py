@@ -21,7 +21,7 @@ from langchain_core.exceptions import (
     ModelNotFoundError,
     ModelPermissionDeniedError,
 )
-from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.messages import AIMessage
 from langchain_core.runnables import RunnableConfig
 
 from elenchus.errors import RunStopped, UserError
@@ -30,6 +30,7 @@ from elenchus.runs import explained, write_json
 from elenchus.sections import ModelConfig
 from models import retries
 from models.compatible import CompatibleModel
+from models.messages import Chat, Messages, as_chat
 from models.pretrained import load_tokenizer
 from models.protocol import refusal
 from models.remote import LOOK, SHOWN, fetched
@@ -68,7 +69,7 @@ class AdaptedModel(CompatibleModel):
     _loading: asyncio.Lock = field(default_factory=asyncio.Lock, init=False)
 
     async def ainvoke(
-        self, input: list[BaseMessage], config: RunnableConfig | None = None, **kwargs: Any
+        self, input: Messages, config: RunnableConfig | None = None, **kwargs: Any
     ) -> AIMessage:
         if self.weights is not None:
             input = _harmless(input, self.weights)
@@ -136,12 +137,12 @@ def _stripped(reply: AIMessage) -> AIMessage:
     return reply.model_copy(update={"content": reply.text.strip()})
 
 
-def _harmless(messages: list[BaseMessage], weights: Path) -> list[BaseMessage]:
+def _harmless(messages: Messages, weights: Path) -> list[Chat]:
     """Return messages with the marks in them broken, as in training: see `models.templates`."""
     tokenizer = _tokenizer(weights)
     return [
-        message.model_copy(update={"content": as_letters(tokenizer, str(message.content))})
-        for message in messages
+        message | {"content": as_letters(tokenizer, message["content"])}
+        for message in as_chat(messages)
     ]
 
 

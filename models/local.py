@@ -20,7 +20,7 @@ from pydantic import Field
 from elenchus.errors import UserError
 from models.batching import Batcher
 from models.decoding import Continuation, Wanted, decode
-from models.messages import PromptTooLong, as_chat, as_result
+from models.messages import Messages, PromptTooLong, as_chat, as_result
 from models.pretrained import SINGLE, Precision, load_causal, load_tokenizer, usual_device
 from models.templates import rendered
 from models.weights import weights_hash
@@ -93,7 +93,12 @@ class LocalChatModel(BaseChatModel):
         return self._result(await loaded.batcher.ask(wanted), wanted, stop)
 
     def wanted(
-        self, loaded: "Loaded", messages: list[BaseMessage], *, seed: int | None = None, **_: Any
+        self,
+        loaded: "Loaded",
+        messages: Messages,
+        *,
+        seed: int | None = None,
+        **_: Any,
     ) -> Wanted:
         """Return what is decoded for messages; PromptTooLong where they leave no room."""
         prompt = loaded.prompt(as_chat(messages), self.thinking)

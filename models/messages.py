@@ -1,26 +1,38 @@
 """Messages by role, and replies with their tokens, as every chat model here needs them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from langchain_core.messages import AIMessage, BaseMessage
 from langchain_core.messages.ai import UsageMetadata
 from langchain_core.outputs import ChatGeneration, ChatResult
+
+from elenchus.records import Message
 
 
 class PromptTooLong(ValueError):
     """A prompt and its answer do not fit into a model's context."""
 
 
+Chat = dict[str, str]  # a message as servers take it: its `role` and its `content`
+Messages = Sequence[Chat | BaseMessage]
 LIKELIHOOD = "likelihood"  # in a reply's metadata
 ROLES = {"human": "user", "ai": "assistant", "system": "system"}
 
 
-def as_chat(messages: Iterable[BaseMessage]) -> list[dict[str, str]]:
+def plain(messages: Iterable[Message]) -> list[Chat]:
+    """Return messages of a prompt as roles and contents, which every chat model takes."""
+    return [{"role": message.role, "content": message.content} for message in messages]
+
+
+def as_chat(messages: Messages) -> list[Chat]:
     """Return messages as roles and contents; ValueError for one of another type."""
-    listed = list(messages)
-    if unknown := sorted({m.type for m in listed} - set(ROLES)):
-        raise ValueError(f"models here read human, ai and system messages, not {unknown}")
-    return [{"role": ROLES[m.type], "content": str(m.text)} for m in listed]
+    return [message if isinstance(message, dict) else _chat(message) for message in messages]
+
+
+def _chat(message: BaseMessage) -> Chat:
+    if message.type not in ROLES:
+        raise ValueError(f"models here read human, ai and system messages, not {message.type!r}")
+    return {"role": ROLES[message.type], "content": str(message.text)}
 
 
 def as_reply(text: str, read: int, written: int, likelihood: float | None = None) -> AIMessage:

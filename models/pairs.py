@@ -3,10 +3,9 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from langchain_core.messages import BaseMessage
-
 from models.decoding import written
 from models.local import LocalChatModel, adapted, ends_of, forget
+from models.messages import Messages
 
 
 class Pair:
@@ -33,9 +32,7 @@ class Pair:
         self._layers = [layer for layer in layers if isinstance(layer, BaseTunerLayer)]
         self._ends = ends_of(self._model, self._loaded.tokenizer)
 
-    def written(
-        self, messages: list[BaseMessage], with_adapter: bool, seed: int = 0
-    ) -> Iterator[str]:
+    def written(self, messages: Messages, with_adapter: bool, seed: int = 0) -> Iterator[str]:
         """Yield the answer to messages as far as it is written, after each token.
 
         Two answers, one with the adapter and one without, may be written by turns.

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
-from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.messages import AIMessage
 
 from elenchus.errors import UserError
 from elenchus.ledger import Call, Ledger
@@ -18,9 +18,8 @@ from models import retries
 from models.answers import read_by_model, sound, with_reply
 from models.backend import Model
 from models.budget import Budget
-from models.calls import MESSAGES
 from models.compatible import CompatibleModel
-from models.messages import PromptTooLong
+from models.messages import Chat, PromptTooLong, plain
 from models.reasoning import without_reasoning
 from models.structured import text_of
 
@@ -41,14 +40,14 @@ class Here:
         written: yields an answer as far as it is written, by messages and a seed.
     """
 
-    def __init__(self, written: Callable[[list[BaseMessage], int], Iterator[str]]) -> None:
+    def __init__(self, written: Callable[[list[Chat], int], Iterator[str]]) -> None:
         self._written = written
 
     async def answer(self, messages: Sequence[Message], heard: Heard) -> str:
         """See `Voice.answer`."""
         text = ""
         try:
-            for so_far in self._written(as_langchain(messages), secrets.randbits(32)):
+            for so_far in self._written(plain(messages), secrets.randbits(32)):
                 text = without_reasoning(so_far)
                 heard(text)
                 await asyncio.sleep(0)
@@ -93,7 +92,7 @@ class Elsewhere:
             try:
                 reply = await _listen(
                     self._model.chat,
-                    as_langchain(messages),
+                    plain(messages),
                     # What is broken off is kept as it was heard; a server may echo its key.
                     lambda text: heard(without_known(sound(text))),
                 )
@@ -117,12 +116,7 @@ def _failures() -> tuple[type[Exception], ...]:
     return (ValueError, *retries.failed())
 
 
-def as_langchain(messages: Sequence[Message]) -> list[BaseMessage]:
-    """Return messages as chat models take them."""
-    return [MESSAGES[message.role](content=message.content) for message in messages]
-
-
-async def _listen(chat: Any, messages: list[BaseMessage], heard: Heard) -> AIMessage:
+async def _listen(chat: Any, messages: list[Chat], heard: Heard) -> AIMessage:
     """Return a model's whole reply; what it said so far is heard on the way."""
     if isinstance(chat, CompatibleModel):
         reply: AIMessage = await chat.ainvoke(messages, heard=heard)
