@@ -20,7 +20,6 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, System
 from pydantic import BaseModel
 
 from elenchus import telemetry
-from elenchus.config import LimitsConfig
 from elenchus.errors import RunStopped
 from elenchus.ledger import Call, Ledger
 from elenchus.reasons import Code, sentence
@@ -30,8 +29,9 @@ from models import replies, retries, spans
 from models.answers import more_room, read_by_model, unfinished, with_reply
 from models.backend import Model, backend
 from models.budget import Budget, Within
+from models.desk import Admission, Desk
 from models.messages import PromptTooLong
-from models.rate_limits import Outcome, RateLimits
+from models.rate_limits import RateLimits
 from models.replies import Schema
 from models.shared_calls import SharedCalls
 from models.structured import Manner, Structure, folded
@@ -108,6 +108,7 @@ class Caller:
         rates: the limits of the model, shared by all roles that it plays.
         budget: the run's, shared by all callers.
         shared: the calls of this run, and of those at work beside it.
+        desk: lets its calls in; made of these where none is given.
     """
 
     def __init__(
@@ -118,14 +119,13 @@ class Caller:
         rates: RateLimits | None = None,
         budget: Budget | Within | None = None,
         shared: SharedCalls | None = None,
+        desk: Desk | None = None,
     ) -> None:
         self.model = model
         self.config = config
         self._ledger = ledger
-        self._rates = rates or RateLimits(LimitsConfig())
-        self._budget = budget or Budget()
+        self._desk = desk or Desk(ledger, rates, budget, shared)
         self._structure = Structure(config)
-        self._shared = shared or SharedCalls()
 
     async def text(self, prompt: Prompt, sample: int = 0) -> Call:
         """Return the model's answer as text, without its reasoning.
@@ -209,8 +209,8 @@ class Caller:
     async def _answered(self, call: Call, attempt: _Attempt) -> Call:
         """Return a call's answer, from the ledger, or from the model and then in the ledger."""
         # Of equal calls at the same time, one is made; the others wait for its answer.
-        async with self._shared.lock(call.id):
-            if known := self._shared.answered(call, self._ledger):
+        async with self._desk.lock(call.id):
+            if known := await self._desk.known(call, attempt.tokens):
                 if span := telemetry.current():
                     span.set({spans.CACHED: True} | (spans.said(known) if span.content else {}))
                 return known
@@ -228,16 +228,16 @@ class Caller:
             RunStopped: the server did not answer for `retry_minutes`, or refuses every call.
             PromptTooLong, retries.failed(): the server refuses this prompt and answers others.
         """
-        minutes = self._rates.limits.retry_minutes
+        minutes = self._desk.limits.retry_minutes
         begun, failing, tried = time.monotonic(), 0.0, 0
         broken: Counter[Manner] = Counter()  # a server may break at what it should refuse
         while True:
             try:
-                async with self._rates.slot(attempt.tokens) as outcome:
+                async with self._desk.admitted(call, attempt.tokens) as admission:
                     if span := telemetry.current():
                         span.set({spans.REQUESTS: tried + 1})
                     entered, manner = time.monotonic(), self._structure.manner
-                    return await self._once(call, attempt, manner, outcome)
+                    return await self._once(call, attempt, manner, admission)
             except retries.failed() as error:
                 await self._check_final(error, call, entered)
                 tried, wait = tried + 1, 0.0
@@ -247,7 +247,7 @@ class Caller:
                     wait = retries.delay(error, tried - 1)
                     failing += time.monotonic() - entered + wait  # waiting for a slot is no failing
                     if failing > 60 * minutes:
-                        if tried > ENOUGH and self._rates.answered_at > begun:
+                        if tried > ENOUGH and self._desk.answered_at > begun:
                             raise  # it answers others
                         raise await self._gone(error, f"for {minutes:g} minutes, last ") from error
             await asyncio.sleep(wait)
@@ -272,15 +272,15 @@ class Caller:
         """
         attempt = _Attempt(Prompt(call.role, "probe", "", PROBE), PROBE)
         key = self._key(attempt, 0)
-        async with self._shared.lock(key):
-            if self._rates.answered_at > since:
+        async with self._desk.lock(key):
+            if self._desk.answered_at > since:
                 return True
-            last = self._ledger.call(key)
+            last = await self._desk.last(key)
             asked = self._call(attempt, key, last.attempt + 1 if last else 0)
             try:
                 with self._span(asked, attempt):
-                    async with self._rates.slot(attempt.tokens) as outcome:
-                        await self._once(asked, attempt, self._structure.manner, outcome)
+                    async with self._desk.admitted(asked, attempt.tokens) as admission:
+                        await self._once(asked, attempt, self._structure.manner, admission)
             except retries.failed():
                 return False
             return True
@@ -304,34 +304,28 @@ class Caller:
             self._structure.restart()
         return weaker
 
-    async def _once(self, call: Call, attempt: _Attempt, manner: Manner, outcome: Outcome) -> Call:
+    async def _once(
+        self, call: Call, attempt: _Attempt, manner: Manner, admission: Admission
+    ) -> Call:
         """Send one request to the provider, and return the call with its answer, once recorded."""
         extra: dict[str, Any] = {"seed": int(call.id[2:10], 16)} if self.model.seeded else {}
         if schema := attempt.schema:
             extra |= self._structure.arguments(manner.way, schema.__name__, _shape(schema))
         sent = folded(attempt.messages) if manner.folds else attempt.messages
         messages = [MESSAGES[m.role](content=m.content) for m in sent]
-        spending = self._budget.spending(call.role, call.model, attempt.tokens)
-        async with spending as (expected, spend):
-            # Written down before it is sent: a kill does not make it free.
-            number = self._ledger.send(call.role, call.model, expected.read, expected.written)
-            try:
-                started = time.perf_counter()
-                reply = await self._reply(messages, extra)
-            except _unanswered() as error:
-                self._ledger.withdraw(number)
-                outcome.busy = retries.is_busy(error)
-                raise
-            seconds = time.perf_counter() - started
-            answered = with_reply(call, reply, seconds, attempt.schema, read_by_model(sent, extra))
-            self._ledger.write_call(answered, number)
-            self._shared.note(answered, self._ledger)
-            usd = spend(answered)
+        try:
+            started = time.perf_counter()
+            reply = await self._reply(messages, extra)
+        except _unanswered() as error:
+            admission.withdraw(retries.is_busy(error))
+            raise
+        seconds = time.perf_counter() - started
+        answered = with_reply(call, reply, seconds, attempt.schema, read_by_model(sent, extra))
+        usd = admission.keep(answered)
         if span := telemetry.current():
             span.set({spans.SEED: extra.get("seed")} | spans.of_answer(reply, answered, usd))
             span.set(spans.said(answered) if span.content else {})
         self._structure.accept(manner, attempt.name, attempt.has_system)
-        outcome.answered, outcome.written = True, answered.output_tokens
         return answered
 
     async def _reply(self, messages: list[BaseMessage], extra: dict[str, Any]) -> AIMessage:
@@ -345,7 +339,7 @@ class Caller:
     async def _gone(self, error: Exception, how_long: str, remedy: str = "") -> RunStopped:
         """Return the exception to raise when a server cannot be used any more."""
         reason = f"{self.config.model} failed {how_long}with: {error}{remedy}"
-        return await self._budget.stopped(reason)
+        return await self._desk.stopped(reason)
 
     def _key(self, attempt: _Attempt, sample: int) -> str:
         sampling = [self.config.temperature, self.config.options, sample]
