@@ -1,44 +1,24 @@
-"""The ledger: all records and all model calls of a run, in one SQLite file.
+"""The ledger: all records and all model calls of a run, in an SQLite file or in PostgreSQL.
 
 Writes are idempotent (a record's id comes from its content), so a node that runs again after a
-kill leaves the ledger as it was. Query it with any SQLite client; `records.body` is JSON.
+kill leaves the ledger as it was. Query it with any client; `records.body` is JSON.
 """
 
 import json
-import os
-import sqlite3
-import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
-from elenchus.errors import UserError
+from elenchus.ledger_database import Database
+from elenchus.ledger_sqlite import SqliteDatabase
+from elenchus.postgres import Place
 from elenchus.records import Record
 from elenchus.redaction import without_known_in
 
-SCHEMA_VERSION = 5
 PORTION = 200  # calls read at once
-LOCK_SECONDS = 60  # to wait for another writer; SQLite's five are too few on a slow disk
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS records (id TEXT PRIMARY KEY, kind TEXT NOT NULL, body TEXT NOT NULL);
-CREATE INDEX IF NOT EXISTS records_by_kind ON records (kind);
-CREATE TABLE IF NOT EXISTS calls (
-    id TEXT NOT NULL, attempt INTEGER NOT NULL, role TEXT NOT NULL, task TEXT NOT NULL,
-    model TEXT NOT NULL, prompt_sha256 TEXT NOT NULL, request TEXT NOT NULL,
-    response TEXT NOT NULL, input_tokens INTEGER NOT NULL, output_tokens INTEGER NOT NULL,
-    seconds REAL NOT NULL, likelihood REAL, finish_reason TEXT NOT NULL,
-    estimated INTEGER NOT NULL, repaired INTEGER NOT NULL, adopted INTEGER NOT NULL DEFAULT 0,
-    PRIMARY KEY (id, attempt)
-);
-CREATE TABLE IF NOT EXISTS sent (
-    number INTEGER PRIMARY KEY, role TEXT NOT NULL, model TEXT NOT NULL,
-    input_tokens INTEGER NOT NULL, output_tokens INTEGER NOT NULL
-);
-"""
-BEGUN = 1  # application id, in the header of the file, of a ledger whose run has a checkpoint
-DAMAGED = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)  # what SQLite says of such a file
 AnyRecord = TypeVar("AnyRecord", bound=Record)
 
 
@@ -73,6 +53,7 @@ _COLUMNS = ", ".join(Call.model_fields)
 _PAID = "role, model, input_tokens, output_tokens"
 _ANSWERED = f"SELECT {_PAID} FROM calls WHERE adopted=0"
 _SENT = f"SELECT {_PAID} FROM sent"
+_TOKENS = "CAST(SUM(input_tokens) AS BIGINT), CAST(SUM(output_tokens) AS BIGINT)"
 
 
 class Spent(NamedTuple):
@@ -109,76 +90,46 @@ class TaskSpent(NamedTuple):
     output_tokens: int
 
 
-def address_to_read(path: Path) -> str:
-    """Return the address, as SQLite takes it, of a ledger that is only read."""
-    # In a folder where it cannot write, SQLite must be told that nobody else writes. A log beside
-    # the file says that somebody does, or was killed: then its content counts, too.
-    closed = not os.access(path.parent, os.W_OK) and not _log(path).exists()
-    return f"{path.absolute().as_uri()}?{'immutable=1' if closed else 'mode=ro'}"
-
-
-def _log(path: Path) -> Path:
-    """Return the path of SQLite's write-ahead log, which holds the latest writes."""
-    return path.with_name(path.name + "-wal")
-
-
 class Ledger:
-    """Typed access to the file, from any thread of a process.
+    """Typed access to a run's rows, from any thread of a process.
 
     Args:
-        read_only: the file must exist; its folder may be another user's.
+        path: its file, or where it is in PostgreSQL.
+        read_only: it must exist; a file's folder may be another user's.
 
     Raises:
-        UserError: another version of Elenchus wrote the file, or it is only read and has no tables.
+        UserError: another version of Elenchus wrote it, or it is only read and holds nothing.
     """
 
-    def __init__(self, path: Path, read_only: bool = False) -> None:
+    def __init__(self, path: Path | Place, read_only: bool = False) -> None:
         self.path = path
-        self._lock = threading.Lock()
-        self._unsafe = False  # whether anything was written since `make_safe`
-        if read_only:
-            self._db = sqlite3.connect(address_to_read(path), uri=True, check_same_thread=False)
-            if self._check_format() == 0:  # set once all tables are there
-                self.close()
-                raise UserError(f"{path} holds nothing: its run stopped before it asked anything")
-            return
-        self._db = sqlite3.connect(
-            path.absolute().as_uri(),
-            uri=True,
-            check_same_thread=False,
-            isolation_level=None,
-            timeout=LOCK_SECONDS,
-        )
-        self._check_format()
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=NORMAL")
-        # In one transaction: a kill leaves all tables, or none.
-        version = f"PRAGMA user_version={SCHEMA_VERSION}"
-        self._db.executescript(f"BEGIN IMMEDIATE; {SCHEMA} {version}; COMMIT;")
+        self._db: Database
+        if isinstance(path, Path):
+            self._db = SqliteDatabase(path, read_only)
+        else:
+            from elenchus.postgres.ledger import PostgresDatabase
+
+            self._db = PostgresDatabase(path, read_only)
 
     def close(self) -> None:
-        """Close the file."""
-        with self._lock:
-            self._db.close()
+        """Close the file, or leave the database."""
+        self._db.close()
 
-    def _check_format(self) -> int:
-        ((version,),) = self._query("PRAGMA user_version")
-        if version not in (0, SCHEMA_VERSION):
-            self.close()
-            raise UserError(
-                f"{self.path} was written by another version of Elenchus (its format is {version}, "
-                f"this one's {SCHEMA_VERSION}): use that version for it, or launch a new run"
-            )
-        return int(version)
+    def tell(self, say: Callable[[str], None]) -> None:
+        """Say with this function when a database that is away is waited for."""
+        self._db.tell(say)
+
+    def alone(self, lock: str) -> AbstractContextManager[Any]:
+        """Be the only process within such a context of this name, on this run."""
+        return self._db.alone(lock)
 
     def write(self, *records: Record) -> None:
         """Write records, all or none; records that are there already stay as they are."""
-        self._insert("records", 3, [(r.id, type(r).__name__, r.model_dump_json()) for r in records])
+        self._db.insert_records([(r.id, type(r).__name__, r.model_dump_json()) for r in records])
 
     def mark_begun(self) -> None:
         """Note that the run has a checkpoint: from now on, one that is missing was lost."""
-        with self._lock:
-            self._db.execute(f"PRAGMA application_id={BEGUN}")
+        self._db.mark_begun()
 
     def make_safe(self) -> None:
         """Make all writes so far survive a power failure, too.
@@ -187,27 +138,18 @@ class Ledger:
         take longer than everything else in a demonstration run. Call it from one thread at a time:
         a second one would return before the first is done.
         """
-        with self._lock:
-            unsafe, self._unsafe = self._unsafe, False
-        if unsafe:  # without the lock: writers need not wait for the disk
-            with _log(self.path).open("rb+") as log:
-                os.fsync(log.fileno())
+        self._db.make_safe()
 
     def send(self, role: str, model: str, read: int, written: int) -> int:
         """Write down that a call is about to be sent, and about what it costs; return its number.
 
         What stays there was under way when the process was killed, and was paid for.
         """
-        values = (role, model, read, written)
-        with self._lock, self._db:
-            row = self._db.execute("INSERT INTO sent VALUES (NULL, ?, ?, ?, ?)", values)
-            self._unsafe = True
-        return int(row.lastrowid or 0)
+        return self._db.send(role, model, read, written)
 
     def withdraw(self, number: int) -> None:
         """Take back what `send` wrote: the server has answered nothing."""
-        with self._lock, self._db:
-            self._db.execute("DELETE FROM sent WHERE number=?", (number,))
+        self._db.withdraw(number)
 
     def write_call(self, call: Call, number: int | None = None, adopted: bool = False) -> None:
         """Write an attempt of a call, `sent` under a number; one that is there stays as it is.
@@ -216,7 +158,7 @@ class Ledger:
         """
         texts = without_known_in({"request": call.request, "response": call.response})
         values = (*call.model_copy(update=texts).model_dump().values(), int(adopted))
-        self._insert("calls", len(values), [values], number)
+        self._db.insert_calls([values], number)
 
     def get(self, kind: type[AnyRecord], record_id: str) -> AnyRecord:
         """Return the record of this id; KeyError where there is none."""
@@ -231,7 +173,7 @@ class Ledger:
 
     def count(self, kind: type[Record], **equal: Any) -> int:
         """Count the records that `all` would return."""
-        return int(self._select("COUNT(*)", kind, equal)[0][0])
+        return int(self._select("COUNT(*)", kind, equal, "")[0][0])
 
     def fields(self, kind: type[Record], *paths: str) -> dict[str, tuple[Any, ...]]:
         """Return some fields of all records of a kind, by id: thousands take no time so.
@@ -253,7 +195,7 @@ class Ledger:
 
     def entries(self, prefix: str) -> list[Entry]:
         """Return all records, and the last attempt of each call, whose id starts with a prefix."""
-        like = "substr(id, 1, ?1) = ?2 ORDER BY id"
+        like = "substr(id, 1, ?) = ? ORDER BY id"
         rows = self._query(f"SELECT kind, id, body FROM records WHERE {like}", len(prefix), prefix)
         found = [Entry(*row) for row in rows]
         calls = self._query(f"SELECT DISTINCT id FROM calls WHERE {like}", len(prefix), prefix)
@@ -271,12 +213,9 @@ class Ledger:
 
     def call(self, call_id: str, attempt: int | None = None) -> Call | None:
         """Return an attempt of a call, by default the last one; None where there is none."""
-        rows = self._query(
-            f"SELECT {_COLUMNS} FROM calls WHERE id=?1 AND (?2 IS NULL OR attempt=?2) "
-            "ORDER BY attempt DESC LIMIT 1",
-            call_id,
-            attempt,
-        )
+        which, values = ("", ()) if attempt is None else (" AND attempt=?", (attempt,))
+        query = f"SELECT {_COLUMNS} FROM calls WHERE id=?{which} ORDER BY attempt DESC LIMIT 1"
+        rows = self._query(query, call_id, *values)
         return Call(**dict(zip(Call.model_fields, rows[0], strict=True))) if rows else None
 
     def call_ids(self) -> set[str]:
@@ -289,13 +228,8 @@ class Ledger:
 
     def calls(self) -> Iterator[Call]:
         """Yield all attempts of all calls, as they were written; a long run's are gigabytes."""
-        last = 0
-        while rows := self._query(
-            f"SELECT rowid, {_COLUMNS} FROM calls WHERE rowid > ? ORDER BY rowid LIMIT {PORTION}",
-            last,
-        ):
-            last = rows[-1][0]
-            for _, *row in rows:
+        for rows in self._portions(_COLUMNS, "calls"):
+            for row in rows:
                 yield Call(**dict(zip(Call.model_fields, row, strict=True)))
 
     def attempts(self, call_id: str) -> list[Call]:
@@ -320,7 +254,7 @@ class Ledger:
         )
         return [Entry(*row) for row in self._query(query, kind, containing, limit, offset)]
 
-    def adopt(self, other: Path, searches: bool) -> None:
+    def adopt(self, other: Path | Place, searches: bool) -> None:
         """Copy the calls of another run's ledger, so that none of them is made again.
 
         Decisions and complaints of people are copied, too: they are on texts, which come out alike.
@@ -328,18 +262,19 @@ class Ledger:
         Args:
             searches: copy the results of searches, too; both runs must search the same passages.
         """
-        Ledger(other, read_only=True).close()  # checks its format
-        with self._lock:
-            self._db.execute("ATTACH ? AS other", (address_to_read(other),))
-            self._db.execute(f"INSERT OR IGNORE INTO calls SELECT {_COLUMNS}, 1 FROM other.calls")
-            kinds = ["Decision", "Complaint", *(["Retrieval"] if searches else [])]
-            self._db.execute(
-                "INSERT OR IGNORE INTO records SELECT * FROM other.records "
-                f"WHERE kind IN ({', '.join('?' * len(kinds))})",
-                kinds,
-            )
-            self._db.execute("DETACH other")
-            self._unsafe = True
+        kinds = ["Decision", "Complaint", *(["Retrieval"] if searches else [])]
+        source = Ledger(other, read_only=True)  # checks its format
+        try:
+            if isinstance(self._db, SqliteDatabase) and isinstance(other, Path):
+                self._db.adopt(other, _COLUMNS, kinds)
+                return
+            for rows in source._portions(_COLUMNS, "calls"):
+                self._db.insert_calls([(*row, 1) for row in rows])
+            slots = ", ".join("?" * len(kinds))
+            for rows in source._portions("id, kind, body", "records", f"kind IN ({slots})", *kinds):
+                self._db.insert_records([(row[0], row[1], row[2]) for row in rows])
+        finally:
+            source.close()
 
     def usage(self) -> tuple[int, int]:
         """Return the number of calls made in this run, and of tokens in and out together."""
@@ -360,45 +295,39 @@ class Ledger:
 
     def _sums(self, rows: str) -> list[Spent]:
         query = (
-            "SELECT role, model, COUNT(*), SUM(input_tokens), SUM(output_tokens) "
-            f"FROM ({rows}) GROUP BY role, model ORDER BY role, model"
+            f"SELECT role, model, COUNT(*), {_TOKENS} "
+            f"FROM ({rows}) paid GROUP BY role, model ORDER BY role, model"
         )
         return [Spent(*row) for row in self._query(query)]
 
     def spent_by_task(self) -> list[TaskSpent]:
         """Return what was paid for in this run, by role and task."""
         query = (
-            "SELECT role, task, COUNT(*), SUM(input_tokens), SUM(output_tokens) FROM calls "
+            f"SELECT role, task, COUNT(*), {_TOKENS} FROM calls "
             "WHERE adopted=0 GROUP BY role, task ORDER BY role, task"
         )
         return [TaskSpent(*row) for row in self._query(query)]
 
     def _select(
-        self, what: str, kind: type[Record], equal: dict[str, Any]
+        self, what: str, kind: type[Record], equal: dict[str, Any], order: str = " ORDER BY id"
     ) -> list[tuple[Any, ...]]:
-        where = "".join(f" AND json_extract(body, '$.{name}') = ?" for name in equal)
-        query = f"SELECT {what} FROM records WHERE kind=?{where} ORDER BY id"
-        return self._query(query, kind.__name__, *equal.values())
+        conditions = [self._db.equal(name, value) for name, value in equal.items()]
+        where = "".join(f" AND {condition}" for condition, _ in conditions)
+        query = f"SELECT {what} FROM records WHERE kind=?{where}{order}"
+        return self._query(query, kind.__name__, *(value for _, value in conditions))
+
+    def _portions(
+        self, columns: str, table: str, condition: str = "", *values: Any
+    ) -> Iterator[list[tuple[Any, ...]]]:
+        """Yield rows as they were written, some at once."""
+        last, among = 0, f" AND {condition}" if condition else ""
+        query = (
+            f"SELECT rowid, {columns} FROM {table} WHERE rowid > ?{among} "
+            f"ORDER BY rowid LIMIT {PORTION}"
+        )
+        while rows := self._query(query, last, *values):
+            last = rows[-1][0]
+            yield [row[1:] for row in rows]
 
     def _query(self, sql: str, *values: Any) -> list[tuple[Any, ...]]:
-        try:
-            with self._lock:
-                return self._db.execute(sql, values).fetchall()
-        except sqlite3.DatabaseError as error:
-            if getattr(error, "sqlite_errorcode", None) not in DAMAGED:
-                raise
-            raise UserError(
-                f"{self.path} is damaged ({error}): restore it from a backup"
-            ) from error
-
-    def _insert(
-        self, table: str, width: int, rows: Iterable[tuple[Any, ...]], number: int | None = None
-    ) -> None:
-        """Insert rows, and take out the call of a number that was under way."""
-        slots = ", ".join("?" * width)
-        with self._lock, self._db:  # commits, or rolls back whatever the error
-            self._db.execute("BEGIN")
-            self._db.executemany(f"INSERT OR IGNORE INTO {table} VALUES ({slots})", rows)
-            if number is not None:
-                self._db.execute("DELETE FROM sent WHERE number=?", (number,))
-            self._unsafe = True
+        return self._db.query(sql, *values)

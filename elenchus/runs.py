@@ -26,7 +26,7 @@ from filelock import FileLock, Timeout
 from elenchus import templates
 from elenchus.config import CommonConfig
 from elenchus.errors import UserError
-from elenchus.ledger import DAMAGED
+from elenchus.ledger_sqlite import DAMAGED
 from elenchus.loading import merged
 from elenchus.results import Result
 

@@ -16,7 +16,9 @@ from langgraph.checkpoint.base import (
 )
 from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 
-from elenchus.ledger import LOCK_SECONDS, Ledger
+from elenchus.ledger import Ledger
+from elenchus.ledger_sqlite import LOCK_SECONDS
+from graphs.concurrency import own_tasks
 
 
 class _Saver(AsyncSqliteSaver):

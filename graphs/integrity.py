@@ -12,7 +12,8 @@ from pydantic import ValidationError
 
 from elenchus import databases
 from elenchus.errors import UserError
-from elenchus.ledger import BEGUN, Ledger
+from elenchus.ledger import Ledger
+from elenchus.ledger_sqlite import BEGUN
 from elenchus.outcomes import Adapter
 from elenchus.results import Result
 from elenchus.runs import LOCK_FAULT, RunFolder

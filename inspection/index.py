@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from elenchus.errors import UserError
-from elenchus.ledger import DAMAGED, Ledger, address_to_read
+from elenchus.ledger import Ledger
+from elenchus.ledger_sqlite import DAMAGED, address_to_read
 from inspection.filling import CALLS, ROWS, SCHEMA, TEXTS, Portion
 from models.prices import Prices
 

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 from filelock import FileLock
 
-from elenchus.ledger import LOCK_SECONDS
+from elenchus.ledger_sqlite import LOCK_SECONDS
 from elenchus.records import Document, Passage, digest
 from retrieval.words import language_of
 

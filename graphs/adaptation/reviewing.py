@@ -7,8 +7,6 @@ import itertools
 from collections.abc import Mapping, Sequence
 from typing import Literal, NamedTuple
 
-from filelock import FileLock
-
 from agents.quotes import quoted
 from elenchus.errors import UserError
 from elenchus.ledger import Ledger
@@ -91,7 +89,7 @@ def decide(
             domain's form, or it quotes what the passage does not say.
     """
     corrected = check(ledger, form, example, action, reviewer, corrected)
-    with FileLock(ledger.path.with_name(LOCK)):  # two people may decide at once
+    with ledger.alone(LOCK):  # two people may decide at once
         decision = Decision(
             number=ledger.count(Decision) + 1,
             example_id=example.id,

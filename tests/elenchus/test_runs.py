@@ -63,7 +63,7 @@ def test_a_disk_that_fills_up_is_one_message() -> None:
 
 
 def test_a_full_database_is_the_same_message(ledger: Ledger) -> None:
-    ledger._db.execute("PRAGMA max_page_count=12")
+    ledger._db.connection.execute("PRAGMA max_page_count=12")
     with pytest.raises(UserError, match="is full"), runs.explained(Path("here")):
         for n in range(1000):
             ledger.write(Seed(point_id="x" * 500, kind="recall", round=1, variation=n))

@@ -40,7 +40,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
         file.write("more: x\n")
     other = make_run(folder, "older")
     ledger = Ledger(other.ledger)
-    ledger._db.execute("PRAGMA user_version=3")
+    ledger._db.connection.execute("PRAGMA user_version=3")
     ledger.close()
     finish(other)
     make_run(folder, "begun")
@@ -103,8 +103,8 @@ def test_the_list_shows_every_run_whatever_state_it_is_in(root: Path, client: Te
 def test_a_ledger_without_its_tables_disturbs_no_other_run(tmp_path: Path) -> None:
     run, whole = make_run(tmp_path, "torn"), make_run(tmp_path)
     ledger = Ledger(run.ledger)
-    ledger._db.execute("DROP TABLE calls")
-    ledger._db.execute("DROP TABLE sent")
+    ledger._db.connection.execute("DROP TABLE calls")
+    ledger._db.connection.execute("DROP TABLE sent")
     ledger.close()
     finish(run)
     with TestClient(make_app(tmp_path), base_url=LOCAL) as client:

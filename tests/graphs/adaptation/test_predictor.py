@@ -220,8 +220,7 @@ def test_the_same_ledger_gives_the_same_prediction(ledger: Ledger) -> None:
     fill(ledger, outcomes(LEAST, 0.4))
     again = Ledger(ledger.path.with_name("again.sqlite"))
     rows = ledger._query("SELECT id, kind, body FROM records ORDER BY body")
-    with again._lock:
-        again._db.executemany("INSERT INTO records VALUES (?, ?, ?)", rows)
+    again._db.connection.executemany("INSERT INTO records VALUES (?, ?, ?)", rows)
     one, other = (fit(led, 1, FORM, 0.1, 0.3, 0.5) for led in (ledger, again))
     again.close()
     assert one is not None and other is not None and one.id == other.id
