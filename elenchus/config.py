@@ -297,6 +297,31 @@ class TelemetryConfig(Section):
     content: bool = Field(False, description="spans also hold what models are asked and say")
 
 
+class RayConfig(Section):
+    """Where the work of `engine: ray` is done: see docs/scaling.md."""
+
+    address: str | None = Field(
+        None,
+        description="of a cluster to join: auto, or host:port; else one is begun on this machine",
+    )
+    workers: int | None = Field(
+        None, ge=1, description="worker processes; as many as the cluster has CPUs free if null"
+    )
+    gpus: float = Field(
+        0.0, ge=0, description="GPUs that each worker takes, where the student runs in it"
+    )
+
+    @field_validator("address")
+    @classmethod
+    def _joinable(cls, address: str | None) -> str | None:
+        if address in (None, "auto"):
+            return address
+        host, _, port = address.rpartition(":")
+        if not host or "/" in host or not (port.isdigit() and 0 < int(port) < 65536):
+            raise ValueError("auto, or the host:port that `ray start --head` has printed")
+        return address
+
+
 class CommonConfig(Section):
     """The keys of every domain.yaml; those of a method are in its folder.
 
@@ -338,6 +363,10 @@ class CommonConfig(Section):
     verdict: VerdictConfig = VerdictConfig()
     contamination: ContaminationConfig = ContaminationConfig()
     telemetry: TelemetryConfig = TelemetryConfig()
+    engine: Literal["local", "ray"] = Field(
+        "local", description="what examinations run on: this process, or the workers of Ray"
+    )
+    ray: RayConfig = RayConfig()
     profiles: dict[str, dict[str, Any]] = Field(
         default_factory=dict, description="named sets of changes to this tree, for --profile"
     )

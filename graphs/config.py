@@ -56,9 +56,12 @@ class DomainConfig(PretrainingTree, ClassificationTree, RewritingTree, Adaptatio
     @model_validator(mode="after")
     def _can_be_done(self) -> "DomainConfig":
         try:
-            problem = method_of(self.method).problem(self)
+            method = method_of(self.method)
+            problem = method.problem(self)
         except UserError as error:
             raise ValueError(str(error)) from error
+        if self.engine not in method.engines:
+            problem = f"method: {self.method} runs with engine: {' or '.join(method.engines)} only"
         if problem:
             raise ValueError(problem)
         return self
@@ -141,7 +144,7 @@ def of_run(run: RunFolder, caps: dict[str, Any] | None = None) -> DomainConfig:
     Raises:
         UserError: the caps make no valid configuration.
     """
-    tree = run.manifest()["config"]
+    tree = run.placed(run.manifest()["config"])
     if not caps:
         return validate(tree, str(run.path / "run.yaml"))
     return validate(merged(tree, {"budget": caps}), "--budget")

@@ -88,6 +88,7 @@ class Method:
         sources: what it reads, in a word.
         unread: settings in its sections that are none of its own.
         takes_tests: whether the user's own tests are taken at the end: see `graphs.own_tests`.
+        engines: what it can be spread over.
     """
 
     name: ClassVar[str]
@@ -98,6 +99,7 @@ class Method:
     sources: ClassVar[str] = "documents"
     unread: ClassVar[tuple[str, ...]] = ()
     takes_tests: ClassVar[bool] = False
+    engines: ClassVar[tuple[str, ...]] = ("local",)
 
     def problem(self, config: Any) -> str | None:
         """Say what in a valid configuration keeps the method from running, if anything does."""

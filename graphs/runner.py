@@ -22,6 +22,7 @@ from elenchus.runs import RunFolder
 from elenchus.sections import ModelConfig, SourceConfig
 from graphs import own_tests, spans
 from graphs.checkpoints import checkpoints
+from graphs.cluster.nodes import check_cluster
 from graphs.concurrency import run_to_end
 from graphs.config import ROLES, DomainConfig, load, of_run, taken
 from graphs.general import general
@@ -128,6 +129,7 @@ def resume(run: RunFolder, progress: Progress, budget: dict[str, Any] | None = N
         check_whole(run)
         check_models(of_run(run, budget))
         check_adapters(of_run(run, budget), run.path.parent)
+        check_cluster(of_run(run, budget), progress)
         if budget:  # only now: a cap that cannot be watched must not stay with the run
             run.set_budget(budget)
         if changed := run.changed():
@@ -154,6 +156,7 @@ def check(config: DomainConfig, folder: Path, progress: Progress, strict: bool =
     method.check(config, folder, progress)
     own_tests.check(config, folder, method)
     check_models(config)
+    check_cluster(_from_anywhere(config), progress)
     return corpus
 
 

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from langgraph.runtime import Runtime
 
@@ -47,6 +47,9 @@ from retrieval.embedding import Embedder
 from retrieval.index import Index
 from retrieval.search import RecordedSearch, Search
 from retrieval.store import Store
+
+if TYPE_CHECKING:
+    from graphs.cluster.pool import Pool
 
 ROOM, STEP = 2, 64  # times the expert's longest answer; rounded up to so many tokens
 
@@ -87,6 +90,7 @@ class Services:
         self.started = time.monotonic()
         self.resumed = False
         self._needed = 0  # tokens of an answer
+        self.pool: Pool | None = None  # the workers of a cluster
         self._students: dict[str, Student] = {}
         self._models: list[Model] = []
         self._rates: dict[tuple[str, str | None], RateLimits] = {}
@@ -117,7 +121,9 @@ class Services:
         }
 
     async def disconnect(self) -> None:
-        """Close the connections to models, on the event loop that used them."""
+        """Close the connections to models and workers, on the event loop that used them."""
+        if self.pool is not None:
+            await self.pool.close()
         for model in self._models:
             await model.close()
 

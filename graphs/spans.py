@@ -11,7 +11,7 @@ from langgraph.runtime import Runtime
 from elenchus import telemetry
 from elenchus.runs import RunFolder
 from graphs.config import DomainConfig
-from graphs.services import RunRef
+from graphs.services import RunRef, Services, services
 
 Node = TypeVar("Node", bound=Callable[..., Awaitable[Any]])
 Graph = CompiledStateGraph[Any, RunRef, Any, Any]
@@ -37,12 +37,22 @@ def spanned(*nodes: Node) -> list[Node]:
     return [_spanned(node) for node in nodes]
 
 
-def examining(inner: Graph) -> Callable[..., Awaitable[Any]]:
-    """Return the node that examines a seed by a compiled graph, as a span."""
+def examining(
+    inner: Graph, elsewhere: Callable[[Services, Any], Awaitable[None]]
+) -> Callable[..., Awaitable[Any]]:
+    """Return the node that examines a seed by a compiled graph, as a span.
+
+    Args:
+        elsewhere: has it examined with an engine that is not this process.
+    """
 
     async def examine(state: Any, runtime: Runtime[RunRef]) -> Any:
         seed = {SEED: state["seed_id"]}
         with telemetry.span("examination", {NODE: "examine"}, inherited=seed):
+            run = services(runtime)
+            if run.config.engine != "local":
+                await elsewhere(run, state)
+                return {}
             # Nothing of it is kept in the end: see `graphs.checkpoints`.
             return await inner.ainvoke(state, context=runtime.context, durability="exit")
 

@@ -91,15 +91,20 @@ class Budget:
         self._guesses: Counter[tuple[str, str]] = Counter()  # at their prompts, in tokens
         self._idle, self._freed = asyncio.Event(), asyncio.Event()
         self._closed: tuple[str, str] | None = None  # the reason, and the cap that was reached
-        self._lost = list(lost)
+        self._lost: list[Spent] = []
         for role, model, calls, read, written in spent:
             for total in (self.total, self._by_role[role]):
                 total.add(calls, read + written, price(model, read, written))
             self._answers[role].calls += calls
             self._answers[role].written += written
-        for one in self._lost:
-            for total in (self.total, self._by_role[one.role]):
-                total.calls += one.calls
+        for one in lost:
+            self.lose(one)
+
+    def lose(self, one: Spent) -> None:
+        """Count calls that were paid for, and whose answers nobody will tell."""
+        self._lost.append(one)
+        for total in (self.total, self._by_role[one.role]):
+            total.calls += one.calls
 
     @contextlib.asynccontextmanager
     async def spending(
@@ -268,6 +273,11 @@ class Within:
                 return spend(call)
 
             yield expected, spend_both
+
+    def lose(self, one: Spent) -> None:
+        """See `Budget.lose`."""
+        self._own.lose(one)
+        self._shared.lose(one)
 
     async def stopped(self, reason: str, cap: str = "") -> RunStopped:
         """See `Budget.stopped`: the other runs go on."""

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 from elenchus.config import LimitsConfig
 from elenchus.errors import RunStopped
-from elenchus.ledger import Call, Ledger
-from models.budget import Budget, Within
+from elenchus.ledger import Call, Ledger, Spent
+from models.budget import Budget, Expected, Within
 from models.rate_limits import RateLimits
 from models.shared_calls import SharedCalls
 
@@ -17,12 +17,16 @@ class Admission(NamedTuple):
     """A call that was let in, and is under way until one of these is called.
 
     Attributes:
+        expected: about what it will cost.
         keep: writes the answer down; returns its USD.
         withdraw: takes the call back, which nobody answered; told whether the server was busy.
+        lose: counts the call as paid, since whoever made it is gone.
     """
 
+    expected: Expected
     keep: Callable[[Call], float]
     withdraw: Callable[[bool], None]
+    lose: Callable[[], None]
 
 
 class Desk:
@@ -94,7 +98,10 @@ class Desk:
                 self._ledger.withdraw(number)
                 outcome.busy = busy
 
-            yield Admission(keep, withdraw)
+            def lose() -> None:
+                self._budget.lose(Spent(call.role, call.model, 1, expected.read, expected.written))
+
+            yield Admission(expected, keep, withdraw, lose)
 
     async def stopped(self, reason: str) -> RunStopped:
         """See the calls under way to their end, and return the exception to raise."""

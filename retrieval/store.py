@@ -43,6 +43,7 @@ class Store:
     def __init__(
         self, name: str, folder: Path, config: RetrievalConfig, embedder: Embedder
     ) -> None:
+        self.name = name
         self._folder, self._config, self._embedder = folder, config, embedder
         self._last_count, self._counted_at = 0, -math.inf
         with explained(folder, "--set retrieval.index"):

@@ -27,6 +27,7 @@ from graphs.adaptation.predictor import Predictor, fit
 from graphs.adaptation.seeds import draw_seeds, how_many
 from graphs.adaptation.state import AdaptationState, SeedState
 from graphs.adaptation.stopping import stopping_rule
+from graphs.cluster import pool
 from graphs.nodes import TRANSIENT, Changes, training_stage
 from graphs.services import RunRef, Services, services
 from graphs.spans import examining, spanned
@@ -201,7 +202,7 @@ def build_graph() -> StateGraph[AdaptationState, RunRef, AdaptationState, Adapta
 def add_examinations(graph: StateGraph[Any, RunRef, Any, Any]) -> None:
     """Add the inner loop as a node, which is sent one seed at a time."""
     inner = examination.build_graph().compile()
-    graph.add_node("examine", examining(inner), input_schema=SeedState)
+    graph.add_node("examine", examining(inner, pool.examine), input_schema=SeedState)
 
 
 async def compare_answers(run: Services, round_: int) -> None:

@@ -27,6 +27,7 @@ class Examination(Method):
     read = Passage
     found = Point
     takes_tests = True
+    engines = ("local", "ray")
 
     def update_graph(self) -> "StateGraph[Any, RunRef, Any, Any] | None":
         """See `Method.update_graph`."""

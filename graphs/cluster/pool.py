@@ -1,0 +1,238 @@
+"""The driver's side: keeps workers, gives them seeds, and writes down what comes back.
+
+A worker that is lost costs the calls that it had under way: what they were for is done again on
+another one, with all answers that had come. Its place is filled again where there is room.
+"""
+
+import asyncio
+import itertools
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from elenchus.errors import RunStopped, UserError
+from elenchus.outcomes import Complaint, ExamItem
+from elenchus.printing import in_line
+from elenchus.records import Passage, Point, Record, Retrieval, Seed
+from graphs.adaptation.predictor import Predictor
+from graphs.adaptation.state import SeedState
+from graphs.cluster.counter import Answers, Counter
+from graphs.cluster.messages import Examined, Given
+from graphs.cluster.nodes import SHOWN, connect, own_prompts, room
+from graphs.cluster.worker import Worker
+from graphs.services import Services
+
+TRIES = 3  # workers that an examination may cost
+LOSSES = 3  # likewise a place for a worker
+BEGUN = 180.0  # seconds to wait for a worker while there is none
+READ = (Passage, Point, ExamItem, Complaint, Retrieval)  # what every examination may read
+
+
+@dataclass(eq=False)
+class _Hand:
+    """A worker as the driver sees it."""
+
+    actor: Any
+    counter: Counter
+    under_way: int = 0
+    lost: bool = False
+    serving: list[asyncio.Task[None]] = field(default_factory=list)
+
+
+async def examine(run: Services, state: SeedState) -> None:
+    """Examine a seed on a worker, and write down what came of it.
+
+    Raises:
+        RunStopped: as on one machine; or no worker is left.
+        UserError: a worker cannot do the run's work.
+    """
+    if run.pool is None:
+        run.pool = Pool(run)
+    if not run.fan_out.is_done(state["seed_id"]):
+        run.ledger.write(*await run.pool.examine(state))
+    run.fan_out.leave(state["seed_id"])
+
+
+class Pool:
+    """The workers of a run, from its first examination on. Use it on one event loop."""
+
+    def __init__(self, run: Services) -> None:
+        self._run, self._ray = run, connect(run.config.ray)
+        # Of a worker's places, the first are taken first: so work is spread evenly.
+        self._places: asyncio.PriorityQueue[tuple[int, int, _Hand]] = asyncio.PriorityQueue()
+        self._order = itertools.count()
+        self._hands: set[_Hand] = set()
+        self._weights: dict[str, Any] = {}
+        self._broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._losses = 0
+        self._wanted = run.config.ray.workers or max(room(self._ray, run.config.ray), 1)
+        self._given = self._ray.put(_given(run))
+        run.progress.say(f"examinations are made by {self._wanted} workers of Ray")
+        self._hiring = {self._soon(self._hire()) for _ in range(self._wanted)}
+        self._watch()
+
+    async def examine(self, state: SeedState) -> list[Record]:
+        """Examine a seed on the worker that has least to do; see `examine`."""
+        seed = self._run.ledger.get(Seed, state["seed_id"])
+        needed: list[Record] = [seed]
+        if seed.predictor_id:
+            needed.append(self._run.ledger.get(Predictor, seed.predictor_id))
+        for _ in range(TRIES):
+            place, _, hand = await self._place()
+            hand.under_way += 1
+            try:
+                weights = [self._files(state["adapter"])]
+                made: Examined = await hand.actor.examine.remote(needed, state, weights)
+            except self._losing as error:
+                await self._lose(hand, error)
+                continue
+            finally:
+                hand.under_way -= 1
+                if not hand.lost:
+                    self._places.put_nowait((place, next(self._order), hand))
+            if made.stopped:
+                raise made.stopped.error()
+            return list(made.records)
+        raise RunStopped(
+            f"the examination of seed {seed.id} has lost {TRIES} workers: see their logs"
+        )
+
+    async def close(self) -> None:
+        """End all workers, whatever they do."""
+        tasks = [*self._hiring, *(task for hand in self._hands for task in hand.serving)]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for hand in list(self._hands):
+            await hand.counter.close()
+            self._ray.kill(hand.actor)
+        if self._broken.done():
+            self._broken.exception()  # it was told already, or nobody asked any more
+
+    @property
+    def _losing(self) -> tuple[type[Exception], ...]:
+        """The errors by which a worker is known to be lost, or out of reach."""
+        named = self._ray.exceptions
+        return (named.RayActorError, named.ObjectLostError, named.WorkerCrashedError)
+
+    async def _place(self) -> tuple[int, int, _Hand]:
+        """Wait for a place at a worker that is there."""
+        while True:
+            waiting = asyncio.ensure_future(self._places.get())
+            try:
+                await asyncio.wait((waiting, self._broken), return_when="FIRST_COMPLETED")
+                if self._broken.done():
+                    self._broken.result()
+            finally:
+                waiting.cancel()
+            place = waiting.result()
+            if not place[2].lost:
+                return place
+
+    def _files(self, adapter: str) -> Any:
+        """Return where Ray keeps the files of an adapter; None where there is none."""
+        if adapter and adapter not in self._weights:
+            folder = self._run.folder.path / adapter
+            files = {p.name: p.read_bytes() for p in sorted(folder.iterdir()) if p.is_file()}
+            self._weights = {adapter: self._ray.put(files)}
+        return self._weights.get(adapter)
+
+    async def _hire(self) -> None:
+        """Add a worker once it has begun."""
+        each, gpus = self._run.config.examination.concurrency, self._run.config.ray.gpus
+        # Its own work, the driver's fetching, and answers.
+        made = self._ray.remote(Worker).options(
+            num_cpus=1, num_gpus=gpus or None, max_concurrency=2 * each + 16
+        )
+        actor = made.remote()
+        try:
+            problem = await actor.begin.remote(self._given)
+        except self._losing as error:
+            self._count(error)
+            return
+        except asyncio.CancelledError:
+            self._ray.kill(actor)
+            raise
+        if problem:
+            self._break(UserError(f"a worker of the cluster: {problem}"))
+            return
+
+        def send(answers: Answers) -> None:
+            actor.answer.remote(answers)
+
+        hand = _Hand(actor, Counter(self._run, send))
+        self._hands.add(hand)
+        hand.serving.append(self._soon(self._serve(hand)))
+        for place in range(each):
+            self._places.put_nowait((place, next(self._order), hand))
+
+    async def _serve(self, hand: _Hand) -> None:
+        """Serve what a worker asks, until it is lost."""
+        try:
+            while True:
+                for request in await hand.actor.fetch.remote():
+                    hand.counter.take(request)
+        except self._losing as error:
+            await self._lose(hand, error)
+
+    async def _lose(self, hand: _Hand, error: Exception) -> None:
+        """Give up a worker, once, and look for another one."""
+        if hand.lost:
+            return
+        hand.lost = True
+        self._hands.discard(hand)
+        self._ray.kill(hand.actor)  # it may only be out of reach
+        paid = await hand.counter.lose()
+        self._run.progress.say(
+            f"a worker of the cluster was lost: its {hand.under_way} unfinished examinations are "
+            f"done again elsewhere, {paid} calls under way are paid again"
+        )
+        self._count(error)
+
+    def _count(self, error: Exception) -> None:
+        """Count a loss, and fill the place, unless that has been done often."""
+        self._losses += 1
+        if self._losses > LOSSES * self._wanted:
+            said = in_line(str(error), SHOWN)
+            self._break(
+                RunStopped(f"{self._losses} workers of the cluster were lost, last: {said}")
+            )
+            return
+        self._hiring.add(self._soon(self._hire()))
+        self._watch()
+
+    def _watch(self) -> None:
+        """Look in a while whether there is any worker."""
+
+        def look() -> None:
+            if not self._hands:
+                what = "no worker of the cluster has begun: has it CPUs free?"
+                self._break(RunStopped(what))
+
+        asyncio.get_running_loop().call_later(BEGUN, look)
+
+    def _soon(self, work: Any) -> asyncio.Task[None]:
+        """Begin a task; what nobody foresaw in it breaks the pool."""
+
+        def ended(task: asyncio.Task[None]) -> None:
+            if not task.cancelled() and (error := task.exception()):
+                self._break(error)
+
+        task = asyncio.get_running_loop().create_task(work)
+        task.add_done_callback(ended)
+        return task
+
+    def _break(self, error: BaseException) -> None:
+        if not self._broken.done():
+            self._broken.set_exception(error)
+
+
+def _given(run: Services) -> Given:
+    """Return what workers need to know of a run."""
+    return Given(
+        path=str(run.folder.path.resolve()),
+        config=run.config.model_dump(mode="json", exclude={"profiles"}),
+        prompts=own_prompts(Path(run.domain_folder)),
+        collection=run.store.name,
+        records=[record for kind in READ for record in run.ledger.all(kind)],
+    )
