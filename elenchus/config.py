@@ -107,6 +107,9 @@ class QuestionsConfig(Section):
     unstated: float = Field(
         0.08, ge=0, lt=1, description="share that asks for what the documents do not say"
     )
+    surveyed: int | None = Field(
+        None, ge=1, description="passages that are read for points, drawn at random; all if null"
+    )
     partners: int = Field(
         2, ge=0, description="further points at most that a question may join to its own"
     )

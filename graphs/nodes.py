@@ -55,7 +55,8 @@ async def survey(state: MeasuredState, runtime: Runtime[RunRef]) -> Changes:
     Those that a preview asked about stay as they are.
     """
     run = services(runtime)
-    passages = run.ledger.all(Passage)
+    every, settings = run.ledger.all(Passage), run.config
+    passages = surveys.drawn(every, settings.questions.surveyed, settings.seed)
     with run.progress.stage("Survey points") as advance:
         points = await surveys.survey(run, passages, advance, run.ledger.all(Point))
     run.ledger.write(*points)
@@ -68,7 +69,10 @@ async def survey(state: MeasuredState, runtime: Runtime[RunRef]) -> Changes:
             f"{run.config.examiner.model} found nothing to ask about in any of the "
             f"{len(passages)} passages{failed}. {surveys.NOTHING_FOUND}"
         )
-    run.progress.say(f"{len(points)} points in {readable} of {len(passages)} passages{failed}")
+    left = f" ({len(every) - len(passages)} more were not read)" if passages != every else ""
+    run.progress.say(
+        f"{len(points)} points in {readable} of {len(passages)} passages{left}{failed}"
+    )
     return {}
 
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 from elenchus.progress import Advance
-from elenchus.records import Passage, Point
+from elenchus.records import Passage, Point, digest
 from graphs.concurrency import each
 from graphs.points import alike, merged
 from graphs.services import Services
@@ -15,6 +15,16 @@ NOTHING_FOUND = (  # the remedy
     "with the program reads nothing but rules in plain English), or give documents that lay "
     "something down"
 )
+
+
+def drawn(passages: Sequence[Passage], most: int | None, seed: int) -> list[Passage]:
+    """Return the passages that are surveyed, `most` of them: the same ones whenever it is asked.
+
+    More documents, or fewer, change as little of the draw as can be.
+    """
+    if most is None or len(passages) <= most:
+        return list(passages)
+    return sorted(passages, key=lambda p: digest(f"survey/{seed}/{p.id}"))[:most]
 
 
 async def survey(

@@ -91,6 +91,7 @@ def _plan(
 ) -> Plan:
     """Return how often each thing will be done."""
     most = how_many(config.sizes[-1], seen.examinations, seen.accepted, config.dataset.candidates)
+    passages = min(passages, config.questions.surveyed or passages)
     points = passages * (seen.points + PASSAGES * POINTS) / (seen.passages + PASSAGES)
     rounds = len(config.sizes) if config.training.enabled else 0
     questions = config.exam.questions * (1 + config.questions.untaught)

@@ -58,7 +58,8 @@ async def preview(services: Services, ref: RunRef, count: int) -> Previewed:
 async def survey(state: PreviewState, runtime: Runtime[RunRef]) -> Changes:
     """Survey passages drawn at random, as few as give a point for each examination."""
     run, count = services(runtime), state["count"]
-    passages = run.ledger.all(Passage)
+    settings = run.config
+    passages = surveys.drawn(run.ledger.all(Passage), settings.questions.surveyed, settings.seed)
     random.Random(f"preview/{run.config.seed}").shuffle(passages)
     surveyed, points = 0, list[Point]()
     most = min(MOST * count, len(passages))

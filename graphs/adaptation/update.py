@@ -67,10 +67,11 @@ async def survey(state: AdaptationState, runtime: Runtime[RunRef]) -> Changes:
     run = services(runtime)
     new = set(_update(run).passages_new)
     passages = [p for p in run.ledger.all(Passage) if p.id in new]
+    passages = surveys.drawn(passages, run.config.questions.surveyed, run.config.seed)
     with run.progress.stage("Survey new passages") as advance:
         found = await surveys.survey(run, passages, advance)
     run.ledger.write(*found)
-    run.progress.say(f"{len(found)} points in {len(passages)} new passages")
+    run.progress.say(f"{len(found)} points in {len(passages)} of {len(new)} new passages")
     return {}
 
 

@@ -49,7 +49,11 @@ def estimate(config: PretrainingTree, folder: Path) -> list[Use]:
         *(step.times(asked) for step in measure.question()),
         measure.answer(explained, "explain"),
         measure.step("author", "compare", closed, pairs, CLOSING),
-        *([] if config.tasks else [measure.survey(len(passages))]),
+        *(
+            []
+            if config.tasks
+            else [measure.survey(min(len(passages), config.questions.surveyed or len(passages)))]
+        ),
         measure.grade(graded, 1),
         student._replace(read=student.read - QUESTION + question + shown),
         *own_estimate.taken(config, measure, 2),
