@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from langchain_core.exceptions import ModelInvalidRequestError
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
+from langchain_core.messages import AIMessage
 from pydantic import BaseModel
 
 from elenchus import telemetry
@@ -30,7 +30,7 @@ from models.answers import more_room, read_by_model, unfinished, with_reply
 from models.backend import Model, backend
 from models.budget import Budget, Within
 from models.desk import Admission, Desk
-from models.messages import PromptTooLong
+from models.messages import Chat, PromptTooLong, plain
 from models.rate_limits import RateLimits
 from models.replies import Schema
 from models.shared_calls import SharedCalls
@@ -43,7 +43,6 @@ CHARS_A_TOKEN = 3  # a low estimate, so that rate limits are kept
 RAW = 20_000  # characters of an unusable answer in the record of the failure
 # Asked where it must be found out whether a server answers anything.
 PROBE = (Message(role="user", content="Answer with one word: yes."),)
-MESSAGES = {"system": SystemMessage, "user": HumanMessage, "assistant": AIMessage}
 
 
 @dataclass(frozen=True)
@@ -312,10 +311,9 @@ class Caller:
         if schema := attempt.schema:
             extra |= self._structure.arguments(manner.way, schema.__name__, _shape(schema))
         sent = folded(attempt.messages) if manner.folds else attempt.messages
-        messages = [MESSAGES[m.role](content=m.content) for m in sent]
         try:
             started = time.perf_counter()
-            reply = await self._reply(messages, extra)
+            reply = await self._reply(plain(sent), extra)
         except _unanswered() as error:
             admission.withdraw(retries.is_busy(error))
             raise
@@ -328,7 +326,7 @@ class Caller:
         self._structure.accept(manner, attempt.name, attempt.has_system)
         return answered
 
-    async def _reply(self, messages: list[BaseMessage], extra: dict[str, Any]) -> AIMessage:
+    async def _reply(self, messages: list[Chat], extra: dict[str, Any]) -> AIMessage:
         try:
             return await self.model.chat.ainvoke(messages, **extra)
         except _refusals():
