@@ -36,6 +36,21 @@ class Unseen:
         """See `Progress.say`."""
 
 
+class Prefixed:
+    """Progress of one of several works, whose stages and lines begin with its name."""
+
+    def __init__(self, progress: Progress, name: str) -> None:
+        self._progress, self._name = progress, name
+
+    def stage(self, name: str) -> AbstractContextManager[Advance]:
+        """See `Progress.stage`."""
+        return self._progress.stage(f"{self._name}: {name}")
+
+    def say(self, text: str) -> None:
+        """See `Progress.say`."""
+        self._progress.say(f"{self._name}: {text}")
+
+
 class Pace:
     """The speed of a stage over its last minute, the time since its latest step included.
 

@@ -14,7 +14,7 @@ import secrets
 import shutil
 import sqlite3
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -70,8 +70,7 @@ class RunFolder:
 
     def command(self, verb: str, more: str = "") -> str:
         """Return the command line that does `verb` to this run, from the present folder."""
-        parts = ("elenchus", verb, self.id, more, option(self.path.parent.parent))
-        return " ".join(part for part in parts if part)
+        return command(verb, [self], more)
 
     @property
     def lock(self) -> Path:
@@ -111,6 +110,26 @@ class RunFolder:
         text = yaml.safe_dump(manifest, sort_keys=False)
         digest = hashlib.sha256(text.encode()).hexdigest()
         write_atomic(self.path / "run.yaml", f"{text}{HASH}: {digest}\n")
+
+    def set_together(self, runs: "Sequence[RunFolder]", budget: dict[str, Any]) -> None:
+        """Note the runs that this one was launched with, itself included, and their common caps."""
+        below = [run.path.relative_to(self.path.parent.parent).as_posix() for run in runs]
+        self._write_manifest(self.manifest() | {"together": {"runs": below, "budget": budget}})
+
+    def together(self) -> "list[RunFolder]":
+        """Return the runs that this one was launched with, itself included; none for one alone."""
+        below = self.manifest().get("together", {}).get("runs", [])
+        return [RunFolder(self.path.parent.parent / path) for path in below]
+
+    def shared_budget(self) -> dict[str, Any]:
+        """Return the caps on all runs that this one was launched with, together.
+
+        Each of them has them in its run.yaml. The first that is there counts: a kill may have come
+        while they were changed.
+        """
+        first = next((run for run in self.together() if run.path.is_dir()), self)
+        caps: dict[str, Any] = first.manifest().get("together", {}).get("budget", {})
+        return caps
 
     def updates(self) -> "RunFolder | None":
         """Return the run that this one goes on from, where it is an update."""
@@ -223,6 +242,13 @@ def create(
         }
         RunFolder(path)._write_manifest(manifest)
     return RunFolder(path)
+
+
+def command(verb: str, runs: Sequence[RunFolder], more: str = "") -> str:
+    """Return the command line that does `verb` to runs of one folder, from the present one."""
+    ids = " ".join(run.id for run in runs)
+    parts = ("elenchus", verb, ids, more, option(runs[0].path.parent.parent))
+    return " ".join(part for part in parts if part)
 
 
 def option(root: Path) -> str:

@@ -165,7 +165,7 @@ class Talk:
         if self.adapter:
             models.append(make_model(settings, self.run.path / self.adapter))
         self._close = [model.close for model in models]
-        return [Elsewhere(one, settings, services.ledger, services.budget) for one in models]
+        return [Elsewhere(one, settings, services.ledger, services.own_budget) for one in models]
 
     def _messages(self, question: str) -> Sequence[Message]:
         if self._free:
@@ -185,7 +185,7 @@ class Talk:
             raise UserError(f"you may not write in {self.run.path}: take a run of your own")
 
     def _spent(self) -> Total:
-        total = self._services.budget.total
+        total = self._services.own_budget.total
         return Total(total.calls, total.tokens, total.usd)
 
     def _paid_since(self, before: Total) -> str:

@@ -19,6 +19,7 @@ from langgraph.checkpoint.sqlite.aio import AsyncSqliteSaver
 from elenchus.ledger import Ledger
 from elenchus.ledger_sqlite import LOCK_SECONDS
 from graphs.concurrency import own_tasks
+from graphs.concurrency import own_tasks
 
 
 class _Saver(AsyncSqliteSaver):
@@ -90,7 +91,7 @@ async def checkpoints(path: Path, ledger: Ledger) -> AsyncIterator[AsyncSqliteSa
         try:
             yield _Saver(connection, ledger)
         finally:
-            others = asyncio.all_tasks() - {asyncio.current_task()}
+            others = own_tasks()
             for task in others:
                 task.cancel()
             await asyncio.gather(*others, return_exceptions=True)

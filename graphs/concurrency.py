@@ -6,10 +6,13 @@ import contextvars
 import threading
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextvars import ContextVar
 from typing import Any, Generic, TypeVar
+from weakref import WeakSet
 
 from elenchus.progress import Advance, Progress
 
+_own: ContextVar["WeakSet[asyncio.Task[Any]] | None"] = ContextVar("own tasks", default=None)
 Item = TypeVar("Item")
 Made = TypeVar("Made")
 
@@ -139,3 +142,34 @@ def run_to_end(work: Callable[[], Coroutine[Any, Any, Made]]) -> Made:
         except KeyboardInterrupt:
             own.cancel()
             raise
+
+
+async def side_by_side(works: Sequence[Coroutine[Any, Any, Made]]) -> list[Made | BaseException]:
+    """Await several works on this event loop, to the end of each; what they return or raise.
+
+    What one of them begins is told apart from what others do: see `own_tasks`.
+    """
+    asyncio.get_running_loop().set_task_factory(_noted)
+
+    async def one(work: Coroutine[Any, Any, Made]) -> Made:
+        _own.set(WeakSet())
+        return await work
+
+    return await asyncio.gather(*map(one, works), return_exceptions=True)
+
+
+def own_tasks() -> set[asyncio.Task[Any]]:
+    """Return the tasks that the present work has begun; outside of `side_by_side`, all others."""
+    noted = _own.get()
+    tasks = asyncio.all_tasks() if noted is None else {one for one in noted if not one.done()}
+    return tasks - {asyncio.current_task()}
+
+
+def _noted(loop: asyncio.AbstractEventLoop, work: Any, **settings: Any) -> "asyncio.Task[Any]":
+    """Make a task, and note it as one of the work in whose context it runs."""
+    task = asyncio.Task(work, loop=loop, **settings)
+    context: contextvars.Context | None = settings.get("context")
+    noted = context.get(_own) if context is not None else _own.get()
+    if noted is not None:
+        noted.add(task)
+    return task

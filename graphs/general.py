@@ -78,12 +78,13 @@ async def measure(run: Services, round_: int, adapter: str) -> None:
         return
     replies = await _own_answers(run, prompts, "Answer general prompts, to be compared")
     told, student = [Sample(p, t) for p, t, _ in replies], run.config.student
-    backend(student.model).release()
     kept = precision_of(student)
-    both = [
-        await asyncio.to_thread(likelihoods, weights(student), told, path, kept)
-        for path in (None, run.folder.path / adapter)
-    ]
+    async with run.shared.turns.training():  # it takes as much room
+        backend(student.model).release()
+        both = [
+            await asyncio.to_thread(likelihoods, weights(student), told, path, kept)
+            for path in (None, run.folder.path / adapter)
+        ]
     run.ledger.write(
         *(
             Kept(prompt=p, completion=t, round=round_, before=b, after=a, call_id=i)

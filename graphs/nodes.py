@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import math
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 from langgraph.runtime import Runtime
@@ -95,9 +95,10 @@ async def write_exam(state: MeasuredState, runtime: Runtime[RunRef]) -> Changes:
     return {}
 
 
-@contextlib.contextmanager
-def training_stage(run: Services, name: str) -> Iterator[Advance]:
-    """Begin a `thread_stage` that trains."""
-    backend(run.config.student.model).release()  # a training wants the room
-    with thread_stage(run.progress, name) as step:
-        yield step
+@contextlib.asynccontextmanager
+async def training_stage(run: Services, name: str) -> AsyncIterator[Advance]:
+    """Begin a `thread_stage` that trains, once it is this run's turn."""
+    async with run.shared.turns.training():
+        backend(run.config.student.model).release()  # a training wants the room
+        with thread_stage(run.progress, name) as step:
+            yield step

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from elenchus.config import BudgetConfig
 from elenchus.errors import UserError
 from elenchus.records import CHARS_A_TOKEN
 from graphs.config import DomainConfig
@@ -24,13 +25,19 @@ def check_models(config: DomainConfig) -> None:
     roles = method_of(config.method).roles(config)
     for role in roles:
         make_model(role.settings)
-        if _has_usd_cap(config, role.name) or (role.writes and _has_usd_cap(config, "author")):
-            Prices(config.models).demand(role.settings.model)
+    check_prices(config, config.budget)
     for role in roles:
         own = backend(role.settings.model)
         if not own.local:
             told = own.look(role.settings)
             _check_context(role, role.settings.context or told, config)
+
+
+def check_prices(config: DomainConfig, budget: BudgetConfig) -> None:
+    """Raise a UserError where a budget has a cap in USD on a model that has no price."""
+    for role in method_of(config.method).roles(config):
+        if _has_usd_cap(budget, role.name) or (role.writes and _has_usd_cap(budget, "author")):
+            Prices(config.models).demand(role.settings.model)
 
 
 def check_adapters(config: DomainConfig, place: Path) -> None:
@@ -51,9 +58,9 @@ def check_adapters(config: DomainConfig, place: Path) -> None:
     own.check_adapters(config.student, config.training.rank, place)
 
 
-def _has_usd_cap(config: DomainConfig, role: str) -> bool:
-    own = {name: caps.usd for name, caps in config.budget.roles.items()}
-    return config.budget.usd is not None or own.get(role) is not None  # type: ignore[call-overload]
+def _has_usd_cap(budget: BudgetConfig, role: str) -> bool:
+    own = {name: caps.usd for name, caps in budget.roles.items()}
+    return budget.usd is not None or own.get(role) is not None  # type: ignore[call-overload]
 
 
 def _check_context(role: Role, context: int | None, config: DomainConfig) -> None:

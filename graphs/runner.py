@@ -12,25 +12,25 @@ from pydantic import ValidationError
 
 from agents.prompting import Subject
 from elenchus import runs, telemetry
-from elenchus.domains import DOMAIN_FILE
 from elenchus.errors import Interrupted, RunStopped, UserError
 from elenchus.ledger import Ledger
 from elenchus.progress import Progress, Unseen
 from elenchus.records import Failure
 from elenchus.results import Result
 from elenchus.runs import RunFolder
-from elenchus.sections import ModelConfig, SourceConfig
+from elenchus.sections import ModelConfig
 from graphs import own_tests, spans
+from graphs.changes import named_sources, say_changes, with_present_sources, without_exam
 from graphs.checkpoints import checkpoints
 from graphs.cluster.nodes import check_cluster
 from graphs.concurrency import run_to_end
-from graphs.config import ROLES, DomainConfig, load, of_run, taken
+from graphs.config import ROLES, DomainConfig, of_run, taken
 from graphs.general import general
 from graphs.integrity import check_finished, check_ledger, check_whole
-from graphs.method import Method
 from graphs.methods import method_of
 from graphs.preflight import check_adapters, check_models
 from graphs.services import RunRef, Services
+from graphs.shared import Shared
 from models.backend import backend
 from retrieval.embedding import located
 from training.checks import check_processes, check_trackers
@@ -72,10 +72,32 @@ def create(
         if not reuse.ledger.exists():
             raise UserError(f"run {reuse.id} has made no calls: there is nothing to reuse")
         check_ledger(reuse)
+    corpus = look_through(config, folder, root, progress)
+    return make(config, folder, root, profile, corpus, reuse)
+
+
+def look_through(config: DomainConfig, folder: Path, root: Path, progress: Progress) -> str:
+    """Look for what would keep a new run below `root` from its end; the corpus's fingerprint.
+
+    Raises:
+        UserError: see `check`; or the student's server would not take an adapter.
+    """
     corpus = check(config, folder, progress)
     check_adapters(config, root)
     if said := taken(config):
         progress.say(said)
+    return corpus
+
+
+def make(
+    config: DomainConfig,
+    folder: Path,
+    root: Path,
+    profile: str | None,
+    corpus: str,
+    reuse: RunFolder | None = None,
+) -> RunFolder:
+    """Make the folder of a new run of what was looked through."""
     reused = reuse.path.resolve() if reuse is not None else None
     own = _own_sources(config, folder, profile)
     placed = _from_anywhere(config)
@@ -95,7 +117,7 @@ def update(earlier: RunFolder, root: Path, progress: Progress) -> Result:
 def create_update(earlier: RunFolder, root: Path, progress: Progress) -> RunFolder:
     """Make the folder of a run that goes on from a finished one: see `update`."""
     check_finished(earlier)
-    folder, config = earlier.domain_folder(), _with_present_sources(earlier)
+    folder, config = earlier.domain_folder(), with_present_sources(earlier)
     method = method_of(config.method)
     if method.update_graph() is None:
         raise UserError(f"runs of method {config.method} cannot be updated: launch another one")
@@ -126,16 +148,25 @@ def resume(run: RunFolder, progress: Progress, budget: dict[str, Any] | None = N
                 f"run {run.id} is finished; `{run.command('trace')}` shows it, "
                 "`elenchus launch` starts another"
             )
-        check_whole(run)
-        check_models(of_run(run, budget))
-        check_adapters(of_run(run, budget), run.path.parent)
-        check_cluster(of_run(run, budget), progress)
+        check_interrupted(run, progress, budget)
         if budget:  # only now: a cap that cannot be watched must not stay with the run
             run.set_budget(budget)
-        if changed := run.changed():
-            progress.say(f"changed since the launch: {', '.join(changed)}")
-        _say_changes(run, progress)
+        say_changes(run, progress)
         return _see_through(run, progress)
+
+
+def check_interrupted(
+    run: RunFolder, progress: Progress, budget: dict[str, Any] | None = None
+) -> None:
+    """Find what keeps a run that is locked from going on, with other caps where there are some.
+
+    Raises:
+        UserError: a file of it is damaged, or a model cannot be used.
+    """
+    check_whole(run)
+    check_models(of_run(run, budget))
+    check_adapters(of_run(run, budget), run.path.parent)
+    check_cluster(of_run(run, budget), progress)
 
 
 def check(config: DomainConfig, folder: Path, progress: Progress, strict: bool = True) -> str:
@@ -162,7 +193,7 @@ def check(config: DomainConfig, folder: Path, progress: Progress, strict: bool =
 
 def is_same(run: RunFolder, config: DomainConfig, folder: Path) -> bool:
     """Tell whether a run has exactly these settings, and what it reads is as it was."""
-    present = method_of(config.method).fingerprint(_without_exam(config), folder, Unseen())
+    present = method_of(config.method).fingerprint(without_exam(config), folder, Unseen())
     settings = _from_anywhere(config).model_dump(mode="json", exclude={"profiles"})
     wanted = {"config": settings, "corpus": present, "prompts": runs.prompt_hashes(folder)}
     manifest = run.manifest()
@@ -210,10 +241,12 @@ def compiled(run: RunFolder) -> Graph:
     return built.compile()
 
 
-async def work(run: RunFolder, graph: Graph, progress: Progress) -> None:
+async def work(
+    run: RunFolder, graph: Graph, progress: Progress, shared: Shared | None = None
+) -> None:
     """Run a compiled graph on a run folder, from the start or from where it stopped.
 
-    It wants an event loop of its own, on which nothing else runs (see `checkpoints`).
+    Without what it shares with other runs, it wants an event loop of its own (see `own_tasks`).
 
     Raises:
         RunStopped: the budget is used up, a server is gone, or a person is waited for; the message
@@ -221,17 +254,23 @@ async def work(run: RunFolder, graph: Graph, progress: Progress) -> None:
     """
     config = of_run(run)
     with telemetry.traced(config.telemetry, run.path, progress.say, *spans.of_run(run, config)):
-        await _work(run, config, graph, progress)
+        if shared is not None:
+            await _work(run, config, graph, progress, shared)
+            return
+        with closing(Shared.of([run], progress.say)) as own:
+            await _work(run, config, graph, progress, own)
 
 
-async def _work(run: RunFolder, config: DomainConfig, graph: Graph, progress: Progress) -> None:
-    services = Services(run, config, run.domain_folder(), Ledger(run.ledger), progress)
+async def _work(
+    run: RunFolder, config: DomainConfig, graph: Graph, progress: Progress, shared: Shared
+) -> None:
+    services = Services(run, config, run.domain_folder(), Ledger(run.ledger), progress, shared)
     try:
         services.subject.check()  # all templates are read now: none changes under way
         _adopt(services)
         await _go(services, graph)
     except RunStopped as stopped:
-        raise RunStopped(_how_to_go_on(services, stopped)) from None
+        raise RunStopped(_how_to_go_on(services, stopped), shared=stopped.shared) from None
     finally:
         services.close()
 
@@ -297,62 +336,9 @@ def _placed(settings: ModelConfig) -> ModelConfig:
 def _own_sources(config: DomainConfig, folder: Path, profile: str | None) -> bool:
     """Tell whether the sources are not those that the domain.yaml of the folder names."""
     try:
-        return config.corpus.sources != _named_sources(folder, profile)
+        return config.corpus.sources != named_sources(folder, profile)
     except UserError:  # it is another file of the folder that was given
         return True
-
-
-def _with_present_sources(run: RunFolder) -> DomainConfig:
-    """Return a run's configuration, with the sources that its domain.yaml and profile name now.
-
-    A run that was launched with sources of its own keeps to them.
-    """
-    config, manifest = of_run(run), run.manifest()
-    if manifest.get("own_sources", False) or not (run.domain_folder() / DOMAIN_FILE).is_file():
-        return config
-    sources = _named_sources(run.domain_folder(), manifest["profile"])
-    corpus = config.corpus.model_copy(update={"sources": sources})
-    return config.model_copy(update={"corpus": corpus})
-
-
-def _named_sources(folder: Path, profile: str | None) -> list[SourceConfig]:
-    return load(folder / DOMAIN_FILE, profile).corpus.sources
-
-
-def _say_changes(run: RunFolder, progress: Progress) -> None:
-    """Say so where what a run reads is not what it was when the run was launched."""
-    config = of_run(run)
-    method = method_of(config.method)
-    begun = _has_read(run, method)
-    try:
-        # A run that has not read its sources yet will read those that it was launched with.
-        read = _without_exam(_with_present_sources(run) if begun else config)
-        corpus = method.fingerprint(read, run.domain_folder(), progress, strict=False)
-    except UserError as error:
-        progress.say(f"the {method.sources} cannot be read any more: {error}")
-        return
-    if corpus == run.manifest()["corpus"]:
-        return
-    then = "this run had not read them yet, and takes them as they are"
-    if begun:
-        then = method.changed(run)
-    else:
-        run.set_corpus(corpus)
-    what = f"{method.sources}, or how they are read,"
-    progress.say(f"the {what} have changed since the launch: {then}")
-
-
-def _without_exam(config: DomainConfig) -> DomainConfig:
-    """Return the configuration without the exam written by hand, which a begun run has read."""
-    return config.model_copy(update={"exam": config.exam.model_copy(update={"hand": None})})
-
-
-def _has_read(run: RunFolder, method: Method) -> bool:
-    ledger = Ledger(run.ledger)  # makes its tables where a kill came before them
-    try:
-        return ledger.count(method.read) > 0
-    finally:
-        ledger.close()
 
 
 def _adopt(services: Services) -> None:
@@ -383,6 +369,8 @@ def _how_to_go_on(services: Services, stopped: RunStopped) -> str:
     """Return what a run that had to stop leaves behind, and the command that continues it."""
     kept = method_of(services.config.method).keep_so_far(services)
     more = f"--budget {stopped.cap}=…" if stopped.cap else ""
+    if stopped.shared:
+        return f"{stopped}. `{runs.command('resume', services.folder.together(), more)}` goes on"
     where = f"; {kept}" if kept else ""
     return f"{stopped}{where}. `{services.folder.command('resume', more)}` goes on"
 

@@ -10,7 +10,7 @@ import functools
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import InitVar, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +27,7 @@ from agents.messenger import Messenger
 from agents.prompting import Subject
 from agents.rater import Rater
 from agents.student import Student
-from elenchus.config import LimitsConfig, StudentConfig
+from elenchus.config import StudentConfig
 from elenchus.ledger import Ledger
 from elenchus.outcomes import ExamItem
 from elenchus.progress import Progress, Unseen, unseen
@@ -38,11 +38,11 @@ from graphs.adaptation.fan_out import FanOut
 from graphs.asking import Asking
 from graphs.config import DomainConfig, of_run
 from graphs.points import is_reserved, partners
+from graphs.shared import Shared
 from models.backend import Model, backend, make_model
-from models.budget import Budget
+from models.budget import Budget, Within
 from models.calls import Caller
 from models.prices import Prices
-from models.rate_limits import RateLimits
 from retrieval.embedding import Embedder
 from retrieval.index import Index
 from retrieval.search import RecordedSearch, Search
@@ -77,15 +77,25 @@ def services(runtime: Runtime[RunRef]) -> "Services":
 
 @dataclass
 class Services:
-    """One run's parts, each made when it is first needed. Close them at the end."""
+    """One run's parts, each made when it is first needed. Close them at the end.
+
+    Attributes:
+        shared: what other runs at work in this process have a part in.
+
+    Args:
+        within: what is shared, which whoever made it closes; else it is made here, for one run.
+    """
 
     folder: RunFolder
     config: DomainConfig
     domain_folder: Path
     ledger: Ledger
     progress: Progress
+    within: InitVar[Shared | None] = None
 
-    def __post_init__(self) -> None:
+    def __post_init__(self, within: Shared | None) -> None:
+        self.shared, self._alone = within or Shared(self.config.models), within is None
+        self.shared.join(self.ledger)
         self.turnstile = asyncio.Semaphore(self.config.examination.concurrency)
         self.started = time.monotonic()
         self.resumed = False
@@ -93,7 +103,6 @@ class Services:
         self.pool: Pool | None = None  # the workers of a cluster
         self._students: dict[str, Student] = {}
         self._models: list[Model] = []
-        self._rates: dict[tuple[str, str | None], RateLimits] = {}
 
     @contextlib.contextmanager
     def registered(self) -> Iterator[RunRef]:
@@ -133,7 +142,8 @@ class Services:
         for part in ("store", "index"):
             if part in self.__dict__:
                 getattr(self, part).close()
-        self.ledger.close()
+        if self._alone:
+            self.shared.close()
 
     @functools.cached_property
     def fan_out(self) -> FanOut:
@@ -142,7 +152,7 @@ class Services:
 
     @functools.cached_property
     def embedder(self) -> Embedder:
-        return Embedder(self.config.retrieval.embedding)
+        return self.shared.embedder(self.config.retrieval.embedding)
 
     @functools.cached_property
     def index(self) -> Index:
@@ -193,10 +203,16 @@ class Services:
         return self._examined.get(point_id, ())
 
     @functools.cached_property
-    def budget(self) -> Budget:
+    def own_budget(self) -> Budget:
+        """The run's caps, whatever it shares with others."""
         prices = Prices(self.config.models)
         ledger = self.ledger
         return Budget(self.config.budget, ledger.answered(), ledger.unanswered(), prices.usd)
+
+    @property
+    def budget(self) -> Budget | Within:
+        common = self.shared.budgets.get(self.folder.id)
+        return Within(self.own_budget, common) if common else self.own_budget
 
     @functools.cached_property
     def subject(self) -> Subject:
@@ -310,15 +326,6 @@ class Services:
         return self._students[key]
 
     def _caller(self, settings: ModelConfig, adapter: Path | None = None) -> Caller:
-        model = make_model(settings, adapter)
+        model, rates = make_model(settings, adapter), self.shared.rates(settings)
         self._models.append(model)
-        return Caller(model, settings, self.ledger, self._rates_of(settings), self.budget)
-
-    def _rates_of(self, settings: ModelConfig) -> RateLimits:
-        """Return the limits that all roles share which ask one model at one address."""
-        key = (settings.model, settings.base_url)
-        if key not in self._rates:
-            limits: LimitsConfig | None = self.config.models.get(settings.model)
-            limits = limits or backend(settings.model).limits
-            self._rates[key] = RateLimits(limits)
-        return self._rates[key]
+        return Caller(model, settings, self.ledger, rates, self.budget, self.shared.calls)

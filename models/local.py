@@ -8,7 +8,6 @@ import gc
 import random
 from collections.abc import Sequence
 from pathlib import Path
-from threading import Lock
 from typing import Any
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
@@ -21,14 +20,13 @@ from elenchus.errors import UserError
 from models.batching import Batcher
 from models.decoding import Continuation, Wanted, decode
 from models.messages import Messages, PromptTooLong, as_chat, as_result
-from models.pretrained import SINGLE, Precision, load_causal, load_tokenizer, usual_device
+from models.pretrained import LOADING, SINGLE, Precision, load_causal, load_tokenizer, usual_device
 from models.templates import rendered
 from models.weights import weights_hash
 
 Said = tuple[str, Continuation]  # an answer, and its tokens
 MAX_BATCH = 32  # prompts that are answered together
 QUEUE = 4 * MAX_BATCH  # requests that are sorted into batches at a time
-_loading = Lock()
 
 
 class LocalChatModel(BaseChatModel):
@@ -63,7 +61,7 @@ class LocalChatModel(BaseChatModel):
     def load(self) -> "Loaded":
         """Load the model, if it is not; UserError where there is none that can chat."""
         stamps = _stamp(Path(self.model)), self.adapter and _stamp(self.adapter)
-        with _loading:
+        with LOADING:
             return _loaded(self.model, self.adapter, self.device, self.precision, stamps)
 
     def shown(self, text: str) -> str:

@@ -4,12 +4,17 @@ Where it is told nothing about such code, transformers asks on standard input wh
 """
 
 import logging
+import threading
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from elenchus.errors import UserError
 
 UNITS = "avx512_bf16", "amx_bf16"  # of processors that compute in half precision
+
+# While a model is loaded, transformers changes how torch begins weights, for the whole process; and
+# a LoRA begins with numbers from torch's one generator. So threads do neither at the same time.
+LOADING = threading.RLock()
 
 
 class Precision(NamedTuple):
@@ -43,7 +48,8 @@ def load(kind: Any, name: str | Path, **settings: Any) -> Any:
     # Where it is installed, peft imports it for every model, and it misses kernels for some CPUs.
     logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     try:
-        return kind.from_pretrained(name, trust_remote_code=False, **settings)
+        with LOADING:
+            return kind.from_pretrained(name, trust_remote_code=False, **settings)
     except (OSError, ValueError) as error:
         raise UserError(
             f"hf:{name}: no model can be loaded from there ({str(error).partition(chr(10))[0]}): "

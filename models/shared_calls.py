@@ -11,9 +11,13 @@ class SharedCalls:
 
     A model that draws its answers gives all runs the same one, as it gives it to one run that asks
     again.
+
+    Args:
+        several: whether there is more than one ledger.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, several: bool = False) -> None:
+        self._several = several
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._made: dict[str, Ledger] = {}
 
@@ -41,4 +45,5 @@ class SharedCalls:
 
     def note(self, call: Call, ledger: Ledger) -> None:
         """Take note of a call that a run has made and written down."""
-        self._made.setdefault(call.id, ledger)
+        if self._several:
+            self._made.setdefault(call.id, ledger)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from elenchus.errors import UserError
 from models.batching import Batcher
+from models.pretrained import LOADING
 from models.weights import file_hash
 
 Vector = NDArray[np.float32]  # of shape (dimensions,)
@@ -31,7 +32,7 @@ class Embedder:
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self._lock = Lock()  # transformers cannot load models in two threads at once
+        self._lock = Lock()
         # Queries that come while one is embedded make a batch; the first waits for nobody.
         self._queries: Batcher[str, Vector] = Batcher(
             lambda texts: list(self.encode(texts)), linger=0
@@ -82,7 +83,7 @@ class Embedder:
 
     @cached_property
     def _model(self) -> Any:
-        with _loading("embedding", self.name):
+        with _loading("embedding", self.name), LOADING:
             from sentence_transformers import SentenceTransformer
 
             if self.name == "minilm":
@@ -112,7 +113,7 @@ class Reranker:
     @cached_property
     def model(self) -> Any:
         """The cross-encoder; UserError where it cannot be loaded."""
-        with _loading("reranker", self.name):
+        with _loading("reranker", self.name), LOADING:
             from sentence_transformers import CrossEncoder
 
             return CrossEncoder(self.name)

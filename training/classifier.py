@@ -22,8 +22,8 @@ from elenchus.config import TrainingConfig
 from elenchus.errors import UserError
 from elenchus.progress import Advance
 from elenchus.runs import explained
+from models.pretrained import LOADING, load_causal, load_tokenizer
 from models.pretrained import load as load_pretrained
-from models.pretrained import load_causal, load_tokenizer
 from models.templates import as_letters, rendered
 from training import calibration, encoding, lora
 from training.config import ClassifierConfig
@@ -180,8 +180,10 @@ def train(
 
     truth = task.truth(task.learn)
     balance = calibration.class_weights(truth, len(task.labels))
-    set_seed(seed)  # the head begins at random
-    model, tokenizer = _with_head(weights, len(task.labels))
+    with LOADING:
+        set_seed(seed)  # the head begins at random
+        model, tokenizer = _with_head(weights, len(task.labels))
+        model = lora.with_lora(model, training, "SEQ_CLS")
     before, after = _frame(tokenizer)
     uncalibrated = Card(
         labels=task.labels, max_tokens=training.max_tokens, before=before, after=after
@@ -189,7 +191,6 @@ def train(
     rows = _rows(tokenizer, uncalibrated, [message.text for message in task.learn])
     samples = [{"input_ids": i, "labels": [int(k)]} for i, k in zip(rows, truth, strict=True)]
     plan = encoding.batches(samples, training, seed)
-    model = lora.with_lora(model, training, "SEQ_CLS")
     loss = calibration.weighted_loss(balance if config.class_weights else np.ones(len(task.labels)))
     collate = functools.partial(_collate, encoding.pad_token(tokenizer))
     lora.fit(model, plan, collate, training, seed, out, advance, loss)

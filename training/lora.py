@@ -16,7 +16,7 @@ from elenchus.config import TrainingConfig
 from elenchus.errors import UserError
 from elenchus.progress import Advance
 from elenchus.runs import explained, write_json
-from models.pretrained import SINGLE, Precision, load_causal, load_tokenizer
+from models.pretrained import LOADING, SINGLE, Precision, load_causal, load_tokenizer
 from training import diagrams, processes
 from training.encoding import IGNORED, Dealt, Row, pad_token
 from training.objectives import Loss, objective
@@ -75,11 +75,12 @@ def run(job: Job, advance: Advance) -> None:
 
     weights, plan, config, seed, out, start, whole, held_out, precision = job
     tokenizer = load_tokenizer(weights)
-    set_seed(seed)
-    if whole:  # small steps on weights of half precision would be lost in rounding
-        model = load_causal(start or weights)
-    else:
-        model = with_lora(load_causal(weights, precision), config, "CAUSAL_LM", start)
+    with LOADING:
+        set_seed(seed)
+        if whole:  # small steps on weights of half precision would be lost in rounding
+            model = load_causal(start or weights)
+        else:
+            model = with_lora(load_causal(weights, precision), config, "CAUSAL_LM", start)
     collate, loss = objective(model, plan, pad_token(tokenizer))
     first = fit(model, plan, collate, config, seed, out, advance, loss, held_out)
     if whole and first:

@@ -1,46 +1,56 @@
-"""`elenchus launch`: a new run, or with `--dry-run` what it would use."""
+"""`elenchus launch`: a new run of a domain or of several; with `--dry-run`, what they would use."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from elenchus import domains
 from elenchus.cli import options
+from elenchus.errors import UserError
 
 if TYPE_CHECKING:
+    from graphs.config import DomainConfig
     from graphs.estimate import Use
+
+Domains = Annotated[list[str], typer.Argument(help="names below domains/, or folders")]
 
 
 def launch(
-    domain: options.Domain,
+    domain: Domains,
     changes: options.Changes = None,
     profile: options.Profile = None,
     reuse: Annotated[
         str | None, typer.Option(help="an earlier run, whose model calls are not made again")
     ] = None,
+    budget: options.Budget = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="only estimate calls, tokens and cost")
     ] = False,
     root: options.Root = options.RUNS,
     as_json: options.Json = False,
 ) -> None:
-    """Adapt the student of a domain, in a new run."""
+    """Adapt the student of a domain, or of each of several at once, in a new run."""
+    if len(domain) > 1:
+        if reuse:
+            raise UserError("--reuse takes over the calls of one run: launch one domain with it")
+        _several(domain, changes, profile, budget or [], dry_run, root, as_json)
+        return
     from elenchus import runs
     from graphs.config import load
 
-    path = domains.find(domain)
-    config = load(path, profile, changes)
+    path = domains.find(domain[0])
+    caps = [f"budget.{cap}" for cap in budget or []]
+    config = load(path, profile, [*(changes or []), *caps])
     earlier = runs.find(root, reuse) if reuse else None
     if dry_run:
-        from graphs.methods import method_of
-
-        uses = method_of(config.method).estimate(config, path.parent)
+        uses = _uses(config, path.parent)
         if as_json:
             print(json.dumps([use._asdict() for use in uses]))
         else:
-            _show(uses, config.budget.usd)
+            _show({"": uses}, config.budget.usd)
         return
     from elenchus.cli.screen import Screen, finish
     from graphs import runner
@@ -50,14 +60,56 @@ def launch(
     finish(result, root, as_json)
 
 
-def _show(uses: "Sequence[Use]", cap: float | None) -> None:
-    """Print an estimate, and whether the run's cap is enough for it."""
+def _several(
+    names: Sequence[str],
+    changes: list[str] | None,
+    profile: str | None,
+    budget: Sequence[str],
+    dry_run: bool,
+    root: Path,
+    as_json: bool,
+) -> None:
+    """Launch several domains at once, or estimate what they would use."""
+    from elenchus.loading import as_change, merged
+    from graphs import together
+    from graphs.config import load
+
+    paths = [domains.find(name) for name in names]
+    configs = [load(path, profile, changes) for path in paths]
+    folders = [path.parent for path in paths]
+    caps = merged(*map(as_change, budget))
+    if dry_run:
+        uses = {c.domain: _uses(c, folder) for c, folder in zip(configs, folders, strict=True)}
+        if as_json:
+            listed = {name: [use._asdict() for use in own] for name, own in uses.items()}
+            print(json.dumps({"domains": listed}))
+        else:
+            _show(uses, caps.get("usd"))
+        return
+    from elenchus.cli.screen import Screen
+    from elenchus.cli.several import finish_all
+
+    given = list(zip(configs, folders, strict=True))
+    finish_all(together.launch(given, root, profile, Screen(quiet=as_json), caps), as_json)
+
+
+def _uses(config: "DomainConfig", folder: Path) -> "list[Use]":
+    from graphs.methods import method_of
+
+    return method_of(config.method).estimate(config, folder)
+
+
+def _show(domains: "Mapping[str, Sequence[Use]]", cap: float | None) -> None:
+    """Print the estimates of domains, and whether the cap is enough for them together."""
     from rich.console import Console
 
     from elenchus.cli.costs import show_uses, total
 
     console = Console(highlight=False, markup=False)
-    show_uses(console, uses)
-    if costs := total(uses, cap):
+    for name, uses in domains.items():
+        if name:
+            console.print(f"{name}:")
+        show_uses(console, uses)
+    if costs := total([use for uses in domains.values() for use in uses], cap):
         console.print(costs)
     console.print("An estimate for a run that goes to its last round; nothing was asked or paid.")

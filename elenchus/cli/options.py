@@ -17,6 +17,10 @@ def _show_version(asked: bool) -> None:
 RUNS = Path("runs")
 Domain = Annotated[str, typer.Argument(help="a name below domains/, or a folder")]
 Run = Annotated[str, typer.Argument(help="a run's id, or the start of it")]
+Budget = Annotated[
+    list[str] | None,
+    typer.Option(help="cap=value, for instance usd=20, on all of them together; repeatable"),
+]
 Changes = Annotated[
     list[str] | None, typer.Option("--set", help="key=value, as in domain.yaml; repeatable")
 ]

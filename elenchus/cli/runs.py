@@ -18,7 +18,7 @@ def runs(root: options.Root = options.RUNS, as_json: options.Json = False) -> No
     """List all runs with their figures, those of unfinished runs as far as they are known."""
     from elenchus.runs import listed
 
-    rows = [_row(run).model_copy(update={"usd": _usd(run)}) for run in listed(root)]
+    rows = [row_of(run) for run in listed(root)]
     if as_json:
         print(json.dumps([row.model_dump() for row in rows]))
         return
@@ -30,7 +30,12 @@ def runs(root: options.Root = options.RUNS, as_json: options.Json = False) -> No
     if not rows:
         console.print(f"no runs below {root} yet")
         return
-    show_table(console, table(COLUMNS, map(_cells, rows)), whole=True)
+    show_table(console, table(COLUMNS, (cells_of(row).values() for row in rows)), whole=True)
+
+
+def row_of(run: "RunFolder") -> "RunRow":
+    """Return a run's row, with what its calls cost."""
+    return _row(run).model_copy(update={"usd": _usd(run)})
 
 
 def _row(run: "RunFolder") -> "RunRow":
@@ -61,20 +66,22 @@ def _usd(run: "RunFolder") -> float | None:
         return None
 
 
-def _cells(row: "RunRow") -> list[str]:
+def cells_of(row: "RunRow") -> dict[str, str]:
+    """Return the texts of a run's row, by column."""
+
     def shown(value: object, form: str = "{}") -> str:
         return "–" if value is None else form.format(value)
 
     gain = row.interval and "[{:+.0f}, {:+.0f}]".format(*(100 * share for share in row.interval))
-    return [
-        row.id,
-        row.domain,
-        row.state,
-        shown(row.verdict),
-        shown(row.before, "{:.1%}"),
-        shown(row.after, "{:.1%}"),
-        shown(gain),
-        shown(row.examples),
-        shown(row.calls),
-        shown(row.usd, "${:,.2f}"),
-    ]
+    return {
+        "id": row.id,
+        "domain": row.domain,
+        "state": row.state,
+        "verdict": shown(row.verdict),
+        "before": shown(row.before, "{:.1%}"),
+        "after": shown(row.after, "{:.1%}"),
+        "gain": shown(gain),
+        "examples": shown(row.examples),
+        "calls": shown(row.calls),
+        "cost": shown(row.usd, "${:,.2f}"),
+    }

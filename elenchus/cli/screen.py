@@ -1,6 +1,7 @@
 """What a person sees: bars and findings on standard error while work goes on, then a table."""
 
 import json
+import threading
 import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from rich.progress import (
     Progress,
     ProgressColumn,
     Task,
+    TaskID,
     TextColumn,
     TimeElapsedColumn,
 )
@@ -41,15 +43,40 @@ class _Left(ProgressColumn):
 
 
 class Screen:
-    """Progress on standard error: bars on a terminal, nothing but findings elsewhere."""
+    """Progress on standard error: bars on a terminal, nothing but findings elsewhere.
+
+    Stages of several runs may be under way at once: their bars stand below one another, and the
+    last state of one that has ended stays above them.
+    """
 
     def __init__(self, quiet: bool = False) -> None:
         self._console = Console(stderr=True, quiet=quiet, highlight=False)
+        self._lock = threading.Lock()
+        self._bars: Progress | None = None  # while a stage is under way
 
     @contextmanager
     def stage(self, name: str) -> Iterator[Advance]:
         """See `elenchus.progress.Progress.stage`."""
-        with Progress(
+        pace = Pace(time.monotonic())
+        with self._lock:
+            if self._bars is None:
+                self._bars = self._begun()
+            bars = self._bars
+            task = bars.add_task(name, total=None, pace=pace)
+
+        def advance(done: int, total: int | None) -> None:
+            pace.report(time.monotonic(), done)
+            bars.update(task, completed=done, total=total)
+
+        try:
+            yield advance
+        finally:
+            with self._lock:
+                self._end(bars, task)
+
+    def _begun(self) -> Progress:
+        """Show bars; there are none yet."""
+        bars = Progress(
             TextColumn("{task.description:<44}"),
             BarColumn(bar_width=12),
             MofNCompleteColumn(),
@@ -58,15 +85,20 @@ class Screen:
             _Left(),
             console=self._console,
             disable=not self._console.is_terminal,
-        ) as progress:
-            pace = Pace(time.monotonic())
-            task = progress.add_task(name, total=None, pace=pace)
+        )
+        bars.start()
+        return bars
 
-            def advance(done: int, total: int | None) -> None:
-                pace.report(time.monotonic(), done)
-                progress.update(task, completed=done, total=total)
-
-            yield advance
+    def _end(self, bars: Progress, task: TaskID) -> None:
+        """Leave the bar of a stage that has ended where it is, or above those that have not."""
+        if len(bars.tasks) == 1:
+            bars.stop()
+            self._bars = None
+            return
+        if not bars.disable:
+            (ended,) = (one for one in bars.tasks if one.id == task)
+            self._console.print(bars.make_tasks_table([ended]))
+        bars.remove_task(task)
 
     def say(self, text: str) -> None:
         """See `elenchus.progress.Progress.say`."""

@@ -142,7 +142,7 @@ async def train(state: AdaptationState, runtime: Runtime[RunRef]) -> Changes:
     dataset = run.ledger.get(Dataset, state["dataset_id"])
     await general.prepare(run, run.config.training.replay)
     await lessons.prepare(run, curation.chosen_examples(run.ledger, dataset))
-    with training_stage(run, f"Train round {state['round']}") as step:
+    async with training_stage(run, f"Train round {state['round']}") as step:
         adapter = await asyncio.to_thread(curation.train, run, dataset, state["adapter"], step)
     run.ledger.write(adapter)
     return {"adapter": adapter.path}

@@ -149,7 +149,7 @@ async def train(state: AdaptationState, runtime: Runtime[RunRef]) -> Changes:
     steps = _steps(run.ledger.all(Adapter), state["start"])
     await general.prepare(run, run.config.training.replay)
     await lessons.prepare(run, curation.chosen_examples(run.ledger, dataset))
-    with training_stage(run, "Train on the updated dataset") as step:
+    async with training_stage(run, "Train on the updated dataset") as step:
         adapter = await asyncio.to_thread(curation.train, run, dataset, "", step, steps)
     run.ledger.write(adapter)
     return {"adapter": adapter.path}

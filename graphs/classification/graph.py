@@ -195,7 +195,7 @@ async def train(state: ClassificationState, runtime: Runtime[RunRef]) -> Changes
     for mix in run.config.classifier.mixes if run.config.training.enabled else ():
         if mix in known or evaluate.lacking(run, mix):
             continue
-        with training_stage(run, f"Train on {mix} messages") as step:
+        async with training_stage(run, f"Train on {mix} messages") as step:
             classifier = await asyncio.to_thread(evaluate.train, run, mix, step)
         run.ledger.write(classifier)
     return {}

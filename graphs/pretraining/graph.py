@@ -164,7 +164,7 @@ async def pretrain(state: MeasuredState, runtime: Runtime[RunRef]) -> Changes:
     run, stage = services(runtime), state["round"] + 1
     name = stages.stage_names(run.config)[stage - 1]
     await general.prepare(run, run.config.pretraining.replay)
-    with training_stage(run, f"Train stage {stage}: {name}") as step:
+    async with training_stage(run, f"Train stage {stage}: {name}") as step:
         adapter = await asyncio.to_thread(stages.train, run, stage, state["adapter"], step)
     run.ledger.write(adapter)
     return {"round": stage, "adapter": adapter.path}

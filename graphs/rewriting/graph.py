@@ -70,7 +70,7 @@ async def fit(state: AdaptationState, runtime: Runtime[RunRef]) -> Changes:
     """Train the untouched student on the texts, with replay of questions and answers."""
     run = services(runtime)
     await general.prepare(run, run.config.training.replay)
-    with training_stage(run, "Train on texts") as step:
+    async with training_stage(run, "Train on texts") as step:
         adapter = await asyncio.to_thread(curation.train_on_texts, run, step)
     run.ledger.write(adapter)
     return {"adapter": adapter.path, "stopped": "the texts are learnt"}
