@@ -226,7 +226,8 @@ def dataset(run: RunFolder) -> dict[str, bytes]:
 def _query(run: RunFolder | None, query: str, *values: str) -> list[tuple[Any, ...]]:
     if run is None or not run.ledger.exists():
         return []
-    with closing(sqlite3.connect(f"{run.ledger.absolute().as_uri()}?mode=ro", uri=True)) as ledger:
+    address = f"{(run.path / 'ledger.sqlite').absolute().as_uri()}?mode=ro"
+    with closing(sqlite3.connect(address, uri=True)) as ledger:
         try:
             return ledger.execute(query, values).fetchall()
         except sqlite3.OperationalError as error:

@@ -301,7 +301,7 @@ def _started(domain: Path, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
 def _records(folder: Path) -> list[tuple[str, str]]:
     """Return all records of a run, by their ids."""
     (run,) = runs.listed(folder)
-    with closing(sqlite3.connect(run.ledger)) as database:
+    with closing(sqlite3.connect(run.path / "ledger.sqlite")) as database:
         return database.execute("SELECT id, body FROM records ORDER BY id").fetchall()
 
 

@@ -156,9 +156,13 @@ def main(arguments: list[str] | None = None) -> int:
         erring = run(Path(place) / "erring", examples, ERRING)
         with closing(Ledger(sound.ledger, read_only=True)) as ledger:
             made = ledger.count(Example)
-        replies = recorded(options.replies) if options.replies else _own_replies(sound.ledger)
+        replies = (
+            recorded(options.replies)
+            if options.replies
+            else _own_replies(sound.path / "ledger.sqlite")
+        )
         figures: dict[str, Any] = {"replies": len(replies), "parsed": parsed(replies)}
-        figures |= errors(erring) | costs(sound.ledger, made)
+        figures |= errors(erring) | costs(sound.path / "ledger.sqlite", made)
     before = None
     if options.before:
         lines = (options.before / "dataset" / "train.jsonl").read_text(encoding="utf-8")

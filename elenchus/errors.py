@@ -43,3 +43,7 @@ class RunStopped(UserError):
     def __init__(self, message: str, cap: str = "", shared: bool = False) -> None:
         super().__init__(message)
         self.cap, self.shared = cap, shared
+
+
+class DatabaseGone(RunStopped):
+    """A run's database stays away, or another process has the run: nothing can be written."""

@@ -23,11 +23,12 @@ from typing import Any, Literal
 import yaml
 from filelock import FileLock, Timeout
 
-from elenchus import templates
+from elenchus import postgres, templates
 from elenchus.config import CommonConfig
 from elenchus.errors import UserError
 from elenchus.ledger_sqlite import DAMAGED
 from elenchus.loading import merged
+from elenchus.postgres import Place
 from elenchus.results import Result
 
 PACKAGES = ("elenchus", "langgraph", "langchain-core", "chromadb", "torch", "transformers", "peft")
@@ -49,8 +50,9 @@ class RunFolder:
         return self.path.name
 
     @property
-    def ledger(self) -> Path:
-        return self.path / "ledger.sqlite"
+    def ledger(self) -> Path | Place:
+        address = postgres.mark(self.path).get("database")
+        return Place(self.id, address) if address else self.path / "ledger.sqlite"
 
     @property
     def checkpoints(self) -> Path:
@@ -143,7 +145,14 @@ class RunFolder:
 
     def domain_folder(self) -> Path:
         """Return the folder that paths in the configuration are below."""
-        return Path(self.manifest()["domain_folder"])
+        carried = self.path / postgres.CARRIED
+        return carried if carried.is_dir() else Path(self.manifest()["domain_folder"])
+
+    def placed(self, config: dict[str, Any]) -> dict[str, Any]:
+        """Return the run's settings, with an index of its own where it came from a database."""
+        if not (self.path / postgres.CARRIED).is_dir():
+            return config
+        return merged(config, {"retrieval": {"index": str((self.path / "index").resolve())}})
 
     def changed(self) -> list[str]:
         """Name the packages and prompts that are not what they were at the launch."""
@@ -160,13 +169,13 @@ class RunFolder:
         """Tell what became of the run."""
         if self.result.exists():
             return "finished"
-        try:
-            with FileLock(self.lock).acquire(timeout=0):
-                return "interrupted"
-        except Timeout:
-            return "running"
-        except OSError:  # we may not write in the folder, so no run of ours is at work in it
-            return "interrupted"
+        with contextlib.suppress(OSError):  # we may not write in the folder, so nor does a run
+            try:
+                FileLock(self.lock).acquire(timeout=0).lock.release()
+            except Timeout:
+                return "running"
+        place = self.ledger
+        return "running" if isinstance(place, Place) and place.is_held() else "interrupted"
 
     def has_damaged_lock(self) -> bool:
         """Tell whether something stands where the lock file belongs that cannot be locked."""
@@ -189,8 +198,22 @@ class RunFolder:
             if not self.has_damaged_lock():
                 raise
             raise UserError(f"run {self.id}: {self.lock.name} {LOCK_FAULT}") from error
-        with lock:
+        with lock, self._held():
             yield
+
+    def _held(self) -> contextlib.AbstractContextManager[None]:
+        """Hold a run of a database, against other machines; one with files needs no more."""
+        place = self.ledger
+        if isinstance(place, Path):
+            return contextlib.nullcontext()
+        return place.held(self.path, lambda: (self.domain_folder(), self.manifest()["config"]))
+
+    def remove(self) -> None:
+        """Remove all that there is of the run."""
+        place = self.ledger
+        if isinstance(place, Place):
+            place.forget()
+        shutil.rmtree(self.path)
 
 
 def create(
@@ -214,6 +237,7 @@ def create(
     Raises:
         UserError: the place cannot be written to, or the disk is nearly full.
     """
+    register = postgres.registration()
     now = datetime.datetime.now(datetime.UTC)
     path = root / config.domain / f"{now:%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
     with explained(root):
@@ -241,6 +265,11 @@ def create(
             "config": config.model_dump(mode="json", exclude={"profiles"}),
         }
         RunFolder(path)._write_manifest(manifest)
+        try:
+            register(path, domain_folder, RunFolder(path).manifest()["config"])
+        except UserError:
+            shutil.rmtree(path)
+            raise
     return RunFolder(path)
 
 
@@ -260,7 +289,9 @@ def option(root: Path) -> str:
 
 
 def listed(root: Path) -> list[RunFolder]:
-    """Return all runs below `root`, oldest first."""
+    """Return all runs below `root`, those of a database included, oldest first."""
+    with explained(root):
+        postgres.restore(root)
     # A run without its run.yaml is listed, too, by what it asked: it can be mended.
     parts = ("run.yaml", "ledger.sqlite")
     folders = {path.parent for part in parts for path in root.glob(f"*/*/{part}")}
@@ -273,12 +304,21 @@ def find(root: Path, run_id: str) -> RunFolder:
     matching = [run for run in runs if run.id.startswith(run_id)]
     matching = [run for run in matching if run.id == run_id] or matching
     if len(matching) == 1:
-        return matching[0]
+        return _restored(matching[0])
     if matching:
         raise UserError(f"several runs start with {run_id!r}; give more of the id")
     last = f"; the last one is {runs[-1].id}" if runs else "; there is none yet"
     listing = f"elenchus runs {option(root)}".strip()
     raise UserError(f"no run {run_id!r} below {root}{last} (`{listing}` lists them)")
+
+
+def _restored(run: RunFolder) -> RunFolder:
+    """Return a run once all its files are there, and those of the run that it goes on from."""
+    with explained(run.path):
+        postgres.restore(run.path.parent.parent, run.id)
+    if isinstance(run.ledger, Place) and (earlier := run.updates()):
+        _restored(earlier)
+    return run
 
 
 def write_atomic(path: Path, text: str) -> None:

@@ -15,6 +15,7 @@ from elenchus.errors import UserError
 from elenchus.ledger import Ledger
 from elenchus.ledger_sqlite import BEGUN
 from elenchus.outcomes import Adapter
+from elenchus.postgres import Place
 from elenchus.results import Result
 from elenchus.runs import LOCK_FAULT, RunFolder
 from graphs.classification.records import Classifier
@@ -65,7 +66,7 @@ def reading(run: RunFolder) -> Iterator[None]:
     Raises:
         UserError: it is, or there is none yet.
     """
-    if fault := databases.fault(run.ledger):
+    if isinstance(run.ledger, Path) and (fault := databases.fault(run.ledger)):
         raise UserError(f"run {run.id}: {run.ledger.name} {fault}: {_RESTORE}")
     try:
         yield
@@ -90,30 +91,51 @@ def damages(run: RunFolder) -> Iterator[Damage]:
         yield Damage(run.lock.name, fault, remedy)
     again = f"`elenchus launch {manifest['config']['domain']} --reuse {run.id}` begins anew, and "
     again += "pays no call again"
-    if of_ledger := _ledger_fault(run):
-        yield Damage(run.ledger.name, of_ledger, _RESTORE)
-    if of_checkpoints := databases.fault(run.checkpoints):
-        yield Damage(run.checkpoints.name, of_checkpoints, again)
-    elif not (of_ledger or _checkpoints(run)) and _application(run) == BEGUN:
-        yield Damage(run.checkpoints.name, "is missing or empty", again)
-    if not of_ledger and databases.value(run.ledger, "SELECT COUNT(*) FROM records"):
-        yield from _weights(run, again)
-    yield from _index(manifest["config"])
+    if isinstance(run.ledger, Path):
+        yield from _of_files(run, run.ledger, again)
+    else:
+        yield from _of_database(run, run.ledger, again)
+    yield from _index(run.placed(manifest["config"]))
     if run.result.exists() and not _is_result(run.result):
         yield Damage(
             run.result.name, "is damaged", f"remove it; `{run.command('resume')}` writes it anew"
         )
 
 
+def _of_files(run: RunFolder, file: Path, again: str) -> Iterator[Damage]:
+    """Yield what is damaged of a run whose ledger and checkpoints are files."""
+    if of_ledger := _ledger_fault(run):
+        yield Damage(file.name, of_ledger, _RESTORE)
+    if of_checkpoints := databases.fault(run.checkpoints):
+        yield Damage(run.checkpoints.name, of_checkpoints, again)
+    elif not (of_ledger or _checkpoints(run)) and _application(file) == BEGUN:
+        yield Damage(run.checkpoints.name, "is missing or empty", again)
+    if not of_ledger and databases.value(file, "SELECT COUNT(*) FROM records"):
+        yield from _weights(run, again)
+
+
+def _of_database(run: RunFolder, place: Place, again: str) -> Iterator[Damage]:
+    """Yield what is missing of a run in a database; the server looks after its own files."""
+    from elenchus.postgres.ledger import lost_its_checkpoints
+
+    if lost_its_checkpoints(place):
+        yield Damage("its checkpoints", "are missing from the database", again)
+    if place.exists():
+        yield from _weights(run, again)
+
+
 def _ledger_fault(run: RunFolder) -> str:
     """Say what is wrong with a run's ledger; "" where nothing is, or it has not begun one."""
-    if fault := databases.fault(run.ledger):
+    file = run.ledger
+    if not isinstance(file, Path):
+        return "" if file.exists() or not run.result.exists() else "is empty"
+    if fault := databases.fault(file):
         return fault
-    if not databases.value(run.ledger, "SELECT COUNT(*) FROM sqlite_master"):
+    if not databases.value(file, "SELECT COUNT(*) FROM sqlite_master"):
         was_there = run.result.exists() or _checkpoints(run)
-        return f"is {'empty' if run.ledger.exists() else 'missing'}" if was_there else ""
+        return f"is {'empty' if file.exists() else 'missing'}" if was_there else ""
     # SQLite does not look at what its pages hold: one of zeros may be a part of a text.
-    if any(databases.value(run.ledger, query) for query in _UNREADABLE):
+    if any(databases.value(file, query) for query in _UNREADABLE):
         return "is damaged (it holds what cannot be read)"
     return ""
 
@@ -122,8 +144,8 @@ def _checkpoints(run: RunFolder) -> int:
     return databases.value(run.checkpoints, "SELECT COUNT(*) FROM checkpoints")
 
 
-def _application(run: RunFolder) -> int:
-    return databases.value(run.ledger, "PRAGMA application_id")
+def _application(file: Path) -> int:
+    return databases.value(file, "PRAGMA application_id")
 
 
 def _weights(run: RunFolder, again: str) -> Iterator[Damage]:

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -67,11 +66,11 @@ def previewed(
         raise RunStopped(NOTHING) from None
     except UserError:
         if keep and not worth_keeping(run):
-            shutil.rmtree(run.path)
+            run.remove()
         raise
     finally:
         if not keep:
-            shutil.rmtree(run.path)
+            run.remove()
 
 
 def _shown(run: RunFolder, work: Preview, count: int, progress: Progress) -> Shown:

@@ -1,6 +1,5 @@
 """Runs a method's graph on a run folder, from the start or from where it stopped."""
 
-import shutil
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -11,8 +10,8 @@ from langgraph.types import Command
 from pydantic import ValidationError
 
 from agents.prompting import Subject
-from elenchus import runs, telemetry
-from elenchus.errors import Interrupted, RunStopped, UserError
+from elenchus import postgres, runs, telemetry
+from elenchus.errors import DatabaseGone, Interrupted, RunStopped, UserError
 from elenchus.ledger import Ledger
 from elenchus.progress import Progress, Unseen
 from elenchus.records import Failure
@@ -177,6 +176,7 @@ def check(config: DomainConfig, folder: Path, progress: Progress, strict: bool =
     Raises:
         UserError: prompts, documents, models, weights or the hand-written exam cannot be used.
     """
+    postgres.opened()
     telemetry.check(config.telemetry)
     Subject.of(config, folder).check()
     method = method_of(config.method)
@@ -220,7 +220,7 @@ def _begun(run: RunFolder, progress: Progress) -> Result:
         raise
     except UserError:
         if not worth_keeping(run):
-            shutil.rmtree(run.path)
+            run.remove()
         raise
 
 
@@ -265,6 +265,7 @@ async def _work(
     run: RunFolder, config: DomainConfig, graph: Graph, progress: Progress, shared: Shared
 ) -> None:
     services = Services(run, config, run.domain_folder(), Ledger(run.ledger), progress, shared)
+    services.ledger.tell(progress.say)
     try:
         services.subject.check()  # all templates are read now: none changes under way
         _adopt(services)
@@ -367,7 +368,8 @@ def _searches_alike(run: RunFolder, earlier: RunFolder) -> bool:
 
 def _how_to_go_on(services: Services, stopped: RunStopped) -> str:
     """Return what a run that had to stop leaves behind, and the command that continues it."""
-    kept = method_of(services.config.method).keep_so_far(services)
+    is_there = not isinstance(stopped, DatabaseGone)
+    kept = method_of(services.config.method).keep_so_far(services) if is_there else ""
     more = f"--budget {stopped.cap}=…" if stopped.cap else ""
     if stopped.shared:
         return f"{stopped}. `{runs.command('resume', services.folder.together(), more)}` goes on"

@@ -5,7 +5,6 @@ fails ends alone. A cap on all of them together stops all, in order, and so does
 """
 
 import contextlib
-import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
@@ -202,5 +201,5 @@ def _without_trace(ended: Ended) -> Ended:
     """Remove the folder of a new run that could not even begin."""
     failed = ended.error is not None and not isinstance(ended.error, RunStopped)
     if failed and not runner.worth_keeping(ended.run):
-        shutil.rmtree(ended.run.path)
+        ended.run.remove()
     return ended

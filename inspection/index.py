@@ -1,8 +1,9 @@
 """An index of a run's ledger, made for lists: a row an examination, its texts, its calls.
 
-It is a temporary SQLite file, outside the run's folder, so that its size costs no memory; a thread
-fills it in three passes (rows, texts, calls), each in portions that readers see at once, and again
-whenever the ledger grew. Records never change once they are written, so a row that is there stays.
+It is a temporary SQLite file, outside the run's folder, so that its size costs no memory (of a
+ledger in PostgreSQL, a copy stands beside it); a thread fills it in three passes (rows, texts,
+calls), each in portions that readers see at once, and again whenever the ledger grew. Records never
+change once they are written, so a row that is there stays.
 """
 
 import contextlib
@@ -15,7 +16,8 @@ from typing import Any
 
 from elenchus.errors import UserError
 from elenchus.ledger import Ledger
-from elenchus.ledger_sqlite import DAMAGED, address_to_read
+from elenchus.ledger_sqlite import DAMAGED, SqliteDatabase, address_to_read
+from elenchus.postgres import Place
 from inspection.filling import CALLS, ROWS, SCHEMA, TEXTS, Portion
 from models.prices import Prices
 
@@ -31,18 +33,18 @@ class Index:
         UserError: the ledger is damaged, holds nothing yet, or is another version's.
     """
 
-    def __init__(self, ledger: Path, prices: Prices) -> None:
+    def __init__(self, ledger: Path | Place, prices: Prices) -> None:
         Ledger(ledger, read_only=True).close()  # checks its format
         self._path, self._prices = ledger, prices
         self._place = tempfile.TemporaryDirectory(prefix="elenchus-index-")
         self._writer = self._connected()
         self._writer.executescript(SCHEMA)
-        self._writer.execute("ATTACH ? AS run", (address_to_read(ledger),))
+        self._writer.execute("ATTACH ? AS run", (self._address(),))
         self._reader = self._connected()
         self._reading, self._gate = threading.Lock(), threading.Lock()
         self._thread: threading.Thread | None = None
         self._done = {name: threading.Event() for name in PASSES}
-        self._fault: sqlite3.DatabaseError | None = None
+        self._fault: sqlite3.DatabaseError | UserError | None = None
         self._closing = False
 
     def close(self) -> None:
@@ -75,7 +77,9 @@ class Index:
                 self._thread = threading.Thread(target=self._fill, daemon=True)
                 self._thread.start()
         ended = self._done[wanted].wait(patience)
-        if (fault := self._fault) is not None:
+        if isinstance(fault := self._fault, UserError):
+            raise fault
+        if fault is not None:
             damaged = getattr(fault, "sqlite_errorcode", None) in DAMAGED
             what = "is damaged" if damaged else "cannot be read"
             raise UserError(f"{self._path} {what} ({fault}): restore it from a backup") from fault
@@ -90,6 +94,14 @@ class Index:
         with self._reading:
             return self._reader.execute(sql, values).fetchall()
 
+    def _address(self) -> str:
+        """Return the address of the ledger's file, or of an empty one for its copy."""
+        if isinstance(self._path, Path):
+            return address_to_read(self._path)
+        copy = Path(self._place.name) / "ledger.sqlite"
+        SqliteDatabase(copy, read_only=False).close()
+        return copy.as_uri()
+
     def _connected(self) -> sqlite3.Connection:
         path = Path(self._place.name) / "index.sqlite"
         db = sqlite3.connect(
@@ -102,12 +114,16 @@ class Index:
 
     def _fill(self) -> None:
         try:
+            if isinstance(self._path, Place):
+                from elenchus.postgres.ledger import copy_new
+
+                copy_new(self._path, self._writer, "run")
             for name, portion in PASSES.items():
                 for _ in self._portions(name, portion):
                     if self._closing:
                         return
                 self._done[name].set()
-        except sqlite3.DatabaseError as error:
+        except (sqlite3.DatabaseError, UserError) as error:
             self._fault = error  # told to whoever waits; the next refresh tries again
         finally:
             for done in self._done.values():

@@ -162,7 +162,8 @@ class Run:
             try:
                 self._ledger = Ledger(self.folder.ledger, read_only=True)
             except UserError:
-                if self.folder.ledger.stat().st_size:
+                path = self.folder.ledger
+                if not isinstance(path, Path) or path.stat().st_size:
                     raise
         return self._ledger
 

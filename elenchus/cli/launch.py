@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from elenchus import domains
+from elenchus import domains, postgres
 from elenchus.cli import options
 from elenchus.errors import UserError
 
@@ -29,10 +29,13 @@ def launch(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="only estimate calls, tokens and cost")
     ] = False,
+    database: options.Database = None,
     root: options.Root = options.RUNS,
     as_json: options.Json = False,
 ) -> None:
     """Adapt the student of a domain, or of each of several at once, in a new run."""
+    if database is not None:
+        postgres.use(database)
     if len(domain) > 1:
         if reuse:
             raise UserError("--reuse takes over the calls of one run: launch one domain with it")

@@ -26,6 +26,13 @@ Changes = Annotated[
 ]
 Profile = Annotated[str | None, typer.Option(help="a named set of changes in domain.yaml")]
 Root = Annotated[Path, typer.Option("--runs", envvar="ELENCHUS_RUNS", help="folder of all runs")]
+Database = Annotated[
+    str | None,
+    typer.Option(
+        envvar="ELENCHUS_DATABASE",
+        help="postgresql://USER@HOST/NAME to keep the run in, so that any machine can resume it",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="one JSON value, and nothing else")]
 Version = Annotated[
     bool,

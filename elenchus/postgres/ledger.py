@@ -3,6 +3,7 @@
 import json
 import math
 import secrets
+import sqlite3
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager
 from typing import Any
@@ -25,13 +26,17 @@ RECORDS = """
 INSERT INTO elenchus.records (run, id, kind, body)
 SELECT %s, * FROM unnest(%s::text[], %s::text[], %s::text[]) ON CONFLICT DO NOTHING
 """
-CALL = """
+COLUMNS = (
+    "id, attempt, role, task, model, prompt_sha256, request, response, input_tokens, "
+    "output_tokens, seconds, likelihood, finish_reason, estimated, repaired, adopted"
+)
+CALL = f"""
 WITH done AS (DELETE FROM elenchus.sent WHERE run = %s AND number = %s)
-INSERT INTO elenchus.calls (
-    run, id, attempt, role, task, model, prompt_sha256, request, response, input_tokens,
-    output_tokens, seconds, likelihood, finish_reason, estimated, repaired, adopted
-) VALUES (%s, {}) ON CONFLICT DO NOTHING
-""".format(", ".join(["%s"] * 16))
+INSERT INTO elenchus.calls (run, {COLUMNS})
+VALUES (%s, {", ".join(["%s"] * 16)}) ON CONFLICT DO NOTHING
+"""
+COPIED = {"records": "id, kind, body", "calls": COLUMNS}
+PORTION = 500  # rows copied at once
 NO_CALL = -1  # no number that was sent
 
 
@@ -118,10 +123,34 @@ def has_begun(place: Place) -> bool:
     return _state(session(place.run, place.address), place.run)[1]
 
 
-def had_checkpoint(place: Place) -> bool:
-    """Tell whether a run has come to a checkpoint."""
-    query = "SELECT begun FROM elenchus.runs WHERE id = %s"
-    return session(place.run, place.address).query(query, (place.run,)) == [(True,)]
+def lost_its_checkpoints(place: Place) -> bool:
+    """Tell whether a run that came to a checkpoint has none."""
+    at = session(place.run, place.address)
+    if at.query("SELECT begun FROM elenchus.runs WHERE id = %s", (place.run,)) != [(True,)]:
+        return False
+    ((table,),) = at.query("SELECT to_regclass('elenchus.checkpoints')")
+    query = "SELECT EXISTS (SELECT FROM elenchus.checkpoints WHERE thread_id = %s)"
+    return table is None or at.query(query, (place.run,)) == [(False,)]
+
+
+def copy_new(place: Place, file: sqlite3.Connection, schema: str) -> None:
+    """Copy what a ledger holds and a file does not yet, with its order of writing.
+
+    Args:
+        schema: the name by which the connection has the file, which has a ledger's tables.
+    """
+    at = session(place.run, place.address)
+    for table, columns in COPIED.items():
+        ((last,),) = file.execute(f"SELECT COALESCE(MAX(rowid), 0) FROM {schema}.{table}")
+        query = (
+            f"SELECT number, {columns} FROM elenchus.{table} WHERE run = %s AND number > %s "
+            f"ORDER BY number LIMIT {PORTION}"
+        )
+        slots = ", ".join("?" * (columns.count(",") + 2))
+        insert = f"INSERT INTO {schema}.{table} (rowid, {columns}) VALUES ({slots})"
+        while rows := at.query(query, (place.run, last)):
+            file.executemany(insert, rows)
+            last = rows[-1][0]
 
 
 def _state(at: Session, run: str) -> tuple[bool, bool]:

@@ -18,7 +18,7 @@ import psycopg
 from psycopg import Connection
 from psycopg.adapt import Buffer, Loader
 
-from elenchus.errors import RunStopped, UserError
+from elenchus.errors import DatabaseGone, RunStopped, UserError
 from elenchus.postgres import VARIABLE, checked
 from elenchus.postgres.migrations import migrate
 
@@ -45,10 +45,6 @@ Work = Callable[[Connection], Value]
 
 class Unreachable(UserError):
     """The database cannot be opened."""
-
-
-class Gone(RunStopped):
-    """A run's database stays away, or another process has the run: nothing more can be written."""
 
 
 class _Json(Loader):
@@ -78,7 +74,7 @@ class Session:
         self._token = secrets.token_hex(8)
         self._run = ""  # that is held
         self._unsafe: list[tuple[str, Sequence[Any]]] = []  # what a server's crash may cost
-        self._gone = ""
+        self.gone = ""
         self._connection = self._opened()
 
     def close(self) -> None:
@@ -108,24 +104,32 @@ class Session:
         """Do something with the connection, again where it broke: it must be idempotent.
 
         Raises:
-            Gone: the run that is held cannot be written to any more.
+            DatabaseGone: the run that is held cannot be written to any more.
             UserError: the database cannot be reached, or refuses.
         """
         with self._lock:
-            if self._gone:
-                raise Gone(self._gone)
+            if self.gone:
+                raise DatabaseGone(self.gone)
             for left in reversed(range(TRIES)):
                 try:
                     return work(self._connection)
                 except psycopg.Error as error:
-                    if not (self._connection.closed and left):
-                        raise _refusal(error, self.name) from error
-                    self._reopen(error)
+                    if self._connection.closed and left:
+                        self._reopen(error)
+                    elif (refusal := _refusal(error, self.name)) is not None:
+                        raise refusal from error
+                    else:
+                        raise
         raise AssertionError  # the last try returns or raises
 
     def query(self, sql: str, values: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Return the rows of a query."""
         return self.run(lambda connection: connection.execute(sql.encode(), values).fetchall())
+
+    def content(self, sql: str, values: Sequence[Any]) -> bytes:
+        """Return the bytes that a query gives; none where it gives no row."""
+        rows = self.run(lambda c: c.execute(sql.encode(), values, binary=True).fetchall())
+        return rows[0][0] if rows else b""
 
     def write(self, sql: str, values: Sequence[Any]) -> None:
         """Write something in one statement, which must be idempotent."""
@@ -184,14 +188,14 @@ class Session:
                 self._connection = self._regained(self._opened())
                 return
             except (psycopg.Error, UserError) as fault:
-                if not self._run or isinstance(fault, Gone):
+                if not self._run or isinstance(fault, DatabaseGone):
                     raise
                 if time.monotonic() > until:
-                    self._gone = (
+                    self.gone = (
                         f"the {self.name} has been away for {PATIENCE:.0f} seconds "
                         f"({' '.join(str(error).split())})"
                     )
-                    raise Gone(self._gone) from fault
+                    raise DatabaseGone(self.gone) from fault
             if pause < 1:
                 self.say(f"the {self.name} is away: waiting for it, up to {PATIENCE:.0f} seconds")
             pauses.wait(pause)
@@ -212,10 +216,10 @@ class Session:
             is_locked = self._locked(fresh, self._run)
             query = "SELECT holder FROM elenchus.runs WHERE id = %s"
             if fresh.execute(query, (self._run,)).fetchall() != [(self._token,)]:
-                self._gone = (
+                self.gone = (
                     f"another process has taken run {self._run} while the {self.name} was away"
                 )
-                raise Gone(self._gone)
+                raise DatabaseGone(self.gone)
             if not is_locked:
                 raise Unreachable(f"the {self.name} has not given back the run yet")
             fresh.execute("SET synchronous_commit TO off")
@@ -291,14 +295,14 @@ def _durable(connection: Connection, work: Work[Value]) -> Value:
     return done
 
 
-def _refusal(error: psycopg.Error, name: str) -> Exception:
-    """Return what to say of a statement that failed; a mistake of ours is told as it is."""
+def _refusal(error: psycopg.Error, name: str) -> UserError | None:
+    """Return what to say of a statement that failed; None for what is no fault of the server."""
     said = " ".join(str(error).split())
     if isinstance(error, psycopg.errors.InsufficientPrivilege):
         return UserError(f"the {name} refuses ({said}): use the account that made its schema")
     if isinstance(error, psycopg.OperationalError):
         return RunStopped(f"the {name} fails ({said})")
-    return error
+    return None
 
 
 def _unopened(error: psycopg.Error, name: str) -> str:

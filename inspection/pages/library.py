@@ -161,16 +161,19 @@ class Library:
 
     def _cost(self, run: RunFolder, until: float) -> float | None:
         """Return what a run's calls cost, in USD; None where it is not known, or not yet."""
-        if not run.ledger.exists():
-            return 0.0
-        known = self._costs.get(run.ledger)
+        ledger = run.ledger
+        known = self._costs.get(run.path)
         if time.monotonic() > until:
             return known[1] if known else None
-        # While a run goes on, what is new stands in SQLite's log.
-        files = (run.ledger, run.ledger.with_name(f"{run.ledger.name}-wal"))
         try:
+            if not ledger.exists():
+                return 0.0
+            if not isinstance(ledger, Path):  # a sum that a database is quick with
+                return _spent(run)
+            # While a run goes on, what is new stands in SQLite's log.
+            files = (ledger, ledger.with_name(f"{ledger.name}-wal"))
             changed = max(file.stat().st_mtime_ns for file in files if file.exists())
-            return _kept(self._costs, run.ledger, changed, lambda: _spent(run))
+            return _kept(self._costs, run.path, changed, lambda: _spent(run))
         except READ_ERRORS:
             return None
 
