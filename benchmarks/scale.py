@@ -9,6 +9,7 @@ section, which a module of its own measures and describes; a target that is miss
 `under_target`, and then the exit code is 1.
 
 `cpu_over_bare`: see `benchmarks/scale_process.py`.
+`three_domains_over_slowest`: see `benchmarks/scale_domains.py`.
 """
 
 import argparse
@@ -20,13 +21,16 @@ from typing import Any
 
 import yaml
 
-from benchmarks import scale_process
+from benchmarks import scale_domains, scale_process
 from elenchus.cli.main import settle_environment
 
 Figures = dict[str, Any]
 # By its key, what measures a section, given whether to measure less: the figures hold `within`,
 # which is whether they meet the section's target.
-SECTIONS: Mapping[str, Callable[[bool], Figures]] = {"cpu_over_bare": scale_process.measure}
+SECTIONS: Mapping[str, Callable[[bool], Figures]] = {
+    "cpu_over_bare": scale_process.measure,
+    "three_domains_over_slowest": scale_domains.measure,
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
