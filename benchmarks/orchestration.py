@@ -150,10 +150,10 @@ def examined(
         if warm:
             services.ledger.write(*warm["records"])
             _ = services.search  # made once a run
-        return asyncio.run(_fan_out(services, count, bool(warm)))
+        return asyncio.run(fan_out(services, count, bool(warm)))
 
 
-async def _fan_out(services: Services, count: int, warm: bool) -> Figures:
+async def fan_out(services: Services, count: int, warm: bool) -> Figures:
     """Run the adaptation graph's nodes as far as the examinations of one round."""
     ledger, folder = services.ledger, services.folder
     started, busy = time.perf_counter(), time.process_time()
@@ -171,7 +171,7 @@ async def _fan_out(services: Services, count: int, warm: bool) -> Figures:
 
 
 def _graph(services: Services, count: int, warm: bool) -> Any:
-    """Build the graph of `_fan_out`; warm, the passages and points are in the ledger already."""
+    """Build the graph of `fan_out`; warm, the passages and points are in the ledger already."""
 
     async def draw(state: AdaptationState) -> nodes.Changes:
         points, config = services.ledger.all(Point), services.config

@@ -10,6 +10,7 @@ section, which a module of its own measures and describes; a target that is miss
 
 `cpu_over_bare`: see `benchmarks/scale_process.py`.
 `three_domains_over_slowest`: see `benchmarks/scale_domains.py`.
+`two_worker_speedup`: see `benchmarks/scale_ray.py`.
 """
 
 import argparse
@@ -21,7 +22,7 @@ from typing import Any
 
 import yaml
 
-from benchmarks import scale_domains, scale_process
+from benchmarks import scale_domains, scale_process, scale_ray
 from elenchus.cli.main import settle_environment
 
 Figures = dict[str, Any]
@@ -30,6 +31,7 @@ Figures = dict[str, Any]
 SECTIONS: Mapping[str, Callable[[bool], Figures]] = {
     "cpu_over_bare": scale_process.measure,
     "three_domains_over_slowest": scale_domains.measure,
+    "two_worker_speedup": scale_ray.measure,
 }
 
 

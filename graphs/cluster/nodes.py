@@ -94,8 +94,9 @@ def check_cluster(config: DomainConfig, progress: Progress) -> None:
         from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
         tree = config.model_dump(mode="json", exclude={"profiles"})
-        # A process of its own, which ends: it may have loaded a student.
-        work = ray.remote(num_cpus=0, max_retries=0, max_calls=1)(look)
+        # Its process may become a worker, with all that it has loaded, but none that wants a GPU.
+        once = 1 if config.ray.gpus else 0
+        work = ray.remote(num_cpus=0, max_retries=0, max_calls=once)(look)
         looks = {
             node["NodeManagerAddress"]: work.options(
                 scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)

@@ -71,6 +71,10 @@ class Pool:
         self._hiring = {self._soon(self._hire()) for _ in range(self._wanted)}
         self._watch()
 
+    async def begun(self) -> None:
+        """Wait until all workers that are wanted have begun."""
+        await asyncio.gather(*self._hiring)
+
     async def examine(self, state: SeedState) -> list[Record]:
         """Examine a seed on the worker that has least to do; see `examine`."""
         seed = self._run.ledger.get(Seed, state["seed_id"])
