@@ -25,6 +25,7 @@ from graphs.concurrency import run_to_end, side_by_side
 from graphs.config import DomainConfig, checked, of_run
 from graphs.preflight import check_prices
 from graphs.shared import Shared, limits_of
+from models.local import one_base
 
 Thing = TypeVar("Thing")
 Made = TypeVar("Made")
@@ -177,7 +178,7 @@ def _seen_through(folders: Sequence[RunFolder], progress: Progress) -> list[Ende
 async def _side_by_side(
     folders: Sequence[RunFolder], progress: Progress
 ) -> list[Ended | BaseException]:
-    with closing(Shared.of(folders, progress.say)) as shared:
+    with closing(Shared.of(folders, progress.say)) as shared, one_base():
         return await side_by_side([_worked(run, progress, shared) for run in folders])
 
 

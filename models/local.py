@@ -3,11 +3,13 @@
 Weights are safetensors only, and no code that comes with a model is run.
 """
 
+import contextlib
 import functools
 import gc
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from langchain_core.callbacks import AsyncCallbackManagerForLLMRun, CallbackManagerForLLMRun
@@ -25,6 +27,7 @@ from models.templates import rendered
 from models.weights import weights_hash
 
 Said = tuple[str, Continuation]  # an answer, and its tokens
+Answer = Callable[[Sequence[Wanted]], Sequence[Said]]
 MAX_BATCH = 32  # prompts that are answered together
 QUEUE = 4 * MAX_BATCH  # requests that are sorted into batches at a time
 
@@ -62,7 +65,12 @@ class LocalChatModel(BaseChatModel):
         """Load the model, if it is not; UserError where there is none that can chat."""
         stamps = _stamp(Path(self.model)), self.adapter and _stamp(self.adapter)
         with LOADING:
-            return _loaded(self.model, self.adapter, self.device, self.precision, stamps)
+            if _bases is None:
+                return _loaded(self.model, self.adapter, self.device, self.precision, stamps)
+            base = self.model, None, self.device, self.precision, stamps[0]
+            if base not in _bases:
+                _bases[base] = OneBase(_loaded.__wrapped__(*base))
+            return _bases[base].loaded(self.adapter, stamps[1])
 
     def shown(self, text: str) -> str:
         """Return an answer as it leaves the model."""
@@ -124,16 +132,84 @@ class Loaded:
     model of the hub.
     """
 
-    def __init__(self, model: Any, tokenizer: Any, weights: str) -> None:
+    def __init__(
+        self, model: Any, tokenizer: Any, weights: str, answer: "Answer | None" = None
+    ) -> None:
         self.model, self.tokenizer, self.weights = model, tokenizer, weights
         self.context = int(getattr(model.config, "max_position_embeddings", 0) or 1 << 30)
         # A method would be a cycle of references, which keeps the model in memory once released.
-        answer = functools.partial(answered, model, tokenizer)
+        answer = answer or functools.partial(answered, model, tokenizer)
         self.batcher: Batcher[Wanted, Said] = Batcher(answer, max_batch=QUEUE)
 
     def prompt(self, chat: list[dict[str, str]], thinking: bool = False) -> tuple[int, ...]:
         """Return the tokens of messages in the model's chat form: see `prompt_of`."""
         return prompt_of(self.tokenizer, chat, thinking)
+
+
+class OneBase:
+    """One set of weights that answers untouched, and with any of several adapters, by turns.
+
+    Adapters stay beside the matrices, which rounds otherwise in the last digits than an adapter
+    that is added into them.
+    """
+
+    def __init__(self, base: Loaded) -> None:
+        self._base, self._turn = base, Lock()
+        self._adapted: Any = None  # peft's model around the base, once there is an adapter
+        self._loaded: dict[object, Loaded] = {}
+
+    def loaded(self, adapter: Path | None, stamp: object) -> Loaded:
+        """Return what answers with an adapter, or untouched; the adapter is read when asked."""
+        key = adapter, stamp
+        if key not in self._loaded:
+            base, weights = self._base, weights_hash(adapter) if adapter else ""
+            name = f"adapter-{len(self._loaded)}" if adapter else ""
+            answer = functools.partial(self._answered, adapter, name)
+            self._loaded[key] = Loaded(base.model, base.tokenizer, base.weights + weights, answer)
+        return self._loaded[key]
+
+    def _answered(self, adapter: Path | None, name: str, wanted: Sequence[Wanted]) -> list[Said]:
+        with self._turn:
+            if adapter is not None and (self._adapted is None or name not in self._names()):
+                self._add(adapter, name)
+            if self._adapted is not None:
+                self._switch(name)
+            return answered(self._base.model, self._base.tokenizer, wanted)
+
+    def _names(self) -> set[str]:
+        return set(self._adapted.peft_config)
+
+    def _add(self, adapter: Path, name: str) -> None:
+        model, device = self._base.model, self._base.model.device
+        with LOADING:
+            self._adapted = beside(self._adapted or model, adapter, name)
+        model.to(device).eval()
+
+    def _switch(self, name: str) -> None:
+        from peft.tuners.tuners_utils import BaseTunerLayer
+
+        for layer in self._base.model.modules():
+            if isinstance(layer, BaseTunerLayer):
+                if name:
+                    layer.set_adapter(name)
+                layer.enable_adapters(bool(name))
+
+
+# By weights, while several runs are at work; None where adapters are added into them.
+_bases: dict[object, OneBase] | None = None
+
+
+@contextlib.contextmanager
+def one_base() -> Iterator[None]:
+    """Keep one set of weights of each model in memory, and all adapters beside it."""
+    global _bases
+    forget()
+    _bases = {}
+    try:
+        yield
+    finally:
+        forget()
+        _bases = None
 
 
 def prompt_of(
@@ -209,9 +285,11 @@ def _loaded(
 
 def forget() -> None:
     """Release the loaded models: a training needs the room. They are loaded again when asked."""
-    if not _loaded.cache_info().currsize:
+    if not _loaded.cache_info().currsize and not _bases:
         return
     _loaded.cache_clear()
+    if _bases is not None:
+        _bases.clear()
     gc.collect()  # packages make cycles, too
     import torch
 
@@ -224,26 +302,39 @@ def adapted(model: Any, adapter: Path, merged: bool) -> Any:
     Raises:
         UserError: the adapter is that of another model.
     """
+    adapted = beside(model, adapter)
+    return adapted.merge_and_unload() if merged else adapted.get_base_model()
+
+
+def beside(model: Any, adapter: Path, name: str = "default") -> Any:
+    """Put a LoRA beside the matrices of a model, or of peft's model around one, which is returned.
+
+    Raises:
+        UserError: the adapter is that of another model.
+    """
     from peft import PeftModel
     from safetensors import SafetensorError
 
     try:
-        adapted = PeftModel.from_pretrained(model, adapter)
-        _check_complete(adapted, adapter)
-        return adapted.merge_and_unload() if merged else adapted.get_base_model()
+        if isinstance(model, PeftModel):
+            model.load_adapter(str(adapter), name)
+        else:
+            model = PeftModel.from_pretrained(model, adapter, name)
+        _check_complete(model, adapter, name)
+        return model
     # torch raises a RuntimeError for tensors of another shape.
     except (OSError, ValueError, RuntimeError, SafetensorError) as error:
         raise UserError(f"{adapter}: no adapter of this model ({error}): train again") from error
 
 
-def _check_complete(adapted: Any, adapter: Path) -> None:
+def _check_complete(adapted: Any, adapter: Path, name: str) -> None:
     """Raise a ValueError where the model lacks matrices that an adapter is for, or has others."""
     from peft import get_peft_model_state_dict
     from safetensors import safe_open
 
     with safe_open(adapter / "adapter_model.safetensors", framework="pt") as file:
         stored = set(file.keys())
-    own = get_peft_model_state_dict(adapted, save_embedding_layers=False)
+    own = get_peft_model_state_dict(adapted, adapter_name=name, save_embedding_layers=False)
     held = {name for name in own if "lora_" in name}
     if odd := held ^ {name for name in stored if "lora_" in name}:
         raise ValueError(f"{min(odd)} is in one of them alone")

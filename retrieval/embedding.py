@@ -78,7 +78,8 @@ class Embedder:
         mark = getattr(tokenizer, "unk_token_id", None)
         if tokenizer is None or mark is None:
             return 0.0  # one that reads bytes knows them all
-        ids = [i for text in texts for i in tokenizer(text, add_special_tokens=False).input_ids]
+        with self._lock:  # a call changes how the tokenizer pads, for whoever encodes meanwhile
+            ids = [i for text in texts for i in tokenizer(text, add_special_tokens=False).input_ids]
         return ids.count(mark) / max(1, len(ids))
 
     @cached_property
