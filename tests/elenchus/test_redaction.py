@@ -1,5 +1,6 @@
 """No secret reaches a screen, a file or the ledger: by any setting, by any error."""
 
+import contextlib
 import json
 import os
 import string
@@ -7,12 +8,14 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from elenchus import runs
+from elenchus import exporting, runs, telemetry
+from elenchus.config import TelemetryConfig
 from elenchus.errors import RunStopped, UserError
 from elenchus.ledger import Call, Ledger
 from elenchus.loading import as_change, as_source
@@ -192,3 +195,45 @@ def test_not_even_an_error_that_nobody_foresaw_shows_a_key() -> None:
     )
     assert done.returncode == 1 and "OSError: cannot reach" in done.stderr
     assert f"retrying with {REDACTED}" in done.stderr and "Zq7" not in done.stderr
+
+
+SHAPES = st.sampled_from(
+    [
+        "https://user:{}@host.example:8000/v1",
+        "https://host.example/v1?api_key={}&a=b",
+        "Authorization: Bearer {}",
+        '{{"api_key": "{}"}}',
+        "Incorrect API key provided: sk-proj-{}.",
+        "the key of the environment is {}",
+    ]
+)
+
+
+@given(st.data(), KEYS, st.sampled_from(["", "x" * exporting.SHORT]))
+def test_no_span_holds_a_secret(
+    tmp_path_factory: pytest.TempPathFactory, data: Any, secret: str, more: str
+) -> None:
+    """By whatever way it comes: attributes, lists, names, errors, or the resource of all."""
+    folder, text = tmp_path_factory.mktemp("run"), data.draw(SHAPES).format(secret) + more
+    config, own = TelemetryConfig(spans=True), {"elenchus.run.id": "r-1"}
+    place = data.draw(st.sampled_from(["attribute", "list", "name", "error", "fail", "resource"]))
+    with pytest.MonkeyPatch.context() as patch:
+        for name in os.environ:
+            if name.startswith("OTEL_"):
+                patch.delenv(name)
+        patch.setenv("SOME_API_KEY", secret)
+        if place == "resource":
+            patch.setenv("OTEL_RESOURCE_ATTRIBUTES", f"where={quote(text)}")
+        name = text if place == "name" else "a"
+        with (
+            contextlib.suppress(OSError),
+            telemetry.traced(config, folder, print, "run", own),
+            telemetry.span(name) as span,
+        ):
+            span.set({"list": [text]} if place == "list" else {"attribute": text})
+            if place == "fail":
+                span.fail("kind", text)
+            if place == "error":
+                raise OSError(text)
+    told = (folder / telemetry.FILE).read_text("utf-8")
+    assert secret not in told and REDACTED in told

@@ -1,17 +1,14 @@
 """Spans: where they go, what they hold and never hold, and that a run does not depend on them."""
 
 import asyncio
-import contextlib
 import json
 import os
-import string
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 import pytest
 from conftest import ROOT, mock_caller
@@ -380,41 +377,3 @@ def test_content_is_told_where_it_is_wanted(
         said = [json.loads(told.get(f"gen_ai.{way}.messages", "[]")) for way in ("input", "output")]
         parts = [[m["role"], m["parts"][0]["content"]] for messages in said for m in messages]
         assert parts == ([["user", "Is it so?"], ["assistant", "It is."]] if wanted else [])
-
-
-# What they never hold.
-
-LETTERS = string.ascii_letters + string.digits
-SECRETS = st.text(LETTERS, min_size=20, max_size=40).map(lambda s: f"Zq7{s}Zq")
-SHAPES = st.sampled_from(
-    [
-        "https://user:{}@host.example:8000/v1",
-        "https://host.example/v1?api_key={}&a=b",
-        "Authorization: Bearer {}",
-        '{{"api_key": "{}"}}',
-        "Incorrect API key provided: sk-proj-{}.",
-        "the key of the environment is {}",
-    ]
-)
-
-
-@given(st.data(), SECRETS, st.sampled_from(["", "x" * exporting.SHORT]))
-def test_no_span_holds_a_secret(
-    tmp_path_factory: pytest.TempPathFactory, data: Any, secret: str, more: str
-) -> None:
-    """By whatever way it comes: attributes, lists, names, errors, or the resource of all."""
-    folder, text = tmp_path_factory.mktemp("run"), data.draw(SHAPES).format(secret) + more
-    place = data.draw(st.sampled_from(["attribute", "list", "name", "error", "fail", "resource"]))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SOME_API_KEY", secret)
-        if place == "resource":
-            patch.setenv("OTEL_RESOURCE_ATTRIBUTES", f"where={quote(text)}")
-        name = text if place == "name" else "a"
-        with contextlib.suppress(OSError), within(folder, ON), telemetry.span(name) as span:
-            span.set({"list": [text]} if place == "list" else {"attribute": text})
-            if place == "fail":
-                span.fail("kind", text)
-            if place == "error":
-                raise OSError(text)
-    told = (folder / telemetry.FILE).read_text("utf-8")
-    assert secret not in told and REDACTED in told
