@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 REDACTED = "[redacted]"
 LEAST = 8  # characters from which the value of a variable is taken out of messages
@@ -20,6 +21,7 @@ OPTIONS = (
     "key", "secret", "password", "passwd", "token", "credential", "credentials", "headers",
     "authorization", "auth", "cookie",
 )  # fmt: skip
+ADDRESSES = ("ELENCHUS_DATABASE",)  # variables that hold one, with a password in it
 _VARIABLE = re.compile(r"(KEY|TOKEN|SECRET|PASSWORD|PASSWD)$", re.IGNORECASE)
 # Of parameters and assignments; `max_tokens` and `sort_key` are none.
 _NAME = (
@@ -131,7 +133,17 @@ def _hidden(match: re.Match[str]) -> str:
 def _known(least: int) -> list[str]:
     """Return the secrets in the environment, the longest first: one may be part of another."""
     values = {os.environ[name].strip() for name in os.environ if _holds_secret(name)}
+    values |= {password for name in ADDRESSES if (password := _password(os.environ.get(name, "")))}
     return sorted((v for v in values - PLACEHOLDERS if len(v) >= least), key=len, reverse=True)
+
+
+@functools.lru_cache
+def _password(address: str) -> str:
+    """Return the password in an address; "" where there is none."""
+    try:
+        return unquote(urlsplit(address).password or "")
+    except ValueError:  # it is no address
+        return ""
 
 
 @functools.lru_cache(maxsize=1000)

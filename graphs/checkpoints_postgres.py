@@ -5,6 +5,7 @@ into first. Each write waits for the server's disk, and fails once another proce
 """
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from functools import partial
 from typing import Any, TypeVar, cast
@@ -23,6 +24,7 @@ from psycopg.rows import DictRow
 from elenchus.postgres.session import Session
 from graphs.checkpoint_rules import Rules
 
+PAUSE = 0.1  # seconds between two tries
 LOCK = "hashtextextended('elenchus checkpoints', 0)"
 Value = TypeVar("Value")
 
@@ -45,8 +47,11 @@ class SessionSaver(PostgresSaver):
         query = "SELECT MAX(v) FROM checkpoint_migrations"
         if there and connection.execute(query).fetchone() == (newest,):
             return
-        # It makes an index concurrently, which no transaction may do.
-        connection.execute(f"SELECT pg_advisory_lock({LOCK})")
+        # It makes indexes concurrently, and so waits for all who read: whoever waited for the lock
+        # within a query would never get it.
+        pauses, is_ours = threading.Event(), f"SELECT pg_try_advisory_lock({LOCK})"
+        while connection.execute(is_ours).fetchone() != (True,):
+            pauses.wait(PAUSE)
         try:
             self.setup()
         finally:

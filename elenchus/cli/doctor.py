@@ -22,6 +22,7 @@ OPTIONAL = {
     "documents": ("markitdown", "PDF, DOCX, other formats of offices, Parquet"),
     "hub": ("datasets", "datasets of the Hugging Face hub"),
     "select": ("datasketch", "selection from a general corpus"),
+    "postgres": ("psycopg", "runs in PostgreSQL, which other machines resume"),
     "openai": ("langchain_openai", "models of OpenAI"),
     "anthropic": ("langchain_anthropic", "models of Anthropic"),
     "ollama": ("langchain_ollama", "models of Ollama"),

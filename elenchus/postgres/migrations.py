@@ -78,22 +78,27 @@ def migrate(connection: Connection, name: str) -> None:
         return
     if connection.info.parameter_status("server_encoding") != "UTF8":
         raise UserError(f"the {name} does not keep UTF-8: make one with `createdb -E UTF8 NAME`")
+    # Before the transaction, which otherwise does not see the schema that is made meanwhile.
+    connection.execute(f"SELECT pg_advisory_lock({LOCK})")
     try:
         with connection.transaction():
-            connection.execute(f"SELECT pg_advisory_xact_lock({LOCK})")
-            done = _version(connection, name)  # another process may have come first
-            if connection.execute("SELECT to_regnamespace('elenchus')").fetchone() == (None,):
-                connection.execute("CREATE SCHEMA elenchus")
-            for version, statements in enumerate(MIGRATIONS[done:], done + 1):
-                connection.execute(statements.encode())
-                insert = "INSERT INTO elenchus.migrations (version) VALUES (%s)"
-                connection.execute(insert, (version,))
+            _upgrade(connection, _version(connection, name))  # another may have come first
     except psycopg.errors.InsufficientPrivilege as error:
         user = connection.info.user
         raise UserError(
             f"{user} may make no schema in the {name}: let its owner run "
             f'`CREATE SCHEMA elenchus AUTHORIZATION "{user}"`'
         ) from error
+    finally:
+        connection.execute(f"SELECT pg_advisory_unlock({LOCK})")
+
+
+def _upgrade(connection: Connection, done: int) -> None:
+    if connection.execute("SELECT to_regnamespace('elenchus')").fetchone() == (None,):
+        connection.execute("CREATE SCHEMA elenchus")
+    for version, statements in enumerate(MIGRATIONS[done:], done + 1):
+        connection.execute(statements.encode())
+        connection.execute("INSERT INTO elenchus.migrations (version) VALUES (%s)", (version,))
 
 
 def _version(connection: Connection, name: str) -> int:

@@ -80,19 +80,30 @@ class Session:
     def close(self) -> None:
         """Close the connection, and give back the run that it holds."""
         with self._lock:
+            if self._run:  # at once: the server may not see for a while that a connection is closed
+                with contextlib.suppress(psycopg.Error):
+                    self._connection.execute("SELECT pg_advisory_unlock_all()")
             self._connection.close()
 
-    def hold(self, run: str) -> None:
+    def hold(self, run: str, patience: float = 1.0) -> None:
         """Take a run for this process, for as long as the session is open.
 
         From now on what `write` writes does not wait for the server's disk. A server that crashes
         may lose it, so it is written again where the connection breaks.
 
+        Args:
+            patience: seconds to wait for a process that was just killed to lose the run.
+
         Raises:
             UserError: another process has the run, or the database has no such run.
         """
         with self._lock:
-            if not self._locked(self._connection, run):
+            until, pauses = time.monotonic() + patience, threading.Event()
+            while not (is_locked := self._locked(self._connection, run)):
+                if time.monotonic() > until:
+                    break
+                pauses.wait(patience / 10)
+            if not is_locked:
                 raise UserError(f"run {run} is in use by another process; wait for it")
             update = "UPDATE elenchus.runs SET holder = %s WHERE id = %s"
             if self._connection.execute(update, (self._token, run)).rowcount != 1:
