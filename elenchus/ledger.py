@@ -4,6 +4,7 @@ Writes are idempotent (a record's id comes from its content), so a node that run
 kill leaves the ledger as it was. Query it with any client; `records.body` is JSON.
 """
 
+import functools
 import json
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -16,9 +17,10 @@ from elenchus.ledger_database import Database
 from elenchus.ledger_sqlite import SqliteDatabase
 from elenchus.postgres import Place
 from elenchus.records import Record
-from elenchus.redaction import without_known_in
+from elenchus.redaction import hider
 
 PORTION = 200  # calls read at once
+RECENT = 1000  # records kept as they were read: an examination asks for its own again and again
 AnyRecord = TypeVar("AnyRecord", bound=Record)
 
 
@@ -103,6 +105,8 @@ class Ledger:
 
     def __init__(self, path: Path | Place, read_only: bool = False) -> None:
         self.path = path
+        self._hide = hider()
+        self._read = functools.lru_cache(RECENT)(self._load)
         self._db: Database
         if isinstance(path, Path):
             self._db = SqliteDatabase(path, read_only)
@@ -156,12 +160,16 @@ class Ledger:
 
         Only known secrets are taken out: a document may hold what looks like one, and is quoted.
         """
-        texts = without_known_in({"request": call.request, "response": call.response})
-        values = (*call.model_copy(update=texts).model_dump().values(), int(adopted))
-        self._db.insert_calls([values], number)
+        texts = {"request": self._hide(call.request), "response": self._hide(call.response)}
+        values = call.model_dump() | texts
+        self._db.insert_calls([(*values.values(), int(adopted))], number)
 
     def get(self, kind: type[AnyRecord], record_id: str) -> AnyRecord:
         """Return the record of this id; KeyError where there is none."""
+        record: AnyRecord = self._read(kind, record_id)
+        return record
+
+    def _load(self, kind: type[AnyRecord], record_id: str) -> AnyRecord:
         query = "SELECT body FROM records WHERE id=? AND kind=?"
         for (body,) in self._query(query, record_id, kind.__name__):
             return kind.model_validate_json(body)

@@ -60,10 +60,10 @@ def redacted(text: str) -> str:
 
 def redactor() -> Callable[[str], str]:
     """Return `redacted` for many texts: it knows the secrets that the environment has now."""
-    known = _known(LEAST)
+    hide = hider()
 
     def redact(text: str) -> str:
-        text = _without(text, known)
+        text = hide(text)
         for shape in _SHAPES:
             text = shape.sub(_hidden, text)
         return text
@@ -76,10 +76,10 @@ def without_known(text: str, least: int = LEAST) -> str:
     return _without(text, _known(least))
 
 
-def without_known_in(texts: Mapping[str, str]) -> dict[str, str]:
-    """Return named texts as `without_known` does, with one look at the environment."""
+def hider() -> Callable[[str], str]:
+    """Return `without_known` for many texts: it knows the secrets that the environment has now."""
     known = _known(LEAST)
-    return {name: _without(text, known) for name, text in texts.items()}
+    return lambda text: _without(text, known)
 
 
 def secret_in(value: Any, options: bool = False) -> str | None:

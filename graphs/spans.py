@@ -42,6 +42,9 @@ def examining(
 ) -> Callable[..., Awaitable[Any]]:
     """Return the node that examines a seed by a compiled graph, as a span.
 
+    One that was recorded right before a kill is not made again: where a model refused, it would
+    end otherwise, since only answers are kept.
+
     Args:
         elsewhere: has it examined with an engine that is not this process.
     """
@@ -49,12 +52,16 @@ def examining(
     async def examine(state: Any, runtime: Runtime[RunRef]) -> Any:
         seed = {SEED: state["seed_id"]}
         with telemetry.span("examination", {NODE: "examine"}, inherited=seed):
-            run = services(runtime)
-            if run.config.engine != "local":
-                await elsewhere(run, state)
-                return {}
-            # Nothing of it is kept in the end: see `graphs.checkpoints`.
-            return await inner.ainvoke(state, context=runtime.context, durability="exit")
+            run, seed_id = services(runtime), state["seed_id"]
+            if not run.fan_out.is_done(seed_id):
+                if run.config.engine != "local":
+                    await elsewhere(run, state)
+                else:
+                    async with run.fan_out.places:
+                        # No step of it is kept in the end: see `graphs.checkpoint_rules`.
+                        await inner.ainvoke(state, context=runtime.context, durability="exit")
+            run.fan_out.mark_done(seed_id)
+        return {}
 
     return examine
 

@@ -1,8 +1,8 @@
 """The inner loop: one seed is asked about by turns, until the student fails or gives up.
 
-    begin -> propose -> answer -> decide -> confirm -> record
-                          ^         |
-                          +- revise-+
+    propose -> answer -> decide -> confirm -> record
+                 ^         |
+                 +- revise-+
 
 After "Agentic Adversarial QA" (arXiv 2602.18137): what the answers differ in is the loss, how to go
 on the textual gradient, the examiner's revision the step. What is accepted, and when an examination
@@ -42,20 +42,6 @@ from graphs.nodes import Changes
 from graphs.services import RunRef, Services, services
 from graphs.spans import EXAMINATION, OUTCOME, spanned
 from models.calls import CallFailed
-
-
-async def begin(state: ExaminationState, runtime: Runtime[RunRef]) -> Changes:
-    """Wait for a place among the examinations under way.
-
-    One that was recorded right before a kill is not made again: where a model refused, it would
-    end otherwise, since only answers are kept.
-    """
-    fan_out, seed_id = services(runtime).fan_out, state["seed_id"]
-    if fan_out.is_done(seed_id):
-        fan_out.leave(seed_id)
-        return {"done": True}
-    await fan_out.enter(seed_id)
-    return {"done": False}
 
 
 async def propose(state: ExaminationState, runtime: Runtime[RunRef]) -> Changes:
@@ -177,12 +163,7 @@ async def record(state: ExaminationState, runtime: Runtime[RunRef]) -> Changes:
     if span := telemetry.current():
         outcome = "accepted" if refused is None else refused.code
         span.outer.set({EXAMINATION: examination.id, OUTCOME: outcome})
-    run.fan_out.leave(seed.id)
     return {}
-
-
-def after_begin(state: ExaminationState) -> Literal["propose", "__end__"]:
-    return "__end__" if state["done"] else "propose"
 
 
 def after_propose(state: ExaminationState) -> Literal["answer", "record"]:
@@ -220,10 +201,9 @@ def build_graph() -> StateGraph[ExaminationState, RunRef, SeedState, Nothing]:
     graph = StateGraph(
         ExaminationState, context_schema=RunRef, input_schema=SeedState, output_schema=Nothing
     )
-    for node in spanned(begin, propose, answer, decide, confirm, revise, record):
+    for node in spanned(propose, answer, decide, confirm, revise, record):
         graph.add_node(node)
-    graph.add_edge(START, "begin")
-    graph.add_conditional_edges("begin", after_begin)
+    graph.add_edge(START, "propose")
     graph.add_conditional_edges("propose", after_propose)
     graph.add_conditional_edges("answer", after_answer)
     graph.add_conditional_edges("decide", after_decide)

@@ -9,19 +9,18 @@ from elenchus.records import Examination, Seed
 
 
 class FanOut:
-    """Our own limit on LangGraph's fan-out (see docs/design.md), over nodes that no one node spans.
-
-    An examination holds its place from its first node to its last. One that LangGraph tries again
-    holds it still: to enter twice is to enter once.
+    """Our own limit on LangGraph's fan-out: see docs/design.md.
 
     Args:
         most: examinations under way at once.
+
+    Attributes:
+        places: one for each of them, on the machine of the run.
     """
 
     def __init__(self, ledger: Ledger, progress: Progress, most: int) -> None:
         self._ledger, self._progress = ledger, progress
-        self._places = asyncio.Semaphore(most)
-        self._under_way: set[str] = set()
+        self.places = asyncio.Semaphore(most)
         self._done: set[str] = set()
         self._to_do = 0
         self._bar = contextlib.ExitStack()
@@ -32,20 +31,11 @@ class FanOut:
         self._begin(seed_id)
         return seed_id in self._done
 
-    async def enter(self, seed_id: str) -> None:
-        """Wait until the examination of a seed may begin."""
-        if seed_id not in self._under_way:
-            await self._places.acquire()
-            self._under_way.add(seed_id)
-
-    def leave(self, seed_id: str) -> None:
-        """Count the examination of a seed, and give its place to another."""
+    def mark_done(self, seed_id: str) -> None:
+        """Count the examination of a seed."""
         advance = self._begin(seed_id)
         self._done.add(seed_id)
         advance(len(self._done), self._to_do)
-        if seed_id in self._under_way:
-            self._under_way.remove(seed_id)
-            self._places.release()
 
     def end(self) -> None:
         """Take the bar away: all examinations of the round are in."""

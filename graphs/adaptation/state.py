@@ -41,7 +41,6 @@ class ExaminationState(TypedDict, total=False):
     """The inner loop's. Not checkpointed: every call is cached, so redoing it costs nothing.
 
     Attributes:
-        done: whether the examination was recorded before, as after a kill.
         flat: turns since the gap last widened.
         taken: whether the newest turn is to be accepted, if it is confirmed.
         shown: ids of the passages that the expert was given for the newest question, if any.
@@ -49,7 +48,6 @@ class ExaminationState(TypedDict, total=False):
 
     seed_id: str
     adapter: str
-    done: bool
     question: Question
     turns: list[Turn]
     flat: int

@@ -48,9 +48,7 @@ async def examine(run: Services, state: SeedState) -> None:
     """
     if run.pool is None:
         run.pool = Pool(run)
-    if not run.fan_out.is_done(state["seed_id"]):
-        run.ledger.write(*await run.pool.examine(state))
-    run.fan_out.leave(state["seed_id"])
+    run.ledger.write(*await run.pool.examine(state))
 
 
 class Pool:

@@ -30,7 +30,7 @@ def test_a_graph_gives_json_schemas(name: str) -> None:
 def test_the_inner_loop_is_drawn(name: str) -> None:
     drawn = graphs()[name].compile().get_graph(xray=True)
     inner = {node.rpartition(":")[2] for node in drawn.nodes if node.startswith("examine:")}
-    assert {"begin", "propose", "answer", "decide", "revise", "record"} <= inner
+    assert {"propose", "answer", "decide", "revise", "record"} <= inner
     edges = {(edge.source, edge.target) for edge in drawn.edges}
     assert ("examine:revise", "examine:answer") in edges
     assert any(source.startswith("examine:") and target == "curate" for source, target in edges)

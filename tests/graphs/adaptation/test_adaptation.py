@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from conftest import ROOT, write_pool
+from langgraph.runtime import Runtime
 
 from elenchus import runs
 from elenchus.cli.screen import Screen
@@ -25,8 +26,10 @@ from graphs import runner
 from graphs.adaptation import examination
 from graphs.adaptation.seeds import how_many
 from graphs.checkpoints import checkpoints
+from graphs.cluster import pool
 from graphs.config import of_run
 from graphs.services import Services
+from graphs.spans import examining
 from offline.nano.chat import WEIGHTS
 from training.encoding import Sample
 from training.likelihood import likelihoods
@@ -317,11 +320,11 @@ def test_an_examination_that_is_recorded_is_not_made_again(mocked: tuple[Path, d
     ledger.write(Examination(seed_id=seed.id, round=1, turn_ids=(), rejection=refused))
     before = ledger.usage()
     services = Services(folder, of_run(folder), folder.domain_folder(), ledger, Screen(quiet=True))
-    inner = examination.build_graph().compile()
+    examine = examining(examination.build_graph().compile(), pool.examine)
     try:
         with services.registered() as ref:
             sent = {"seed_id": seed.id, "adapter": ""}
-            assert not asyncio.run(inner.ainvoke(sent, context=ref))
+            assert not asyncio.run(examine(sent, Runtime(context=ref)))
         assert ledger.count(Examination, seed_id=seed.id) == 1
         assert ledger.usage() == before
     finally:
