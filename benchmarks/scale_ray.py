@@ -38,8 +38,8 @@ from graphs.services import Services
 
 LEAST = 1.9
 CONCURRENCY = 8  # examinations under way, a worker
-PAIRS, EXAMINATIONS = 5, 160
-QUICK_PAIRS, QUICK_EXAMINATIONS = 2, 48
+PAIRS, EXAMINATIONS = 3, 320
+QUICK_PAIRS, QUICK_EXAMINATIONS = 2, 120
 NODE = {"num_cpus": 1, "object_store_memory": 80 * 2**20}
 MADE = (Examination, ExamItem, Question, Turn)
 

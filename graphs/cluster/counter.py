@@ -1,18 +1,26 @@
 """The driver's side: serves what one worker asks, at the desks of the run."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from elenchus.errors import RunStopped
 from elenchus.sections import ModelConfig
-from graphs.cluster.messages import Again, Ask, Ended, Last, Released, Request, Stop, Stopped
+from graphs.cluster.messages import (
+    Again,
+    Answers,
+    Ask,
+    Ended,
+    Last,
+    Released,
+    Request,
+    Stop,
+    Stopped,
+)
 from graphs.services import Services
 from models.backend import backend
 from models.desk import Desk
 from models.rate_limits import RateLimits
-
-Answers = list[tuple[int, Any]]
 
 
 class Counter:
@@ -26,6 +34,8 @@ class Counter:
         self._run, self._send = run, send
         self._desks: dict[tuple[str, str | None], Desk] = {}
         self._claims: dict[int, asyncio.Queue[Request]] = {}
+        self._served: set[int] = set()
+        self._some = asyncio.Event()  # more are served, or the worker is lost
         self._tasks: set[asyncio.Task[None]] = set()
         self._answers: Answers = []
         self._paid = 0  # calls under way
@@ -43,6 +53,17 @@ class Counter:
         elif request.number in self._claims:  # what was answered at once is served no more
             self._claims[request.number].put_nowait(request)
 
+    async def served(self, numbers: Sequence[int]) -> bool:
+        """Wait until all was told of what was asked under these numbers; false where it never is.
+
+        An answer is written down no earlier: nothing may rest on an examination before.
+        """
+        while not self._lost and not self._served.issuperset(numbers):
+            self._some.clear()
+            await self._some.wait()
+        self._served.difference_update(numbers)
+        return not self._lost
+
     async def lose(self) -> int:
         """Give up what the lost worker has asked; return how many calls it had under way.
 
@@ -51,6 +72,7 @@ class Counter:
         self._lost = True
         paid = self._paid
         await self.close()
+        self._some.set()
         return paid
 
     async def close(self) -> None:
@@ -92,6 +114,8 @@ class Counter:
             self._answer(ask.number, Stopped.by(stopped))
         finally:
             del self._claims[ask.number]
+            self._served.add(ask.number)
+            self._some.set()
 
     async def _admitted(
         self, desk: Desk, ask: Ask, tokens: int, inbox: asyncio.Queue[Request]

@@ -82,6 +82,14 @@ class Stop(NamedTuple):
 
 
 Request = Ask | Again | Ended | Released | Last | Stop
+Answers = list[tuple[int, Any]]  # by the numbers of what was asked
+
+
+class Batch(NamedTuple):
+    """What a worker asks and tells at a time; without a `serial` number it is empty."""
+
+    serial: int | None = None
+    requests: Sequence[Request] = ()
 
 
 class Stopped(NamedTuple):
@@ -107,7 +115,12 @@ class Stopped(NamedTuple):
 
 
 class Examined(NamedTuple):
-    """What came of an examination: its records, or why the run has to stop."""
+    """What came of an examination: its records, or why the run has to stop.
+
+    Attributes:
+        asked: the numbers of what it asked for, whose answers may be told later.
+    """
 
     records: Sequence[Record] = ()
+    asked: Sequence[int] = ()
     stopped: Stopped | None = None

@@ -51,6 +51,8 @@ def connect(config: RayConfig) -> Any:
     if ray.is_initialized():
         return ray
     quiet = {"log_to_driver": False, "logging_level": "ERROR"}
+    # Even so it prints, among what a command prints, whatever goes wrong on a node (Ray 2.60).
+    ray._private.worker._worker_logs_enabled = False
     try:
         if config.address is None:
             ray.init(address="local", include_dashboard=False, **quiet)

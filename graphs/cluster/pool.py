@@ -16,9 +16,10 @@ from elenchus.printing import in_line
 from elenchus.records import Passage, Point, Record, Retrieval, Seed
 from graphs.adaptation.predictor import Predictor
 from graphs.adaptation.state import SeedState
-from graphs.cluster.counter import Answers, Counter
+from graphs.cluster.counter import Counter
 from graphs.cluster.messages import Examined, Given
 from graphs.cluster.nodes import SHOWN, connect, own_prompts, room
+from graphs.cluster.wire import Wire
 from graphs.cluster.worker import Worker
 from graphs.services import Services
 
@@ -33,10 +34,10 @@ class _Hand:
     """A worker as the driver sees it."""
 
     actor: Any
-    counter: Counter
+    counter: Counter = field(init=False)
+    wire: Wire = field(init=False)
     under_way: int = 0
     lost: bool = False
-    serving: list[asyncio.Task[None]] = field(default_factory=list)
 
 
 async def examine(run: Services, state: SeedState) -> None:
@@ -66,12 +67,13 @@ class Pool:
         self._wanted = run.config.ray.workers or max(room(self._ray, run.config.ray), 1)
         self._given = self._ray.put(_given(run))
         run.progress.say(f"examinations are made by {self._wanted} workers of Ray")
-        self._hiring = {self._soon(self._hire()) for _ in range(self._wanted)}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._first = [self._soon(self._hire()) for _ in range(self._wanted)]
         self._watch()
 
     async def begun(self) -> None:
         """Wait until all workers that are wanted have begun."""
-        await asyncio.gather(*self._hiring)
+        await asyncio.gather(*self._first)
 
     async def examine(self, state: SeedState) -> list[Record]:
         """Examine a seed on the worker that has least to do; see `examine`."""
@@ -85,6 +87,8 @@ class Pool:
             try:
                 weights = [self._files(state["adapter"])]
                 made: Examined = await hand.actor.examine.remote(needed, state, weights)
+                if not await hand.counter.served(made.asked):
+                    continue
             except self._losing as error:
                 await self._lose(hand, error)
                 continue
@@ -101,11 +105,11 @@ class Pool:
 
     async def close(self) -> None:
         """End all workers, whatever they do."""
-        tasks = [*self._hiring, *(task for hand in self._hands for task in hand.serving)]
-        for task in tasks:
+        for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         for hand in list(self._hands):
+            await hand.wire.close()
             await hand.counter.close()
             self._ray.kill(hand.actor)
         if self._broken.done():
@@ -159,23 +163,24 @@ class Pool:
             self._break(UserError(f"a worker of the cluster: {problem}"))
             return
 
-        def send(answers: Answers) -> None:
-            actor.answer.remote(answers)
-
-        hand = _Hand(actor, Counter(self._run, send))
+        hand = _Hand(actor)
+        hand.counter = Counter(self._run, lambda answers: hand.wire.send(answers))
+        hand.wire = Wire(
+            lambda answers: actor.exchange.remote(answers),
+            hand.counter.take,
+            lambda error: self._failed(hand, error),
+        )
         self._hands.add(hand)
-        hand.serving.append(self._soon(self._serve(hand)))
+        hand.wire.send([])
         for place in range(each):
             self._places.put_nowait((place, next(self._order), hand))
 
-    async def _serve(self, hand: _Hand) -> None:
-        """Serve what a worker asks, until it is lost."""
-        try:
-            while True:
-                for request in await hand.actor.fetch.remote():
-                    hand.counter.take(request)
-        except self._losing as error:
-            await self._lose(hand, error)
+    def _failed(self, hand: _Hand, error: BaseException) -> None:
+        """Give up a worker that does not answer any more."""
+        if isinstance(error, self._losing):
+            self._soon(self._lose(hand, error))
+        else:
+            self._break(error)
 
     async def _lose(self, hand: _Hand, error: Exception) -> None:
         """Give up a worker, once, and look for another one."""
@@ -184,6 +189,7 @@ class Pool:
         hand.lost = True
         self._hands.discard(hand)
         self._ray.kill(hand.actor)  # it may only be out of reach
+        await hand.wire.close()
         paid = await hand.counter.lose()
         self._run.progress.say(
             f"a worker of the cluster was lost: its {hand.under_way} unfinished examinations are "
@@ -200,7 +206,7 @@ class Pool:
                 RunStopped(f"{self._losses} workers of the cluster were lost, last: {said}")
             )
             return
-        self._hiring.add(self._soon(self._hire()))
+        self._soon(self._hire())
         self._watch()
 
     def _watch(self) -> None:
@@ -217,10 +223,12 @@ class Pool:
         """Begin a task; what nobody foresaw in it breaks the pool."""
 
         def ended(task: asyncio.Task[None]) -> None:
+            self._tasks.discard(task)
             if not task.cancelled() and (error := task.exception()):
                 self._break(error)
 
         task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
         task.add_done_callback(ended)
         return task
 

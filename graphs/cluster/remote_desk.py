@@ -5,6 +5,7 @@ import contextlib
 import itertools
 import time
 from collections.abc import AsyncIterator
+from contextvars import ContextVar
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -12,28 +13,43 @@ from elenchus.config import LimitsConfig
 from elenchus.errors import RunStopped
 from elenchus.ledger import Call
 from elenchus.sections import ModelConfig
-from graphs.cluster.messages import Again, Ask, Ended, Last, Released, Request, Stop, Stopped
+from graphs.cluster.messages import (
+    Again,
+    Answers,
+    Ask,
+    Batch,
+    Ended,
+    Last,
+    Released,
+    Request,
+    Stop,
+    Stopped,
+)
 from models.budget import Expected
 from models.desk import Admission, Desk
+
+LINGER = 0.01  # seconds that what is told waits for something that is asked
+claimed: ContextVar[list[int]] = ContextVar("claimed")  # numbers of what an examination asked
 
 
 class Line:
     """What a worker asks and tells the driver, which fetches it, and what it is answered."""
 
     def __init__(self) -> None:
-        self._numbers = itertools.count()
+        self._numbers, self._serials = itertools.count(), itertools.count()
         self._requests: list[Request] = []
-        self._some = asyncio.Event()
         self._waiting: dict[int, asyncio.Future[Any]] = {}
+        self._fetching: asyncio.Future[bool] | None = None  # false where another one takes over
 
     def number(self) -> int:
         """Return a number that nothing was asked by yet."""
         return next(self._numbers)
 
     def tell(self, request: Request) -> None:
-        """Tell the driver something."""
+        """Tell the driver something, which waits a moment for something that is asked."""
         self._requests.append(request)
-        self._some.set()
+        if len(self._requests) == 1:
+            asyncio.get_running_loop().call_later(LINGER, self._wake)
 
     async def ask(self, request: Request) -> Any:
         """Ask the driver something, and return its answer.
@@ -41,8 +57,10 @@ class Line:
         Raises:
             RunStopped: the run cannot go on.
         """
-        future = self._waiting[request.number] = asyncio.get_running_loop().create_future()
-        self.tell(request)
+        loop = asyncio.get_running_loop()
+        future = self._waiting[request.number] = loop.create_future()
+        self._requests.append(request)
+        loop.call_soon(self._wake)  # with what others ask in this turn of the event loop
         try:
             answer = await future
         finally:
@@ -51,19 +69,28 @@ class Line:
             raise answer.error()
         return answer
 
-    async def fetched(self) -> list[Request]:
-        """Return what was asked and told since the last time, once there is anything."""
-        await self._some.wait()
-        self._some.clear()
-        requests, self._requests = self._requests, []
-        return requests
+    async def exchange(self, answers: Answers) -> Batch:
+        """Take the driver's answers, and return what is asked and told, once there is anything.
 
-    def answer(self, answers: list[tuple[int, Any]]) -> None:
-        """Take the driver's answers; nobody waits any more where an examination was called off."""
+        One that waits for that already ends with nothing.
+        """
         for number, answer in answers:
             waiting = self._waiting.get(number)
-            if waiting is not None and not waiting.done():
+            if waiting is not None and not waiting.done():  # else it was called off
                 waiting.set_result(answer)
+        if self._fetching is not None and not self._fetching.done():
+            self._fetching.set_result(False)
+        mine = self._fetching = asyncio.get_running_loop().create_future()
+        asyncio.get_running_loop().call_later(LINGER, self._wake)  # for what came meanwhile
+        if not await mine:
+            return Batch()
+        requests, self._requests = self._requests, []
+        return Batch(next(self._serials), requests)
+
+    def _wake(self) -> None:
+        """Let the requests go, if there are any and somebody waits for them."""
+        if self._requests and self._fetching is not None and not self._fetching.done():
+            self._fetching.set_result(True)
 
 
 class RemoteDesk(Desk):
@@ -145,6 +172,7 @@ class RemoteDesk(Desk):
         bare = call.model_copy(update={"request": ""})  # comes with the answer
         # Claimed first: what is called off meanwhile is released all the same.
         self._claims[call.id] = number
+        claimed.get([]).append(number)
         known: Call | None = await self._line.ask(
             Ask(number, bare, own.model, own.base_url, tokens, anyway)
         )

@@ -22,9 +22,9 @@ from elenchus.sections import ModelConfig
 from elenchus.templates import of_domain
 from graphs.adaptation import examination
 from graphs.adaptation.state import SeedState
-from graphs.cluster.messages import Examined, Files, Given, Request, Stopped
+from graphs.cluster.messages import Answers, Batch, Examined, Files, Given, Stopped
 from graphs.cluster.nodes import write_files
-from graphs.cluster.remote_desk import Line, RemoteDesk
+from graphs.cluster.remote_desk import Line, RemoteDesk, claimed
 from graphs.config import DomainConfig, validate
 from graphs.services import RunRef, Services
 from models.backend import backend, make_model
@@ -80,13 +80,9 @@ class Worker:
             return str(error)
         return ""
 
-    async def fetch(self) -> list[Request]:
-        """Return what the worker asks and tells, once there is anything."""
-        return await self._line.fetched()
-
-    async def answer(self, answers: list[tuple[int, Any]]) -> None:
-        """Take the driver's answers."""
-        self._line.answer(answers)
+    async def exchange(self, answers: Answers) -> Batch:
+        """Take the driver's answers, and return what is asked next: see `Line.exchange`."""
+        return await self._line.exchange(answers)
 
     async def examine(self, needed: Sequence[Record], state: SeedState, weights: Any) -> Examined:
         """Examine a seed.
@@ -95,15 +91,16 @@ class Worker:
             needed: records of this examination alone, its seed among them.
             weights: within a list, where Ray keeps the files of the adapter.
         """
-        run, written = self._run, list[Record]()
+        run, written, asked = self._run, list[Record](), list[int]()
         run.ledger.write(*needed)
         try:
             await self._install(state["adapter"], weights)
             _written.set(written)  # each call of an actor has a context of its own
+            claimed.set(asked)
             await self._graph.ainvoke(state, context=RunRef(str(run.folder.path)))
         except UserError as error:
             return Examined(stopped=Stopped.by(error))
-        return Examined(written)
+        return Examined(written, asked)
 
     def _made(self, given: Given) -> _Services:
         """Make the services, what searches need included."""

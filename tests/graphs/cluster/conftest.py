@@ -46,8 +46,7 @@ class Watching:
 def launch(home: Path, name: str, progress: Any, *changes: str) -> RunFolder:
     """Launch the small domain; return its run's folder."""
     config = load(home / "domain.yaml", None, [*SMALL, *changes])
-    with contextlib.suppress(KeyboardInterrupt):
-        runner.launch(config, home, home.parent / name, None, progress)
+    runner.launch(config, home, home.parent / name, None, progress)
     return only(home, name)
 
 

@@ -18,7 +18,8 @@ from elenchus.records import Message
 from elenchus.runs import RunFolder
 from elenchus.sections import ModelConfig
 from graphs.cluster.counter import Counter
-from graphs.cluster.remote_desk import Line, RemoteDesk
+from graphs.cluster.remote_desk import Line, RemoteDesk, claimed
+from graphs.cluster.wire import Wire
 from graphs.config import validate
 from graphs.services import Services
 from models.backend import Model
@@ -57,19 +58,23 @@ class Wired:
 
     def __init__(self, run: Services, endpoint: Endpoint, scratch: Ledger) -> None:
         settings, line = ModelConfig(model=MODEL, base_url=URL), Line()
-        self.counter = Counter(run, line.answer)
+        self.counter = Counter(run, lambda answers: self.wire.send(answers))
+        self.wire = Wire(line.exchange, self.counter.take, self._failed)
         limits = run.config.models[MODEL]
         model: Any = Model(endpoint, MODEL, seeded=False)  # type: ignore[arg-type]
         desk = RemoteDesk(line, settings, limits)
         self.caller = Caller(model, settings, scratch, desk=desk)
-        self.serving = asyncio.create_task(self._serve(line))
+        self.wire.send([])
+        self.claims: list[int] = []
 
-    async def _serve(self, line: Line) -> None:
-        while True:
-            for request in await line.fetched():
-                self.counter.take(request)
+    async def settled(self) -> bool:
+        return await self.counter.served(self.claims)
+
+    def _failed(self, error: BaseException) -> None:
+        raise error
 
     def ask(self, text: str) -> "asyncio.Task[Any]":
+        claimed.set(self.claims)
         prompt = Prompt("expert", "answer", "0" * 64, (Message(role="user", content=text),))
         return asyncio.create_task(self.caller.text(prompt))
 
@@ -107,7 +112,9 @@ def test_what_one_worker_was_answered_no_other_asks(
         asked = [w.ask(text) for w, text in zip(workers, texts, strict=True)]
         await endpoint.some.wait()
         endpoint.open.set()
-        return endpoint.asked, [call.response for call in await asyncio.gather(*asked)]
+        answers = [call.response for call in await asyncio.gather(*asked)]
+        assert all([await worker.settled() for worker in workers])
+        return endpoint.asked, answers
 
     asked, answers = asyncio.run(ask())
     assert sorted(asked) == ["a", "b"]
@@ -128,6 +135,7 @@ def test_rate_limits_hold_over_all_workers(run: Callable[..., Services], scratch
         await endpoint.some.wait()
         endpoint.open.set()
         await asyncio.gather(*asked)
+        assert all([await worker.settled() for worker in workers])
         return endpoint.most
 
     assert asyncio.run(ask()) <= 2
@@ -142,7 +150,9 @@ def test_the_budget_holds_over_all_workers(run: Callable[..., Services], scratch
         endpoint.open.set()
         workers = [Wired(services, endpoint, scratch) for _ in range(2)]
         asked = [workers[n % 2].ask(f"question {n}") for n in range(6)]
-        return await asyncio.gather(*asked, return_exceptions=True)
+        ended = await asyncio.gather(*asked, return_exceptions=True)
+        assert all([await worker.settled() for worker in workers])
+        return ended
 
     ended = asyncio.run(ask())
     stopped = [error for error in ended if isinstance(error, RunStopped)]
@@ -159,7 +169,9 @@ def test_a_call_that_fails_is_let_in_again(run: Callable[..., Services], scratch
         endpoint = Endpoint()
         endpoint.open.set()
         endpoint.failures = [httpx.ConnectError("gone"), httpx.ConnectError("gone")]
-        await Wired(services, endpoint, scratch).ask("a")
+        worker = Wired(services, endpoint, scratch)
+        await worker.ask("a")
+        assert await worker.settled()
         return endpoint.asked
 
     assert asyncio.run(ask()) == ["a"] * 3
@@ -195,12 +207,15 @@ def test_calls_of_a_lost_worker_are_paid_for_and_made_by_another(
             endpoint.some.clear()
             await endpoint.some.wait()
         waiting = other.ask("a")  # as long as the lost worker has not answered
-        lost.serving.cancel()
+        await lost.wire.close()
         for task in gone:
             task.cancel()
         paid = await lost.counter.lose()
         endpoint.open.set()
-        return paid, (await waiting).response
+        said = (await waiting).response
+        assert await other.settled()
+        assert not await lost.settled()
+        return paid, said
 
     assert asyncio.run(ask()) == (2, "yes")
     assert sum(spent.calls for spent in services.ledger.unanswered()) == 2

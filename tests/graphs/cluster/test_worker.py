@@ -19,6 +19,7 @@ from graphs.cluster.counter import Counter
 from graphs.cluster.messages import Examined, Given
 from graphs.cluster.nodes import own_prompts, write_files
 from graphs.cluster.pool import _given
+from graphs.cluster.wire import Wire
 from graphs.cluster.worker import Worker
 from graphs.config import of_run
 from graphs.services import Services
@@ -49,14 +50,9 @@ async def examined(run: Services, given: Given, state: SeedState, *weights: Any)
     assert await worker.begin(given) == ""
     seed = run.ledger.get(Seed, state["seed_id"])
     needed = [run.ledger.get(Predictor, seed.predictor_id)] if seed.predictor_id else []
-    counter = Counter(run, worker._line.answer)
-
-    async def serve() -> None:
-        while True:
-            for request in await worker.fetch():
-                counter.take(request)
-
-    serving = asyncio.create_task(serve())
+    counter = Counter(run, lambda answers: wire.send(answers))
+    wire = Wire(worker.exchange, counter.take, pytest.fail)
+    wire.send([])
     try:
         made = await worker.examine([seed, *needed], state, list(weights))
         if state["adapter"]:
@@ -64,7 +60,7 @@ async def examined(run: Services, given: Given, state: SeedState, *weights: Any)
             assert {p.name: p.read_bytes() for p in folder.iterdir()} == FILES
         return made
     finally:
-        serving.cancel()
+        await wire.close()
         await counter.close()
 
 

@@ -1,0 +1,35 @@
+"""Settings of a cluster that are refused before anything begins."""
+
+import sys
+
+import pytest
+
+from elenchus.config import RayConfig
+from elenchus.errors import UserError
+from graphs.cluster import nodes
+from graphs.config import validate
+
+
+def test_a_cluster_that_does_not_answer_is_named() -> None:
+    pytest.importorskip("ray", reason="the package ray is not installed")
+    with pytest.raises(UserError, match=r"ray\.address 127\.0\.0\.1:9: no cluster of Ray"):
+        nodes.connect(RayConfig(address="127.0.0.1:9"))
+
+
+def test_ray_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(UserError, match=r"pip install -e '\.\[ray\]'"):
+        nodes.connect(RayConfig())
+
+
+@pytest.mark.parametrize("address", ["here", "http://a:1", "a:0", "a:b", "ray://a:1"])
+def test_an_address_that_none_can_have_is_refused(address: str) -> None:
+    tree = {"domain": "d", "title": "t", "engine": "ray", "ray": {"address": address}}
+    with pytest.raises(UserError, match=r"ray\.address: .*auto, or the host:port"):
+        validate(tree, "here")
+
+
+def test_methods_that_make_no_examinations_run_on_one_machine() -> None:
+    tree = {"domain": "d", "title": "t", "engine": "ray", "method": "rewriting"}
+    with pytest.raises(UserError, match="method: rewriting runs with engine: local only"):
+        validate(tree, "here")
