@@ -9,7 +9,8 @@ import pytest
 from rich.console import Console
 
 from elenchus import runs
-from elenchus.cli.screen import show_result, show_table, table
+from elenchus.cli.screen import Screen, show_result, show_table, table
+from elenchus.progress import Prefixed
 from elenchus.results import Estimate, ExamResult, Result, RunVerdict
 from graphs.adaptation import screen as adaptation
 from graphs.adaptation.result import AdaptationResult
@@ -180,3 +181,26 @@ def test_names_end_in_an_ellipsis_where_the_terminal_does() -> None:
 def test_files_and_ids_have_names_whole(terminal: bool) -> None:
     _, row = printed(60, terminal, whole=terminal)
     assert "long-name.md in two lines" in row and row.split()[-1] == "1,234"
+
+
+def test_bars_of_several_runs_stand_below_one_another() -> None:
+    written = io.StringIO()
+    screen = Screen()
+    screen._console = Console(file=written, width=120, force_terminal=True, highlight=False)
+    one, two = Prefixed(screen, "baths"), Prefixed(screen, "lido")
+    with two.stage("Survey") as longer:
+        with one.stage("Index") as advance:
+            advance(2, 2)
+            assert [bar.description for bar in screen._bars.tasks] == [
+                "lido: Survey",
+                "baths: Index",
+            ]
+        assert [bar.description for bar in screen._bars.tasks] == ["lido: Survey"]
+        one.say("9 passages")
+        longer(1, 3)
+    assert screen._bars is None
+    with one.stage("Train"):  # bars begin anew
+        pass
+    shown = written.getvalue()
+    for text in ("baths: Index", "2/2", "baths: 9 passages", "lido: Survey", "1/3", "baths: Train"):
+        assert text in shown
