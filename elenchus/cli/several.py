@@ -71,7 +71,7 @@ def _show(ended: Sequence[Ended]) -> None:
         shown.append(runs.command("serve", trained))
     if stopped:
         shown.append(runs.command("resume", stopped))
-    console.print("\n".join(("", *shown)))
+    console.print("\n".join(("", *shown)), soft_wrap=True)  # commands are copied whole
 
 
 def _state(ended: Ended) -> str:
