@@ -145,7 +145,10 @@ def _round(
     config = validate(tree, str(domain))
     run = runs.create(folder / "rounds", config, domain.parent, None, "")
     progress = At(count // 2, then)
-    with closing(Services(run, config, domain.parent, Ledger(run.ledger), progress)) as services:
+    with (
+        run.locked(),
+        closing(Services(run, config, domain.parent, Ledger(run.ledger), progress)) as services,
+    ):
         services.ledger.write(*warm["records"])
         asyncio.run(_examined(services, url, count))
         counts, ledger = server.counts(url), services.ledger
