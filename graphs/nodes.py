@@ -100,5 +100,6 @@ async def training_stage(run: Services, name: str) -> AsyncIterator[Advance]:
     """Begin a `thread_stage` that trains, once it is this run's turn."""
     async with run.shared.turns.training():
         backend(run.config.student.model).release()  # a training wants the room
+        await run.dismiss()  # and that of workers on this machine
         with thread_stage(run.progress, name) as step:
             yield step

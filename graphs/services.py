@@ -129,10 +129,15 @@ class Services:
             "seconds": round(time.monotonic() - self.started, 1),
         }
 
+    async def dismiss(self) -> None:
+        """End the workers of a cluster, if there are any; others begin when they are needed."""
+        if self.pool is not None:
+            pool, self.pool = self.pool, None
+            await pool.close()
+
     async def disconnect(self) -> None:
         """Close the connections to models and workers, on the event loop that used them."""
-        if self.pool is not None:
-            await self.pool.close()
+        await self.dismiss()
         for model in self._models:
             await model.close()
 

@@ -53,7 +53,10 @@ async def examine(run: Services, state: SeedState) -> None:
 
 
 class Pool:
-    """The workers of a run, from its first examination on. Use it on one event loop."""
+    """The workers of a run, from a round's first examination to its training.
+
+    Use it on one event loop.
+    """
 
     def __init__(self, run: Services) -> None:
         self._run, self._ray = run, connect(run.config.ray)
