@@ -91,6 +91,8 @@ def program() -> None:
     except SystemExit as ended:
         if ended.code != Interrupted.exit_code:
             raise
+        if (ray := sys.modules.get("ray")) is not None:
+            ray.shutdown()  # a cluster on this machine, whose processes would outlive this one
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(Interrupted.exit_code)
