@@ -30,7 +30,7 @@ from elenchus.ledger_sqlite import DAMAGED
 from elenchus.loading import merged
 from elenchus.postgres import Place
 from elenchus.results import Result
-from elenchus.strict_yaml import SafeLoader
+from elenchus.strict_yaml import read_own
 
 PACKAGES = ("elenchus", "langgraph", "langchain-core", "chromadb", "torch", "transformers", "peft")
 PAGE = 65_536  # bytes; with less than this free, any failure is taken for a full disk
@@ -98,7 +98,7 @@ class RunFolder:
                 "its settings stand in the domain.yaml, and "
                 f"`elenchus launch DOMAIN --reuse {self.id}` pays no call again"
             )
-        tree: dict[str, Any] = yaml.load(text, SafeLoader)
+        tree: dict[str, Any] = read_own(text)
         return tree
 
     def set_budget(self, changes: dict[str, Any]) -> None:
