@@ -6,10 +6,10 @@ os.environ["OMP_NUM_THREADS"] = "1"
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["LANGSMITH_TRACING"] = "false"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
+os.environ["TORCHDYNAMO_DISABLE"] = "1"  # nothing here is compiled; loading compilers takes seconds
 
 import json
 import signal
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -23,6 +23,8 @@ from langchain_core.messages import BaseMessage
 
 from elenchus.cli import main as cli
 from elenchus.ledger import Ledger
+from elenchus.progress import Unseen
+from elenchus.runs import RunFolder
 from elenchus.sections import ModelConfig
 from models.backend import make_model
 from models.calls import Caller
@@ -109,6 +111,25 @@ training: {enabled: false}
 """
 
 
+# Whole files go to the worker that is free: what takes longest comes first, for none to wait at the
+# end.
+LONGEST = {
+    "test_killed.py", "test_efficiency.py", "test_graph.py", "test_over_http.py", "test_chat.py",
+    "test_packaging.py", "test_damage.py", "test_lessons.py", "test_notebook.py", "test_rounds.py",
+    "test_preview.py", "test_updating.py", "test_reviews.py", "test_browser.py", "test_kills.py",
+}  # fmt: skip
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Keep xdist from an order of its own: files with the most tests first, whatever they take."""
+    config.option.loadscopereorder = False
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the files that take longest before the others, which keep their order."""
+    items.sort(key=lambda item: item.path.name not in LONGEST)
+
+
 @pytest.fixture(autouse=True)
 def single_precision(monkeypatch: pytest.MonkeyPatch) -> None:
     """Models compute alike on every processor."""
@@ -164,13 +185,16 @@ def write_pool(folder: Path, models: str = BUILT_IN) -> Path:
 
 
 def launched(home: Path) -> dict[str, Any]:
-    """Launch a domain in a process of its own that nothing interrupts; return its result."""
-    command = [sys.executable, "-m", "elenchus", "launch", str(home), "--json", "--runs"]
-    done = subprocess.run(
-        [*command, str(home.parent / "runs")], capture_output=True, text=True, cwd=ROOT, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    """Launch a domain; return its result, as the command prints it."""
+    from graphs import runner  # not above: many tests do without what it loads
+    from graphs.config import load
+    from inspection import report
+
+    root = home.parent / "runs"
+    result = runner.launch(load(home / "domain.yaml"), home, root, None, Unseen())
+    run = RunFolder(root / result.domain / result.run)
+    report.write(run)
+    return result.model_dump(mode="json") | {"path": run.path.as_posix()}
 
 
 def shared(factory: pytest.TempPathFactory, name: str, models: str) -> Path:
@@ -199,6 +223,13 @@ def trained_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of a finished run, with the built-in student among mocks."""
     home = shared(tmp_path_factory, "trained", TRAINED)
     return Path(json.loads(home.with_suffix(".json").read_text("utf-8"))["path"])
+
+
+@pytest.fixture(scope="session")
+def mocked_run(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    """The small domain's home, and the result of a run with mocks."""
+    home = shared(tmp_path_factory, "mocked", MOCKED)
+    return home, json.loads(home.with_suffix(".json").read_text("utf-8"))
 
 
 def records(folder: Path) -> list[tuple]:

@@ -1,7 +1,6 @@
 """The examples of docs/extending.md: written out, installed as a package, and run."""
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -10,6 +9,8 @@ from typing import Any
 
 import pytest
 from conftest import ROOT, write_pool
+
+from tests.programs import Program
 
 EXAMPLE = re.compile(r"^`([\w./]+)`\n\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 ANSWERS = {"How long does black tea steep?": "About 4 minutes.", "How hot is the water?": "50"}
@@ -33,17 +34,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def launch(site: Path, home: Path, *changes: str) -> Any:
     """Run a domain's folder in a process that finds the package."""
-    command = [sys.executable, "-m", "elenchus", "launch", str(home), "--json"]
     sets = [part for change in changes for part in ("--set", change)]
-    done = subprocess.run(
-        [*command, "--runs", str(home.parent / "runs"), *sets],
-        env=os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{site}"},
-        capture_output=True,
-        text=True,
-        cwd=home.parent,
-        check=False,
-    )
-    return done if done.returncode == 2 else json.loads(done.stdout or done.stderr)
+    done = Program("launch", home, "--json", "--runs", home.parent / "runs", *sets, site=site)
+    return done if done.ended().code == 2 else json.loads(done.out or done.err)
 
 
 @pytest.fixture
@@ -73,22 +66,18 @@ def test_a_method_with_its_backend_and_its_grader(site: Path, tea: Path) -> None
     result = launch(site, tea)
     assert result["method"] == "quiz"
     assert result["right"]["value"] == 0.5
-    shown = subprocess.run(
-        [sys.executable, "-m", "elenchus", "trace", result["run"], "--json", "--runs",
-         str(tea.parent / "runs")],
-        env=os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{site}"},
-        capture_output=True, text=True, cwd=tea.parent, check=True,
-    )  # fmt: skip
-    assert {row["grade"] for row in json.loads(shown.stdout)} == {"correct", "incorrect"}
+    root = tea.parent / "runs"
+    shown = Program("trace", result["run"], "--json", "--runs", root, site=site).ended()
+    assert {row["grade"] for row in json.loads(shown.out)} == {"correct", "incorrect"}
 
 
 def test_unknown_names_are_answered_with_the_nearest(site: Path, tea: Path) -> None:
     refused = launch(site, tea, "quiz.grader=witin")
-    assert refused.returncode == 2
-    assert "did you mean 'within'?" in refused.stderr
+    assert refused.code == 2
+    assert "did you mean 'within'?" in refused.err
     assert not list((tea.parent / "runs").glob("*/*"))
     refused = launch(site, tea, "method=quizz")
-    assert "did you mean 'quiz'?" in refused.stderr
+    assert "did you mean 'quiz'?" in refused.err
 
 
 def test_a_stopping_rule(site: Path, tmp_path: Path) -> None:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import MOCKED, launched, write_pool
 
 from elenchus.ledger import Ledger
 from elenchus.outcomes import Example
@@ -38,11 +37,10 @@ def test_topics_are_no_markup(
     assert topic in capsys.readouterr().out
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
+@pytest.fixture
+def run(mocked_run: tuple[Path, dict[str, Any]]) -> RunFolder:
     """A finished run, of mocks."""
-    home = write_pool(tmp_path_factory.mktemp("traced"), MOCKED)
-    return RunFolder(home.parent / "runs" / "pool" / launched(home)["run"])
+    return RunFolder(Path(mocked_run[1]["path"]))
 
 
 def test_any_id_is_shown(run: RunFolder, elenchus: Any) -> None:

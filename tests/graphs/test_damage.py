@@ -23,7 +23,7 @@ from graphs.config import load
 from graphs.integrity import damages
 from retrieval.embedding import Embedder
 from retrieval.store import Store
-from tests.conftest import MOCKED, TRAINED, Outcome, records, write_pool
+from tests.conftest import MOCKED, Outcome, records, write_pool
 
 Home = Path
 
@@ -40,11 +40,10 @@ def stopped(tmp_path_factory: pytest.TempPathFactory) -> Home:
 
 
 @pytest.fixture(scope="module")
-def finished(tmp_path_factory: pytest.TempPathFactory) -> Home:
-    """A folder with a domain and a finished run of it, with an adapter."""
+def finished(trained_run: Path, tmp_path_factory: pytest.TempPathFactory) -> Home:
+    """A folder with a finished run, with an adapter."""
     place = tmp_path_factory.mktemp("finished")
-    home = write_pool(place, TRAINED)
-    runner.launch(load(home / "domain.yaml"), home, place / "runs", None, Unseen())
+    shutil.copytree(trained_run, place / "runs" / "pool" / trained_run.name)
     return place
 
 

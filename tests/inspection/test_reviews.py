@@ -1,21 +1,24 @@
 """Review in a browser: decisions are kept, and the training goes on with them."""
 
 import json
-import subprocess
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
+from typing import Any
 
 import pytest
-from conftest import ROOT, TRAINED, write_pool
+from conftest import TRAINED, write_pool
 from httpx import Response
 from playwright import sync_api
 from starlette.testclient import TestClient
 
 from elenchus import runs
+from elenchus.errors import RunStopped
 from elenchus.ledger import Ledger
 from elenchus.outcomes import Decision
+from elenchus.progress import Unseen
 from elenchus.runs import RunFolder
+from graphs import runner
+from graphs.config import load
 from inspection.pages.app import make_app
 from tests.inspection.serving import Server
 
@@ -31,9 +34,8 @@ def waiting(tmp_path_factory: pytest.TempPathFactory) -> RunFolder:
     text = text.replace("training: {", "review: true\ntraining: {replay: 0, ")
     settings.write_text(text.replace("general: 8", "general: 0"), encoding="utf-8")
     root = home.parent / "runs"
-    command = [sys.executable, "-m", "elenchus", "launch", str(home), "--runs", str(root)]
-    stopped = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
-    assert stopped.returncode == 3, stopped.stderr
+    with pytest.raises(RunStopped, match="elenchus review"):
+        runner.launch(load(settings), home, root, None, Unseen())
     return runs.listed(root)[0]
 
 
@@ -106,6 +108,7 @@ def test_what_cannot_be_kept_is_said_and_what_was_written_stays(
 def test_three_are_reviewed_and_the_training_goes_on(
     browser: sync_api.Browser,
     waiting: RunFolder,
+    elenchus: Callable[..., Any],
 ) -> None:
     site = Server(waiting.path.parent.parent)
     context = browser.new_context(viewport={"width": 390, "height": 800})
@@ -139,19 +142,9 @@ def test_three_are_reviewed_and_the_training_goes_on(
     assert [d.action for d in kept] == ["accept", "correct", "reject"]
     assert all(d.sampled and d.reviewer == "Ada" for d in kept)
     root = waiting.path.parent.parent
-    command = [
-        sys.executable,
-        "-m",
-        "elenchus",
-        "resume",
-        waiting.id,
-        "--runs",
-        str(root),
-        "--json",
-    ]
-    ended = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
-    assert ended.returncode == 0, ended.stderr
-    result = json.loads(ended.stdout)
+    ended = elenchus("resume", waiting.id, "--runs", root, "--json")
+    assert ended.code == 0, ended.err
+    result = ended.json
     assert result["adapter"] and result["review"]["sampled"] == 3
     lines = (waiting.dataset / "train.jsonl").read_text("utf-8").splitlines()
     rows = [json.loads(line) for line in lines]

@@ -1,13 +1,14 @@
 """`elenchus corpus`, as a person or a script uses it."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import yaml
+
+from tests.programs import Program
 
 ROOT = Path(__file__).resolve().parents[3]
 PAINT = "Paint must dry for 9 hours. The harbour master may ask for more in wet weather"
@@ -163,12 +164,9 @@ def test_a_loader_of_another_package(fresh: Path, tmp_path: Path) -> None:
     )  # fmt: skip
     (tmp_path / "rulings.mbox").write_text(MAIL, "utf-8")
     source = "{loader: mbox, options: {path: rulings.mbox}}"
-    end = subprocess.run(
-        [sys.executable, "-m", "elenchus", "corpus", "add", "port", source, "--json"],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join((str(site), str(ROOT)))},
-        cwd=tmp_path, check=True, capture_output=True, text=True,
-    )  # fmt: skip
-    counts = json.loads(end.stdout)
+    end = Program("corpus", "add", "port", source, "--json", site=site).ended()
+    assert end.code == 0, end.err
+    counts = json.loads(end.out)
     assert counts["documents"] == 1
     assert counts["refused"] == {"rulings.mbox#<2@port>": "no plain text in it"}
 

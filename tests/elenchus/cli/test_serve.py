@@ -27,7 +27,7 @@ from models.bases import Base
 from models.pretrained import HALF, SINGLE
 from models.vllm_server import RANKS, Serving, shown
 from offline.nano.chat import WEIGHTS
-from tests.conftest import ROOT
+from tests.programs import Program
 
 # Takes the words that vLLM is started with, and answers as it does at its start.
 STAND_IN = """#!{python}
@@ -292,33 +292,22 @@ def test_a_server_that_does_not_come_up_shows_its_log(
     assert ("no memory for the cache" in done.err) == (more == "--fails")
 
 
-def serve_in_a_process(run: RunFolder, root: Path, port: int) -> "subprocess.Popen[str]":
-    command = [sys.executable, "-m", "elenchus", "serve", run.id, "--runs", str(root)]
-    return subprocess.Popen(
-        [*command, "--start", "--json", "--port", str(port)],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+def serve_in_a_process(run: RunFolder, root: Path, port: int) -> Program:
+    return Program("serve", run.id, "--runs", root, "--start", "--json", "--port", port)
 
 
-@pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_ctrl_c_ends_the_server(
     sent: signal.Signals, run: RunFolder, root: Path, stand_in: Path
 ) -> None:
     port = free_port()
-    process = serve_in_a_process(run, root, port)
-    assert process.stdout is not None
-    told = json.loads(process.stdout.readline())
-    assert told["seconds"] > 0
+    served = serve_in_a_process(run, root, port)
+    assert json.loads(served.line())["seconds"] > 0
     with request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5) as answer:
         assert answer.status == 200
-    process.send_signal(sent)
-    _, said = process.communicate(timeout=30)
-    assert process.returncode == 0, said
-    assert "the server is ended" in said
+    served.end(sent)
+    assert served.code == 0, served.err
+    assert "the server is ended" in served.err
     with pytest.raises(OSError, match="refused"):
         request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5)
     assert not list(stand_in.parent.glob("elenchus-vllm-*.log")), "nobody asks for it"
@@ -374,14 +363,12 @@ def test_a_server_that_dies_later_ends_the_command(
     run: RunFolder, root: Path, stand_in: Path
 ) -> None:
     port = free_port()
-    process = serve_in_a_process(run, root, port)
-    assert process.stdout is not None
-    process.stdout.readline()
+    served = serve_in_a_process(run, root, port)
+    served.line()
     with pytest.raises(OSError):
         request.urlopen(f"http://127.0.0.1:{port}/dies", timeout=5).read()
-    _, said = process.communicate(timeout=30)
-    assert process.returncode == 2
-    assert "ended with code 7" in said
+    assert served.ended(30).code == 2
+    assert "ended with code 7" in served.err
 
 
 def test_other_addresses_are_warned_of(elenchus: Callable, run: RunFolder, root: Path) -> None:

@@ -1,19 +1,14 @@
-"""Whole runs on a small domain: finished, killed, resumed, and traced."""
+"""Whole runs on a small domain: finished, reused, and traced."""
 
 import asyncio
 import json
-import os
 import shutil
-import signal
 import sqlite3
-import subprocess
-import sys
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from conftest import ROOT, write_pool
+from conftest import ROOT
 from langgraph.runtime import Runtime
 
 from elenchus import runs
@@ -24,7 +19,6 @@ from elenchus.questions import UNSTATED
 from elenchus.records import Examination, Message, Passage, Point, Question, Rejection, Seed, Turn
 from graphs import runner
 from graphs.adaptation import examination
-from graphs.adaptation.seeds import how_many
 from graphs.checkpoints import checkpoints
 from graphs.cluster import pool
 from graphs.config import of_run
@@ -34,78 +28,6 @@ from offline.nano.chat import WEIGHTS
 from training.encoding import Sample
 from training.likelihood import likelihoods
 
-KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows has no other
-
-
-def command(*arguments: object) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "elenchus", *map(str, arguments)],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=ROOT, env=os.environ,
-        preexec_fn=None if sys.platform == "win32" else hear_ctrl_c,
-    )  # fmt: skip
-
-
-def hear_ctrl_c() -> None:
-    """Heed Ctrl-C, which is ignored where tests run in the background, and so by their children."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
-def finish(process: subprocess.Popen[str]) -> dict:
-    out, err = process.communicate()
-    assert process.returncode == 0, err
-    return json.loads(out)
-
-
-def launch(home: Path) -> subprocess.Popen[str]:
-    return command("launch", home, "--runs", home.parent / "runs", "--json")
-
-
-def resume(home: Path, run_id: str) -> dict:
-    return finish(command("resume", run_id, "--runs", home.parent / "runs", "--json"))
-
-
-def kill_when(
-    process: subprocess.Popen[str],
-    home: Path,
-    moment: Callable[[Path], bool],
-    how: signal.Signals = KILL,
-) -> str:
-    """Kill a launch at a moment that its run folder shows; return the run's id."""
-    while True:
-        try:
-            process.wait(timeout=0.01)
-        except subprocess.TimeoutExpired:
-            begun = runs.listed(home.parent / "runs")
-            if begun and moment(begun[0].path):
-                process.send_signal(how)
-                process.wait()
-                return begun[0].id
-        else:
-            raise AssertionError(process.communicate())
-
-
-def records(home: Path, run_id: str) -> dict[str, str]:
-    """Return all records of a run by id, and the responses of its calls."""
-    db = sqlite3.connect(runs.find(home.parent / "runs", run_id).ledger)
-    bodies = dict(db.execute("SELECT id, body FROM records"))
-    responses = dict(db.execute("SELECT id, response FROM calls"))
-    db.close()
-    return bodies | responses
-
-
-def examinations(folder: Path) -> int:
-    path = folder / "ledger.sqlite"
-    if not path.exists():
-        return 0
-    db = sqlite3.connect(path)
-    try:
-        query = "SELECT COUNT(*) FROM records WHERE kind = 'Examination'"
-        return db.execute(query).fetchone()[0]
-    except sqlite3.OperationalError:  # the table is not there yet
-        return 0
-    finally:
-        db.close()
-
 
 @pytest.fixture(scope="module")
 def whole(built_in_run: tuple[Path, dict]) -> tuple[Path, dict]:
@@ -114,11 +36,11 @@ def whole(built_in_run: tuple[Path, dict]) -> tuple[Path, dict]:
 
 
 @pytest.fixture
-def mocked(elenchus, mock_pool: Path) -> tuple[Path, dict]:
-    """A run with mocks."""
-    ended = elenchus("launch", mock_pool, "--runs", mock_pool.parent / "runs", "--json")
-    assert ended.code == 0, ended.err
-    return mock_pool, ended.json
+def mocked(mocked_run: tuple[Path, dict], mock_pool: Path) -> tuple[Path, dict]:
+    """The small domain, and the result of a run with mocks, a copy of which lies beside it."""
+    (home, result), root = mocked_run, mock_pool.parent / "runs"
+    shutil.copytree(home.parent / "runs", root)
+    return mock_pool, result | {"path": (root / "pool" / result["run"]).as_posix()}
 
 
 def test_a_run_ends_with_a_result(whole: tuple[Path, dict]) -> None:
@@ -236,47 +158,6 @@ def test_an_example_leads_back_to_everything(whole: tuple[Path, dict]) -> None:
     ledger.close()
 
 
-@pytest.mark.parametrize(
-    "moment",
-    [
-        lambda folder: examinations(folder) >= 3,
-        lambda folder: any((folder / "adapters").glob("round-1.partial/checkpoint-*")),
-    ],
-    ids=["examining", "training"],
-)
-def test_killed_and_resumed_is_as_if_never_killed(
-    whole: tuple[Path, dict], tmp_path: Path, moment: Callable[[Path], bool]
-) -> None:
-    _, expected = whole
-    home = write_pool(tmp_path)
-    run_id = kill_when(launch(home), home, moment)
-    shutil.rmtree(tmp_path / "indexes")  # a cache: it comes back
-    result = resume(home, run_id)
-    assert result["resumed"]
-    assert records(home, run_id) == records(whole[0], expected["run"])
-    for name in ("train.jsonl", "held-out.jsonl", "rejected.jsonl"):
-        one, other = (Path(r["path"]) / "dataset" / name for r in (expected, result))
-        assert one.read_bytes() == other.read_bytes()
-    same = ("exams", "calls", "tokens", "examples", "accuracy_by_round")
-    assert {k: result[k] for k in same} == {k: expected[k] for k in same}
-
-
-def test_a_round_that_falls_short_goes_on_and_so_when_killed(tmp_path: Path) -> None:
-    first_draw, homes = how_many(11, 0, 0, 1.08), [tmp_path / "whole", tmp_path / "killed"]
-    for home in homes:
-        with (write_pool(home) / "domain.yaml").open("a") as settings:
-            settings.write("expert: {options: {wrong: 0.4, unsupported: 1}}\n")  # refused by checks
-    one, other = (home / "pool" for home in homes)
-    expected = finish(launch(one))
-    ledger = Ledger(runs.find(one.parent / "runs", expected["run"]).ledger)
-    assert ledger.count(Seed, round=1) > first_draw  # not enough of them were accepted
-    assert [len(d.example_ids) for r in (1, 2) for d in ledger.all(Dataset, round=r)] == [11, 22]
-    ledger.close()
-    run_id = kill_when(launch(other), other, lambda f: examinations(f) > first_draw + 1)
-    resume(other, run_id)
-    assert records(other, run_id) == records(one, expected["run"])
-
-
 def test_a_reused_run_is_reused_by_a_resume_too(
     mocked: tuple[Path, dict], elenchus, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -329,33 +210,6 @@ def test_an_examination_that_is_recorded_is_not_made_again(mocked: tuple[Path, d
         assert ledger.usage() == before
     finally:
         services.close()
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="no Ctrl-C for one process there")
-def test_ctrl_c_says_how_to_go_on(mock_pool: Path, tmp_path: Path) -> None:
-    home = mock_pool
-    with (home / "domain.yaml").open("a") as settings:
-        settings.write("examination: {concurrency: 1}\n")  # so that many are left
-    process = launch(home)
-    run_id = kill_when(process, home, lambda f: examinations(f) >= 1, signal.SIGINT)
-    assert process.returncode == 130
-    assert process.stderr is not None
-    assert process.stderr.read().endswith(
-        f"`elenchus resume {run_id} --runs {tmp_path / 'runs'}` goes on\n"
-    )
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="no Ctrl-C for one process there")
-def test_ctrl_c_ends_training_at_its_next_step(tmp_path: Path) -> None:
-    home = write_pool(tmp_path)
-    settings = home / "domain.yaml"
-    settings.write_text(settings.read_text().replace("epochs: 2", "epochs: 50"))
-    process = launch(home)
-    begun = kill_when(
-        process, home, lambda f: (f / "adapters" / "round-1.partial").exists(), signal.SIGINT
-    )
-    assert process.returncode == 130
-    assert not (runs.find(tmp_path / "runs", begun).path / "adapters" / "round-1").exists()
 
 
 def test_a_write_that_was_called_off_leaves_no_lock(tmp_path: Path, ledger: Ledger) -> None:

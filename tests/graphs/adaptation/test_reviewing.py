@@ -3,7 +3,6 @@
 import io
 import json
 import re
-import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import closing
@@ -15,14 +14,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from elenchus import runs
-from elenchus.errors import UserError
+from elenchus.errors import RunStopped, UserError
 from elenchus.ledger import Ledger
 from elenchus.outcomes import Action, Adapter, Correction, Dataset, Decision, Example
+from elenchus.progress import Unseen
 from elenchus.questions import AnswerForm
 from elenchus.records import Answer, Citation, Question, Turn, digest
+from graphs import runner
 from graphs.adaptation import reviewing
 from graphs.adaptation.reviewing import Case
-from tests.conftest import ROOT, TRAINED, write_pool
+from graphs.config import load
+from tests.conftest import TRAINED, write_pool
 
 FORM = AnswerForm("{explanation} So: {result}.")
 CORRECTED = "The byelaws say otherwise. So: corrected."
@@ -42,12 +44,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     text = settings.read_text("utf-8").replace("examples: [11, 22]", "examples: [8]")
     text = text.replace("training: {", "review: true\ntraining: {replay: 0, ")
     settings.write_text(text.replace("general: 8", "general: 0"), encoding="utf-8")
-    command = [sys.executable, "-m", "elenchus", "launch", str(home), "--runs"]
-    stopped = subprocess.run(
-        [*command, str(home.parent / "runs")], capture_output=True, text=True, cwd=ROOT, check=False
-    )
-    assert stopped.returncode == 3, stopped.stderr
-    assert "elenchus review" in stopped.stderr and "elenchus resume" in stopped.stderr
+    with pytest.raises(RunStopped) as stopped:
+        runner.launch(load(settings), home, home.parent / "runs", None, Unseen())
+    assert "elenchus review" in str(stopped.value) and "elenchus resume" in str(stopped.value)
     return home
 
 
