@@ -86,7 +86,9 @@ def test_what_is_read_rightly_has_a_teacher(run: Services, ledger: Ledger) -> No
 def test_a_run_trains_by_its_objective(
     objective: str, trained_pool: Path, elenchus, tmp_path: Path
 ) -> None:
-    small = ["--set", f"training.objective={objective}", "--set", "training.least_steps=2"]
+    settings = (f"training.objective={objective}", "training.least_steps=2", "exam.questions=8",
+                "exam.general=2", "adaptation.examples=[5, 9]")  # fmt: skip
+    small = [part for setting in settings for part in ("--set", setting)]
     ended = elenchus("launch", trained_pool, "--runs", tmp_path / "runs", *small)
     assert ended.code == 0, ended.err
     (folder,) = runs.listed(tmp_path / "runs")

@@ -183,7 +183,8 @@ def test_a_student_in_a_folder_is_trained_round_after_round(
     trained_pool: Path, tmp_path: Path, elenchus
 ) -> None:
     student = f"{{model: 'hf:{WEIGHTS}', options: {{max_new_tokens: 24}}, samples: 1}}"
-    sets = ("--set", f"student={student}", "--set", "exam={questions: 6}")
+    small = ("exam={questions: 6, general: 0}", "adaptation.examples=[4, 8]")
+    sets = changes(f"student={student}", *small)
     ended = elenchus("launch", trained_pool, *sets, "--runs", tmp_path / "runs", "--json")
     assert ended.code == 0, ended.err
     result = ended.json
@@ -207,7 +208,7 @@ def test_an_exam_without_a_grade_is_told_and_ends_nothing(
 ) -> None:
     asked = {"question": "May one swim? " * 900, "answer": "no breach"}  # too long for the nano
     (trained_pool / "exam.jsonl").write_text(json.dumps(asked), encoding="utf-8-sig")
-    sets = ("--set", "exam.hand=exam.jsonl", "--set", "adaptation.examples=[11]")
+    sets = changes("exam.hand=exam.jsonl", "exam.general=0", "adaptation.examples=[6]")
     ended = elenchus("launch", trained_pool, *sets, "--runs", tmp_path / "runs")
     assert ended.code == 0, ended.err
     reason = "none of 1 answers has a grade; most: the student's: the prompt was refused"

@@ -2,10 +2,6 @@
 
 import asyncio
 import json
-import os
-import signal
-import subprocess
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -32,8 +28,8 @@ from graphs.classification.records import (
 from graphs.config import validate
 from models.backend import make_model
 from models.calls import Caller
+from tests.programs import Program
 
-KILL = getattr(signal, "SIGKILL", signal.SIGTERM)  # Windows has no other
 PLACES = ("home", "work", "the station", "the bank", "my office", "a shop")
 DAYS = ("Monday", "Tuesday", "Friday", "Sunday")
 ARRIVAL = [
@@ -201,13 +197,7 @@ def test_killed_while_writing_and_resumed_it_is_the_same(
 ) -> None:
     # Training has tests of its own; what it learns from is the same without it.
     home, root = write(tmp_path, training={"enabled": False}), tmp_path / "runs"
-    command = [sys.executable, "-m", "elenchus", "launch", str(home), "--runs", str(root)]
-    process = subprocess.Popen(command, cwd=ROOT, env=os.environ, stderr=subprocess.DEVNULL)
-    while not any(_calls(run) > 6 for run in runs.listed(root)):
-        assert process.poll() is None
-    process.send_signal(KILL)
-    process.wait()
-    (run,) = runs.listed(root)
+    run = Program("launch", home, "--runs", root).end_when(root, lambda run: _calls(run) > 6)
     done = elenchus("resume", run.id, "--runs", root, "--json")
     assert done.code == 0, done.err
     trained = records(Path(whole["path"]))
