@@ -146,7 +146,10 @@ def examined(
     tree["examination"] = {"concurrency": 3 * in_flight // 2}
     config = validate(tree, str(domain))
     run = runs.create(folder, config, domain.parent, None, "")
-    with closing(Services(run, config, domain.parent, Ledger(run.ledger), Unseen())) as services:
+    with (
+        run.locked(),
+        closing(Services(run, config, domain.parent, Ledger(run.ledger), Unseen())) as services,
+    ):
         if warm:
             services.ledger.write(*warm["records"])
             _ = services.search  # made once a run

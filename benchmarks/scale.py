@@ -9,6 +9,7 @@ section, which a module of its own measures and describes; a target that is miss
 `under_target`, and then the exit code is 1.
 
 `cpu_over_bare`: see `benchmarks/scale_process.py`.
+`postgres`: see `benchmarks/scale_postgres.py`.
 `three_domains_over_slowest`: see `benchmarks/scale_domains.py`.
 `two_worker_speedup`: see `benchmarks/scale_ray.py`.
 """
@@ -22,7 +23,7 @@ from typing import Any
 
 import yaml
 
-from benchmarks import scale_domains, scale_process, scale_ray
+from benchmarks import scale_domains, scale_postgres, scale_process, scale_ray
 from elenchus.cli.main import settle_environment
 
 Figures = dict[str, Any]
@@ -30,6 +31,7 @@ Figures = dict[str, Any]
 # which is whether they meet the section's target.
 SECTIONS: Mapping[str, Callable[[bool], Figures]] = {
     "cpu_over_bare": scale_process.measure,
+    "postgres": scale_postgres.measure,
     "three_domains_over_slowest": scale_domains.measure,
     "two_worker_speedup": scale_ray.measure,
 }

@@ -27,6 +27,7 @@ class Server:
     place: Path
     port: int
     as_account: list[str] = field(default_factory=list)
+    more: str = ""
 
     def run(self, program: str, *arguments: object) -> None:
         """Run one of its programs to its end."""
@@ -38,7 +39,7 @@ class Server:
         """Start it, and wait until it answers."""
         settings = (
             f"-p {self.port} -c listen_addresses=127.0.0.1 -c unix_socket_directories={self.place} "
-            "-c fsync=off -c full_page_writes=off"
+            f"-c fsync=off -c full_page_writes=off {self.more}"
         )
         data, log = self.place / "data", self.place / "log"
         self.run("pg_ctl", "-D", data, "-w", "-l", log, "-o", settings, "start")
@@ -69,8 +70,12 @@ def _programs() -> Path | None:
 
 
 @contextlib.contextmanager
-def started() -> Iterator[Server]:
-    """Start a server in a new folder; the test is skipped where none can be run."""
+def started(more: str = "") -> Iterator[Server]:
+    """Start a server in a new folder; the test is skipped where none can be run.
+
+    Args:
+        more: settings of the server, which by itself does not wait for its disk.
+    """
     programs = _programs()
     if programs is None:
         pytest.skip("no PostgreSQL server is installed")
@@ -87,7 +92,7 @@ def started() -> Iterator[Server]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    made = Server(programs, place, port, as_account)
+    made = Server(programs, place, port, as_account, more)
     secret = place / "password"
     secret.write_text(PASSWORD)
     secret.chmod(0o644)

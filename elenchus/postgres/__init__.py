@@ -23,7 +23,7 @@ MARK = "database.json"  # in a run's folder: the database, and what was last the
 CARRIED = "domain"  # below a run's folder: its domain's files, where they came from the database
 EXTRA = "pip install -e '.[postgres]'"
 NEEDED = ("psycopg", "langgraph.checkpoint.postgres")
-FORM = f"--database and {VARIABLE} take postgresql://USER@HOST/NAME"
+FORM = f"--database and {VARIABLE} take an address of PostgreSQL, such as postgresql://HOST/NAME"
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,13 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import ROOT, TRAINED, Outcome, write_pool
+from conftest import MOCKED, ROOT, TRAINED, Outcome, write_pool
 from postgres_server import PASSWORD, QUOTED, Server
 
 from elenchus import postgres, runs
@@ -74,10 +74,28 @@ def result_of(run: runs.RunFolder) -> dict[str, Any]:
     return {name: value for name, value in found.items() if name not in OWN}
 
 
-def test_a_run_killed_on_one_machine_goes_on_on_another(
-    tmp_path: Path, database: str, elenchus: Elenchus, monkeypatch: pytest.MonkeyPatch
+def crash_once(
+    monkeypatch: pytest.MonkeyPatch, server: Server, how: str, said: Callable[[str], Any]
 ) -> None:
-    """The other one shares the database, and nothing else."""
+    """Stop the server once a run has written an examination; what waits for it is told."""
+    insert, stopped = session.Session.write, threading.Event()
+
+    def crash(self: session.Session, sql: str, values: Any) -> None:
+        insert(self, sql, values)
+        if self._run and not stopped.is_set() and any("Examination" in str(v) for v in values):
+            stopped.set()
+            self.say = said
+            server.stop(how)
+
+    monkeypatch.setattr(session.Session, "write", crash)
+
+
+def test_a_run_killed_on_one_machine_goes_on_on_another(
+    tmp_path: Path, server: Server, database: str, elenchus: Elenchus,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """The other one shares the database, and nothing else; and the server crashes meanwhile."""
+    waited: list[str] = []
     whole, home = (write_small(tmp_path / name, TRAINED) for name in ("whole", "first"))
     second = tmp_path / "second"
     second.mkdir()
@@ -94,8 +112,10 @@ def test_a_run_killed_on_one_machine_goes_on_on_another(
 
     (row,) = elenchus("runs", "--json").json
     assert row["state"] == "interrupted"
+    crash_once(monkeypatch, server, "immediate", lambda t: (waited.append(t), server.start()))
     resumed = elenchus("resume", row["id"], "--json")
     assert resumed.code == 0, resumed.err
+    assert len(waited) == 1 and "is away: waiting for it" in waited[0]
     there = runs.find(Path("runs"), row["id"])
     assert isinstance(there.ledger, Place)
     assert elenchus("doctor", there.id).out.splitlines()[-1].endswith("whole")
@@ -118,17 +138,30 @@ def test_a_run_killed_on_one_machine_goes_on_on_another(
         assert (one.kinds(), one.usage()[0]) == (other.kinds(), other.usage()[0])
 
 
+@pytest.fixture(scope="module")
+def launched(
+    server: Server, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[Path, str, str]]:
+    """A domain, the id of a finished run of it, and the address of the database that has it."""
+    server.execute("CREATE DATABASE finished")
+    address = server.address("finished", password=QUOTED)
+    home = write_small(tmp_path_factory.mktemp("first"), MOCKED)
+    process = begin(home, "--database", address)
+    out, err = process.communicate()
+    assert process.returncode == 0, err
+    yield home, json.loads(out)["run"], address
+    server.execute("DROP DATABASE finished WITH (FORCE)")
+
+
 @pytest.fixture
 def finished(
-    mock_pool: Path, database: str, elenchus: Elenchus, monkeypatch: pytest.MonkeyPatch
+    launched: tuple[Path, str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> runs.RunFolder:
-    """A run of the database, and a second place from which alone it is seen."""
-    done = elenchus("launch", mock_pool, "--runs", mock_pool.parent / "runs", "--json")
-    assert done.code == 0, done.err
-    place = mock_pool.parent / "elsewhere"
-    place.mkdir()
-    monkeypatch.chdir(place)
-    return runs.RunFolder(Path("runs") / "pool" / done.json["run"])
+    """A finished run, seen from a place that has the database alone."""
+    _, run_id, address = launched
+    monkeypatch.setenv(VARIABLE, address)
+    monkeypatch.chdir(tmp_path)
+    return runs.RunFolder(Path("runs") / "pool" / run_id)
 
 
 def test_a_run_is_read_from_anywhere(finished: runs.RunFolder, elenchus: Elenchus) -> None:
@@ -154,7 +187,7 @@ def test_a_run_is_read_from_anywhere(finished: runs.RunFolder, elenchus: Elenchu
         assert calls == len([*ledger.calls()])
 
 
-def test_an_index_follows_what_is_written(finished: runs.RunFolder, elenchus: Elenchus) -> None:
+def test_an_index_follows_what_is_written(finished: runs.RunFolder) -> None:
     place = runs.find(Path("runs"), finished.id).ledger
     with closing(Ledger(place)) as ledger, closing(Index(place, Prices({}))) as index:
         assert index.refresh("calls", threading.TIMEOUT_MAX)
@@ -166,68 +199,28 @@ def test_an_index_follows_what_is_written(finished: runs.RunFolder, elenchus: El
         assert index.query(count) == [(before + 1,)]
 
 
-def test_an_update_and_a_reuse_find_the_earlier_run(
-    finished: runs.RunFolder, mock_pool: Path, elenchus: Elenchus
-) -> None:
+def test_its_calls_are_reused_in_files(
+    finished: runs.RunFolder, launched: tuple[Path, str, str], elenchus: Elenchus,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
     with closing(Ledger(runs.find(Path("runs"), finished.id).ledger)) as ledger:
         turns = ledger.count(Turn)
-    again = elenchus("launch", mock_pool, "--reuse", finished.id, "--json")
+    monkeypatch.setenv("PGPASSWORD", PASSWORD)  # the folder has the address without it
+    again = elenchus("launch", launched[0], "--reuse", finished.id, "--json", "--database", "")
     assert again.code == 0, again.err
     assert again.json["calls"] == 0
-    with closing(Ledger(Place(again.json["run"], ""))) as ledger:
+    with closing(Ledger(finished.path.with_name(again.json["run"]) / "ledger.sqlite")) as ledger:
         assert ledger.count(Turn) == turns
 
 
-def test_a_server_that_goes_away_for_a_while_is_waited_for(
-    mock_pool: Path, server: Server, database: str, elenchus: Elenchus,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:  # fmt: skip
-    """It crashes in mid-run, and is started again when the run says that it waits."""
-    waited: list[str] = []
-    reopen, insert = session.Session._reopen, session.Session.write
-
-    def restarted(text: str) -> None:
-        waited.append(text)
-        server.start()
-
-    def crash(self: session.Session, sql: str, values: Any) -> None:
-        insert(self, sql, values)
-        if self._run and not waited and any("Examination" in str(v) for v in values):
-            self.say = restarted
-            server.stop("immediate")
-
-    monkeypatch.setattr(session.Session, "write", crash)
-    assert reopen
-    done = elenchus("launch", mock_pool, "--runs", mock_pool.parent / "runs", "--json")
-    assert done.code == 0, done.err
-    assert len(waited) == 1
-    monkeypatch.setenv(VARIABLE, "")
-    same = elenchus("launch", mock_pool, "--runs", mock_pool.parent / "files", "--json")
-    there, here = (
-        runs.RunFolder(mock_pool.parent / place / "pool" / end.json["run"])
-        for place, end in (("runs", done), ("files", same))
-    )
-    assert result_of(there) == result_of(here)
-    with closing(Ledger(here.ledger)) as one, closing(Ledger(there.ledger)) as other:
-        assert told(one) == told(other)
-
-
 def test_a_database_that_is_gone_for_good_names_the_way_on(
-    mock_pool: Path, server: Server, database: str, elenchus: Elenchus,
+    tmp_path: Path, server: Server, database: str, elenchus: Elenchus,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     monkeypatch.setattr(session, "PATIENCE", 0.1)
-    insert, stopped = session.Session.write, threading.Event()
-
-    def crash(self: session.Session, sql: str, values: Any) -> None:
-        insert(self, sql, values)
-        if self._run and not stopped.is_set() and any("Examination" in str(v) for v in values):
-            stopped.set()
-            server.stop("fast")
-
-    monkeypatch.setattr(session.Session, "write", crash)
-    root = mock_pool.parent / "runs"
-    done = elenchus("launch", mock_pool, "--runs", root)
+    crash_once(monkeypatch, server, "fast", print)
+    root = tmp_path / "runs"
+    done = elenchus("launch", write_small(tmp_path, MOCKED), "--runs", root)
     server.start()
     assert done.code == 3
     (run,) = runs.listed(root)
@@ -236,17 +229,11 @@ def test_a_database_that_is_gone_for_good_names_the_way_on(
     assert elenchus("resume", run.id, "--runs", root, "--json").code == 0
 
 
-def of(address: str, **changes: str) -> str:
-    for before, after in changes.items():
-        address = address.replace({"password": QUOTED, "user": "owner"}.get(before, before), after)
-    return address
-
-
 @pytest.mark.parametrize(
     ("address", "said"),
     [
-        ("mysql://root@localhost/x", "take postgresql://USER@HOST/NAME; this is one of 'mysql'"),
-        ("host=localhost", "take postgresql://USER@HOST/NAME; this is no address"),
+        ("mysql://root@localhost/x", "such as postgresql://HOST/NAME; this is one of 'mysql'"),
+        ("host=localhost", "such as postgresql://HOST/NAME; this is no address"),
         ("postgresql://u:se/cret@h/x", "are written as %2F and so on"),
         ("postgresql://u@127.0.0.1:1/x", "database x at 127.0.0.1:1 cannot be opened"),
         ("{wrong}", "give the right user and password: in ELENCHUS_DATABASE, PGPASSWORD or ~/"),
