@@ -18,6 +18,7 @@ from elenchus.records import Message
 from elenchus.runs import RunFolder
 from elenchus.sections import ModelConfig
 from graphs.cluster.counter import Counter
+from graphs.cluster.messages import Batch, Released
 from graphs.cluster.remote_desk import Line, RemoteDesk, claimed
 from graphs.cluster.wire import Wire
 from graphs.config import validate
@@ -221,3 +222,34 @@ def test_calls_of_a_lost_worker_are_paid_for_and_made_by_another(
     assert sum(spent.calls for spent in services.ledger.unanswered()) == 2
     assert sum(spent.calls for spent in services.ledger.spent()) == 3
     assert services.own_budget.total.calls == 3
+
+
+def test_requests_are_taken_in_the_order_in_which_they_were_made() -> None:
+    """Replies of an actor may overtake one another."""
+    first, second = Released(1), Released(2)
+
+    async def run() -> list[Any]:
+        taken: list[Any] = []
+        late, all_in = asyncio.Event(), asyncio.Event()
+
+        async def exchange(answers: Any) -> Batch:
+            if answers:
+                return Batch(1, [second])
+            await late.wait()
+            return Batch(0, [first])
+
+        def take(request: Any) -> None:
+            taken.append(request)
+            late.set()
+            if len(taken) == 2:
+                all_in.set()
+
+        wire = Wire(exchange, take, pytest.fail)
+        wire.send([])
+        wire.send([(0, None)])
+        asyncio.get_running_loop().call_soon(late.set)
+        await all_in.wait()
+        await wire.close()
+        return taken
+
+    assert asyncio.run(run()) == [first, second]

@@ -102,15 +102,15 @@ def test_a_run_that_is_interrupted_and_loses_a_node_makes_the_same_dataset(
     """
     first = Watching(3, lambda: signal.raise_signal(signal.SIGINT))
     with pytest.raises(Interrupted):
-        launch(home, "on-ray", first, *on_ray, "ray.workers=2")
+        launch(home, "on-ray", first, *on_ray)
     assert "examinations are made by 2 workers of Ray" in first.said
     wait_for_cpus(2)
     run = only(home, "on-ray")
     assert 0 < examined(run) < examined(alone)
 
     node = cluster.list_all_nodes()[-1]
-    then = Watching(examined(run) + 2, lambda: cluster.remove_node(node, allow_graceful=False))
-    assert runner.resume(run, then).examples == 8
+    then = Watching(examined(run) + 1, lambda: cluster.remove_node(node, allow_graceful=False))
+    assert runner.resume(run, then).examples == 14
     assert any("a worker of the cluster was lost" in said for said in then.said)
     assert records(run.path) == records(alone.path)
     assert answered(run) == answered(alone)
