@@ -3,8 +3,10 @@
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import closing
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import httpx
@@ -89,3 +91,29 @@ def test_a_server_that_is_not_there(tmp_path: Path, embedder: Embedder) -> None:
         config = RetrievalConfig(chroma=f"http://127.0.0.1:{held.getsockname()[1]}")
         with pytest.raises(UserError, match="chroma run --path"):
             Store("port", tmp_path, config, embedder)
+
+
+def test_a_token_comes_from_the_environment(
+    tmp_path: Path, embedder: Embedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    provider = "chromadb.auth.token_authn.TokenAuthClientProvider"
+    monkeypatch.setenv("CHROMA_CLIENT_AUTH_PROVIDER", provider)
+    monkeypatch.setenv("CHROMA_CLIENT_AUTH_CREDENTIALS", "a-token-of-nobody")
+    sent: list[str] = []
+
+    class Guarded(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            sent.append(self.headers.get("Authorization", ""))
+            self.send_error(401)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with HTTPServer(("127.0.0.1", 0), Guarded) as guarded:
+        threading.Thread(target=guarded.serve_forever, daemon=True).start()
+        config = RetrievalConfig(chroma=f"http://127.0.0.1:{guarded.server_port}")
+        with pytest.raises(UserError, match="does not answer as a Chroma server") as refused:
+            Store("port", tmp_path, config, embedder)
+        guarded.shutdown()
+    assert sent[0] == "Bearer a-token-of-nobody"
+    assert "a-token-of-nobody" not in str(refused.value)
