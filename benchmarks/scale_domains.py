@@ -33,11 +33,11 @@ from graphs.config import ROLES, DomainConfig, load
 
 MOST = 1.15
 LATENCY = 0.2  # seconds
-EACH = 8  # examinations of a domain under way at once
+EACH = 4  # examinations of a domain under way at once: few, so that a run mostly waits
 IN_FLIGHT = 64  # calls of all
 NAMES = ("one", "two", "three")
-PASSES, EXAMPLES = 5, 60
-QUICK_PASSES, QUICK_EXAMPLES = 2, 12
+PASSES, EXAMPLES = 3, 40
+QUICK_PASSES, QUICK_EXAMPLES = 1, 12
 Figures = dict[str, Any]
 Domain = tuple[DomainConfig, Path]
 
