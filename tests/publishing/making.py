@@ -1,5 +1,7 @@
-"""Facts for tests of cards, and a small adapter."""
+"""Facts for tests of cards, a small adapter, and a run to change."""
 
+import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +9,7 @@ from elenchus.config import TrainingConfig
 from elenchus.progress import unseen
 from elenchus.records import Message
 from elenchus.results import Estimate, ExamResult, RunVerdict
+from elenchus.runs import RunFolder
 from models.bases import Base
 from offline.nano.chat import WEIGHTS
 from publishing.model_card import Facts
@@ -124,3 +127,14 @@ def greedy(model: Any, tokenizer: Any, text: str) -> list[int]:
     made = model.generate(**prompt, max_new_tokens=12, do_sample=False)
     tokens: list[int] = made[0].tolist()
     return tokens
+
+
+def copied(run: RunFolder, to: Path) -> RunFolder:
+    """Copy a run, to be changed."""
+    copy = RunFolder(to / "runs" / "pool" / run.id)
+    shutil.copytree(run.path, copy.path)
+    return copy
+
+
+def lines(path: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
