@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
@@ -13,6 +12,7 @@ from benchmarks.figure import draw
 from elenchus.errors import UserError
 from elenchus.loading import merged
 from offline.nano import codes
+from tests.programs import PROCESSES
 
 SIZES = (4, 8)
 SMALL = {
@@ -85,7 +85,7 @@ def test_a_killed_comparison_goes_on_where_it_was(tmp_path: Path) -> None:
     domain = invented.write(tmp_path, "test", rules=8)
     wanted = cells.run(cell(domain, "random", []), tmp_path / "whole")
     out = tmp_path / "out"
-    process = get_context("spawn").Process(target=cells.run, args=(cell(domain, "random", []), out))
+    process = PROCESSES.Process(target=cells.run, args=(cell(domain, "random", []), out))
     process.start()
     while process.is_alive() and not any(out.glob("**/adapters/*/adapter_model.safetensors")):
         process.join(0.05)

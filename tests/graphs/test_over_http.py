@@ -3,25 +3,23 @@
 import contextlib
 import json
 import shutil
-import subprocess
-import sys
 import threading
 from pathlib import Path
 
 import pytest
 import yaml
-from conftest import ROOT, records
+from conftest import records
 
 from elenchus import runs
 from elenchus.ledger import Ledger
 from elenchus.records import Examination, Failure, Seed
+from tests.programs import Program
 from tests.server.app import MODEL, Server, serving
 from tests.server.faults import UNREADABLE, Plan, evenly
 
 KEY = "sk-test-3b1f0c5e"  # in no file of a run
 TIMEOUT = 10  # seconds for an answer
 
-ELENCHUS = (sys.executable, "-m", "elenchus")
 TRAINED = {
     "student": {"model": "builtin:nano", "samples": 2},
     "training": {"epochs": 2, "least_steps": 1, "rank": 4},
@@ -180,12 +178,10 @@ def test_killed_again_and_again_nothing_is_lost_or_paid_for_twice(
         for share in (0.4, 0.8):
             begun = runs.listed(pool.parent / "runs")
             what = ("resume", begun[0].id) if begun else ("launch", pool)
-            with subprocess.Popen([*ELENCHUS, *map(str, (*what, *runs_option))], cwd=ROOT) as run:
-                while run.poll() is None and server.completions < share * calm:
-                    with contextlib.suppress(subprocess.TimeoutExpired):
-                        run.wait(0.005)
-                assert run.poll() is None, "it was over before it was killed"
-                run.kill()
+            run = Program(*what, *runs_option)
+            while run.code is None and server.completions < share * calm:
+                run.process.join(0.005)
+            run.end()
             while server.in_flight:  # it ends what it has begun
                 threading.Event().wait(0.01)
             lost = server.completions - answered(only_run(pool))
