@@ -115,8 +115,8 @@ class Pool:
             await hand.wire.close()
             await hand.counter.close()
             self._ray.kill(hand.actor)
-        if self._broken.done():
-            self._broken.exception()  # it was told already, or nobody asked any more
+        if not self._broken.cancel():
+            self._broken.exception()  # it was told already, or nobody asks any more
 
     @property
     def _losing(self) -> tuple[type[Exception], ...]:
