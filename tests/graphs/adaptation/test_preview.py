@@ -1,19 +1,15 @@
 """A preview: a few examinations printed whole, which leave nothing, or the beginning of a run."""
 
-import os
 import shutil
-import signal
 import sqlite3
-import subprocess
 import sys
-import time
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
-from conftest import MOCKED, ROOT, records, write_pool
+from conftest import MOCKED, records, write_pool
 
 from elenchus import runs
 from elenchus.errors import UserError
@@ -36,6 +32,7 @@ from graphs.adaptation.seeds import how_many
 from graphs.config import load
 from graphs.points import merged
 from graphs.previews import Shown, previewed
+from tests.programs import Program
 
 # The built-in student, which takes a moment to answer; nothing is trained.
 SLOW = """student: {model: "builtin:nano", temperature: 0.7, samples: 2}
@@ -219,14 +216,7 @@ def test_ctrl_c_leaves_what_was_asked_for(
 @pytest.mark.skipif(sys.platform == "win32", reason="a folder in use cannot be looked into there")
 def test_what_a_killed_preview_leaves_can_be_resumed(tmp_path: Path, elenchus) -> None:
     home, root = write_pool(tmp_path, SLOW), tmp_path / "runs"
-    command = [sys.executable, "-m", "elenchus", "preview", str(home), "-n", "20"]
-    process = subprocess.Popen([*command, "--runs", str(root)], cwd=ROOT, env=os.environ)
-    while not any(_examined(run) for run in runs.listed(root)):
-        assert process.poll() is None, "it ended before it was killed"
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    (run,) = runs.listed(root)
+    run = Program("preview", home, "-n", 20, "--runs", root).end_when(root, _examined)
     assert run.state() == "interrupted"
     ended = elenchus("resume", run.id, "--runs", root, "--json")
     assert ended.code == 0, ended.err
