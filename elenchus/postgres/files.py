@@ -67,18 +67,31 @@ class Files:
         Args:
             more: further files, of the domain's folder.
         """
-        before = dict(self._same)
         here = {**_present(self._folder), **(more or {})}
-        for name, path in here.items():
-            found = self._hash(path)
-            if found is not None and found != self._same.get(name):
-                with contextlib.suppress(FileNotFoundError):  # it was there a moment ago
-                    self._same[name] = self._upload(name, path)
-        if RESULT in self._same and RESULT not in here:  # it is to be written anew
-            self._session.settle(lambda c: _remove(c, self._folder.name, RESULT))
+        changed = {
+            name: path
+            for name, path in here.items()
+            if (found := self._hash(path)) is not None and found != self._same.get(name)
+        }
+        # A result that was removed is to be written anew.
+        gone = RESULT in self._same and RESULT not in here
+        if not (changed or gone):
+            return
+        put: dict[str, str] = {}
+
+        def write(connection: Connection) -> None:
+            with connection.transaction():  # of an adapter, all files are there or none
+                for name, path in changed.items():
+                    with contextlib.suppress(FileNotFoundError):  # it was there a moment ago
+                        put[name] = self._put(connection, name, path)
+                if gone:
+                    _remove(connection, self._folder.name, RESULT)
+
+        self._session.settle(write)
+        self._same.update(put)
+        if gone:
             del self._same[RESULT]
-        if self._same != before:
-            self._remember()
+        self._remember()
 
     def _is_newer(self, name: str, here: str | None, there: str) -> bool:
         """Tell whether the database's file counts for more than the folder's, which is another.
@@ -104,24 +117,18 @@ class Files:
             return None
         return known[2]
 
-    def _upload(self, name: str, path: Path) -> str:
+    def _put(self, connection: Connection, name: str, path: Path) -> str:
         """Put a file into the database, as it is now; return its hash."""
         with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-
-            def put(connection: Connection) -> None:
-                file.seek(0)
-                with connection.transaction():
-                    _remove(connection, self._folder.name, name)
-                    part = 0
-                    while (content := file.read(PART)) or part == 0:
-                        connection.execute(
-                            "INSERT INTO elenchus.files VALUES (%s, %s, %s, %s, %b)",
-                            (self._folder.name, name, part, digest, content),
-                        )
-                        part += 1
-
-            self._session.settle(put)
+            digest, part = hashlib.file_digest(file, "sha256").hexdigest(), 0
+            file.seek(0)
+            _remove(connection, self._folder.name, name)
+            while (content := file.read(PART)) or part == 0:
+                connection.execute(
+                    "INSERT INTO elenchus.files VALUES (%s, %s, %s, %s, %b)",
+                    (self._folder.name, name, part, digest, content),
+                )
+                part += 1
         return digest
 
     def _download(self, name: str, digest: str) -> None:

@@ -37,6 +37,7 @@ VALUES (%s, {", ".join(["%s"] * 16)}) ON CONFLICT DO NOTHING
 """
 COPIED = {"records": "id, kind, body", "calls": COLUMNS}
 PORTION = 500  # rows copied at once
+NAMING = frozenset(("Adapter", "Classifier"))  # records that name files, which must be there first
 NO_CALL = -1  # no number that was sent
 
 
@@ -80,6 +81,8 @@ class PostgresDatabase:
     def insert_records(self, rows: Iterable[tuple[str, str, str]]) -> None:
         """Insert records, all or none."""
         columns = list(zip(*rows, strict=True))
+        if columns and not NAMING.isdisjoint(columns[1]):
+            self._session.before_checkpoint()
         if columns:
             self._session.write(RECORDS, (self._run, *map(list, columns)))
 
