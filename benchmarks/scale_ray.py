@@ -1,15 +1,16 @@
 """Measures what a second worker process of a Ray cluster gains, and what a lost node costs.
 
 A cluster of two nodes, on this machine, examines one round against an endpoint that takes 200 ms to
-answer: by turns with one worker and with two, each with the same number of examinations under way.
-Searches and workers are there before the clock starts, which stops at the last answer. Then, with
-two workers, a node is killed in the middle of a round.
+answer: by turns with one worker and with two, each with the same number of examinations under way,
+and as many to make: so a round's end, with ever fewer under way, is the same part of both. Searches
+and workers are there before the clock starts, which stops at the last answer. Then, with two
+workers, a node is killed in the middle of a round.
 
-Figures: `calls` of a round; `calls_an_hour_of_one` and `calls_an_hour_of_two`, medians; `speedup`,
-the median of the pairs' ratios, with the `lowest` and the `highest`; `busy`, the share of this
-machine's processors that was in use, at most; `lost_calls`, which the killed node had under way,
-and `same_records`, whether its round made those of an undisturbed one; and `within`: whether the
-speedup is at least `LEAST` and the records are the same.
+Figures: `calls` of a round of two; `calls_an_hour_of_one` and `calls_an_hour_of_two`, medians;
+`speedup`, the median of the pairs' ratios, with the `lowest` and the `highest`; `busy`, the share
+of this machine's processors that was in use, at most; `lost_calls`, which the killed node had under
+way, and `same_records`, whether its round made those of an undisturbed one; and `within`: whether
+the speedup is at least `LEAST` and the records are the same.
 """
 
 import asyncio
@@ -38,8 +39,8 @@ from graphs.services import Services
 
 LEAST = 1.9
 CONCURRENCY = 8  # examinations under way, a worker
-PAIRS, EXAMINATIONS = 3, 320
-QUICK_PAIRS, QUICK_EXAMINATIONS = 2, 120
+PAIRS, EXAMINATIONS = 3, 160  # a worker
+QUICK_PAIRS, QUICK_EXAMINATIONS = 2, 60
 NODE = {"num_cpus": 1, "object_store_memory": 80 * 2**20}
 MADE = (Examination, ExamItem, Question, Turn)
 
@@ -84,7 +85,7 @@ def measure(quick: bool) -> Figures:
         folder = Path(name)
         domain = write_domain(folder, url)
         server.begin(url, 0.0)
-        warm = examined(domain, folder / "warm", count, CONCURRENCY)
+        warm = examined(domain, folder / "warm", 2 * count, CONCURRENCY)
         where = domain, folder, url, cluster.address, count, warm
 
         made = [[_round(*where, workers, _nothing) for workers in (1, 2)] for _ in range(pairs)]
@@ -92,9 +93,9 @@ def measure(quick: bool) -> Figures:
         kill = _round(*where, 2, lambda: cluster.remove_node(node, allow_graceful=False))
     ratios = [two.calls_an_hour / one.calls_an_hour for one, two in made]
     one, two = (round(median(pair[n].calls_an_hour for pair in made)) for n in (0, 1))
-    same = all(each.records == kill.records for pair in made for each in pair)
+    same = all(pair[1].records == kill.records for pair in made)
     return {
-        "calls": made[0][0].calls,
+        "calls": made[0][1].calls,
         "calls_an_hour_of_one": one,
         "calls_an_hour_of_two": two,
         "speedup": round(median(ratios), 3),
@@ -134,7 +135,8 @@ def _round(
     workers: int,
     then: Callable[[], object],
 ) -> Round:
-    """Examine one round on so many workers, and do something in its middle."""
+    """Examine one round, `count` seeds a worker, and do something in its middle."""
+    count *= workers
     tree = yaml.safe_load(domain.read_text(encoding="utf-8"))
     tree |= {
         "student": {"model": server.MODEL, "base_url": url},
