@@ -120,7 +120,7 @@ def test_a_run_killed_on_one_machine_goes_on_on_another(
     there = runs.find(Path("runs"), row["id"])
     assert isinstance(there.ledger, Place)
     assert elenchus("doctor", there.id).out.splitlines()[-1].endswith("whole")
-    assert not [*second.rglob("*.sqlite")]
+    assert not [*there.path.glob("*.sqlite")]
     for path in second.rglob("*"):
         assert not path.is_file() or PASSWORD.encode() not in path.read_bytes()
         assert not path.is_file() or QUOTED.encode() not in path.read_bytes()
