@@ -1,74 +1,17 @@
-"""The cluster: joined or begun, and looked at before anything is paid for.
+"""What the nodes of a cluster need for examinations: looked for before anything is paid for."""
 
-Of Ray, nothing is loaded before it is needed: its import takes seconds.
-"""
-
-import os
-import platform
-import socket
-import time
-from collections.abc import Mapping
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, NamedTuple
+from typing import Any
 
-from elenchus import runs, templates
-from elenchus.config import RayConfig
+from elenchus import templates
+from elenchus.cluster import check_nodes, connect
 from elenchus.errors import UserError
-from elenchus.printing import in_line
 from elenchus.progress import Progress
-from elenchus.records import digest
 from graphs.cluster.messages import Files
 from graphs.config import DomainConfig, validate
 from graphs.preflight import check_models
 from models.backend import backend
-
-REACHED = 5.0  # seconds to wait for the address of a cluster
-LOOKED = 180.0  # for the first answer of a node: it begins a process, which loads everything
-FREE = 30.0  # for a CPU that is free
-SHOWN = 300  # characters of what Ray says
-
-
-class Facts(NamedTuple):
-    """What is found on a node: the versions there, and what keeps examinations from it."""
-
-    versions: Mapping[str, str]
-    problem: str
-
-
-def connect(config: RayConfig) -> Any:
-    """Join the cluster, or begin one on this machine that ends with this process; return Ray.
-
-    Raises:
-        UserError: Ray is not installed, nothing answers, or the cluster has another version of it.
-    """
-    # What Ray would send to its makers, of every cluster that is begun.
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    try:
-        import ray
-    except ModuleNotFoundError as error:
-        raise UserError("engine: ray needs the package ray: pip install -e '.[ray]'") from error
-    if ray.is_initialized():
-        return ray
-    quiet = {"log_to_driver": False, "logging_level": "ERROR"}
-    # Even so it prints, among what a command prints, whatever goes wrong on a node (Ray 2.60).
-    ray._private.worker._worker_logs_enabled = False
-    try:
-        if config.address is None:
-            ray.init(address="local", include_dashboard=False, **quiet)
-        else:
-            _reach(config.address)
-            ray.init(address=config.address, **quiet)
-    except ConnectionError as error:
-        raise _unreachable(str(config.address), error) from error
-    except (RuntimeError, ValueError) as error:
-        said = in_line(str(error), SHOWN)
-        if "ersion mismatch" in said:
-            raise UserError(
-                f"version mismatch between driver and cluster: {said}; install the same versions"
-            ) from error
-        raise UserError(f"ray.address {config.address}: {said}") from error
-    return ray
 
 
 def check_cluster(config: DomainConfig, progress: Progress) -> None:
@@ -85,45 +28,20 @@ def check_cluster(config: DomainConfig, progress: Progress) -> None:
         raise UserError(
             "the student runs in the workers, which see no GPU: set ray.gpus, for instance to 1"
         )
-    ray = connect(config.ray)
-    needed = _needed(config.ray)
-    with progress.stage("Look at the cluster"):
-        nodes = [n for n in ray.nodes() if n["Alive"] and _fits(n["Resources"], needed)]
-        if not nodes:
-            raise UserError(
-                f"no node of the cluster has {_listed(needed)}: add one, or ask for less"
-            )
-        from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
-
-        tree = config.model_dump(mode="json", exclude={"profiles"})
-        # Its process may become a worker, with all that it has loaded, but none that wants a GPU.
-        once = 1 if config.ray.gpus else 0
-        work = ray.remote(num_cpus=0, max_retries=0, max_calls=once)(look)
-        looks = {
-            node["NodeManagerAddress"]: work.options(
-                scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
-            ).remote(tree)
-            for node in nodes
-        }
-        for address, looked in looks.items():
-            _check(address, _fetched(ray, looked, address))
-        _wait_for_room(ray, needed, progress)
+    tree = config.model_dump(mode="json", exclude={"profiles"})
+    check_nodes(connect(config.ray), config.ray, look, tree, progress)
 
 
-def look(tree: dict[str, Any]) -> Facts:
-    """Look, on a node, for what its workers need: models, weights, keys and servers."""
+def look(tree: dict[str, Any]) -> str:
+    """Look, on a node, for what its workers need: models, weights, keys and servers.
+
+    Return what keeps examinations from it; "" where nothing does.
+    """
     try:
         check_models(validate(tree, "the configuration"))
     except UserError as error:
-        return Facts(versions(), str(error))
-    return Facts(versions(), "")
-
-
-def versions() -> dict[str, str]:
-    """Return what must be the same everywhere: equal versions of a clone may have other prompts."""
-    found = {name: version for name, version in runs.versions().items() if name == "elenchus"}
-    prompts = digest(" ".join(sorted(templates.hashes(None).values())))
-    return found | {"Python": platform.python_version(), "prompts": prompts}
+        return str(error)
+    return ""
 
 
 def own_prompts(folder: Path) -> Files:
@@ -143,87 +61,3 @@ def write_files(folder: Path, files: Files) -> None:
             (whole / name).parent.mkdir(parents=True, exist_ok=True)
             (whole / name).write_bytes(content)
         whole.rename(folder)
-
-
-def room(ray: Any, config: RayConfig) -> int:
-    """Return how many workers there is room for now."""
-    available = ray.available_resources()
-    return int(min(available.get(name, 0) // amount for name, amount in _needed(config).items()))
-
-
-def _needed(config: RayConfig) -> dict[str, float]:
-    return {"CPU": 1.0} | ({"GPU": config.gpus} if config.gpus else {})
-
-
-def _fits(resources: Mapping[str, float], needed: Mapping[str, float]) -> bool:
-    return all(resources.get(name, 0) >= amount for name, amount in needed.items())
-
-
-def _listed(needed: Mapping[str, float]) -> str:
-    return " and ".join(f"{amount:g} {name}" for name, amount in needed.items())
-
-
-def _reach(address: str) -> None:
-    """Find out whether anything listens at host:port: Ray itself would try for a minute."""
-    if address == "auto":
-        return
-    host, _, port = address.rpartition(":")
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), REACHED).close()
-    except OSError as error:
-        raise _unreachable(address, error) from error
-
-
-def _unreachable(address: str, error: Exception) -> UserError:
-    return UserError(
-        f"ray.address {address}: no cluster of Ray answers there ({in_line(str(error), SHOWN)}); "
-        "`ray start --head` begins one, and this machine must have joined it"
-    )
-
-
-def _fetched(ray: Any, looked: Any, address: str) -> Facts:
-    """Return what a look at a node has found.
-
-    Raises:
-        UserError: the node does not answer, or has no Elenchus of this version.
-    """
-    try:
-        facts: Facts = ray.get(looked, timeout=LOOKED)
-    except ray.exceptions.GetTimeoutError as error:
-        raise UserError(
-            f"node {address} of the cluster has not answered in {LOOKED:g} s"
-        ) from error
-    except ray.exceptions.RayError as error:
-        said = in_line(str(error).strip().splitlines()[-1], SHOWN)
-        raise UserError(
-            f"node {address} of the cluster cannot run this version of Elenchus ({said}): install "
-            "the same one there"
-        ) from error
-    return facts
-
-
-def _check(address: str, found: Facts) -> None:
-    ours = versions()
-    wrong = [name for name in ours if found.versions.get(name) != ours[name]]
-    if wrong:
-        told = "; ".join(f"{n}: {ours[n]} here, {found.versions.get(n)} there" for n in wrong)
-        raise UserError(
-            f"version mismatch between driver and cluster, on node {address}: {told}; install the "
-            "same versions"
-        )
-    if found.problem:
-        raise UserError(f"node {address} of the cluster: {found.problem}")
-
-
-def _wait_for_room(ray: Any, needed: Mapping[str, float], progress: Progress) -> None:
-    """Wait until a worker could begin; UserError where others hold everything."""
-    end, said = time.monotonic() + FREE, False
-    while not _fits(ray.available_resources(), needed):
-        if time.monotonic() > end:
-            raise UserError(
-                f"the cluster has no {_listed(needed)} free: wait for its other work, or add a node"
-            )
-        if not said:
-            progress.say(f"waiting for {_listed(needed)} of the cluster to become free")
-            said = True
-        time.sleep(0.2)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from elenchus.cluster import SHOWN, connect, room
 from elenchus.errors import RunStopped, UserError
 from elenchus.outcomes import Complaint, ExamItem
 from elenchus.printing import in_line
@@ -18,7 +19,7 @@ from graphs.adaptation.predictor import Predictor
 from graphs.adaptation.state import SeedState
 from graphs.cluster.counter import Counter
 from graphs.cluster.messages import Examined, Given
-from graphs.cluster.nodes import SHOWN, connect, own_prompts, room
+from graphs.cluster.nodes import own_prompts
 from graphs.cluster.wire import Wire
 from graphs.cluster.worker import Worker
 from graphs.services import Services

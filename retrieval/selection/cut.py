@@ -75,7 +75,7 @@ def choose(
     """Choose the texts above the cut that no test has, that teach enough, and that differ."""
     settings, choice, high = config.selection, Choice(), BINS
     distinct, model = _Distinct(settings.near_duplicate), None
-    read = functools.partial(_read, scores, tests, settings, progress)
+    read = functools.partial(_read, scores, tests, config, progress)
     for low in _borders(precision, settings):
         rows = scores.between(low, high)
         candidates = read(rows, "Read what scored enough")
@@ -120,19 +120,19 @@ def read_shard(tests: Overlap, job: Job, tell: Tell) -> list[Candidate]:
 def _read(
     scores: Scores,
     tests: Overlap,
-    settings: SelectionConfig,
+    config: SelectionTree,
     progress: Progress,
     rows: Sequence[Scored],
     stage: str,
 ) -> list[Candidate]:
     """Read the texts of rows again, in their order."""
-    keys = sorted(row.key for row in rows)
+    keys, longest = sorted(row.key for row in rows), config.selection.longest
     jobs = [
-        Job(number, scores.shards[number], settings.longest, wanted=frozenset(k[1:] for k in group))
+        Job(number, scores.shards[number], longest, wanted=frozenset(k[1:] for k in group))
         for number, group in groupby(keys, key=lambda key: key[0])
     ]
     by_key: dict[Key, Candidate] = {}
-    for candidates in workers.run(read_shard, tests, jobs, settings.workers, progress, stage):
+    for candidates in workers.run(read_shard, tests, jobs, config, progress, stage):
         by_key |= {candidate.key: candidate for candidate in candidates}
     return [by_key[row.key] for row in rows]
 

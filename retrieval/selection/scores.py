@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import numpy as np
@@ -136,6 +137,17 @@ def score(scorer: Ensemble, job: Job, tell: Tell) -> None:
         counts.seconds = time.process_time() - begun
         writer.add_key_value_metadata({"counts": json.dumps(vars(counts))})
     partial.replace(job.scores)
+
+
+def score_apart(scorer: Ensemble, job: Job, tell: Tell) -> tuple[Path, bytes]:
+    """Score a shard away from the selection's folder; return `job.scores` and what belongs there.
+
+    That is in memory then: about 20 bytes a text.
+    """
+    with TemporaryDirectory() as place:
+        here = job._replace(scores=Path(place) / job.scores.name)
+        score(scorer, here, tell)
+        return job.scores, here.scores.read_bytes()
 
 
 def tokens(text: str) -> int:

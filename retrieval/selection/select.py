@@ -12,7 +12,6 @@ import random
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, closing
-from importlib import util
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,11 +24,11 @@ from elenchus.records import digest
 from elenchus.runs import explained, write_atomic, write_json
 from elenchus.sections import SourceConfig
 from retrieval.formats import Refused
-from retrieval.selection import cut, precision, scoring, shards, workers
+from retrieval.selection import cluster, cut, precision, scoring, shards, workers
 from retrieval.selection.config import SelectionConfig, SelectionTree
 from retrieval.selection.overlap import Overlap
 from retrieval.selection.report import SelectionReport, summarised
-from retrieval.selection.scores import Scores, score
+from retrieval.selection.scores import Scores, score, score_apart
 from retrieval.selection.scoring import Ensemble
 from retrieval.selection.shards import Counts, LeftOut, Shard
 from retrieval.selection.value import Rate
@@ -43,9 +42,6 @@ SETTINGS, MODEL = "settings.json", "model.npz"
 REPORT, SELECTED = "report.json", "selected.parquet"
 # What lies in a folder before the settings: written by a selection, and by ratings.
 UNFINISHED = (MODEL, "tests.npz", "ratings.sqlite", "selection.lock")
-PACKAGES = {
-    "sklearn": "scikit-learn", "pyarrow": "pyarrow", "orjson": "orjson", "datasketch": "datasketch",
-}  # fmt: skip
 
 
 class Selected(NamedTuple):
@@ -94,6 +90,8 @@ def select(
     _check_same(out, settings)
     if (out / REPORT).exists():
         return SelectionReport.model_validate_json((out / REPORT).read_bytes())
+    if config.engine == "ray":
+        cluster.check(config.ray, all_shards, progress)
     if not (out / SETTINGS).exists() or not (out / MODEL).exists():
         learnt = _learn(config, all_shards, domain, progress)
         with explained(out, "--out"):
@@ -161,9 +159,8 @@ def _write(path: Path, choice: cut.Choice, scores: Scores, estimate: precision.P
 
 def _corpus(settings: SelectionConfig, folder: Path) -> tuple[list[Shard], list[Refused]]:
     """Return all shards of the general corpus, and files that cannot be read."""
-    for package, name in PACKAGES.items():
-        if util.find_spec(package) is None:
-            raise UserError(f"selecting text needs {name}: pip install -e '.[select]'")
+    if problem := shards.missing_package():
+        raise UserError(problem)
     if not settings.general:
         raise UserError(
             "selection.general: name the general corpus: files, folders or hf: datasets"
@@ -252,8 +249,14 @@ def _score(config: SelectionTree, scores: Scores, scorer: Ensemble, progress: Pr
     if len(missing) < count:
         progress.say(f"{count - len(missing)} of {count} shards were scored before")
     stage = "Score the general corpus"
-    for _ in workers.run(score, scorer, missing, settings.workers, progress, stage):
-        pass
+    if config.engine == "ray":
+        for path, content in workers.run(score_apart, scorer, missing, config, progress, stage):
+            partial = path.with_suffix(".partial")
+            partial.write_bytes(content)
+            partial.replace(path)
+    else:
+        for _ in workers.run(score, scorer, missing, config, progress, stage):
+            pass
     if not any(counts.documents for counts in scores.counts):
         reasons = LeftOut.merged(scores.counts).summary()
         raise UserError(f"selection.general: no text could be read ({reasons})")
@@ -282,8 +285,7 @@ def _settings(
     config: SelectionTree, all_shards: Sequence[Shard], tests: Sequence[str], fingerprint: str
 ) -> dict[str, Any]:
     """Return all that decides what is selected; how many processes read decides nothing."""
-    ages = (0 if s.path is None else Path(s.path).stat().st_mtime_ns for s in all_shards)
-    places = (f"{s.name} {s.start} {s.end} {n}" for s, n in zip(all_shards, ages, strict=True))
+    places = (f"{s.name} {s.start} {s.end} {s.changed}" for s in all_shards)
     return {
         "selection": config.selection.model_dump(mode="json", exclude={"workers"}),
         "seed": config.seed,

@@ -10,6 +10,7 @@ import zlib
 from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from importlib import util
 from itertools import pairwise
 from pathlib import Path
 from typing import IO, Any, NamedTuple
@@ -19,6 +20,8 @@ from elenchus.sections import SourceConfig
 from retrieval import corpora, rows, tables
 from retrieval.formats import Refused
 from retrieval.rows import Broken, Row
+from retrieval.selection import addresses
+from retrieval.selection.addresses import Remote
 
 PIECE = 64_000_000  # bytes of a shard, about
 BATCH = 400_000  # characters that are handed on at once: what the processor's cache holds
@@ -30,6 +33,11 @@ SHOWN = 3  # examples that are kept for each reason to leave something out
 DAMAGE = (*rows.DAMAGE, EOFError, zlib.error)  # with what unpacking raises
 
 
+PACKAGES = {
+    "sklearn": "scikit-learn", "pyarrow": "pyarrow", "orjson": "orjson", "datasketch": "datasketch",
+}  # fmt: skip
+
+
 @dataclass(frozen=True)
 class Shard:
     """A piece of a source: bytes or row groups from `start` to `end`.
@@ -39,12 +47,24 @@ class Shard:
 
     name: str
     source: SourceConfig
-    path: str | None = None  # None for a dataset of a hub
+    path: str | None = None  # in the file system of its source; None for a dataset of a hub
     folder: str = "."  # of the domain, which a dataset of a hub may lie in
     start: int = 0
     end: int = 0
     size: int = 0  # bytes to read, about; 0 where nobody knows
     first: bool = True
+    changed: int = 0  # nanoseconds since 1970; 0 where nobody knows
+
+    def open(self) -> IO[bytes]:
+        """Open its file, which is no dataset of a hub, to read bytes.
+
+        Raises:
+            UserError: its file system cannot be reached.
+        """
+        if addresses.is_address(self.source):
+            raw = addresses.File(str(self.source.path), str(self.path))
+            return io.BufferedReader(raw, BLOCK)
+        return Path(str(self.path)).open("rb", buffering=BLOCK)
 
     @property
     def packed(self) -> bool:
@@ -112,6 +132,12 @@ class CorpusText(NamedTuple):
     text: str
 
 
+def missing_package() -> str:
+    """Return what to say where a package that selecting needs is missing; "" where none is."""
+    missing = [name for package, name in PACKAGES.items() if util.find_spec(package) is None]
+    return f"selecting text needs {missing[0]}: pip install -e '.[select]'" if missing else ""
+
+
 def find(
     sources: Iterable[SourceConfig], folder: Path, key: str
 ) -> tuple[list[Shard], list[Refused]]:
@@ -122,19 +148,20 @@ def find(
     """
     shards: list[Shard] = []
     refused: list[Refused] = []
-    for source in sources:
+    for source in map(addresses.localised, sources):
         if source.loader is not None:
             raise UserError(f"{key}: give paths or hf: here, not the loader {source.loader!r}")
         if source.hf is not None:
             shards.append(Shard(tables.named(source), source, None, str(folder)))
             continue
-        for file in corpora.files(source, folder, key):
-            try:
-                shards += [] if isinstance(file, Refused) else _pieces(file, source)
-            except DAMAGE as error:
-                file = Refused(file.source, rows.damage(error))
+        for file in _files(source, folder, key):
             if isinstance(file, Refused):
                 refused.append(file)
+                continue
+            try:
+                shards += _pieces(_whole(file, source))
+            except DAMAGE as error:
+                refused.append(Refused(file.source, rows.damage(error)))
     return shards, refused
 
 
@@ -200,9 +227,26 @@ def piece(shard: Shard, size: int, at: float) -> Shard:
     return replace(shard, start=start, end=start + length)
 
 
-def _pieces(file: corpora.File, source: SourceConfig) -> list[Shard]:
-    size = file.path.stat().st_size
-    shard = Shard(file.source, source, str(file.path), end=size, size=size)
+def _files(
+    source: SourceConfig, folder: Path, key: str
+) -> Iterator[corpora.File | Remote | Refused]:
+    if addresses.is_address(source):
+        return addresses.files(source, key)
+    return corpora.files(source, folder, key)
+
+
+def _whole(file: corpora.File | Remote, source: SourceConfig) -> Shard:
+    """Return a whole file as a shard."""
+    if isinstance(file, Remote):
+        path, size, changed = file.path, file.size, file.changed
+    else:
+        path, status = str(file.path), file.path.stat()
+        size, changed = status.st_size, status.st_mtime_ns
+    return Shard(file.source, source, path, end=size, size=size, changed=changed)
+
+
+def _pieces(shard: Shard) -> list[Shard]:
+    """Return the pieces of a whole file; ValueError where it cannot be read."""
     if shard.kind == PARQUET:
         if shard.packed:
             raise ValueError("Parquet is packed within itself: unpack the file")
@@ -211,6 +255,7 @@ def _pieces(file: corpora.File, source: SourceConfig) -> list[Shard]:
         raise ValueError(f"no reader for {shard.kind or 'files without a suffix'}")
     if shard.packed or shard.kind not in LINES:
         return [shard]
+    size = shard.size
     return [
         replace(shard, start=start, end=end, size=end - start, first=start == 0)
         for start, end in pairwise((*range(0, max(size, 1), PIECE), size))
@@ -220,7 +265,7 @@ def _pieces(file: corpora.File, source: SourceConfig) -> list[Shard]:
 def _row_groups(shard: Shard) -> list[Shard]:
     from pyarrow import parquet
 
-    with rows.arrow(), parquet.ParquetFile(shard.path) as file:
+    with shard.open() as raw, rows.arrow(), parquet.ParquetFile(raw) as file:
         rows.check_columns(file.schema_arrow.names, [shard.column])
         groups = range(file.metadata.num_row_groups)
         sizes = [file.metadata.row_group(n).total_byte_size for n in groups]
@@ -272,7 +317,7 @@ def _rows(shard: Shard, counts: Counts) -> Iterator[Any]:
     elif shard.kind == PARQUET:
         yield from _parquet(shard, counts)
     else:
-        with Path(shard.path).open("rb", buffering=BLOCK) as raw:
+        with shard.open() as raw:
             yield from _READERS[shard.kind](shard, raw, counts)
 
 
@@ -317,7 +362,7 @@ def _parquet(shard: Shard, counts: Counts) -> Iterator[Any]:
     import pyarrow
     from pyarrow import parquet
 
-    with rows.arrow(), parquet.ParquetFile(shard.path) as file:
+    with shard.open() as raw, rows.arrow(), parquet.ParquetFile(raw) as file:
         for group in range(shard.start, shard.end):
             for batch in file.iter_batches(256, row_groups=[group], columns=[shard.column]):
                 values = batch.column(0)

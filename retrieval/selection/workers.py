@@ -13,6 +13,8 @@ from typing import Any, NamedTuple, TypeVar
 
 from elenchus.errors import UserError
 from elenchus.progress import Progress
+from retrieval.selection import cluster
+from retrieval.selection.config import SelectionTree
 from retrieval.selection.shards import Shard
 
 SMALL = 32_000_000  # bytes that are read before other processes have begun
@@ -43,28 +45,34 @@ def run(
     work: Work[Shared, Result],
     shared: Shared,
     jobs: Sequence[Job],
-    workers: int | None,
+    config: SelectionTree,
     progress: Progress,
     stage: str,
 ) -> Iterator[Result]:
     """Yield the result of each job, as they finish.
 
     Args:
+        work: a function of a module, which can be sent to another process or node.
         shared: what all jobs need; each process gets it once.
-        workers: processes at most; None for as many as there are cores.
+        config: says on what: processes at most, or a cluster.
         stage: what progress, in MB, is called.
 
     Raises:
-        UserError: a process was killed.
+        UserError: a process was killed, or a cluster lost.
     """
     total = sum(job.shard.size for job in jobs)
-    workers = min(workers or os.cpu_count() or 1, len(jobs))
+    workers = min(config.selection.workers or os.cpu_count() or 1, len(jobs))
     with progress.stage(f"{stage}, MB") as advance:
 
         def tell(*read: int) -> None:
             advance(sum(read) // MB, total // MB or None)
 
-        if workers < 2 or total < SMALL:
+        if jobs and config.engine == "ray":
+            read = 0
+            for place, result in cluster.run(work, shared, jobs, config.ray):
+                tell(read := read + jobs[place].shard.size)
+                yield result
+        elif workers < 2 or total < SMALL:
             before = 0
             for job in jobs:
                 yield work(shared, job, functools.partial(tell, before))

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+import elenchus.cluster
 from elenchus import runs
 from elenchus.errors import Interrupted, UserError
 from elenchus.ledger import Ledger
@@ -57,8 +58,8 @@ def test_a_cluster_with_no_cpu_free_is_said(
 ) -> None:
     from ray.util import placement_group, remove_placement_group
 
-    monkeypatch.setattr(nodes, "FREE", 0.3)
-    ray = nodes.connect(config_of(home, *on_ray).ray)
+    monkeypatch.setattr(elenchus.cluster, "FREE", 0.3)
+    ray = elenchus.cluster.connect(config_of(home, *on_ray).ray)
     wait_for_cpus(2)
     taken = placement_group([{"CPU": 1}] * 2)
     ray.get(taken.ready())

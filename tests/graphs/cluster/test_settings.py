@@ -4,22 +4,22 @@ import sys
 
 import pytest
 
+from elenchus import cluster
 from elenchus.config import RayConfig
 from elenchus.errors import UserError
-from graphs.cluster import nodes
 from graphs.config import validate
 
 
 def test_a_cluster_that_does_not_answer_is_named() -> None:
     pytest.importorskip("ray", reason="the package ray is not installed")
     with pytest.raises(UserError, match=r"ray\.address 127\.0\.0\.1:9: no cluster of Ray"):
-        nodes.connect(RayConfig(address="127.0.0.1:9"))
+        cluster.connect(RayConfig(address="127.0.0.1:9"))
 
 
 def test_ray_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(UserError, match=r"pip install -e '\.\[ray\]'"):
-        nodes.connect(RayConfig())
+        cluster.connect(RayConfig())
 
 
 @pytest.mark.parametrize("address", ["here", "http://a:1", "a:0", "a:b", "ray://a:1"])

@@ -241,10 +241,10 @@ def test_several_processes_find_the_same(home: Path, monkeypatch: pytest.MonkeyP
 
 
 def test_a_process_that_is_killed_is_told(home: Path) -> None:
-    source = config(home).selection.general[0]
-    job = workers.Job(0, shards.Shard("a", source, size=workers.SMALL), 1000)
+    settings = config(home, workers=2)
+    job = workers.Job(0, shards.Shard("a", settings.selection.general[0], size=workers.SMALL), 1000)
     with pytest.raises(UserError, match="the same command goes on"):
-        list(workers.run(_dies, None, [job] * 2, 2, Unseen(), "Read"))
+        list(workers.run(_dies, None, [job] * 2, settings, Unseen(), "Read"))
 
 
 def _dies(shared: None, job: workers.Job, tell: Any) -> None:
