@@ -367,7 +367,8 @@ class CommonConfig(Section):
     contamination: ContaminationConfig = ContaminationConfig()
     telemetry: TelemetryConfig = TelemetryConfig()
     engine: Literal["local", "ray"] = Field(
-        "local", description="what examinations run on: this process, or the workers of Ray"
+        "local",
+        description="what examinations and selections run on: this machine, or Ray",
     )
     ray: RayConfig = RayConfig()
     profiles: dict[str, dict[str, Any]] = Field(

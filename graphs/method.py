@@ -89,6 +89,7 @@ class Method:
         unread: settings in its sections that are none of its own.
         takes_tests: whether the user's own tests are taken at the end: see `graphs.own_tests`.
         engines: what it can be spread over.
+        examined_apart: whether it has examinations that the workers of a cluster make.
     """
 
     name: ClassVar[str]
@@ -100,6 +101,7 @@ class Method:
     unread: ClassVar[tuple[str, ...]] = ()
     takes_tests: ClassVar[bool] = False
     engines: ClassVar[tuple[str, ...]] = ("local",)
+    examined_apart: ClassVar[bool] = False
 
     def problem(self, config: Any) -> str | None:
         """Say what in a valid configuration keeps the method from running, if anything does."""

@@ -28,6 +28,7 @@ class Examination(Method):
     found = Point
     takes_tests = True
     engines = ("local", "ray")
+    examined_apart = True
 
     def update_graph(self) -> "StateGraph[Any, RunRef, Any, Any] | None":
         """See `Method.update_graph`."""

@@ -10,18 +10,19 @@ from elenchus.errors import UserError
 from elenchus.progress import Progress
 from graphs.cluster.messages import Files
 from graphs.config import DomainConfig, validate
+from graphs.methods import method_of
 from graphs.preflight import check_models
 from models.backend import backend
 
 
 def check_cluster(config: DomainConfig, progress: Progress) -> None:
-    """Look at every node that workers may run on, where the engine is Ray.
+    """Look at every node that workers may run on, where Ray makes examinations.
 
     Raises:
         UserError: see `connect`; or a node has other versions, lacks the student's weights, reaches
             no server of a model or has no key for it; or no CPU becomes free.
     """
-    if config.engine == "local":
+    if config.engine == "local" or not method_of(config.method).examined_apart:
         return
     own = backend(config.student.model)
     if own.local and own.device(config.student).startswith("cuda") and not config.ray.gpus:

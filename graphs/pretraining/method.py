@@ -22,6 +22,7 @@ class Passages(Method):
     read = Passage
     found = Point
     takes_tests = True
+    engines = ("local", "ray")
     unread = ("training.objective", "training.replay")
 
     def __init__(self) -> None:

@@ -17,6 +17,7 @@ from elenchus.printing import in_line
 from elenchus.sections import SourceConfig
 from retrieval import rows
 
+PATIENCE = 10  # seconds that Google's storage is asked again
 SHOWN = 300  # characters of what a file system says
 
 
@@ -74,6 +75,9 @@ def opened(address: str) -> tuple[Any, str]:
     """Return the file system of an address, and the path there; pyarrow's errors where none is."""
     from pyarrow import fs
 
+    if address.startswith(("gs:", "gcs:")) and "retry_limit_seconds" not in address:
+        # Else it would try for a quarter of an hour where nothing answers.
+        address += f"{'&' if '?' in address else '?'}retry_limit_seconds={PATIENCE}"
     system, path = fs.FileSystem.from_uri(address)
     return system, path
 

@@ -31,7 +31,8 @@ def check(config: RayConfig, shards: Sequence[Shard], progress: Progress) -> Non
     ray = connect(config)
     if util.find_spec("pandas") is None:
         raise UserError("engine: ray needs Ray Data: pip install -e '.[ray]'")
-    check_nodes(ray, _on_cpus(config), look, [*samples], progress)
+    on_cpus = config.model_copy(update={"gpus": 0})
+    check_nodes(ray, on_cpus, look, [*samples], progress)
 
 
 def look(shards: Sequence[Shard]) -> str:
@@ -64,11 +65,12 @@ def run(
     ray = connect(config)
     from ray import data
 
-    logging.getLogger("ray.data").setLevel(logging.ERROR)
+    logging.getLogger("ray.data").setLevel(logging.CRITICAL)
     context = data.DataContext.get_current()
     context.enable_progress_bars = context.print_on_execution_start = False
     items = [{"place": n, "job": pickle.dumps(job)} for n, job in enumerate(jobs)]
     tasks = data.from_items(items, override_num_blocks=len(items))
+    # The shared part is given as a reference: a node fetches it once, for all its tasks.
     done = tasks.map(_task, fn_args=(work, ray.put(shared)), concurrency=config.workers)
     try:
         for row in done.iter_rows():
@@ -76,6 +78,8 @@ def run(
             if isinstance(result, UserError):
                 raise result
             yield row["place"], result
+    except ray.exceptions.RayTaskError:  # a mistake in the work itself
+        raise
     except ray.exceptions.RayError as error:
         said = in_line(str(error).strip().splitlines()[-1], SHOWN)
         raise UserError(f"the cluster failed: {said}; the same command goes on") from error
@@ -83,12 +87,10 @@ def run(
 
 def _task(row: dict[str, Any], work: Work, shared: Any) -> dict[str, Any]:
     """Do a job on a worker. A UserError is a result: Ray would wrap it, and try again."""
+    import ray
+
     try:
-        result = work(shared, pickle.loads(row["job"]), lambda read: None)
+        result = work(ray.get(shared), pickle.loads(row["job"]), lambda read: None)
     except UserError as error:
         result = error
     return {"place": row["place"], "result": pickle.dumps(result)}
-
-
-def _on_cpus(config: RayConfig) -> RayConfig:
-    return config.model_copy(update={"gpus": 0})

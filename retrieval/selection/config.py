@@ -15,7 +15,8 @@ class SelectionConfig(Section):
 
     general: list[SourceConfig] = Field(
         default_factory=list,
-        description="the general corpus: Parquet, .jsonl, .txt, .csv, also .gz or .zst, and hf:",
+        description="the general corpus: Parquet, .jsonl, .txt, .csv, also .gz or .zst, on "
+        "a disk or at s3://, gs://, abfs://, hdfs://; and hf:",
     )
     tests: list[SourceConfig] = Field(
         default_factory=list,
@@ -50,7 +51,10 @@ class SelectionConfig(Section):
         3.0, ge=0, le=5, description="educational value, of 0 to 5, below which text is left out"
     )
     workers: int | None = Field(
-        None, ge=1, description="processes that read at once; as many as cores, where none is given"
+        None,
+        ge=1,
+        description="processes that read at once, without a cluster; as many as cores, where none "
+        "is given",
     )
 
     @property

@@ -119,8 +119,10 @@ def check(config: SelectionTree, domain_folder: Path, progress: Progress) -> Non
             package is missing.
     """
     if config.selection.general:
-        _corpus(config.selection, domain_folder)
+        all_shards, _ = _corpus(config.selection, domain_folder)
         _texts_of(config.selection.tests, domain_folder)
+        if config.engine == "ray":
+            cluster.check(config.ray, all_shards, progress)
         _domain(config, domain_folder, progress)
 
 

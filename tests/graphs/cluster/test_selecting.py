@@ -11,8 +11,9 @@ import pytest
 
 from elenchus.errors import UserError
 from elenchus.progress import Unseen
-from retrieval.selection import addresses, shards, workers
+from retrieval.selection import addresses, cluster, shards, workers
 from retrieval.selection import select as selection
+from retrieval.selection.scores import score_apart
 from tests.retrieval.selection import s3
 from tests.retrieval.selection.test_addresses import parquet
 from tests.retrieval.selection.test_selection import Quiet, config, general, write_domain
@@ -92,18 +93,14 @@ def _dies_once(folder: str, job: workers.Job, tell: Any) -> int:
     return job.number
 
 
-def test_what_a_worker_cannot_read_is_told(home: Path, bucket: s3.Bucket, on_ray: Any) -> None:
-    elsewhere = home / "elsewhere"
-    nodes_lack = on_ray.model_copy(
-        update={"selection": on_ray.selection.model_copy(update={"workers": 1})}
-    )
-    found, _ = shards.find(nodes_lack.selection.general, home, "selection.general")
+def test_what_a_node_cannot_read_is_told(home: Path, bucket: s3.Bucket, on_ray: Any) -> None:
+    found, _ = shards.find(on_ray.selection.general, home, "selection.general")
     bucket.gone.add("crawl/0.parquet")
     try:
         with pytest.raises(UserError, match=r"node \S+ of the cluster: .*crawl/0.parquet broke"):
-            selection.cluster.check(on_ray.ray, found, Unseen())
-        with pytest.raises(UserError, match="crawl/0.parquet broke off"):
-            list(workers.run(selection.score_apart, None, [workers.Job(0, found[0], 9)], on_ray, Unseen(), ""))
+            cluster.check(on_ray.ray, found, Unseen())
+        with pytest.raises(UserError, match=r"crawl/0.parquet broke off"):
+            jobs = [workers.Job(0, found[0], 1000)]
+            list(workers.run(score_apart, None, jobs, on_ray, Unseen(), "Read"))
     finally:
         bucket.gone.clear()
-    assert not elsewhere.exists()

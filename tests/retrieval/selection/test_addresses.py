@@ -69,24 +69,31 @@ def test_a_bucket_is_read_as_a_folder_is(
     assert read(found(bucket.address("other/a.jsonl")), Counts()) == TEXTS
 
 
-def test_damage_is_counted_and_a_file_system_that_fails_is_told(bucket: s3.Bucket) -> None:
+def test_damage_is_counted_and_a_file_system_that_fails_is_told(
+    bucket: s3.Bucket, monkeypatch: pytest.MonkeyPatch
+) -> None:
     bucket["x/a.jsonl.gz"] = gzip.compress(LINES)[:-30]
     bucket["x/b.parquet"] = parquet(TEXTS)
     pieces, counts = found(bucket.address("x")), Counts()
     read(pieces, counts)
     assert counts.left_out == {"damaged file": 1}
+    monkeypatch.setattr(shards, "BLOCK", 16)  # so that not all of it is read at once
+    monkeypatch.setattr(shards, "BATCH", 1)
+    texts = shards.texts(pieces[1], 1000, counts)
+    assert next(texts)[0].text == TEXTS[0]
     bucket.gone.add("x/b.parquet")
-    with pytest.raises(UserError, match=r"bucket/x/b.parquet broke off: .*; the same command"):
-        read(pieces, counts)
+    for rest in (texts, shards.texts(pieces[1], 1000, counts)):
+        with pytest.raises(UserError, match=r"bucket/x/b.parquet broke off: .*; the same command"):
+            list(rest)
 
 
 def test_addresses_that_cannot_be_used_are_named(
     bucket: s3.Bucket, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bucket["x/a.jsonl"] = LINES
-    with pytest.raises(UserError, match="selection.general: s3://bucket/y.* does not exist"):
+    with pytest.raises(UserError, match=r"selection.general: s3://bucket/y.* does not exist"):
         found(bucket.address("y"))
-    with pytest.raises(UserError, match="selection.general: nope://a/b cannot be read"):
+    with pytest.raises(UserError, match=r"selection\.general: nope://a/b cannot be read"):
         found("nope://a/b")
     with pytest.raises(UserError, match="holds a secret"):
         SourceConfig(path="s3://AKIAIOSFODNN7EXAMPLE:wJalrXUtnFEMIK7MDENG@bucket/x")
