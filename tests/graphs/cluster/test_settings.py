@@ -7,6 +7,8 @@ import pytest
 from elenchus import cluster
 from elenchus.config import RayConfig
 from elenchus.errors import UserError
+from elenchus.progress import Unseen
+from graphs.cluster.nodes import check_cluster
 from graphs.config import validate
 
 
@@ -33,3 +35,9 @@ def test_methods_that_make_no_examinations_run_on_one_machine() -> None:
     tree = {"domain": "d", "title": "t", "engine": "ray", "method": "rewriting"}
     with pytest.raises(UserError, match="method: rewriting runs with engine: local only"):
         validate(tree, "here")
+
+
+def test_passages_have_a_cluster_for_their_selection_alone() -> None:
+    tree = {"domain": "d", "title": "t", "method": "passages", "engine": "ray"}
+    config = validate(tree | {"ray": {"address": "127.0.0.1:9"}}, "here")
+    check_cluster(config, Unseen())  # which nothing there answers

@@ -231,6 +231,16 @@ def test_a_kill_costs_no_finished_shard(
     assert first.read_bytes() == second.read_bytes()
 
 
+def test_a_cluster_that_does_not_answer_is_told_before_anything_is_written(home: Path) -> None:
+    pytest.importorskip("ray", reason="the package ray is not installed")
+    settings = config(home)
+    ray = settings.ray.model_copy(update={"address": "127.0.0.1:9"})
+    settings = settings.model_copy(update={"engine": "ray", "ray": ray})
+    with pytest.raises(UserError, match=r"ray\.address 127.0.0.1:9: no cluster of Ray answers"):
+        selection.select(settings, home, home / "out", Quiet())
+    assert not (home / "out").exists()
+
+
 def test_several_processes_find_the_same(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shards, "PIECE", 20_000)
     monkeypatch.setattr(workers, "SMALL", 0)
