@@ -13,6 +13,7 @@ from langchain_core.messages import BaseMessage
 
 from models import mock
 from retrieval.selection import select as selection
+from retrieval.selection import shards
 
 WORDS = re.findall(
     r"\w+", "flour oven butter sugar recipe whisk bowl tray dough cream the of must be a in and"
@@ -114,7 +115,7 @@ def test_mistakes(elenchus, corpus: Path, tmp_path: Path, change: str, says: str
 def test_a_missing_package_is_named(
     elenchus, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(selection.PACKAGES, "no_such_package", "no-such-package")
+    monkeypatch.setitem(shards.PACKAGES, "no_such_package", "no-such-package")
     arguments = ["--set", "selection.general=[general.jsonl]", "--out", tmp_path / "out"]
     end = elenchus("select", corpus, *arguments)
     assert end.code == 2

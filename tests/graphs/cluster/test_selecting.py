@@ -44,7 +44,9 @@ def home(bucket: s3.Bucket, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def on_ray(bucket: s3.Bucket, cluster: Any, home: Path) -> Any:
-    settings = config(home, general=[bucket.address("crawl")], workers=None, precision=0.8)
+    settings = config(
+        home, general=[bucket.address("crawl")], workers=None, precision=0.8, sample=200
+    )
     ray = settings.ray.model_copy(update={"address": cluster.address})
     return settings.model_copy(update={"engine": "ray", "ray": ray})
 
@@ -53,7 +55,7 @@ def test_the_same_is_selected_on_a_cluster_and_it_goes_on_after_a_stop(
     home: Path, on_ray: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shards, "PIECE", 30_000)  # of the driver: the workers are told the shards
-    alone = config(home, general=["crawl"], workers=1, precision=0.8)
+    alone = config(home, general=["crawl"], workers=1, precision=0.8, sample=200)
     selection.select(alone, home, home / "alone", Quiet())
     out = home / "cluster"
 
