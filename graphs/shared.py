@@ -121,7 +121,7 @@ def _budgets(runs: Sequence[RunFolder], say: Callable[[str], None]) -> dict[str,
         caps = shared_caps(run)
         if run.id in budgets or caps == BudgetConfig():
             continue
-        members = _members(run, runs, say)
+        members = members_of(run, runs, say)
         answered, lost = _spent(members)
         prices = Prices(limits_of([of_run(member) for member in members]))
         budget = Budget(caps, answered, lost, prices.usd, shared=True)
@@ -129,7 +129,7 @@ def _budgets(runs: Sequence[RunFolder], say: Callable[[str], None]) -> dict[str,
     return budgets
 
 
-def _members(
+def members_of(
     run: RunFolder, at_work: Sequence[RunFolder], say: Callable[[str], None]
 ) -> list[RunFolder]:
     """Return the runs that share a run's budget, as far as they are there.

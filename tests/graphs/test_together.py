@@ -19,6 +19,8 @@ from elenchus import runs
 from elenchus.config import BudgetConfig, LimitsConfig
 from elenchus.errors import RunStopped, UserError
 from elenchus.ledger import Call, Ledger
+from elenchus.progress import Unseen
+from graphs import together
 from graphs.config import load
 from graphs.shared import Shared, limits_of
 from models.budget import Budget, Within
@@ -261,6 +263,9 @@ def test_of_runs_that_share_a_budget_each_counts(tmp_path: Path) -> None:
     said: list[str] = []
     with two.locked(), pytest.raises(UserError, match="is in use by another process"):
         Shared.of([one], said.append)
+    with two.locked(), pytest.raises(UserError, match="is in use by another process"):
+        together.resume([one], Unseen(), {"calls": 9})
+    assert one.shared_budget() == two.shared_budget() == {"calls": 5}
     budgets = Shared.of([one], said.append).budgets
     assert budgets[one.id] is budgets[two.id] and budgets[one.id].total.calls == 2
     assert said == []
