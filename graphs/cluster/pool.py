@@ -27,7 +27,7 @@ from graphs.services import Services
 
 TRIES = 3  # workers that an examination may cost
 LOSSES = 3  # likewise a place for a worker
-BEGUN = 180.0  # seconds to wait for a worker while there is none
+BEGUN = 180.0  # seconds to wait for the process of a worker while there is none
 ENDED = 5.0  # for workers to clear up
 Value = TypeVar("Value")
 READ = (Passage, Point, ExamItem, Complaint, Retrieval)  # what every examination may read
@@ -71,6 +71,7 @@ class Pool:
         self._weights: dict[str, Any] = {}
         self._broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._losses = 0
+        self._getting_ready = 0  # workers whose processes are there
         self._wanted = run.config.ray.workers or max(room(self._ray, run.config.ray), 1)
         self._given = self._ray.put(_given(run))
         run.progress.say(f"examinations are made by {self._wanted} workers of Ray")
@@ -169,7 +170,12 @@ class Pool:
         )
         actor = made.remote()
         try:
-            problem = await actor.begin.remote(self._given)
+            await actor.__ray_ready__.remote()
+            self._getting_ready += 1  # which may take long: it may have all passages to embed
+            try:
+                problem = await actor.begin.remote(self._given)
+            finally:
+                self._getting_ready -= 1
         except self._losing as error:
             self._count(error)
             return
@@ -230,7 +236,7 @@ class Pool:
         """Look in a while whether there is any worker."""
 
         def look() -> None:
-            if not self._hands:
+            if not (self._hands or self._getting_ready):
                 what = "no worker of the cluster has begun: has it CPUs free?"
                 self._break(RunStopped(what))
 
