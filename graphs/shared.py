@@ -40,7 +40,7 @@ class Shared:
         several: bool = False,
     ) -> None:
         self.budgets, self.calls, self.turns = budgets or {}, SharedCalls(several), Turns()
-        self._limits, self._several = limits, several
+        self._limits, self.several = limits, several
         self._rates: dict[tuple[str, str | None], RateLimits] = {}
         self._embedders: dict[str, Embedder] = {}
         self._ledgers: list[Ledger] = []
@@ -58,7 +58,7 @@ class Shared:
     def join(self, ledger: Ledger) -> None:
         """Take in the calls of a run that begins; its ledger is closed with all others."""
         self._ledgers.append(ledger)
-        if self._several:
+        if self.several:
             self.calls.join(ledger)
 
     def rates(self, settings: ModelConfig) -> RateLimits:

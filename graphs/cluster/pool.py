@@ -233,11 +233,19 @@ class Pool:
         self._watch()
 
     def _watch(self) -> None:
-        """Look in a while whether there is any worker."""
+        """Look in a while whether there is any worker.
+
+        Those of another run of this process may have all CPUs, until its round ends.
+        """
 
         def look() -> None:
-            if not (self._hands or self._getting_ready):
-                what = "no worker of the cluster has begun: has it CPUs free?"
+            if self._broken.done() or self._hands or self._getting_ready:
+                return
+            what = "no worker of the cluster has begun: has it CPUs free?"
+            if self._run.shared.several:
+                self._run.progress.say(what)
+                self._watch()
+            else:
                 self._break(RunStopped(what))
 
         asyncio.get_running_loop().call_later(BEGUN, look)

@@ -47,7 +47,10 @@ async def never(*_: Any) -> Any:
     await asyncio.Event().wait()
 
 
-def pooled(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> pool.Pool:
+def pooled(
+    stand: Stand, monkeypatch: pytest.MonkeyPatch, said: list[str] | None = None
+) -> pool.Pool:
+    """Return a pool of a run that is alone, or else of one of several, which keep what is said."""
     monkeypatch.setattr(pool, "connect", lambda _: stand)
     monkeypatch.setattr(pool, "_given", lambda _: None)
     monkeypatch.setattr(pool, "BEGUN", 0.0)
@@ -57,7 +60,8 @@ def pooled(stand: Stand, monkeypatch: pytest.MonkeyPatch) -> pool.Pool:
         ),
         ledger=SimpleNamespace(get=lambda *_: SimpleNamespace(id="s", predictor_id="")),
         folder=SimpleNamespace(path=Path()),
-        progress=SimpleNamespace(say=lambda _: None),
+        progress=SimpleNamespace(say=(said if said is not None else []).append),
+        shared=SimpleNamespace(several=said is not None),
     )
     return pool.Pool(run)
 
@@ -95,6 +99,28 @@ def test_a_worker_whose_process_never_begins_is_not(monkeypatch: pytest.MonkeyPa
 
     with pytest.raises(RunStopped, match="no worker of the cluster has begun"):
         asyncio.run(work())
+
+
+def test_a_run_waits_for_the_workers_of_those_beside_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def work() -> list[str]:
+        free, said = asyncio.Event(), list[str]()
+
+        async def ready() -> None:
+            await free.wait()
+
+        async def examine(*_: Any) -> Examined:
+            return Examined()
+
+        stand = Stand(
+            __ray_ready__=ready, begin=at_once, exchange=never, examine=examine, end=at_once
+        )
+        made = pooled(stand, monkeypatch, said)
+        asyncio.get_running_loop().call_later(0.02, free.set)
+        assert await made.examine(SEED) == []
+        await made.close()
+        return said
+
+    assert "no worker of the cluster has begun: has it CPUs free?" in asyncio.run(work())
 
 
 def test_what_breaks_a_pool_ends_examinations_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
