@@ -24,6 +24,7 @@ from graphs import together
 from graphs.config import load
 from graphs.shared import Shared, limits_of
 from models.budget import Budget, Within
+from models.shared_calls import SharedCalls
 from models.turns import Turns
 from tests.server.app import MODEL, Server, serving
 
@@ -279,6 +280,24 @@ def a_call(tokens: int) -> Call:
         id="m-1", role="expert", task="answer", model="m", prompt_sha256="", request="",
         output_tokens=tokens,
     )  # fmt: skip
+
+
+def test_a_further_attempt_of_one_is_known_to_all(tmp_path: Path) -> None:
+    """The first run has stopped after the first answer, which could not be used."""
+    shared, first = SharedCalls(several=True), a_call(9)
+    again = first.model_copy(update={"attempt": 1})
+    with contextlib.ExitStack() as opened:
+        one, two, three = (
+            opened.enter_context(contextlib.closing(Ledger(tmp_path / name))) for name in "abc"
+        )
+        one.write_call(first)
+        shared.note(first, one)
+        assert shared.answered(first, two) == first
+        assert shared.answered(again, two) is None
+        two.write_call(again)
+        shared.note(again, two)
+        assert [shared.answered(asked, three) for asked in (first, again)] == [first, again]
+        assert [ledger.usage()[0] for ledger in (one, two, three)] == [1, 1, 0]
 
 
 def test_a_shared_budget_is_exceeded_by_no_more_than_the_calls_in_flight() -> None:
