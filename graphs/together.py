@@ -194,7 +194,8 @@ async def _worked(run: RunFolder, progress: Progress, shared: Shared) -> Ended:
             await runner.work(run, runner.compiled(run), own, shared)
         return Ended(run, result=runner.read_result(run))
     except UserError as error:
-        own.say(f"stopped: {error}")
+        by_all = isinstance(error, RunStopped) and error.shared  # it is said of all at the end
+        own.say("stopped by the budget of all" if by_all else f"stopped: {error}")
         return Ended(run, error=error)
 
 

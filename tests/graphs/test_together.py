@@ -138,6 +138,8 @@ def test_a_cap_on_all_together_stops_all_and_is_raised_for_all(
     assert spent(folders) == 40
     shown = [line for line in stopped.err.splitlines() if line.startswith("elenchus: ")]
     assert len(shown) == 1, "once, not for each"
+    assert "elenchus resume" not in stopped.out, "without --budget it would stop at once"
+    assert stopped.err.count("elenchus resume") == 1
     assert "the shared budget.calls is used up (40 of 40). `elenchus resume " in shown[0]
     assert all(run_id in shown[0] for run_id in ids) and "--budget calls=…" in shown[0]
 
@@ -221,7 +223,11 @@ def test_estimates_are_of_each_domain_and_of_all(tmp_path: Path, elenchus: Launc
     assert told.keys() == {"baths", "lido"}
     usd = sum(use["usd"] for uses in told.values() for use in uses)
     shown = elenchus("launch", *homes, "--dry-run", "--budget", "usd=0.01").out
-    assert f"Together {usd:.2f} USD: over budget.usd=0.01" in shown
+    assert f" tokens, {usd:.2f} USD: over budget.usd=0.01" in shown
+    shown = elenchus("launch", *homes, "--dry-run", "--budget", "calls=3").out
+    assert "Together " in shown and ": over budget.calls=3" in shown
+    refused = elenchus("launch", *homes, "--dry-run", "--budget", "usd=much")
+    assert refused.code == 2 and "--budget: usd: Input should be a valid number" in refused.err
 
 
 def test_runs_that_were_not_launched_together_share_no_budget(
