@@ -21,6 +21,7 @@ REACHED = 5.0  # seconds to wait for the address of a cluster
 LOOKED = 180.0  # for the first answer of a node: it begins a process, which loads everything
 FREE = 30.0  # for a CPU that is free
 SHOWN = 300  # characters of what Ray says
+_joined: RayConfig | None = None  # of the cluster that this process works on
 Look = Callable[[Any], str]  # on a node: what keeps the work from it, "" where nothing does
 
 
@@ -35,8 +36,10 @@ def connect(config: RayConfig) -> Any:
     """Join the cluster, or begin one on this machine that ends with this process; return Ray.
 
     Raises:
-        UserError: Ray is not installed, nothing answers, or the cluster has another version of it.
+        UserError: Ray is not installed, nothing answers, the cluster has another version of it, or
+            this process works on another one already.
     """
+    global _joined
     # What Ray would send to its makers, of every cluster that is begun.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
@@ -44,6 +47,12 @@ def connect(config: RayConfig) -> Any:
     except ModuleNotFoundError as error:
         raise UserError("engine: ray needs the package ray: pip install -e '.[ray]'") from error
     if ray.is_initialized():
+        if _joined is not None and _joined.address != config.address:
+            raise UserError(
+                f"ray.address {config.address or 'null'}: this process works on another cluster "
+                f"already, {_joined.address or 'one that it began'}: give all runs one address, or "
+                "begin each by a command of its own"
+            )
         return ray
     quiet = {"log_to_driver": False, "logging_level": "ERROR"}
     # Even so it prints, among what a command prints, whatever goes wrong on a node (Ray 2.60).
@@ -63,6 +72,7 @@ def connect(config: RayConfig) -> Any:
                 f"version mismatch between driver and cluster: {said}; install the same versions"
             ) from error
         raise UserError(f"ray.address {config.address}: {said}") from error
+    _joined = config
     return ray
 
 
@@ -87,13 +97,14 @@ def check_nodes(ray: Any, config: RayConfig, look: Look, argument: Any, progress
         # Its process may become a worker, with all that it has loaded, but none that wants a GPU.
         once = 1 if config.gpus else 0
         work = ray.remote(num_cpus=0, max_retries=0, max_calls=once)(_look)
-        looks = {
-            node["NodeManagerAddress"]: work.options(
+        looks = [
+            work.options(
                 scheduling_strategy=NodeAffinitySchedulingStrategy(node["NodeID"], soft=False)
             ).remote(look, argument)
             for node in nodes
-        }
-        for address, looked in looks.items():
+        ]
+        for node, looked in zip(nodes, looks, strict=True):  # one machine may have several
+            address = node["NodeManagerAddress"]
             _check(address, _fetched(ray, looked, address))
         _wait_for_room(ray, needed, progress)
 

@@ -43,7 +43,10 @@ def say_changes(run: RunFolder, progress: Progress) -> None:
         read = without_exam(with_present_sources(run) if begun else config)
         corpus = method.fingerprint(read, run.domain_folder(), progress, strict=False)
     except UserError as error:
-        progress.say(f"the {method.sources} cannot be read any more: {error}")
+        said = f"the {method.sources} cannot be read any more: {error}"
+        if begun and run.domain_folder().parent == run.path:  # of a database, which has none
+            said = f"the {method.sources} are not on this machine; what was read of them is kept"
+        progress.say(said)
         return
     if corpus == run.manifest()["corpus"]:
         return

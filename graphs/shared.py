@@ -40,7 +40,7 @@ class Shared:
         several: bool = False,
     ) -> None:
         self.budgets, self.calls, self.turns = budgets or {}, SharedCalls(several), Turns()
-        self._limits, self._several = limits, several
+        self._limits, self.several = limits, several
         self._rates: dict[tuple[str, str | None], RateLimits] = {}
         self._embedders: dict[str, Embedder] = {}
         self._ledgers: list[Ledger] = []
@@ -58,7 +58,7 @@ class Shared:
     def join(self, ledger: Ledger) -> None:
         """Take in the calls of a run that begins; its ledger is closed with all others."""
         self._ledgers.append(ledger)
-        if self._several:
+        if self.several:
             self.calls.join(ledger)
 
     def rates(self, settings: ModelConfig) -> RateLimits:
@@ -121,7 +121,7 @@ def _budgets(runs: Sequence[RunFolder], say: Callable[[str], None]) -> dict[str,
         caps = shared_caps(run)
         if run.id in budgets or caps == BudgetConfig():
             continue
-        members = _members(run, runs, say)
+        members = members_of(run, runs, say)
         answered, lost = _spent(members)
         prices = Prices(limits_of([of_run(member) for member in members]))
         budget = Budget(caps, answered, lost, prices.usd, shared=True)
@@ -129,7 +129,7 @@ def _budgets(runs: Sequence[RunFolder], say: Callable[[str], None]) -> dict[str,
     return budgets
 
 
-def _members(
+def members_of(
     run: RunFolder, at_work: Sequence[RunFolder], say: Callable[[str], None]
 ) -> list[RunFolder]:
     """Return the runs that share a run's budget, as far as they are there.

@@ -16,7 +16,7 @@ from elenchus import runs
 from elenchus.config import BudgetConfig
 from elenchus.errors import Interrupted, RunStopped, UserError
 from elenchus.loading import merged
-from elenchus.progress import Prefixed, Progress
+from elenchus.progress import Prefixed, Progress, Unseen
 from elenchus.results import Result
 from elenchus.runs import RunFolder
 from graphs import runner
@@ -24,7 +24,7 @@ from graphs.changes import say_changes
 from graphs.concurrency import run_to_end, side_by_side
 from graphs.config import DomainConfig, checked, of_run
 from graphs.preflight import check_prices
-from graphs.shared import Shared, limits_of
+from graphs.shared import Shared, limits_of, members_of
 from models.local import one_base
 
 Thing = TypeVar("Thing")
@@ -123,18 +123,22 @@ def _checked_caps(
 
 
 def _change_caps(left: Sequence[RunFolder], budget: dict[str, Any]) -> None:
-    """Change the caps that runs share, in all that were launched with them."""
+    """Change the caps that runs share, in all that were launched with them.
+
+    Raises:
+        UserError: they share none, or one of them is at work elsewhere: then no cap is changed.
+    """
     group = left[0].together()
     if not group or any(run.together() != group for run in left):
         raise UserError(
             "these runs were not launched together, and share no budget: resume each by itself "
             "with a --budget of its own"
         )
+    present = members_of(left[0], left, Unseen().say)
     configs = [of_run(run) for run in left]
     caps = _checked_caps(configs, left[0].shared_budget(), budget)
-    for run in group:
-        if run.path.is_dir():
-            run.set_together(group, caps)
+    for run in present:
+        run.set_together(group, caps)
 
 
 def _of_all(
@@ -190,7 +194,8 @@ async def _worked(run: RunFolder, progress: Progress, shared: Shared) -> Ended:
             await runner.work(run, runner.compiled(run), own, shared)
         return Ended(run, result=runner.read_result(run))
     except UserError as error:
-        own.say(f"stopped: {error}")
+        by_all = isinstance(error, RunStopped) and error.shared  # it is said of all at the end
+        own.say("stopped by the budget of all" if by_all else f"stopped: {error}")
         return Ended(run, error=error)
 
 

@@ -44,6 +44,9 @@ class SharedCalls:
         return made
 
     def note(self, call: Call, ledger: Ledger) -> None:
-        """Take note of a call that a run has made and written down."""
+        """Take note of a call that a run has made and written down.
+
+        Whoever makes a further attempt has those before it, by then.
+        """
         if self._several:
-            self._made.setdefault(call.id, ledger)
+            self._made[call.id] = ledger

@@ -1,6 +1,6 @@
 """How what roles use is shown: in an estimate, and after a preview."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -27,14 +27,24 @@ def show_uses(console: "Console", uses: "Sequence[Use]") -> None:
     show_table(console, table(COLUMNS, rows, right=COLUMNS[2:]))
 
 
-def total(uses: "Sequence[Use]", cap: float | None) -> str:
-    """Return what the roles cost together, against the run's cap; "" where nothing costs."""
+def total(uses: "Sequence[Use]", caps: Mapping[str, float | None], several: bool = False) -> str:
+    """Return what the roles use together, against the caps on it.
+
+    "" where nothing costs and no cap is passed, unless the roles are those of several domains.
+    """
     costs = [use.usd for use in uses]
-    if not any(costs):
-        return ""
-    together = sum(cost for cost in costs if cost is not None)
-    unpriced = ", and what has no price" if None in costs else ""
-    over = ""
-    if cap is not None and together > cap:
-        over = f": over budget.usd={cap:g}, where the run would stop, to be resumed"
-    return f"Together {together:.2f} USD{unpriced}{over}."
+    used = {
+        "calls": sum(use.calls for use in uses),
+        "tokens": sum(use.tokens_read + use.tokens_written for use in uses),
+        "usd": sum(cost for cost in costs if cost is not None),
+    }
+    passed = [
+        f"budget.{name}={cap:.12g}"
+        for name, amount in used.items()
+        if (cap := caps.get(name)) is not None and amount > cap
+    ]
+    said = [f"{used['calls']:,} calls, {used['tokens']:,} tokens"] if passed or several else []
+    if any(costs):
+        said.append(f"{used['usd']:.2f} USD" + (", and what has no price" * (None in costs)))
+    over = f": over {' and '.join(passed)}, where the run would stop, to be resumed" * bool(passed)
+    return f"Together {', '.join(said)}{over}." if said else ""

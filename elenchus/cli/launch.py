@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from graphs.config import DomainConfig
     from graphs.estimate import Use
 
+CAPS = {"calls", "tokens", "usd"}  # those that an estimate tells
 Domains = Annotated[list[str], typer.Argument(help="names below domains/, or folders")]
 
 
@@ -53,7 +54,7 @@ def launch(
         if as_json:
             print(json.dumps([use._asdict() for use in uses]))
         else:
-            _show({"": uses}, config.budget.usd)
+            _show({"": uses}, config.budget.model_dump(include=CAPS))
         return
     from elenchus.cli.screen import Screen, finish
     from graphs import runner
@@ -73,21 +74,23 @@ def _several(
     as_json: bool,
 ) -> None:
     """Launch several domains at once, or estimate what they would use."""
+    from elenchus.config import BudgetConfig
     from elenchus.loading import as_change, merged
     from graphs import together
-    from graphs.config import load
+    from graphs.config import checked, load
 
     paths = [domains.find(name) for name in names]
     configs = [load(path, profile, changes) for path in paths]
     folders = [path.parent for path in paths]
     caps = merged(*map(as_change, budget))
     if dry_run:
+        common = checked(BudgetConfig, caps, "--budget")
         uses = {c.domain: _uses(c, folder) for c, folder in zip(configs, folders, strict=True)}
         if as_json:
             listed = {name: [use._asdict() for use in own] for name, own in uses.items()}
             print(json.dumps({"domains": listed}))
         else:
-            _show(uses, caps.get("usd"))
+            _show(uses, common.model_dump(include=CAPS))
         return
     from elenchus.cli.screen import Screen
     from elenchus.cli.several import finish_all
@@ -102,8 +105,8 @@ def _uses(config: "DomainConfig", folder: Path) -> "list[Use]":
     return method_of(config.method).estimate(config, folder)
 
 
-def _show(domains: "Mapping[str, Sequence[Use]]", cap: float | None) -> None:
-    """Print the estimates of domains, and whether the cap is enough for them together."""
+def _show(domains: "Mapping[str, Sequence[Use]]", caps: Mapping[str, float | None]) -> None:
+    """Print the estimates of domains, and whether the caps are enough for them together."""
     from rich.console import Console
 
     from elenchus.cli.costs import show_uses, total
@@ -113,6 +116,7 @@ def _show(domains: "Mapping[str, Sequence[Use]]", cap: float | None) -> None:
         if name:
             console.print(f"{name}:")
         show_uses(console, uses)
-    if costs := total([use for uses in domains.values() for use in uses], cap):
+    whole = [use for uses in domains.values() for use in uses]
+    if costs := total(whole, caps, several=len(domains) > 1):
         console.print(costs)
     console.print("An estimate for a run that goes to its last round; nothing was asked or paid.")

@@ -77,7 +77,7 @@ def _show(shown: "Shown", ledger: "Ledger", shower: "Trace", keep: bool, cap: fl
     show_uses(console, shown.used)
     console.print(f"\nThe whole run, by its settings and by what these {number} used:")
     show_uses(console, shown.whole)
-    if costs := total(shown.whole, cap):
+    if costs := total(shown.whole, {"usd": cap}):
         console.print(costs)
     console.print()
     run = shown.run

@@ -3,6 +3,7 @@
 import json
 from typing import TYPE_CHECKING
 
+from elenchus import postgres
 from elenchus.cli import options
 
 if TYPE_CHECKING:
@@ -28,7 +29,8 @@ def runs(root: options.Root = options.RUNS, as_json: options.Json = False) -> No
 
     console = Console(highlight=False, markup=False)
     if not rows:
-        console.print(f"no runs below {root} yet")
+        elsewhere = ", and none in the database" if postgres.configured() else ""
+        console.print(f"no runs below {root} yet{elsewhere}")
         return
     show_table(console, table(COLUMNS, (cells_of(row).values() for row in rows)), whole=True)
 

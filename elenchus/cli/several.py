@@ -65,13 +65,16 @@ def _show(ended: Sequence[Ended]) -> None:
         rows.append([cells[name] for name in COLUMNS])
     show_table(console, table(COLUMNS, rows), whole=True)
     trained = [one.run for one in ended if getattr(one.result, "adapter", "")]
-    stopped = [one.run for one in ended if isinstance(one.error, RunStopped)]
+    # The command that raises a shared cap is part of the error, which comes last.
+    errors = [(one.run, one.error) for one in ended if isinstance(one.error, RunStopped)]
+    stopped = [run for run, error in errors if not error.shared]
     shown = [runs.command("report", [one.run]) for one in ended if one.result is not None]
     if trained:
         shown.append(runs.command("serve", trained))
     if stopped:
         shown.append(runs.command("resume", stopped))
-    console.print("\n".join(("", *shown)), soft_wrap=True)  # commands are copied whole
+    if shown:
+        console.print("\n".join(("", *shown)), soft_wrap=True)  # commands are copied whole
 
 
 def _state(ended: Ended) -> str:

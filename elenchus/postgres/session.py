@@ -25,6 +25,7 @@ from elenchus.postgres.migrations import migrate
 PATIENCE = 120.0  # seconds that a run waits for a database that is away
 PAUSE = 5.0  # longest between two tries
 TRIES = 3  # of one piece of work whose connection breaks each time: the work is to blame
+HINT = "Is the server running"  # how the line begins that libpq adds to a fault
 KEY = "hashtextextended(%s, 0)"  # of the lock, by the run's id
 # A server that is gone is noticed within half a minute, and by it a machine that is gone, whose run
 # another may then take.
@@ -317,10 +318,11 @@ def _refusal(error: psycopg.Error, name: str) -> UserError | None:
 
 
 def _unopened(error: psycopg.Error, name: str) -> str:
-    """Return what to say of a connection that failed, by the last line of what libpq says."""
+    """Return what to say of a connection that failed, by the last fault that libpq says."""
     if isinstance(error, psycopg.ProgrammingError):  # it may repeat any part of the address
         return f"the {name} cannot be opened: its address is not one of PostgreSQL"
-    said = str(error).strip().splitlines()[-1].strip()
+    lines = [line.strip() for line in str(error).strip().splitlines()]
+    said = [line for line in lines if not line.startswith(HINT)][-1]
     remedy = "check the address, and that the server runs and lets this machine in"
     if "password" in said or "authentication" in said:
         remedy = f"give the right user and password: in {VARIABLE}, PGPASSWORD or ~/.pgpass"

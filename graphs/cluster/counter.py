@@ -28,10 +28,16 @@ class Counter:
 
     Args:
         send: sends answers to the worker, by the numbers of what it asked.
+        failed: is told of what nobody foresaw, such as a full disk: the worker would wait for ever.
     """
 
-    def __init__(self, run: Services, send: Callable[[Answers], object]) -> None:
-        self._run, self._send = run, send
+    def __init__(
+        self,
+        run: Services,
+        send: Callable[[Answers], object],
+        failed: Callable[[BaseException], object],
+    ) -> None:
+        self._run, self._send, self._failed = run, send, failed
         self._desks: dict[tuple[str, str | None], Desk] = {}
         self._claims: dict[int, asyncio.Queue[Request]] = {}
         self._served: set[int] = set()
@@ -85,7 +91,12 @@ class Counter:
     def _begin(self, work: Any) -> None:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._failed(error)
 
     def _answer(self, number: int, answer: Any) -> None:
         if not self._answers:  # all of this turn of the event loop go together

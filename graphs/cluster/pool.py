@@ -5,10 +5,12 @@ another one, with all answers that had come. Its place is filled again where the
 """
 
 import asyncio
+import contextlib
 import itertools
+from collections.abc import Awaitable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from elenchus.cluster import SHOWN, connect, room
 from elenchus.errors import RunStopped, UserError
@@ -26,7 +28,9 @@ from graphs.services import Services
 
 TRIES = 3  # workers that an examination may cost
 LOSSES = 3  # likewise a place for a worker
-BEGUN = 180.0  # seconds to wait for a worker while there is none
+BEGUN = 180.0  # seconds to wait for the process of a worker while there is none
+ENDED = 5.0  # for workers to clear up
+Value = TypeVar("Value")
 READ = (Passage, Point, ExamItem, Complaint, Retrieval)  # what every examination may read
 
 
@@ -68,6 +72,7 @@ class Pool:
         self._weights: dict[str, Any] = {}
         self._broken: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._losses = 0
+        self._getting_ready = 0  # workers whose processes are there
         self._wanted = run.config.ray.workers or max(room(self._ray, run.config.ray), 1)
         self._given = self._ray.put(_given(run))
         run.progress.say(f"examinations are made by {self._wanted} workers of Ray")
@@ -90,8 +95,9 @@ class Pool:
             hand.under_way += 1
             try:
                 weights = [self._files(state["adapter"])]
-                made: Examined = await hand.actor.examine.remote(needed, state, weights)
-                if not await hand.counter.served(made.asked):
+                examining = hand.actor.examine.remote(needed, state, weights)
+                made: Examined = await self._unbroken(examining)
+                if not await self._unbroken(hand.counter.served(made.asked)):
                     continue
             except self._losing as error:
                 await self._lose(hand, error)
@@ -112,9 +118,14 @@ class Pool:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        for hand in list(self._hands):
+        hands = list(self._hands)
+        for hand in hands:
             await hand.wire.close()
             await hand.counter.close()
+        ends = asyncio.gather(*(hand.actor.end.remote() for hand in hands), return_exceptions=True)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(ends, ENDED)
+        for hand in hands:
             self._ray.kill(hand.actor)
         if not self._broken.cancel():
             self._broken.exception()  # it was told already, or nobody asks any more
@@ -128,16 +139,20 @@ class Pool:
     async def _place(self) -> tuple[int, int, _Hand]:
         """Wait for a place at a worker that is there."""
         while True:
-            waiting = asyncio.ensure_future(self._places.get())
-            try:
-                await asyncio.wait((waiting, self._broken), return_when="FIRST_COMPLETED")
-                if self._broken.done():
-                    self._broken.result()
-            finally:
-                waiting.cancel()
-            place = waiting.result()
+            place = await self._unbroken(self._places.get())
             if not place[2].lost:
                 return place
+
+    async def _unbroken(self, work: Awaitable[Value]) -> Value:
+        """Await something; raise what breaks the pool meanwhile."""
+        waiting = asyncio.ensure_future(work)
+        try:
+            await asyncio.wait((waiting, self._broken), return_when="FIRST_COMPLETED")
+            if self._broken.done():
+                self._broken.result()
+            return waiting.result()
+        finally:
+            waiting.cancel()
 
     def _files(self, adapter: str) -> Any:
         """Return where Ray keeps the files of an adapter; None where there is none."""
@@ -156,7 +171,12 @@ class Pool:
         )
         actor = made.remote()
         try:
-            problem = await actor.begin.remote(self._given)
+            await actor.__ray_ready__.remote()
+            self._getting_ready += 1  # which may take long: it may have all passages to embed
+            try:
+                problem = await actor.begin.remote(self._given)
+            finally:
+                self._getting_ready -= 1
         except self._losing as error:
             self._count(error)
             return
@@ -168,7 +188,7 @@ class Pool:
             return
 
         hand = _Hand(actor)
-        hand.counter = Counter(self._run, lambda answers: hand.wire.send(answers))
+        hand.counter = Counter(self._run, lambda answers: hand.wire.send(answers), self._break)
         hand.wire = Wire(
             lambda answers: actor.exchange.remote(answers),
             hand.counter.take,
@@ -190,13 +210,13 @@ class Pool:
         """Give up a worker, once, and look for another one."""
         if hand.lost:
             return
-        hand.lost = True
+        hand.lost, unfinished = True, hand.under_way
         self._hands.discard(hand)
         self._ray.kill(hand.actor)  # it may only be out of reach
         await hand.wire.close()
         paid = await hand.counter.lose()
         self._run.progress.say(
-            f"a worker of the cluster was lost: its {hand.under_way} unfinished examinations are "
+            f"a worker of the cluster was lost: its {unfinished} unfinished examinations are "
             f"done again elsewhere, {paid} calls under way are paid again"
         )
         self._count(error)
@@ -214,11 +234,19 @@ class Pool:
         self._watch()
 
     def _watch(self) -> None:
-        """Look in a while whether there is any worker."""
+        """Look in a while whether there is any worker.
+
+        Those of another run of this process may have all CPUs, until its round ends.
+        """
 
         def look() -> None:
-            if not self._hands:
-                what = "no worker of the cluster has begun: has it CPUs free?"
+            if self._broken.done() or self._hands or self._getting_ready:
+                return
+            what = "no worker of the cluster has begun: has it CPUs free?"
+            if self._run.shared.several:
+                self._run.progress.say(what)
+                self._watch()
+            else:
                 self._break(RunStopped(what))
 
         asyncio.get_running_loop().call_later(BEGUN, look)

@@ -34,7 +34,9 @@ class Wire:
         self._closed = False
 
     def send(self, answers: Answers) -> None:
-        """Send answers, or none, and wait for requests."""
+        """Send answers, or none, and wait for requests; once it is closed, do nothing."""
+        if self._closed:
+            return
         task = asyncio.get_running_loop().create_task(self._exchange(answers))
         self._under_way.add(task)
         task.add_done_callback(self._ended)
@@ -66,5 +68,5 @@ class Wire:
             asyncio.get_running_loop().call_later(PAUSE, self._again)
 
     def _again(self) -> None:
-        if not (self._under_way or self._closed):
+        if not self._under_way:
             self.send([])

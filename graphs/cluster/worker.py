@@ -68,7 +68,7 @@ class Worker:
     def __init__(self) -> None:
         self._line = Line()
         self._graph = examination.build_graph().compile()
-        self._scratch = tempfile.TemporaryDirectory(prefix="elenchus-")
+        self._scratch = tempfile.TemporaryDirectory(prefix="elenchus-", ignore_cleanup_errors=True)
         self._open = contextlib.ExitStack()
         self._installing = asyncio.Lock()
 
@@ -101,6 +101,10 @@ class Worker:
         except UserError as error:
             return Examined(stopped=Stopped.by(error))
         return Examined(written, asked)
+
+    async def end(self) -> None:
+        """Leave nothing on the disk: Ray kills a worker, which then clears up nothing."""
+        await asyncio.to_thread(self._scratch.cleanup)
 
     def _made(self, given: Given) -> _Services:
         """Make the services, what searches need included."""

@@ -21,9 +21,10 @@ from elenchus.ledger import Ledger
 from tests.conftest import launched, records, write_pool
 
 FILE = Path(__file__).with_name("small-run.json")
-# Kinds of which the first training changes nothing, and those of which it changes later rounds.
+# Kinds of which the first training changes nothing, and those of which it changes later rounds. No
+# Dataset is among them: it is chosen by vectors, whose last digits depend on the processor.
 BEFORE = ("Document", "ExamItem", "Passage", "Point")
-ROUNDS = ("Contradiction", "Dataset", "Examination", "Example", "Question", "Score", "Seed", "Turn")
+ROUNDS = ("Contradiction", "Examination", "Example", "Question", "Score", "Seed", "Turn")
 
 
 @pytest.fixture(scope="module")
@@ -56,7 +57,7 @@ def test_a_summary_knows_what_the_first_training_changes(run: Path) -> None:
     bodies = {i: json.loads(body) for i, _, body in records(run)}
     assert all(_round(bodies[i]) <= 1 for i in ids)
     assert ids < bodies.keys()
-    assert {"c", "e", "g", "i", "o", "p", "q", "s", "t", "x"} <= {i[0] for i in ids}
+    assert {"e", "g", "i", "o", "p", "q", "s", "t", "x"} <= {i[0] for i in ids}
 
 
 def launch(folder: Path) -> Path:

@@ -19,9 +19,12 @@ from elenchus import runs
 from elenchus.config import BudgetConfig, LimitsConfig
 from elenchus.errors import RunStopped, UserError
 from elenchus.ledger import Call, Ledger
+from elenchus.progress import Unseen
+from graphs import together
 from graphs.config import load
 from graphs.shared import Shared, limits_of
 from models.budget import Budget, Within
+from models.shared_calls import SharedCalls
 from models.turns import Turns
 from tests.server.app import MODEL, Server, serving
 
@@ -135,6 +138,8 @@ def test_a_cap_on_all_together_stops_all_and_is_raised_for_all(
     assert spent(folders) == 40
     shown = [line for line in stopped.err.splitlines() if line.startswith("elenchus: ")]
     assert len(shown) == 1, "once, not for each"
+    assert "elenchus resume" not in stopped.out, "without --budget it would stop at once"
+    assert stopped.err.count("elenchus resume") == 1
     assert "the shared budget.calls is used up (40 of 40). `elenchus resume " in shown[0]
     assert all(run_id in shown[0] for run_id in ids) and "--budget calls=…" in shown[0]
 
@@ -218,7 +223,11 @@ def test_estimates_are_of_each_domain_and_of_all(tmp_path: Path, elenchus: Launc
     assert told.keys() == {"baths", "lido"}
     usd = sum(use["usd"] for uses in told.values() for use in uses)
     shown = elenchus("launch", *homes, "--dry-run", "--budget", "usd=0.01").out
-    assert f"Together {usd:.2f} USD: over budget.usd=0.01" in shown
+    assert f" tokens, {usd:.2f} USD: over budget.usd=0.01" in shown
+    shown = elenchus("launch", *homes, "--dry-run", "--budget", "calls=3").out
+    assert "Together " in shown and ": over budget.calls=3" in shown
+    refused = elenchus("launch", *homes, "--dry-run", "--budget", "usd=much")
+    assert refused.code == 2 and "--budget: usd: Input should be a valid number" in refused.err
 
 
 def test_runs_that_were_not_launched_together_share_no_budget(
@@ -261,6 +270,9 @@ def test_of_runs_that_share_a_budget_each_counts(tmp_path: Path) -> None:
     said: list[str] = []
     with two.locked(), pytest.raises(UserError, match="is in use by another process"):
         Shared.of([one], said.append)
+    with two.locked(), pytest.raises(UserError, match="is in use by another process"):
+        together.resume([one], Unseen(), {"calls": 9})
+    assert one.shared_budget() == two.shared_budget() == {"calls": 5}
     budgets = Shared.of([one], said.append).budgets
     assert budgets[one.id] is budgets[two.id] and budgets[one.id].total.calls == 2
     assert said == []
@@ -274,6 +286,24 @@ def a_call(tokens: int) -> Call:
         id="m-1", role="expert", task="answer", model="m", prompt_sha256="", request="",
         output_tokens=tokens,
     )  # fmt: skip
+
+
+def test_a_further_attempt_of_one_is_known_to_all(tmp_path: Path) -> None:
+    """The first run has stopped after the first answer, which could not be used."""
+    shared, first = SharedCalls(several=True), a_call(9)
+    again = first.model_copy(update={"attempt": 1})
+    with contextlib.ExitStack() as opened:
+        one, two, three = (
+            opened.enter_context(contextlib.closing(Ledger(tmp_path / name))) for name in "abc"
+        )
+        one.write_call(first)
+        shared.note(first, one)
+        assert shared.answered(first, two) == first
+        assert shared.answered(again, two) is None
+        two.write_call(again)
+        shared.note(again, two)
+        assert [shared.answered(asked, three) for asked in (first, again)] == [first, again]
+        assert [ledger.usage()[0] for ledger in (one, two, three)] == [1, 1, 0]
 
 
 def test_a_shared_budget_is_exceeded_by_no_more_than_the_calls_in_flight() -> None:

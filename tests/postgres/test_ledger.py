@@ -99,8 +99,8 @@ def told(ledger: Ledger) -> list[Any]:
     first = min([*seeds, *passages], key=lambda r: r.id).id if seeds or passages else "x"
     said = [
         seeds, passages, calls, ledger.kinds(), ledger.usage(), ledger.spent(), ledger.answered(),
-        ledger.unanswered(), ledger.spent_by_task(), ledger.prompts(), ledger.entries(""),
-        ledger.entries(first[:6]), ledger.mentioning(first, '"'), ledger.later(Seed, first),
+        ledger.unanswered(), ledger.spent_by_task(), sorted(ledger.prompts()), ledger.entries(""),
+        ledger.entries(first[:6]), ledger.mentioning(first, '"'), sorted(ledger.later(Seed, first)),
         ledger.fields(Seed, "$.round", "$.asked", "$.kind", "$.nothing"),
         ledger.fields(Passage, "$.text", "$.heading", "$.start"),
         ledger.all(Seed, round=1, variation=2), ledger.count(Seed, round=2),

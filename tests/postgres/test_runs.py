@@ -236,7 +236,7 @@ def test_a_database_that_is_gone_for_good_names_the_way_on(
         ("mysql://root@localhost/x", "such as postgresql://HOST/NAME; this is one of 'mysql'"),
         ("host=localhost", "such as postgresql://HOST/NAME; this is no address"),
         ("postgresql://u:se/cret@h/x", "are written as %2F and so on"),
-        ("postgresql://u@127.0.0.1:1/x", "database x at 127.0.0.1:1 cannot be opened"),
+        ("postgresql://u@127.0.0.1:1/x", "database x at 127.0.0.1:1 cannot be opened (connection "),
         ("{wrong}", "give the right user and password: in ELENCHUS_DATABASE, PGPASSWORD or ~/"),
         ("{none}", "give the right user and password: in ELENCHUS_DATABASE, PGPASSWORD or ~/"),
         ("{missing}", "make it with `createdb`"),

@@ -1,6 +1,7 @@
 """Calls of workers at the driver's desk: cache, limits, budget, and what a lost worker costs."""
 
 import asyncio
+import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -59,7 +60,10 @@ class Wired:
 
     def __init__(self, run: Services, endpoint: Endpoint, scratch: Ledger) -> None:
         settings, line = ModelConfig(model=MODEL, base_url=URL), Line()
-        self.counter = Counter(run, lambda answers: self.wire.send(answers))
+        self.failed: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.counter = Counter(
+            run, lambda answers: self.wire.send(answers), self.failed.set_exception
+        )
         self.wire = Wire(line.exchange, self.counter.take, self._failed)
         limits = run.config.models[MODEL]
         model: Any = Model(endpoint, MODEL, seeded=False)  # type: ignore[arg-type]
@@ -192,6 +196,31 @@ def test_a_server_that_refuses_all_stops_the_run(
         await Wired(services, endpoint, scratch).ask("a")
 
     with pytest.raises(RunStopped, match="failed for 0 minutes, last with: gone"):
+        asyncio.run(ask())
+
+
+def test_a_full_disk_is_told_and_keeps_no_worker_waiting_for_ever(
+    run: Callable[..., Services], scratch: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    services = run()
+
+    def full(*_: object) -> int:
+        raise sqlite3.OperationalError("database or disk is full")
+
+    monkeypatch.setattr(services.ledger, "send", full)
+
+    async def ask() -> None:
+        worker = Wired(services, Endpoint(), scratch)
+        asking = worker.ask("a")
+        try:
+            await worker.failed
+        finally:
+            asking.cancel()
+            await worker.wire.close()
+            worker.wire.send([])  # an answer may come late: nobody is there to take it
+            assert not worker.wire._under_way
+
+    with pytest.raises(sqlite3.OperationalError, match="disk is full"):
         asyncio.run(ask())
 
 

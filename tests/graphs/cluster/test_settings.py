@@ -18,6 +18,17 @@ def test_a_cluster_that_does_not_answer_is_named() -> None:
         cluster.connect(RayConfig(address="127.0.0.1:9"))
 
 
+def test_one_process_works_on_one_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Domains that are launched together may name different ones."""
+    ray = pytest.importorskip("ray", reason="the package ray is not installed")
+    monkeypatch.setattr(ray, "is_initialized", lambda: True)
+    monkeypatch.setattr(cluster, "_joined", RayConfig(address="10.0.0.1:6379"))
+    assert cluster.connect(RayConfig(address="10.0.0.1:6379", workers=2)) is ray
+    for other in (RayConfig(), RayConfig(address="10.0.0.2:6379")):
+        with pytest.raises(UserError, match=r"on another cluster already, 10\.0\.0\.1:6379: give"):
+            cluster.connect(other)
+
+
 def test_ray_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(UserError, match=r"pip install -e '\.\[ray\]'"):

@@ -50,7 +50,7 @@ async def examined(run: Services, given: Given, state: SeedState, *weights: Any)
     assert await worker.begin(given) == ""
     seed = run.ledger.get(Seed, state["seed_id"])
     needed = [run.ledger.get(Predictor, seed.predictor_id)] if seed.predictor_id else []
-    counter = Counter(run, lambda answers: wire.send(answers))
+    counter = Counter(run, lambda answers: wire.send(answers), pytest.fail)
     wire = Wire(worker.exchange, counter.take, pytest.fail)
     wire.send([])
     try:
@@ -62,6 +62,8 @@ async def examined(run: Services, given: Given, state: SeedState, *weights: Any)
     finally:
         await wire.close()
         await counter.close()
+        await worker.end()
+        assert not Path(worker._scratch.name).exists()
 
 
 def test_an_examination_is_that_of_the_driver_and_pays_no_call_again(
