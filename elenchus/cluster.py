@@ -146,8 +146,9 @@ def _reach(address: str) -> None:
 
 
 def _unreachable(address: str, error: Exception) -> UserError:
+    said = in_line(str(error), SHOWN).partition(". ")[0]  # then come flags of Ray's own programs
     return UserError(
-        f"ray.address {address}: no cluster of Ray answers there ({in_line(str(error), SHOWN)}); "
+        f"ray.address {address}: no cluster of Ray answers there ({said}); "
         "`ray start --head` begins one, and this machine must have joined it"
     )
 

@@ -37,7 +37,7 @@ def test_prices_make_the_cost(mock_pool: Path, elenchus) -> None:
     shown = elenchus("launch", mock_pool, *sets, "--dry-run")
     assert f"Together {known['usd']:.2f} USD.\n" in shown.out
     shown = elenchus("launch", mock_pool, *sets, "--set", "budget.usd=0.001", "--dry-run")
-    assert f"Together {known['usd']:.2f} USD: over budget.usd=0.001" in shown.out
+    assert f" tokens, {known['usd']:.2f} USD: over budget.usd=0.001" in shown.out
 
 
 def test_what_is_asked_for_more_often_costs_more(mock_pool: Path, elenchus) -> None:
