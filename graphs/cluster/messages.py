@@ -115,7 +115,7 @@ class Stopped(NamedTuple):
 
 
 class Examined(NamedTuple):
-    """What came of an examination: its records, or why the run has to stop.
+    """What came of an examination: its records, and where the run has to stop, why.
 
     Attributes:
         asked: the numbers of what it asked for, whose answers may be told later.

@@ -54,7 +54,7 @@ async def examine(run: Services, state: SeedState) -> None:
     """
     if run.pool is None:
         run.pool = Pool(run)
-    run.ledger.write(*await run.pool.examine(state))
+    await run.pool.examine(state)
 
 
 class Pool:
@@ -84,7 +84,7 @@ class Pool:
         """Wait until all workers that are wanted have begun."""
         await asyncio.gather(*self._first)
 
-    async def examine(self, state: SeedState) -> list[Record]:
+    async def examine(self, state: SeedState) -> None:
         """Examine a seed on the worker that has least to do; see `examine`."""
         seed = self._run.ledger.get(Seed, state["seed_id"])
         needed: list[Record] = [seed]
@@ -106,9 +106,10 @@ class Pool:
                 hand.under_way -= 1
                 if not hand.lost:
                     self._places.put_nowait((place, next(self._order), hand))
+            self._run.ledger.write(*made.records)
             if made.stopped:
                 raise made.stopped.error()
-            return list(made.records)
+            return
         raise RunStopped(
             f"the examination of seed {seed.id} has lost {TRIES} workers: see their logs"
         )

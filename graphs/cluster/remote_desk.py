@@ -40,6 +40,7 @@ class Line:
         self._requests: list[Request] = []
         self._waiting: dict[int, asyncio.Future[Any]] = {}
         self._fetching: asyncio.Future[bool] | None = None  # false where another one takes over
+        self.answered_at: dict[tuple[str, str | None], float] = {}  # by model and address
 
     def number(self) -> int:
         """Return a number that nothing was asked by yet."""
@@ -102,10 +103,10 @@ class RemoteDesk(Desk):
 
     def __init__(self, line: Line, settings: ModelConfig, limits: LimitsConfig) -> None:
         self._line, self._settings, self._own_limits = line, settings, limits
+        self._model = settings.model, settings.base_url
         self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._claims: dict[str, int] = {}  # by the ids of locked calls
         self._let_in: set[int] = set()  # of these, those that have not begun yet
-        self._last_answer = 0.0
 
     @property
     def limits(self) -> LimitsConfig:
@@ -114,8 +115,8 @@ class RemoteDesk(Desk):
 
     @property
     def answered_at(self) -> float:
-        """See `Desk.answered_at`: the last answer that came to this worker."""
-        return self._last_answer
+        """See `Desk.answered_at`: the last answer that came to this worker, in whatever role."""
+        return self._line.answered_at.get(self._model, 0.0)
 
     @contextlib.asynccontextmanager
     async def lock(self, key: str) -> AsyncIterator[None]:
@@ -149,7 +150,7 @@ class RemoteDesk(Desk):
         self._let_in.discard(claim)
 
         def keep(answered: Call) -> float:
-            self._last_answer = time.monotonic()
+            self._line.answered_at[self._model] = time.monotonic()
             self._line.tell(Ended(claim, answered))
             return 0.0  # the driver knows the prices
 

@@ -99,7 +99,7 @@ class Worker:
             claimed.set(asked)
             await self._graph.ainvoke(state, context=RunRef(str(run.folder.path)))
         except UserError as error:
-            return Examined(stopped=Stopped.by(error))
+            return Examined(written, asked, Stopped.by(error))
         return Examined(written, asked)
 
     async def end(self) -> None:

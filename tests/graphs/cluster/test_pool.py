@@ -10,9 +10,10 @@ import pytest
 
 from elenchus.config import RayConfig
 from elenchus.errors import RunStopped
+from elenchus.records import Failure
 from graphs.adaptation.state import SeedState
 from graphs.cluster import pool
-from graphs.cluster.messages import Examined
+from graphs.cluster.messages import Examined, Stopped
 
 SEED = SeedState(seed_id="s", adapter="")
 
@@ -50,7 +51,11 @@ async def never(*_: Any) -> Any:
 def pooled(
     stand: Stand, monkeypatch: pytest.MonkeyPatch, said: list[str] | None = None
 ) -> pool.Pool:
-    """Return a pool of a run that is alone, or else of one of several, which keep what is said."""
+    """Return a pool of a run that is alone, or else of one of several, which keep what is said.
+
+    Records that come back are in the ledger's `kept`.
+    """
+    kept: list[Any] = []
     monkeypatch.setattr(pool, "connect", lambda _: stand)
     monkeypatch.setattr(pool, "_given", lambda _: None)
     monkeypatch.setattr(pool, "BEGUN", 0.0)
@@ -58,7 +63,11 @@ def pooled(
         config=SimpleNamespace(
             ray=RayConfig(workers=1), examination=SimpleNamespace(concurrency=1)
         ),
-        ledger=SimpleNamespace(get=lambda *_: SimpleNamespace(id="s", predictor_id="")),
+        ledger=SimpleNamespace(
+            get=lambda *_: SimpleNamespace(id="s", predictor_id=""),
+            write=lambda *records: kept.extend(records),
+            kept=kept,
+        ),
         folder=SimpleNamespace(path=Path()),
         progress=SimpleNamespace(say=(said if said is not None else []).append),
         shared=SimpleNamespace(several=said is not None),
@@ -82,7 +91,7 @@ def test_a_worker_that_has_much_to_read_is_waited_for(monkeypatch: pytest.Monkey
         )
         made = pooled(stand, monkeypatch)
         asyncio.get_running_loop().call_later(0.05, read.set)
-        assert await made.examine(SEED) == []
+        await made.examine(SEED)
         await made.close()
         return stand.killed
 
@@ -116,7 +125,7 @@ def test_a_run_waits_for_the_workers_of_those_beside_it(monkeypatch: pytest.Monk
         )
         made = pooled(stand, monkeypatch, said)
         asyncio.get_running_loop().call_later(0.02, free.set)
-        assert await made.examine(SEED) == []
+        await made.examine(SEED)
         await made.close()
         return said
 
@@ -139,3 +148,26 @@ def test_what_breaks_a_pool_ends_examinations_under_way(monkeypatch: pytest.Monk
 
     with pytest.raises(OSError, match="the disk is full"):
         asyncio.run(work())
+
+
+def test_what_an_examination_wrote_before_it_had_to_stop_is_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    failure = Failure(
+        role="expert", task="answer", code="unparsable", detail="no JSON", raw="{", call_id="m-1"
+    )
+
+    async def work() -> list[Any]:
+        async def examine(*_: Any) -> Examined:
+            return Examined([failure], stopped=Stopped("budget.calls is used up", "calls"))
+
+        stand = Stand(
+            __ray_ready__=at_once, begin=at_once, exchange=never, examine=examine, end=at_once
+        )
+        made = pooled(stand, monkeypatch)
+        with pytest.raises(RunStopped, match=r"budget\.calls is used up"):
+            await made.examine(SEED)
+        await made.close()
+        return made._run.ledger.kept
+
+    assert asyncio.run(work()) == [failure]
