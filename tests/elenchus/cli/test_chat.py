@@ -99,8 +99,8 @@ def test_a_question_without_the_prompt_of_the_run(
     said(Talk(run), QUESTION)
     said(Talk(run, free=True), QUESTION)
     with_prompt, free = asked[0], asked[2]
-    assert [m.type for m in with_prompt] == ["system", "human"]
-    assert [(m.type, m.content) for m in free] == [("human", QUESTION)]
+    assert [message["role"] for message in with_prompt] == ["system", "user"]
+    assert free == [{"role": "user", "content": QUESTION}]
 
 
 def test_a_warm_student_draws_its_answers(run: runs.RunFolder) -> None:
