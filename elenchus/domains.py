@@ -26,4 +26,6 @@ def find(name: str) -> Path:
     known = sorted({p.parent.name for place in places for p in place.glob(f"*/{DOMAIN_FILE}")})
     near = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known) or 'none'}."
+    if "=" in name:
+        hint = "a setting is given with --set."
     raise UserError(f"unknown domain {name!r}; {hint} `elenchus new NAME` makes one")

@@ -105,7 +105,6 @@ class Ledger:
 
     def __init__(self, path: Path | Place, read_only: bool = False) -> None:
         self.path = path
-        self._hide = hider()
         self._read = functools.lru_cache(RECENT)(self._load)
         self._db: Database
         if isinstance(path, Path):
@@ -160,7 +159,8 @@ class Ledger:
 
         Only known secrets are taken out: a document may hold what looks like one, and is quoted.
         """
-        texts = {"request": self._hide(call.request), "response": self._hide(call.response)}
+        hide = hider()
+        texts = {"request": hide(call.request), "response": hide(call.response)}
         values = call.model_dump() | texts
         self._db.insert_calls([(*values.values(), int(adopted))], number)
 

@@ -14,9 +14,9 @@ WORD = "hunter2hunter"
     [
         (["launch", "x", "--set", f"expert.options.api_key={WORD}", "--bogus"], "--bogus"),
         (["launch", "x", f"--sett=expert.options.api_key={WORD}"], "--sett"),
-        (["launch", "x", f"expert.options.api_key={WORD}"], "extra argument"),
-        (["launch", "x", KEY], "extra argument"),
-        (["launch", "x", "options:", "{api_key:", f"{WORD}}}"], "extra argument"),
+        (["launch", "market", f"expert.options.api_key={WORD}"], "is given with --set"),
+        (["launch", "market", KEY], "unknown domain"),
+        (["launch", "market", "options:", "{api_key:", f"{WORD}}}"], "unknown domain"),
         (["corpus", "add", "x", "y", f"password={WORD}"], "extra argument"),
         ([KEY], "No such command"),
         (["launch", "x", "--max-price", WORD, f"--api-key={WORD}"], "--max-price"),
@@ -35,13 +35,13 @@ def test_no_secret_is_shown(elenchus, arguments: list[str], says: str) -> None:
 def test_what_is_no_secret_is_shown(elenchus, monkeypatch: pytest.MonkeyPatch) -> None:
     end = elenchus("launch", "x", "moorings", "--token", "", "--api-key")
     assert "--token" in end.err
-    assert "moorings" in elenchus("launch", "x", "moorings").err
+    assert "moorings" in elenchus("launch", "market", "moorings").err
     assert "'harbours'" in elenchus("harbours").err
     monkeypatch.setenv("MY_API_KEY", "moorings")
-    assert "moorings" not in elenchus("launch", "x", "moorings").err
+    assert "moorings" not in elenchus("launch", "market", "moorings").err
 
 
 def test_it_is_so_in_a_process_of_its_own() -> None:
-    command = [sys.executable, "-m", "elenchus", "launch", "x", f"api_key={WORD}"]
+    command = [sys.executable, "-m", "elenchus", "launch", "market", f"api_key={WORD}"]
     ended = subprocess.run(command, capture_output=True, text=True)
     assert ended.returncode == 2 and "api_key=" in ended.stderr and WORD not in ended.stderr
