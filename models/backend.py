@@ -5,7 +5,7 @@ what kind of models they are. The rest of the program asks it, and knows no prov
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from langchain_core.messages import AIMessage
     from langchain_core.runnables import Runnable
 
+    from models.messages import Messages
+
 Exchange = tuple[tuple[Message, ...], str]  # a prompt, and the answer to it
 
 
@@ -29,13 +31,21 @@ Exchange = tuple[tuple[Message, ...], str]  # a prompt, and the answer to it
 class Model:
     """A chat model, with the identity under which its calls are cached.
 
-    A `seeded` model takes a `seed` with each call, and answers the same to the same seed.
+    A `seeded` model takes a `seed` with each call, and answers the same to the same seed. A `plain`
+    one takes messages as mappings of role and content too, which costs less.
     """
 
     chat: "Runnable[Any, AIMessage]"
     identity: str
     seeded: bool
     aclose: Callable[[], Awaitable[None]] | None = None
+    plain: bool = False
+
+    def messages(self, prompt: "Iterable[Message]") -> "Messages":
+        """Return the messages of a prompt as the chat model takes them."""
+        from models.messages import as_langchain, plain
+
+        return plain(prompt) if self.plain else as_langchain(prompt)
 
     async def close(self) -> None:
         """Close the connections to a server, if there are any."""

@@ -30,7 +30,7 @@ from models.answers import more_room, read_by_model, unfinished, with_reply
 from models.backend import Model, backend
 from models.budget import Budget, Within
 from models.desk import Admission, Desk
-from models.messages import Chat, PromptTooLong, plain
+from models.messages import Messages, PromptTooLong
 from models.rate_limits import RateLimits
 from models.replies import Schema
 from models.shared_calls import SharedCalls
@@ -313,7 +313,7 @@ class Caller:
         sent = folded(attempt.messages) if manner.folds else attempt.messages
         try:
             started = time.perf_counter()
-            reply = await self._reply(plain(sent), extra)
+            reply = await self._reply(self.model.messages(sent), extra)
         except _unanswered() as error:
             admission.withdraw(retries.is_busy(error))
             raise
@@ -326,7 +326,7 @@ class Caller:
         self._structure.accept(manner, attempt.name, attempt.has_system)
         return answered
 
-    async def _reply(self, messages: list[Chat], extra: dict[str, Any]) -> AIMessage:
+    async def _reply(self, messages: Messages, extra: dict[str, Any]) -> AIMessage:
         try:
             return await self.model.chat.ainvoke(messages, **extra)
         except _refusals():

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 from langchain_core.messages.ai import UsageMetadata
 from langchain_core.outputs import ChatGeneration, ChatResult
 
@@ -16,12 +16,18 @@ class PromptTooLong(ValueError):
 Chat = dict[str, str]  # a message as servers take it: its `role` and its `content`
 Messages = Sequence[Chat | BaseMessage]
 LIKELIHOOD = "likelihood"  # in a reply's metadata
+KINDS = {"system": SystemMessage, "user": HumanMessage, "assistant": AIMessage}
 ROLES = {"human": "user", "ai": "assistant", "system": "system"}
 
 
 def plain(messages: Iterable[Message]) -> list[Chat]:
-    """Return messages of a prompt as roles and contents, which every chat model takes."""
+    """Return messages of a prompt as roles and contents."""
     return [{"role": message.role, "content": message.content} for message in messages]
+
+
+def as_langchain(messages: Iterable[Message]) -> list[BaseMessage]:
+    """Return messages of a prompt as every chat model of LangChain takes them."""
+    return [KINDS[message.role](content=message.content) for message in messages]
 
 
 def as_chat(messages: Messages) -> list[Chat]:

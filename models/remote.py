@@ -110,7 +110,7 @@ class OpenAI(LangChain):
             timeout=config.timeout,
             options=config.options,
         )
-        return Model(chat, config.model, seeded=False, aclose=chat.aclose)
+        return Model(chat, config.model, seeded=False, aclose=chat.aclose, plain=True)
 
     def clients(self, chat: Any) -> Sequence[Any]:
         """See `LangChain.clients`."""

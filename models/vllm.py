@@ -59,7 +59,7 @@ class VLLM(OpenAI):
             weights=_named_weights(config),
         )
         identity = "+".join(filter(None, (config.model, hashed)))
-        return Model(chat, identity, seeded=True, aclose=chat.aclose)
+        return Model(chat, identity, seeded=True, aclose=chat.aclose, plain=True)
 
     def look(self, config: ModelConfig) -> int | None:
         """See `Backend.look`."""

@@ -19,7 +19,7 @@ from models.answers import read_by_model, sound, with_reply
 from models.backend import Model
 from models.budget import Budget
 from models.compatible import CompatibleModel
-from models.messages import Chat, PromptTooLong, plain
+from models.messages import Chat, Messages, PromptTooLong, plain
 from models.reasoning import without_reasoning
 from models.structured import text_of
 
@@ -92,7 +92,7 @@ class Elsewhere:
             try:
                 reply = await _listen(
                     self._model.chat,
-                    plain(messages),
+                    self._model.messages(messages),
                     # What is broken off is kept as it was heard; a server may echo its key.
                     lambda text: heard(without_known(sound(text))),
                 )
@@ -116,7 +116,7 @@ def _failures() -> tuple[type[Exception], ...]:
     return (ValueError, *retries.failed())
 
 
-async def _listen(chat: Any, messages: list[Chat], heard: Heard) -> AIMessage:
+async def _listen(chat: Any, messages: Messages, heard: Heard) -> AIMessage:
     """Return a model's whole reply; what it said so far is heard on the way."""
     if isinstance(chat, CompatibleModel):
         reply: AIMessage = await chat.ainvoke(messages, heard=heard)
