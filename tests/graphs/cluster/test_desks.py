@@ -42,7 +42,7 @@ class Endpoint:
         self.failures: list[Exception] = []
 
     async def ainvoke(self, messages: list[Any], **_: Any) -> AIMessage:
-        self.asked.append(messages[-1]["content"])
+        self.asked.append(messages[-1].content)
         self.under_way += 1
         self.most = max(self.most, self.under_way)
         self.some.set()
