@@ -18,12 +18,12 @@ test: .venv/.dev
 	@echo "==> Style and types"
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy
 	@echo "==> Tests"
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --max-worker-restart 1
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
 # Counting lines makes the tests take a third longer.
 coverage: .venv/.dev
 	@$(MAKE) --no-print-directory chromium
-	@$(BIN)/python -m pytest -n 2 --dist loadfile --max-worker-restart 1 --cov --cov-report=term
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --cov --cov-report=term
 
 # What opens pages in tests, where it can be installed; else those tests are passed over.
 chromium:
