@@ -61,7 +61,8 @@ class DomainConfig(PretrainingTree, ClassificationTree, RewritingTree, Adaptatio
         except UserError as error:
             raise ValueError(str(error)) from error
         if self.engine not in method.engines:
-            problem = f"method: {self.method} runs with engine: {' or '.join(method.engines)} only"
+            able = " or ".join(method.engines)
+            problem = f"method: {self.method} does not run with engine: {self.engine}; set {able}"
         if problem:
             raise ValueError(problem)
         return self
@@ -161,7 +162,7 @@ def checked(kind: type[Checked], tree: dict[str, Any], where: str) -> Checked:
         return kind.model_validate(tree)
     except ValidationError as error:
         problems = error.errors()
-        lines = [_explain(problem) for problem in problems[:MOST_SHOWN]]
+        lines = [_explain(problem, kind) for problem in problems[:MOST_SHOWN]]
         if more := len(problems) - len(lines):
             lines.append(f"and {more} more")
         raise UserError(f"{where}: " + "; ".join(lines)) from error
@@ -190,7 +191,7 @@ def _profile(tree: dict[str, Any], profile: str, path: Path) -> dict[str, Any]:
     return changes
 
 
-def _explain(problem: Mapping[str, Any]) -> str:
+def _explain(problem: Mapping[str, Any], kind: type[BaseModel]) -> str:
     key = in_line(".".join(str(part) for part in problem["loc"]), LONGEST_SHOWN)
     if problem["type"] != "extra_forbidden":
         message = in_line(problem["msg"].removeprefix("Value error, "), LONGEST_TOLD)
@@ -198,7 +199,7 @@ def _explain(problem: Mapping[str, Any]) -> str:
         # What is wrong with a section or a list is not told by printing it all.
         whole = isinstance(problem["input"], dict | list | tuple)
         return message if whole else f"{message} (got {shown(problem['input'])})"
-    known = leaf_keys() + list(domain_config().model_fields)
+    known = leaf_keys(kind) + list(kind.model_fields)
     near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
     hint = (
         f"; did you mean {near[0]!r}?" if near else "; `elenchus new NAME --full` writes all keys"

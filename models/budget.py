@@ -100,6 +100,11 @@ class Budget:
         for one in lost:
             self.lose(one)
 
+    @property
+    def closed(self) -> bool:
+        """Whether no call begins any more."""
+        return self._closed is not None
+
     def lose(self, one: Spent) -> None:
         """Count calls that were paid for, and whose answers nobody will tell."""
         self._lost.append(one)
@@ -272,7 +277,11 @@ class Within:
                 spend_shared(call)
                 return spend(call)
 
-            yield expected, spend_both
+            if not self._own.closed:
+                yield expected, spend_both
+                return
+        # The run stopped while the call waited for the others; now it is not under way.
+        raise await self._own.stopped("the run stops")
 
     def lose(self, one: Spent) -> None:
         """See `Budget.lose`."""

@@ -323,9 +323,12 @@ def _unopened(error: psycopg.Error, name: str) -> str:
         return f"the {name} cannot be opened: its address is not one of PostgreSQL"
     lines = [line.strip() for line in str(error).strip().splitlines()]
     said = [line for line in lines if not line.startswith(HINT)][-1]
-    remedy = "check the address, and that the server runs and lets this machine in"
+    remedy = (
+        "check the address, and that the server runs and lets this machine in; without "
+        f"{VARIABLE}, runs in files are seen alone"
+    )
     if "password" in said or "authentication" in said:
         remedy = f"give the right user and password: in {VARIABLE}, PGPASSWORD or ~/.pgpass"
     elif "database" in said and "does not exist" in said:
-        remedy = "make it with `createdb`"
+        remedy = "make it with `createdb -E UTF8 NAME`"
     return f"the {name} cannot be opened ({said}): {remedy}"

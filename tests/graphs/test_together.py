@@ -336,6 +336,28 @@ def test_a_shared_budget_is_exceeded_by_no_more_than_the_calls_in_flight() -> No
     assert tokens <= 20_000 + most * 3000
 
 
+def test_a_call_that_waits_for_others_does_not_begin_once_its_own_run_stops() -> None:
+    together, own = Budget(BudgetConfig(tokens=2000), shared=True), Budget()
+
+    async def call(budget: Budget | Within) -> None:
+        async with budget.spending("expert", "m", 10) as (_, spend):
+            spend(a_call(1))
+
+    async def main() -> RunStopped:
+        async with together.spending("expert", "m", 1700):
+            waiting = asyncio.create_task(call(Within(own, together)))
+            await asyncio.sleep(0)
+            stopping = asyncio.create_task(own.stopped("a disk is full"))
+            await asyncio.sleep(0)
+            assert not waiting.done() and not stopping.done()
+        with pytest.raises(RunStopped, match="a disk is full"):
+            await waiting
+        return await stopping
+
+    assert str(asyncio.run(main())) == "a disk is full"
+    assert (own.total.calls, together.total.calls) == (0, 0)
+
+
 def test_a_training_waits_for_answers_and_keeps_others_waiting() -> None:
     async def main() -> list[str]:
         turns, done = Turns(), list[str]()

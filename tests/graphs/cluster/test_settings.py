@@ -44,7 +44,7 @@ def test_an_address_that_none_can_have_is_refused(address: str) -> None:
 
 def test_methods_that_make_no_examinations_run_on_one_machine() -> None:
     tree = {"domain": "d", "title": "t", "engine": "ray", "method": "rewriting"}
-    with pytest.raises(UserError, match="method: rewriting runs with engine: local only"):
+    with pytest.raises(UserError, match="rewriting does not run with engine: ray; set local"):
         validate(tree, "here")
 
 
