@@ -81,7 +81,7 @@ def measure(quick: bool) -> Figures:
         UserError: Ray is not installed.
     """
     pairs, count = (QUICK_PAIRS, QUICK_EXAMINATIONS) if quick else (PAIRS, EXAMINATIONS)
-    with _cluster() as cluster, tempfile.TemporaryDirectory() as name, server.serving() as url:
+    with two_nodes() as cluster, tempfile.TemporaryDirectory() as name, server.serving() as url:
         folder = Path(name)
         domain = write_domain(folder, url)
         server.begin(url, 0.0)
@@ -109,8 +109,8 @@ def measure(quick: bool) -> Figures:
 
 
 @contextlib.contextmanager
-def _cluster() -> Iterator[Any]:
-    """Yield a cluster of two nodes on this machine."""
+def two_nodes() -> Iterator[Any]:
+    """Yield a cluster of two nodes on this machine, with a CPU each; this process joins it."""
     try:
         import ray
         from ray.cluster_utils import Cluster

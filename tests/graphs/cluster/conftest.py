@@ -7,14 +7,13 @@ from typing import Any
 
 import pytest
 
+from benchmarks.scale_ray import two_nodes
 from elenchus.progress import Advance, unseen
 from elenchus.runs import RunFolder, listed
 from graphs import runner
 from graphs.config import load
 from tests.conftest import MOCKED, write_pool
 
-MEGABYTE = 2**20
-NODE = {"num_cpus": 1, "object_store_memory": 80 * MEGABYTE}
 # More examinations than there are places for: a lost node has some of them.
 SMALL = [
     "exam.questions=4",
@@ -71,13 +70,5 @@ def alone(home: Path) -> RunFolder:
 def cluster() -> Iterator[Any]:
     """A cluster of two nodes with a CPU each; this process joins it."""
     pytest.importorskip("ray", reason="the package ray is not installed")
-    import ray
-    from ray.cluster_utils import Cluster
-
-    made = Cluster(initialize_head=True, head_node_args=NODE | {"include_dashboard": False})
-    try:
-        made.add_node(**NODE)
+    with two_nodes() as made:
         yield made
-    finally:
-        ray.shutdown()
-        made.shutdown()
