@@ -39,7 +39,7 @@ CALLS = st.builds(
     role=TEXT, task=TEXT, model=TEXT, prompt_sha256=TEXT, request=TEXT, response=TEXT,
     input_tokens=TOKENS, output_tokens=TOKENS, finish_reason=TEXT,
     seconds=st.floats(0, 1e9),
-    likelihood=st.none() | st.floats(-1e9, 0),
+    likelihood=st.none() | st.floats(-1e9, 0).map(lambda n: n + 0.0),  # SQLite knows no -0.0
     estimated=st.booleans(), repaired=st.booleans(),
 )  # fmt: skip
 DONE = st.one_of(
