@@ -239,7 +239,7 @@ def test_a_database_that_is_gone_for_good_names_the_way_on(
         ("postgresql://u@127.0.0.1:1/x", "database x at 127.0.0.1:1 cannot be opened (connection "),
         ("{wrong}", "give the right user and password: in ELENCHUS_DATABASE, PGPASSWORD or ~/"),
         ("{none}", "give the right user and password: in ELENCHUS_DATABASE, PGPASSWORD or ~/"),
-        ("{missing}", "make it with `createdb`"),
+        ("{missing}", "make it with `createdb -E UTF8 NAME`"),
         ("{guest}", "let its owner run `CREATE SCHEMA elenchus AUTHORIZATION \"guest\"`"),
         ("{latin}", "does not keep UTF-8: make one with `createdb -E UTF8 NAME`"),
     ],
