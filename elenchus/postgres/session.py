@@ -324,8 +324,8 @@ def _unopened(error: psycopg.Error, name: str) -> str:
     lines = [line.strip() for line in str(error).strip().splitlines()]
     said = [line for line in lines if not line.startswith(HINT)][-1]
     remedy = (
-        "check the address, and that the server runs and lets this machine in; without "
-        f"{VARIABLE}, runs in files are seen alone"
+        "check the address, and that the server runs and lets this machine in; to work "
+        f"with runs in files alone, unset {VARIABLE}"
     )
     if "password" in said or "authentication" in said:
         remedy = f"give the right user and password: in {VARIABLE}, PGPASSWORD or ~/.pgpass"

@@ -203,6 +203,7 @@ def test_what_one_has_asked_another_does_not_ask(tmp_path: Path, elenchus: Launc
         (["baths", "lido", "--reuse", "x"], "--reuse takes over the calls of one run"),
         (["baths", "lido", "--budget", "usd=-1"], "--budget: usd: Input should be greater than 0"),
         (["baths", "lido", "--budget", "euro=1"], "--budget: unknown key 'euro'"),
+        (["baths", "lido", "--budget", "cals=1"], "unknown key 'cals'; did you mean 'calls'?"),
     ],
 )
 def test_what_several_cannot_have_is_refused(
