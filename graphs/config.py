@@ -136,8 +136,8 @@ def load(
     tree = read_tree(path)
     chosen = [] if profile is None else [_profile(tree, profile, path)]
     changed = merged(tree, *chosen, *map(as_change, changes or []), settings or {})
-    where = f"{path} with your changes" if changes else str(path)
-    return validate(placed(changed, path.parent, where), where)
+    tree = placed(changed, path.parent, str(path))
+    return validate(tree, f"{path} with your changes" if changes else str(path))
 
 
 def of_run(run: RunFolder, caps: dict[str, Any] | None = None) -> DomainConfig:
