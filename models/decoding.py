@@ -49,7 +49,7 @@ def decode(
     """
     import torch
 
-    batch = _Batch(model, [one.prompt for one in wanted], pad)
+    batch = _Batch(model, wanted, pad)
     draws = [random.Random(one.seed) for one in wanted]
     tokens: list[list[int]] = [[] for _ in wanted]
     odds = [0.0] * len(wanted)
@@ -83,7 +83,7 @@ def written(model: Any, wanted: Wanted, *, ends: frozenset[int], pad: int) -> It
     """
     import torch
 
-    batch, draw = _Batch(model, [wanted.prompt], pad), random.Random(wanted.seed)
+    batch, draw = _Batch(model, [wanted], pad), random.Random(wanted.seed)
     with torch.inference_mode():
         logits = batch.read()
     for _ in range(wanted.limit):
@@ -103,12 +103,16 @@ class _Batch:
         finished: places of those that are done, some of which are still in it.
     """
 
-    def __init__(self, model: Any, prompts: Sequence[tuple[int, ...]], pad: int) -> None:
-        self._model, self._prompts, self._pad = model, prompts, pad
+    def __init__(self, model: Any, wanted: Sequence[Wanted], pad: int) -> None:
+        self._model, self._pad = model, pad
+        self._prompts = [one.prompt for one in wanted]
         self._cache = _cache(model.config)
         # Layers that keep a state, and not their past, are neither copied nor cut here.
         self._by_row = all(hasattr(one, "batch_select_indices") for one in self._cache.layers)
-        self.rows = list(range(len(prompts)))
+        windows = [getattr(one, "sliding_window", None) for one in self._cache.layers]
+        longest = max(map(len, self._prompts)) + max(one.limit for one in wanted)
+        self._in_sight = longest <= min(filter(None, windows), default=longest)
+        self.rows = list(range(len(wanted)))
         self.finished: set[int] = set()
         self._mask: Any = None
 
@@ -117,7 +121,9 @@ class _Batch:
         import torch
 
         prompts = list(dict.fromkeys(self._prompts)) if self._by_row else self._prompts
-        shared = shared_by(prompts) if self._by_row and len(prompts) > 1 else 0
+        # What fills up the rests lies behind what is shared, and would take places of a window.
+        several = self._by_row and self._in_sight and len(prompts) > 1
+        shared = shared_by(prompts) if several else 0
         if shared < LEAST_SHARED:
             shared = 0
         else:

@@ -23,7 +23,7 @@ from models.batching import Batcher
 from models.decoding import Continuation, Wanted, decode
 from models.messages import Messages, PromptTooLong, as_chat, as_result
 from models.pretrained import LOADING, SINGLE, Precision, load_causal, load_tokenizer, usual_device
-from models.templates import rendered
+from models.templates import end_of_turn, rendered
 from models.weights import weights_hash
 
 Said = tuple[str, Continuation]  # an answer, and its tokens
@@ -251,10 +251,14 @@ def _groups(prompts: Sequence[tuple[int, ...]]) -> list[list[int]]:
 
 
 def ends_of(model: Any, tokenizer: Any) -> frozenset[int]:
-    """Return the tokens that end an answer: the tokenizer's, and those that the model names."""
+    """Return the tokens that end an answer: the tokenizer's, the model's, the template's.
+
+    A base model may come with a template whose turns end otherwise than its texts.
+    """
     named = model.generation_config.eos_token_id
     several = named if isinstance(named, list) else [named]
-    return frozenset(one for one in (*several, tokenizer.eos_token_id) if one is not None)
+    all_named = (*several, tokenizer.eos_token_id, end_of_turn(tokenizer))
+    return frozenset(one for one in all_named if one is not None)
 
 
 def _stamp(folder: Path) -> tuple[tuple[str, int, int], ...]:

@@ -8,7 +8,9 @@ from weakref import WeakKeyDictionary
 Chat = Sequence[dict[str, str]]
 # Marks of turns and of thinking that a tokenizer need not call special; HTML is left alone.
 _CONTROL = re.compile(r"(?:<\S*[|｜_]\S*>|</?think>|\[/?[A-Z_]+\])\Z")
-_patterns: WeakKeyDictionary[Any, re.Pattern[str]] = WeakKeyDictionary()  # by tokenizer
+# By tokenizer: what breaks its marks, and the token that ends a turn.
+_patterns: WeakKeyDictionary[Any, re.Pattern[str]] = WeakKeyDictionary()
+_ends: WeakKeyDictionary[Any, int | None] = WeakKeyDictionary()
 
 
 def rendered(tokenizer: Any, chat: Chat, **settings: Any) -> Any:
@@ -32,6 +34,20 @@ def rendered(tokenizer: Any, chat: Chat, **settings: Any) -> Any:
         return tokenizer.apply_chat_template([joined, *rest], **settings)
 
 
+def end_of_turn(tokenizer: Any) -> int | None:
+    """Return the token by which a tokenizer's template ends an answer; None where none does."""
+    if tokenizer.chat_template is None:
+        return None
+    if tokenizer not in _ends:
+        said = "I."
+        chat = [{"role": "user", "content": "Who?"}, {"role": "assistant", "content": said}]
+        after = rendered(tokenizer, chat, tokenize=False).rpartition(said)[2]
+        ids = tokenizer(after, add_special_tokens=False).input_ids
+        marks = {tokenizer.convert_tokens_to_ids(mark) for mark in _marks(tokenizer)}
+        _ends[tokenizer] = next((one for one in ids if one in marks), None)
+    return _ends[tokenizer]
+
+
 def as_letters(tokenizer: Any, text: str) -> str:
     """Return the text with a space within all that the tokenizer would take for one of its marks.
 
@@ -43,9 +59,13 @@ def as_letters(tokenizer: Any, text: str) -> str:
 def _mark_starts(tokenizer: Any) -> re.Pattern[str]:
     """Return a pattern that matches the first character of each of a tokenizer's marks."""
     if tokenizer not in _patterns:
-        added = tokenizer.added_tokens_decoder.values()
-        marks = {token.content for token in added if token.special or _CONTROL.match(token.content)}
-        marks.update(tokenizer.all_special_tokens)
-        any_mark = "|".join(re.escape(mark) for mark in marks if len(mark) > 1)
+        any_mark = "|".join(re.escape(mark) for mark in _marks(tokenizer) if len(mark) > 1)
         _patterns[tokenizer] = re.compile(f"(?={any_mark or '(?!)'}).", re.DOTALL)
     return _patterns[tokenizer]
+
+
+def _marks(tokenizer: Any) -> set[str]:
+    """Return what a tokenizer takes for one token that is no text."""
+    added = tokenizer.added_tokens_decoder.values()
+    marks = {token.content for token in added if token.special or _CONTROL.match(token.content)}
+    return marks.union(tokenizer.all_special_tokens)

@@ -7,8 +7,9 @@ from elenchus.config import TrainingConfig
 from elenchus.errors import UserError
 from elenchus.records import Message
 from models.pretrained import load, load_tokenizer
+from models.templates import end_of_turn
 from training.classifier import fits
-from training.encoding import Sample, begun_alike, chat_ids
+from training.encoding import Sample, begun_alike, chat_ids, pad_token
 
 ASKED = "Who are they?"
 CHAT = (Message(role="system", content="Be brief."), Message(role="user", content=ASKED))
@@ -83,7 +84,9 @@ def check_classifier(weights: Path, config: TrainingConfig) -> None:
 def _check_sizes(tokenizer: Any, model: Any, weights: Path, config: TrainingConfig) -> None:
     """Check that a model has a row for each token, and a place for each that is trained on."""
     model = model.get_text_config()
-    if len(tokenizer) > model.vocab_size:
+    if tokenizer.eos_token is None:
+        raise UserError(f"student.model: the tokenizer in {weights} has no end mark (eos_token)")
+    if _known(tokenizer) > model.vocab_size:
         raise UserError(
             f"student.model: the tokenizer in {weights} has {len(tokenizer)} tokens, the model "
             f"{model.vocab_size}: they are not of one model; download both anew"
@@ -96,6 +99,20 @@ def _check_sizes(tokenizer: Any, model: Any, weights: Path, config: TrainingConf
         )
 
 
+def _known(tokenizer: Any) -> int:
+    """Count the tokens that can come from a text, a template, or filling up.
+
+    A model that reads text alone may have the tokenizer of its larger sisters, with a mark for
+    pictures that it has no row for.
+    """
+    marks = {place for place, token in tokenizer.added_tokens_decoder.items() if token.special}
+    used = {tokenizer.eos_token_id, pad_token(tokenizer)}
+    if tokenizer.chat_template is not None:
+        used |= set(chat_ids(tokenizer, Sample(CHAT, "I."))[0])
+    every: set[int] = set(tokenizer.get_vocab().values())
+    return 1 + max(every - (marks - used))
+
+
 def _check_template(tokenizer: Any, weights: Path) -> None:
     ids, prompt = chat_ids(tokenizer, Sample(CHAT, "I."))
     if begun_alike(ids, prompt) < len(prompt):
@@ -104,6 +121,11 @@ def _check_template(tokenizer: Any, weights: Path) -> None:
             f"prompt, so what is trained would not be what is asked: {REMEDY}"
         )
     _check_kept(tokenizer, weights)
+    if end_of_turn(tokenizer) is None:
+        raise UserError(
+            f"student.model: the chat template of {weights} does not end an answer by a mark, so "
+            f"the student would not learn to stop: {REMEDY}"
+        )
 
 
 def _check_kept(tokenizer: Any, weights: Path) -> None:

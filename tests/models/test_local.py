@@ -127,7 +127,7 @@ def test_no_tokenizer_fills_up_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(PreTrainedTokenizerBase, "__call__", call)
     model = make_model(ModelConfig(model=NAME, options={"max_new_tokens": 2})).chat
     assert len(model.batch(["What?", "What is the limit for a toy?"])) == 2
-    assert len(seen) == 2 and not any(settings.get("padding") for settings in seen)
+    assert len(seen) >= 2 and not any(settings.get("padding") for settings in seen)
 
 
 def test_like_lengths_go_together_and_samples_of_a_prompt() -> None:

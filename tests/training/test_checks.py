@@ -5,13 +5,17 @@ import shutil
 from pathlib import Path
 
 import pytest
+from transformers import AutoConfig, AutoTokenizer
 
 from elenchus.errors import UserError
+from models.local import ends_of
+from models.pretrained import load_causal, load_tokenizer
 from offline.nano.chat import WEIGHTS
 from tests.training.test_families import made
 from tests.training.test_lora import CONFIG, SAMPLES
 from training import encoding
 from training.checks import check_classifier, check_student, check_trackers
+from training.encoding import Sample
 
 
 def test_a_template_that_training_cannot_use_is_known_before(tmp_path: Path) -> None:
@@ -66,6 +70,42 @@ def test_a_model_that_does_not_fit_is_refused(
     for check in (check_student, check_classifier):
         with pytest.raises(UserError, match=reason):
             check(folder, CONFIG)
+
+
+def test_a_mark_that_no_text_can_hold_needs_no_row(tmp_path: Path) -> None:
+    """Small Gemmas read text alone, and have the mark for pictures of their larger sisters."""
+    folder = Path(shutil.copytree(WEIGHTS, tmp_path / "other"))
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer.add_special_tokens({"additional_special_tokens": ["<picture>"]})
+    tokenizer.save_pretrained(folder)
+    held = tokenizer.convert_tokens_to_ids("<picture>")
+    assert held == AutoConfig.from_pretrained(folder).vocab_size
+    for check in (check_student, check_classifier):
+        check(folder, CONFIG)
+    (row,) = encoding.encoded(folder, [Sample(SAMPLES[0].prompt, "A <picture> of it.")])
+    assert held not in row["input_ids"]
+    template = folder / "chat_template.jinja"
+    template.write_text("<picture>" + template.read_text("utf-8"), encoding="utf-8")
+    with pytest.raises(UserError, match="not of one model"):
+        check_student(folder, CONFIG)
+
+
+def test_an_answer_ends_by_a_mark_of_the_template(tmp_path: Path) -> None:
+    """Base models come with templates whose turns end otherwise than their texts."""
+    folder = Path(shutil.copytree(WEIGHTS, tmp_path / "other"))
+    template = folder / "chat_template.jinja"
+    usual = template.read_text("utf-8")
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer.eos_token = "<|pad|>"
+    tokenizer.save_pretrained(folder)
+    check_student(folder, CONFIG)
+    model = load_causal(folder)
+    model.generation_config.eos_token_id = tokenizer.eos_token_id
+    end = tokenizer.convert_tokens_to_ids("<|end|>")
+    assert ends_of(model, load_tokenizer(folder)) == {tokenizer.eos_token_id, end}
+    template.write_text(usual.replace("<|end|>", ""), encoding="utf-8")
+    with pytest.raises(UserError, match="does not end an answer by a mark"):
+        check_student(folder, CONFIG)
 
 
 def test_a_classifier_wants_a_head_and_room_for_messages(tmp_path: Path) -> None:

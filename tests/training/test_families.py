@@ -46,7 +46,7 @@ FAMILIES: dict[str, tuple[dict[str, Any], set[str]]] = {
 }
 
 
-def made(family: str, folder: Path) -> Any:
+def made(family: str, folder: Path, **changes: Any) -> Any:
     """Save a model of a family with random weights, and the tokenizer of the nano."""
     ids = {"pad_token_id": TOKENIZER.pad_token_id, "eos_token_id": TOKENIZER.eos_token_id}
     more = {k: v for k, v in FAMILIES[family][0].items() if k != "name"}
@@ -56,6 +56,7 @@ def made(family: str, folder: Path) -> Any:
     if family == "GPT2":
         settings = {"n_embd": WIDTH, "n_layer": 2, "n_head": 2, "n_positions": 256} | ids
         settings["vocab_size"] = len(TOKENIZER)
+    settings |= changes
     torch.manual_seed(0)
     head = "GPT2LMHeadModel" if family == "GPT2" else f"{name}ForCausalLM"
     model = getattr(transformers, head)(getattr(transformers, text)(**settings))
@@ -64,10 +65,10 @@ def made(family: str, folder: Path) -> Any:
     return model
 
 
-def assert_decodes_as_generate(folder: Path) -> None:
+def assert_decodes_as_generate(folder: Path, step: int = 3) -> None:
     """Rows of unlike length, some of which end early, continue as each does by itself."""
     model = pretrained.load_causal(folder).eval()
-    prompts = [[5, 6, 7, *range(20, 40), *range(50, 50 + 3 * n)] for n in range(5)]
+    prompts = [[5, 6, 7, *range(20, 40), *range(50, 50 + step * n)] for n in range(5)]
     alone = []
     for prompt in prompts:
         ids = torch.tensor([prompt])
@@ -80,6 +81,12 @@ def assert_decodes_as_generate(folder: Path) -> None:
     made = decode(model, wanted, ends=frozenset([end]), pad=0)
     assert [one.tokens for one in made] == expected
     assert all(one.likelihood < 0 for one in made)
+
+
+def test_a_window_is_filled_by_a_rows_own_tokens(tmp_path: Path) -> None:
+    """Rows whose lengths differ by more than the window, with a beginning in common."""
+    made("Gemma3", tmp_path, sliding_window=24)
+    assert_decodes_as_generate(tmp_path, step=9)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
