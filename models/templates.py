@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
+DATE = "26 Jul 2024"  # which Llama's templates take where the clock is not to be had
 Chat = Sequence[dict[str, str]]
 # Marks of turns and of thinking that a tokenizer need not call special; HTML is left alone.
 _CONTROL = re.compile(r"(?:<\S*[|｜_]\S*>|</?think>|\[/?[A-Z_]+\])\Z")
@@ -18,12 +19,13 @@ def rendered(tokenizer: Any, chat: Chat, **settings: Any) -> Any:
 
     Some templates take no system message: there, it stands before the first user's words. Where a
     template can switch thinking off, it is off unless the settings say otherwise: answers are
-    trained without it.
+    trained without it. Llama's tell the same date every day, so that a student is asked tomorrow
+    as it was trained today.
     """
     from jinja2 import TemplateError
 
     chat = [{**message, "content": as_letters(tokenizer, message["content"])} for message in chat]
-    settings.setdefault("enable_thinking", False)
+    settings = {"enable_thinking": False, "date_string": DATE} | settings
     try:
         return tokenizer.apply_chat_template(chat, **settings)
     except TemplateError:

@@ -88,3 +88,13 @@ def test_thinking_is_off_in_asking_as_in_training(tmp_path: Path) -> None:
     )
     learnt = [n for n in row["labels"] if n != encoding.IGNORED]
     assert tokenizer.decode(learnt).strip() == "in the hall.<|end|>"
+
+
+def test_a_template_tells_the_same_date_every_day(tokenizer) -> None:
+    """As those of Llama 3 tell it."""
+    tokenizer.chat_template = (
+        "{% if date_string is not defined %}{% set date_string = strftime_now('%d %b %Y') %}"
+        "{% endif %}Today: {{ date_string }}"
+    )
+    chat = [{"role": "user", "content": "Who?"}]
+    assert rendered(tokenizer, chat, tokenize=False) == "Today: 26 Jul 2024"
