@@ -176,6 +176,7 @@ def train(
     precision: Precision = SINGLE,
 ) -> None:
     """Train on the batches of a plan: see `lora.train`, whose learning rate is this section's."""
-    training = training.model_copy(update={"learning_rate": config.learning_rate})
+    own = {"learning_rate": config.learning_rate, "objective": "sft"}  # there are texts alone
+    training = training.model_copy(update=own)
     whole = config.weights == "all"
     lora.train(weights, plan, training, seed, out, advance, start, whole, precision=precision)
