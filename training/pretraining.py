@@ -44,7 +44,8 @@ def check(weights: Path, config: PretrainingConfig, longest: Sequence[Message], 
     tokenizer = load_tokenizer(weights)
     if tokenizer.eos_token is None:
         raise UserError(f"student.model: the tokenizer in {weights} has no end mark (eos_token)")
-    context = getattr(load(AutoConfig, weights), "max_position_embeddings", None)
+    text = load(AutoConfig, weights).get_text_config()
+    context = getattr(text, "max_position_embeddings", None)
     if context is None:
         return
     if config.block > context:
