@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from pydantic import BaseModel, ValidationError, create_model, model_validator
+from pydantic import BaseModel, ValidationError, ValidationInfo, create_model, model_validator
 
 from elenchus.errors import UserError
 from elenchus.loading import LONGEST_SHOWN, LONGEST_TOLD, as_change, merged, read_tree, shown
@@ -25,9 +25,11 @@ from graphs.placing import placed
 from graphs.pretraining.config import PretrainingTree
 from graphs.rewriting.config import RewritingTree
 from models.backend import DEFAULT, DEFAULTS, Defaults, backend
+from models.pretrained import Precision
 
 Checked = TypeVar("Checked", bound=BaseModel)
 MOST_SHOWN = 10  # mistakes that a message names
+WRITTEN = "written"  # of a tree in which a run leaves nothing open
 ROLES = ("expert", "examiner", "grader", "student")
 
 
@@ -37,9 +39,9 @@ class DomainConfig(PretrainingTree, ClassificationTree, RewritingTree, Adaptatio
 
     @model_validator(mode="before")
     @classmethod
-    def _filled(cls, tree: Any) -> Any:
+    def _filled(cls, tree: Any, info: ValidationInfo) -> Any:
         """Fill what is left open: models by role, and what training on the student begins with."""
-        if not isinstance(tree, dict):
+        if not isinstance(tree, dict) or info.context == WRITTEN:
             return tree
         tree = dict(tree)
         for role in ROLES:
@@ -95,6 +97,7 @@ def taken(config: DomainConfig) -> str:
     offered = backend(student.model)
     why, sections = offered.student_defaults(student)
     method = method_of(config.method)
+    unsaid = (*method.unread, *Precision._fields)  # the precision is said at the end
     found = []
     for section in sections.keys() & method.config.model_fields:
         given = getattr(config, section).model_dump()
@@ -102,7 +105,7 @@ def taken(config: DomainConfig) -> str:
             nested = (
                 given[key] if isinstance(given[key], dict) else {f"{section}.{key}": given[key]}
             )
-            found += [f"{n} {value}" for n, value in nested.items() if n not in method.unread]
+            found += [f"{n} {value}" for n, value in nested.items() if n not in unsaid]
     if not found:
         return ""
     place = f" on {device}" if (device := offered.device(student)) else ""
@@ -148,8 +151,8 @@ def of_run(run: RunFolder, caps: dict[str, Any] | None = None) -> DomainConfig:
     """
     tree = run.placed(run.manifest()["config"])
     if not caps:
-        return validate(tree, str(run.path / "run.yaml"))
-    return validate(merged(tree, {"budget": caps}), "--budget")
+        return written(tree, str(run.path / "run.yaml"))
+    return written(merged(tree, {"budget": caps}), "--budget")
 
 
 def validate(tree: dict[str, Any], where: str) -> DomainConfig:
@@ -157,10 +160,17 @@ def validate(tree: dict[str, Any], where: str) -> DomainConfig:
     return checked(domain_config(), tree, where)
 
 
-def checked(kind: type[Checked], tree: dict[str, Any], where: str) -> Checked:
+def written(tree: dict[str, Any], where: str) -> DomainConfig:
+    """Validate a tree that a run wrote, which holds whatever a student would begin with now."""
+    return checked(domain_config(), tree, where, WRITTEN)
+
+
+def checked(
+    kind: type[Checked], tree: dict[str, Any], where: str, context: str | None = None
+) -> Checked:
     """Validate a tree as a section: see `validate`."""
     try:
-        return kind.model_validate(tree)
+        return kind.model_validate(tree, context=context)
     except ValidationError as error:
         problems = error.errors()
         lines = [_explain(problem, kind) for problem in problems[:MOST_SHOWN]]

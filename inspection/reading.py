@@ -39,7 +39,7 @@ from elenchus.results import Result
 from elenchus.runs import RunFolder, RunState
 from evaluation.records import TestItem, TestScore, UnusableRow
 from graphs.adaptation.reviewing import newest
-from graphs.config import DomainConfig, validate
+from graphs.config import DomainConfig, written
 from graphs.method import Method
 from graphs.methods import method_of
 from models.prices import Prices
@@ -131,7 +131,7 @@ class Run:
     @property
     def settings(self) -> DomainConfig:
         """The configuration."""
-        return validate(self.manifest["config"], str(self.folder.path / "run.yaml"))
+        return written(self.manifest["config"], str(self.folder.path / "run.yaml"))
 
     @property
     def method(self) -> Method:

@@ -1,16 +1,25 @@
 """The backend of `hf:FOLDER` and `hf:ID`: chat models of transformers, in this process."""
 
-import json
+import functools
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from elenchus.errors import UserError
 from elenchus.sections import ModelConfig
 from models import students
 from models.backend import Backend, Defaults, Model, checked_options
 from models.general import GeneralPrompts
-from models.pretrained import HALF, SINGLE, Precision, load_tokenizer, usual_device, usual_dtype
+from models.pretrained import (
+    HALF,
+    SINGLE,
+    Precision,
+    load,
+    load_tokenizer,
+    usual_device,
+    usual_dtype,
+)
 from models.weights import is_adapter
 
 OPTIONS = ("max_new_tokens", "device", "thinking", "dtype", "four_bit")
@@ -33,7 +42,7 @@ class HuggingFace(Backend):
         adapter = trained if trained is not None and is_adapter(trained) else None
         model = str(trained) if trained is not None and adapter is None else str(_folder(config))
         options = {"max_new_tokens": MAX_NEW_TOKENS} | checked_options(config, OPTIONS)
-        options = {n: v for n, v in options.items() if n not in ("dtype", "four_bit")}
+        options = {n: v for n, v in options.items() if n not in Precision._fields}
         options["precision"] = self.precision(config)
         if options["precision"].four_bit and not find_spec("bitsandbytes"):
             raise UserError(f"{config.model}: four_bit needs pip install -e '.[four-bit]'")
@@ -54,6 +63,8 @@ class HuggingFace(Backend):
 
         The narrower a model is, the larger are the steps that a LoRA of it wants: the learning rate
         is the one fitted to Llamas in "LoRA Without Regret" (Schulman et al. 2025), within bounds.
+        The precision is this machine's usual one; with the others it is written into the run, so
+        that no other machine goes on in another.
         """
         width = _width(config)
         rate = RATE * (WIDTH / (width or WIDTH)) ** POWER
@@ -64,7 +75,8 @@ class HuggingFace(Backend):
             "replay": 0.5,  # its own answers are long
             "objective": "distil",  # more learnt and less lost than by examples alone
         }
-        answers = {"options": {"max_new_tokens": ANSWER}}
+        dtype = {"dtype": self._dtype(config)} if _can_load() else {}
+        answers = {"options": {"max_new_tokens": ANSWER} | dtype}
         wide = f" {width} wide" if width else ""
         return Defaults(f"a LoRA on a model{wide}", {"training": training, "student": answers})
 
@@ -74,10 +86,14 @@ class HuggingFace(Backend):
 
     def precision(self, config: ModelConfig) -> Precision:
         """See `Backend.precision`; UserError for one that no model is kept in."""
-        dtype = str(config.options.get("dtype") or usual_dtype(self.device(config)))
+        dtype = self._dtype(config)
         if dtype not in (SINGLE.dtype, HALF.dtype):
             raise UserError(f"{config.model}: dtype is {SINGLE} or {HALF}, not {dtype!r}")
         return Precision(dtype, bool(config.options.get("four_bit")))
+
+    def _dtype(self, config: ModelConfig) -> str:
+        """Return the precision that is set, or that is usual here."""
+        return str(config.options.get("dtype") or usual_dtype(self.device(config)))
 
     def device(self, config: ModelConfig) -> str:
         """See `Backend.device`."""
@@ -104,16 +120,38 @@ class HuggingFace(Backend):
         return int(config.options.get("max_new_tokens", MAX_NEW_TOKENS))
 
 
+def _can_load() -> bool:
+    """Tell whether the packages that load models are here; a student on a server needs none."""
+    return all(map(find_spec, ("torch", "transformers")))
+
+
 def _width(config: ModelConfig) -> int | None:
-    """Return the width of a model whose folder is on this machine; None for any other."""
+    """Return the width of a model; None where its configuration is neither here nor on the hub."""
     name = config.model.partition(":")[2]
-    folder = students.fetched(name) if name in students.STUDENTS else Path(name)
+    place = students.fetched(name) if name in students.STUDENTS else name
+    if place is None or not _can_load():
+        return None
     try:
-        tree = json.loads((folder / "config.json").read_text(encoding="utf-8")) if folder else {}
-    except (OSError, ValueError):
-        return None  # said when the model is loaded
-    width = tree.get("hidden_size") or tree.get("text_config", {}).get("hidden_size")
-    return int(width) if width else None
+        settings = _settings(place, here=True)
+    except UserError:
+        settings = _settings_of_hub(name)
+    return getattr(settings, "hidden_size", None)
+
+
+def _settings(place: str | Path, here: bool) -> Any:
+    """Load the configuration of what a model does with text, from this machine where it is here."""
+    from transformers import AutoConfig
+
+    return load(AutoConfig, place, local_files_only=here).get_text_config()
+
+
+@functools.cache  # a hub that is not reached is asked once
+def _settings_of_hub(name: str) -> Any:
+    """Fetch the configuration of a model; None where there is none, which loading it says."""
+    try:
+        return _settings(name, here=False)
+    except UserError:
+        return None
 
 
 def _folder(config: ModelConfig) -> Path:

@@ -42,6 +42,7 @@ def load(kind: Any, name: str | Path, **settings: Any) -> Any:
     Raises:
         UserError: there is nothing that can be loaded, or it needs code of its own.
     """
+    from huggingface_hub.errors import StrictDataclassError
     from transformers.utils.logging import disable_progress_bar
 
     disable_progress_bar()  # bars of its own would tear those of a run
@@ -50,7 +51,7 @@ def load(kind: Any, name: str | Path, **settings: Any) -> Any:
     try:
         with LOADING:
             return kind.from_pretrained(name, trust_remote_code=False, **settings)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, StrictDataclassError) as error:
         raise UserError(
             f"hf:{name}: no model can be loaded from there ({str(error).partition(chr(10))[0]}): "
             "give a folder with safetensors, or the id of a model that the hub has; one that needs "

@@ -1,12 +1,15 @@
 """Calibrates classifiers by validation messages: a temperature, a threshold; and weighs classes."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 from scipy.special import log_softmax
+
+from training.encoding import IGNORED
+from training.objectives import Loss
 
 # Few messages, all classified rightly, would have the logits grow without end: they are doubled at
 # most.
@@ -92,19 +95,19 @@ def class_weights(truth: NDArray[np.int64], classes: int) -> NDArray[np.float64]
     return len(truth) / (classes * counts)
 
 
-def weighted_loss(weights: NDArray[np.float64]) -> Callable[..., Any]:
+def weighted_loss(weights: NDArray[np.float64]) -> Loss:
     """Make the cross entropy of a classifier on a batch, with `weights` from `class_weights`.
 
     The mean is over messages, not over their weights, which cancel out in a batch of one class.
     """
 
-    def loss(model: Any, batch: dict[str, Any]) -> Any:
+    def loss(model: Any, batch: dict[str, Any]) -> Sequence[tuple[Any, Any]]:
         import torch
 
         labels = batch.pop("labels")
         logits = model(**batch)["logits"]
         by_class = torch.tensor(weights, dtype=logits.dtype, device=logits.device)
         summed = torch.nn.functional.cross_entropy(logits, labels, by_class, reduction="sum")
-        return summed / len(labels)
+        return [(summed, (labels != IGNORED).sum())]
 
     return loss

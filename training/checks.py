@@ -1,15 +1,19 @@
 """What would else end a training late: checked before anything is paid for."""
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from elenchus.config import TrainingConfig
 from elenchus.errors import UserError
 from elenchus.records import Message
-from models.pretrained import load, load_tokenizer
+from elenchus.sections import ModelConfig
+from models.backend import precision_of, weights
+from models.pretrained import SINGLE, load, load_tokenizer
 from models.templates import end_of_turn
 from training.classifier import fits
 from training.encoding import Sample, begun_alike, chat_ids, pad_token
+from training.memory import LORA, Manner, check_memory
 
 ASKED = "Who are they?"
 CHAT = (Message(role="system", content="Be brief."), Message(role="user", content=ASKED))
@@ -40,6 +44,28 @@ def check_processes(config: TrainingConfig) -> None:
             f"training.processes is {config.processes}, and this machine has {gpus} GPUs: set "
             f"training.processes={gpus}"
         )
+
+
+def check_training(
+    student: ModelConfig,
+    config: TrainingConfig,
+    say: Callable[[str], None],
+    manner: Manner = LORA,
+) -> None:
+    """Check that a student can be trained so, and that there is memory for it.
+
+    Args:
+        say: told what to mind.
+
+    Raises:
+        UserError: see `check_student`, `check_classifier` and `check_memory`.
+    """
+    folder = weights(student)
+    look = check_classifier if manner.learns == "classes" else check_student
+    look(folder, config)
+    precision = precision_of(student) if manner.learns == "lora" else SINGLE
+    if mind := check_memory(folder, config, precision, manner=manner):
+        say(mind)
 
 
 def check_student(weights: Path, config: TrainingConfig) -> None:

@@ -18,7 +18,7 @@ from elenchus.progress import Advance
 from elenchus.runs import explained, write_json
 from models.pretrained import LOADING, SINGLE, Precision, load_causal, load_tokenizer
 from training import diagrams, processes
-from training.encoding import IGNORED, Dealt, Row, pad_token
+from training.encoding import Dealt, Row, pad_token
 from training.objectives import Loss, objective
 from training.spans import step_spans
 
@@ -81,7 +81,7 @@ def run(job: Job, advance: Advance) -> None:
             model = load_causal(start or weights)
         else:
             model = with_lora(load_causal(weights, precision), config, "CAUSAL_LM", start)
-    collate, loss = objective(model, plan, pad_token(tokenizer))
+    collate, loss = objective(model, plan, config, pad_token(tokenizer))
     first = fit(model, plan, collate, config, seed, out, advance, loss, held_out)
     if whole and first:
         with explained(out.parent):
@@ -263,10 +263,11 @@ def _trainer(loss: Loss | None) -> Any:
             self, model: Any, inputs: Any, return_outputs: bool = False, **_: Any
         ) -> Any:
             assert loss is not None
-            known = (inputs["labels"] != IGNORED).sum()
-            every = self.accelerator.reduce(known, "sum")  # in all processes
-            share = known * self.accelerator.num_processes / every
-            lowered = loss(model, inputs) * share
+            processes = self.accelerator.num_processes  # whose gradients are averaged
+            lowered = 0.0
+            for total, many in loss(model, inputs):
+                every = self.accelerator.reduce(many, "sum").clamp(min=1)  # in all processes
+                lowered = lowered + total * processes / every
             return (lowered, {}) if return_outputs else lowered
 
     return Trainer if loss is None else Lowering

@@ -7,7 +7,7 @@ of answers are there three times in single precision: as they are, as shares, an
 
 import math
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import psutil
 
@@ -16,7 +16,7 @@ from elenchus.errors import UserError
 from models.pretrained import SINGLE, Precision, load, usual_device
 
 GB = 1e9
-MOMENTS = 16  # bytes for each weight of a LoRA: itself, its gradient and Adam's two moments
+MOMENTS = 16  # bytes for each weight that is learnt: itself, its gradient and Adam's two moments
 OF_WIDTH, OF_MLP, INNER = 8, 4, 4.0  # numbers kept for a token; and a feed-forward's usual width
 FOUR_BIT = 0.52  # bytes for each number, with the scale of its block
 LOGITS = 12  # bytes for each logit
@@ -34,8 +34,27 @@ class Memory(NamedTuple):
         return self.model + self.batch
 
 
-def wanted(weights: Path, config: TrainingConfig, precision: Precision = SINGLE) -> Memory:
-    """Return what training a LoRA on a model wants at most; no weight of it is loaded.
+class Manner(NamedTuple):
+    """How a model is trained, and what to set where its memory is too small.
+
+    Attributes:
+        learns: a LoRA, all weights, or a LoRA with a head for classes.
+        smaller: the settings that make a batch smaller.
+        instead: a setting that does without such a training; "" where there is none.
+    """
+
+    learns: Literal["lora", "all", "classes"] = "lora"
+    smaller: str = "training.batch_size or training.max_tokens"
+    instead: str = "set training.enabled=false for a dataset to train it on elsewhere"
+
+
+LORA = Manner()
+
+
+def wanted(
+    weights: Path, config: TrainingConfig, precision: Precision = SINGLE, manner: Manner = LORA
+) -> Memory:
+    """Return what training on a model wants at most; no weight of it is loaded.
 
     It is that of one GPU, where there are any, else of the machine.
 
@@ -43,13 +62,15 @@ def wanted(weights: Path, config: TrainingConfig, precision: Precision = SINGLE)
         UserError: there is no model that can be loaded.
     """
     import torch
-    from transformers import AutoConfig, AutoModelForCausalLM
+    from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForSequenceClassification
 
+    classes = manner.learns == "classes"
     settings = load(AutoConfig, weights)
     text = settings.get_text_config()
     size = getattr(torch, precision.dtype).itemsize
     with torch.device("meta"):  # shapes without numbers
-        model = AutoModelForCausalLM.from_config(settings)
+        kind = AutoModelForSequenceClassification if classes else AutoModelForCausalLM
+        model = kind.from_config(settings)
     count = sum(parameter.numel() for parameter in model.parameters())
     adapted = sum(config.rank * sum(shape) for shape in _matrices(model))
     tokens = config.batch_size * config.max_tokens
@@ -60,10 +81,12 @@ def wanted(weights: Path, config: TrainingConfig, precision: Precision = SINGLE)
     if precision.four_bit:
         matrices = sum(math.prod(shape) for shape in _matrices(model))
         count -= round(matrices * (1 - FOUR_BIT / size))
+    kept = size * count + MOMENTS * adapted
+    logits = 0 if classes else LOGITS * tokens * text.vocab_size
     here, parts = (1, config.processes) if usual_device() == "cuda" else (config.processes, 1)
     return Memory(
-        here * (size * count + MOMENTS * adapted),
-        (activations + LOGITS * tokens * text.vocab_size) / parts,
+        here * (MOMENTS * count if manner.learns == "all" else kept),
+        (activations + logits) / parts,
     )
 
 
@@ -91,6 +114,7 @@ def check_memory(
     config: TrainingConfig,
     precision: Precision = SINGLE,
     room: float | None = None,
+    manner: Manner = LORA,
 ) -> str:
     """Compare what a training wants with what is free; what to mind, or "".
 
@@ -100,12 +124,16 @@ def check_memory(
     Raises:
         UserError: there is no room for the model alone.
     """
-    need, room = wanted(weights, config, precision), free() if room is None else room
+    need = wanted(weights, config, precision, manner)
+    room = free() if room is None else room
     if need.model > room:
+        what = "all weights" if manner.learns == "all" else "weights and LoRA"
+        remedies = "take a smaller student, or end other programs"
+        if manner.instead:
+            remedies = f"take a smaller student, end other programs, or {manner.instead}"
         raise UserError(
-            f"student.model: weights and LoRA want {need.model / GB:.1f} GB, and {room / GB:.1f} "
-            "are free: take a smaller student, end other programs, or set training.enabled=false "
-            "for a dataset to train it on elsewhere"
+            f"student.model: training {what} wants {need.model / GB:.1f} GB, and {room / GB:.1f} "
+            f"are free: {remedies}"
         )
     if need.all <= room:
         return ""
@@ -115,7 +143,7 @@ def check_memory(
     return (
         f"a batch of the longest examples would want {need.all / GB:.1f} GB, and "
         f"{room / GB:.1f} are free: if the training ends for lack of memory, {smaller} "
-        "training.batch_size or training.max_tokens, and resume"
+        f"{manner.smaller}, and resume"
     )
 
 

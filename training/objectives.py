@@ -1,4 +1,4 @@
-"""What a training lowers, by what the rows of its plan hold.
+"""What a training lowers, by its objective and what the rows of its plan hold.
 
 - Nothing more: the cross entropy of their labels.
 - `teacher`, ids of a prompt that has the passages: prompt distillation (arXiv 2412.14964). The same
@@ -23,7 +23,9 @@ AT_ONCE = 8  # rows that a model reads before the training
 
 RATE = 0.1  # of the learning rate, for pairs: see `second_stage`
 
-Loss = Callable[[Any, dict[str, Any]], Any]  # of a model and a batch
+# Of a model and a batch: sums, each with the number of what it is to be the mean of. They are
+# divided where it is known what other processes have of the batch.
+Loss = Callable[[Any, dict[str, Any]], Sequence[tuple[Any, Any]]]
 
 
 class Objective(NamedTuple):
@@ -43,8 +45,13 @@ class Soft(NamedTuple):
     odds: Any
 
 
-def objective(model: Any, plan: Sequence[list[Row]], pad: int) -> Objective:
-    """Return the objective of a plan; what its loss wants to know of the model is asked now."""
+def objective(model: Any, plan: Sequence[list[Row]], config: TrainingConfig, pad: int) -> Objective:
+    """Return the objective of a plan; what its loss wants to know of the model is asked now.
+
+    For examples alone, a plan is not read, which may be larger than memory.
+    """
+    if config.objective == "sft":
+        return Objective(functools.partial(collate, pad))
     rows = {_key(row): row for batch in plan for row in batch}
     most = getattr(model.config, "max_position_embeddings", None) or 1 << 30
     if taught := [row for row in rows.values() if "teacher" in row and _shown(row, most)]:
@@ -58,7 +65,7 @@ def objective(model: Any, plan: Sequence[list[Row]], pad: int) -> Objective:
 def second_stage(config: TrainingConfig) -> TrainingConfig:
     """Return the settings of a training on pairs, after one on examples: one pass, small steps."""
     rate = config.learning_rate * RATE
-    once = {"learning_rate": rate, "epochs": 1.0, "least_steps": 1}
+    once = {"learning_rate": rate, "epochs": 1.0, "least_steps": 1, "objective": "dpo"}
     return config.model_copy(update=once)
 
 
@@ -156,7 +163,7 @@ def _with_references(
     return {**batch, "references": known.T.reshape(-1)}
 
 
-def _distilled(model: Any, batch: dict[str, Any]) -> Any:
+def _distilled(model: Any, batch: dict[str, Any]) -> Sequence[tuple[Any, Any]]:
     """Return the cross entropy of the answers and their divergence from the teacher's, a token."""
     import torch
 
@@ -167,11 +174,11 @@ def _distilled(model: Any, batch: dict[str, Any]) -> Any:
     hard = -summed(said, labels).sum()
     shares = odds.exp()
     apart = torch.where(shares > 0, shares * (odds - said.gather(2, ids)), 0.0).sum()
-    return (hard + apart) / known.sum().clamp(min=1)
+    return [(hard + apart, known.sum())]
 
 
-def _preferred(model: Any, batch: dict[str, Any]) -> Any:
-    """Return the loss of the preference, and the cross entropy of the better answers."""
+def _preferred(model: Any, batch: dict[str, Any]) -> Sequence[tuple[Any, Any]]:
+    """Return the cross entropy of the better answers, a token, and the preference, a pair."""
     import torch
 
     references = batch.pop("references")
@@ -179,5 +186,7 @@ def _preferred(model: Any, batch: dict[str, Any]) -> Any:
     odds = summed(logits.log_softmax(-1), labels)
     better, worse = (odds - references.to(odds.device)).chunk(2)
     count = len(better)
-    plain = -odds[:count].sum() / (labels[:count] != IGNORED).sum().clamp(min=1)
-    return plain - torch.nn.functional.logsigmoid(BETA * (better - worse)).mean()
+    known = labels[:count] != IGNORED
+    pairs = known.any(1)  # a row that only fills a process's part is none
+    doubt = -torch.nn.functional.logsigmoid(BETA * (better - worse))
+    return [(-odds[:count].sum(), known.sum()), ((doubt * pairs).sum(), pairs.sum())]

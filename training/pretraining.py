@@ -44,7 +44,8 @@ def check(weights: Path, config: PretrainingConfig, longest: Sequence[Message], 
     tokenizer = load_tokenizer(weights)
     if tokenizer.eos_token is None:
         raise UserError(f"student.model: the tokenizer in {weights} has no end mark (eos_token)")
-    context = getattr(load(AutoConfig, weights), "max_position_embeddings", None)
+    text = load(AutoConfig, weights).get_text_config()
+    context = getattr(text, "max_position_embeddings", None)
     if context is None:
         return
     if config.block > context:
@@ -176,6 +177,7 @@ def train(
     precision: Precision = SINGLE,
 ) -> None:
     """Train on the batches of a plan: see `lora.train`, whose learning rate is this section's."""
-    training = training.model_copy(update={"learning_rate": config.learning_rate})
+    own = {"learning_rate": config.learning_rate, "objective": "sft"}  # there are texts alone
+    training = training.model_copy(update=own)
     whole = config.weights == "all"
     lora.train(weights, plan, training, seed, out, advance, start, whole, precision=precision)

@@ -257,8 +257,8 @@ def _fitted(
 def _held_out(
     samples: Sequence[encoding.Sample], training: TrainingConfig, seed: int
 ) -> tuple[list[encoding.Sample], list[encoding.Sample]]:
-    """Return the samples to train on, and those kept apart: none where the share is 0."""
-    count = math.ceil(training.held_out * len(samples))
+    """Return the samples to train on, one at least, and those kept apart: none for a share of 0."""
+    count = min(math.ceil(training.held_out * len(samples)), max(0, len(samples) - 1))
     places = set(random.Random(f"held out/{seed}").sample(range(len(samples)), count))
     learnt = [sample for n, sample in enumerate(samples) if n not in places]
     return learnt, [replace(samples[n], teacher=()) for n in sorted(places)]

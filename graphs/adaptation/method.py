@@ -52,18 +52,12 @@ class Examination(Method):
     def check(self, config: Any, folder: Path, progress: Progress) -> None:
         """See `Method.check`: rules that are known, and a student whose chats can be learnt."""
         from graphs.adaptation.stopping import stopping_rule
-        from models.backend import precision_of, weights
-        from training.checks import check_student
-        from training.memory import check_memory
+        from training.checks import check_training
 
         super().check(config, folder, progress)
         stopping_rule(config)
         if config.training.enabled:
-            folder = weights(config.student)
-            check_student(folder, config.training)
-            precision = precision_of(config.student)
-            if mind := check_memory(folder, config.training, precision):
-                progress.say(mind)
+            check_training(config.student, config.training, progress.say)
 
     def changed(self, run: RunFolder) -> str:
         """See `Method.changed`."""

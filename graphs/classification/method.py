@@ -49,10 +49,10 @@ class Indicators(Method):
         check_embedding(config.retrieval.embedding)
         if not config.training.enabled:
             return
-        from models.backend import weights
-        from training.checks import check_classifier
+        from training.checks import check_training
+        from training.memory import Manner
 
-        check_classifier(weights(config.student), config.training)
+        check_training(config.student, config.training, progress.say, Manner("classes"))
 
     def inputs(self, config: Any) -> list[SourceConfig]:
         """See `Method.inputs`."""

@@ -9,7 +9,7 @@ from elenchus.cluster import check_nodes, connect
 from elenchus.errors import UserError
 from elenchus.progress import Progress
 from graphs.cluster.messages import Files
-from graphs.config import DomainConfig, validate
+from graphs.config import DomainConfig, written
 from graphs.methods import method_of
 from graphs.preflight import check_models
 from models.backend import backend
@@ -39,7 +39,7 @@ def look(tree: dict[str, Any]) -> str:
     Return what keeps examinations from it; "" where nothing does.
     """
     try:
-        check_models(validate(tree, "the configuration"))
+        check_models(written(tree, "the configuration"))
     except UserError as error:
         return str(error)
     return ""

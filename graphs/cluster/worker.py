@@ -25,7 +25,7 @@ from graphs.adaptation.state import SeedState
 from graphs.cluster.messages import Answers, Batch, Examined, Files, Given, Stopped
 from graphs.cluster.nodes import write_files
 from graphs.cluster.remote_desk import Line, RemoteDesk, claimed
-from graphs.config import DomainConfig, validate
+from graphs.config import DomainConfig, written
 from graphs.services import RunRef, Services
 from models.backend import backend, make_model
 from models.calls import Caller
@@ -113,7 +113,7 @@ class Worker:
         write_files(of_domain(domain), given.prompts)
         ledger = _Ledger(scratch / "ledger.sqlite")
         ledger.write(*given.records)
-        config = _placed(validate(dict(given.config), "the configuration"), scratch)
+        config = _placed(written(dict(given.config), "the configuration"), scratch)
         # The folder of adapters, where they can be seen: a server may load them from there.
         folder = RunFolder(path if path.is_dir() else scratch / path.name)
         run = _Services(folder, config, domain, ledger, Unseen())

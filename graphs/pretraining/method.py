@@ -63,5 +63,5 @@ class Passages(Method):
 
         super().check(config, folder, progress)
         collected = self._collected or tasks.collect(config.tasks, folder, config.seed)
-        stages.check_training(config, folder, collected)
+        stages.check(config, folder, collected, progress.say)
         select.check(config, folder, progress)

@@ -1,12 +1,13 @@
 """The stages of a pre-training: what each is trained on, and its training."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
 from agents.prompting import Subject
 from agents.student import prompted
+from elenchus.config import TrainingConfig
 from elenchus.errors import UserError
 from elenchus.outcomes import Adapter
 from elenchus.progress import Advance
@@ -23,17 +24,22 @@ from models.weights import weights_hash
 from retrieval.selection import select as selection
 from retrieval.selection.overlap import Overlap
 from training import encoding, pretraining
+from training.checks import check_training
+from training.memory import Manner
 
 LEAST = 32  # tokens of a general sample
 COPIED: Code = "source-copies-test"
 
 
-def check_training(config: PretrainingTree, folder: Path, collected: Collected) -> None:
+def check(
+    config: PretrainingTree, folder: Path, collected: Collected, say: Callable[[str], None]
+) -> None:
     """Find what would end a pre-training late.
 
     Args:
         folder: the domain's.
         collected: the problems of the domain's tasks.
+        say: told what to mind.
 
     Raises:
         UserError: the student cannot be trained so, or cannot read the exam's prompts.
@@ -45,6 +51,21 @@ def check_training(config: PretrainingTree, folder: Path, collected: Collected) 
     longest = max(prompts, key=lambda p: sum(len(m.content) for m in p), default=())
     room = backend(config.student.model).max_new_tokens(config.student) or 0
     pretraining.check(weights(config.student), config.pretraining, longest, room)
+    check_training(config.student, _longest_batch(config), say, _manner(config))
+
+
+def _longest_batch(config: PretrainingTree) -> TrainingConfig:
+    """Return the settings of a training whose batches are as large as those with blocks get."""
+    own = config.pretraining
+    tokens = max(own.block, config.training.max_tokens if own.replay else 0)
+    return config.training.model_copy(update={"batch_size": own.batch_size, "max_tokens": tokens})
+
+
+def _manner(config: PretrainingTree) -> Manner:
+    smaller = "pretraining.batch_size, pretraining.block or training.max_tokens"
+    if config.pretraining.weights == "lora":
+        return Manner("lora", smaller, "")
+    return Manner("all", smaller, "set pretraining.weights=lora")
 
 
 def texts_learnt(config: PretrainingTree) -> dict[str, int | None]:

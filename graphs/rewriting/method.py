@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from elenchus.errors import UserError
+from elenchus.progress import Progress
 from elenchus.records import Passage, Point
 from elenchus.runs import RunFolder
 from graphs.adaptation.method import Examination
@@ -25,6 +26,14 @@ class Rewriting(Method):
     def problem(self, config: Any) -> str | None:
         """See `Method.problem`."""
         return None if config.training.enabled else "method: rewriting needs training.enabled"
+
+    def check(self, config: Any, folder: Path, progress: Progress) -> None:
+        """See `Method.check`: a student that can be trained, in the memory that is free."""
+        from training.checks import check_training
+        from training.memory import Manner
+
+        super().check(config, folder, progress)
+        check_training(config.student, config.training, progress.say, Manner(instead=""))
 
     def estimate(self, config: Any, folder: Path) -> Any:
         """See `Method.estimate`: how many texts fill the tokens is not known beforehand."""

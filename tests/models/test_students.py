@@ -16,6 +16,7 @@ from models import students
 from models.backend import make_model, weights
 from models.pretrained import load_tokenizer
 from offline.nano.chat import WEIGHTS
+from tests.models.test_huggingface import in_hubs_cache
 
 WIDTH, HEADS, INNER, CONTEXT = 32, 2, 48, 64
 TEMPLATE = "{% for m in messages %}<s>{{ m.role }} {{ m.content }}</s>{% endfor %}<s>"
@@ -144,15 +145,9 @@ def test_smollm2_is_named_without_a_provider() -> None:
 
 def test_a_model_of_the_hub_is_a_student(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """One that the hub's own cache has, so that nothing is fetched."""
-    place = tmp_path / "models--org--name"
-    (place / "refs").mkdir(parents=True)
-    (place / "refs" / "main").write_text("0" * 40, encoding="utf-8")
-    snapshot = place / "snapshots" / ("0" * 40)
-    snapshot.mkdir(parents=True)
+    snapshot = in_hubs_cache(tmp_path, "org/name", monkeypatch)
     for file in WEIGHTS.iterdir():
         (snapshot / file.name).symlink_to(file)
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     config = ModelConfig(model="hf:org/name", options={"max_new_tokens": 4})
     assert weights(config) == snapshot
     assert make_model(config).identity.count("+") == 1

@@ -12,8 +12,9 @@ from models.pretrained import load_causal
 from offline.nano.chat import WEIGHTS
 from tests.training.test_families import FAMILIES, made
 from training import lora, memory
-from training.memory import MOMENTS, check_memory, wanted
+from training.memory import MOMENTS, Manner, check_memory, wanted
 
+LEARNS = ("lora", "all", "classes")
 CONFIG = TrainingConfig(rank=4, batch_size=8, max_tokens=256)
 
 
@@ -68,3 +69,10 @@ def test_what_a_container_may_take_is_what_is_free(most: str, left: float, tmp_p
 def test_each_process_has_the_model() -> None:
     one, two = (wanted(WEIGHTS, CONFIG.model_copy(update={"processes": n})) for n in (1, 2))
     assert two.model == 2 * one.model and two.batch == one.batch  # of one machine's memory
+
+
+def test_all_weights_and_classes_want_what_they_train() -> None:
+    lora_, all_, classes = (wanted(WEIGHTS, CONFIG, manner=Manner(n)) for n in LEARNS)
+    size = sum(t.numel() for t in load_file(WEIGHTS / "model.safetensors").values())
+    assert all_ == (MOMENTS * size, lora_.batch)
+    assert classes.batch < lora_.batch, "a head for classes has no logits of words"

@@ -1,6 +1,7 @@
 """What trainings lower beside the cross entropy: a teacher's probabilities, and a preference."""
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from training import encoding, lora, objectives
 from training.encoding import IGNORED, Sample
 from training.likelihood import likelihoods
 
+DISTIL, DPO = (CONFIG.model_copy(update={"objective": name}) for name in ("distil", "dpo"))
 TOKENIZER = load_tokenizer(WEIGHTS)
 PAD = encoding.pad_token(TOKENIZER)
 READING = (Message(role="user", content="A lamp burns for 9 hours. How long does a lamp burn?"),)
@@ -28,13 +30,19 @@ def adapted() -> Any:
     return get_peft_model(load_causal(WEIGHTS), LoraConfig(target_modules="all-linear"))
 
 
+def mean(terms: Sequence[tuple[Any, Any]]) -> float:
+    """Return a loss of what one process has."""
+    return sum(float(total / many) for total, many in terms)
+
+
 def loss_of(samples: list[Sample]) -> float:
     """Return the loss of a batch before a step, when the adapter changes nothing."""
     rows = [encoding.encode(TOKENIZER, sample) for sample in samples]
     model = adapted()
-    collate, loss = objectives.objective(model, [rows], PAD)
+    collate, loss = objectives.objective(model, [rows], DISTIL, PAD)
     batch = collate([rows])
-    return float((loss(model, batch) if loss else model(**batch).loss).detach())
+    with torch.no_grad():
+        return mean(loss(model, batch)) if loss else float(model(**batch).loss)
 
 
 def odds_of(prompt: tuple[Message, ...], completion: str) -> torch.Tensor:
@@ -65,8 +73,8 @@ def test_what_has_no_teacher_is_learnt_plainly_beside_what_has() -> None:
 
 
 def test_a_student_comes_nearer_to_its_teacher(tmp_path: Path) -> None:
-    plan = encoding.batches(encoding.encoded(WEIGHTS, TAUGHT), CONFIG, 0)
-    lora.train(WEIGHTS, plan, CONFIG, 0, tmp_path / "adapter", unseen)
+    plan = encoding.batches(encoding.encoded(WEIGHTS, TAUGHT), DISTIL, 0)
+    lora.train(WEIGHTS, plan, DISTIL, 0, tmp_path / "adapter", unseen)
     after = likelihoods(WEIGHTS, SAMPLES, tmp_path / "adapter")
     assert all(b < a for b, a in zip(likelihoods(WEIGHTS, SAMPLES), after, strict=True))
 
@@ -83,8 +91,8 @@ def test_before_a_step_neither_answer_is_preferred() -> None:
 
 
 def test_a_preference_is_learnt_and_the_better_answer_becomes_likelier(tmp_path: Path) -> None:
-    plan = encoding.batches(encoding.encoded(WEIGHTS, PAIRS), CONFIG, 0)
-    lora.train(WEIGHTS, plan, CONFIG, 0, tmp_path / "adapter", unseen)
+    plan = encoding.batches(encoding.encoded(WEIGHTS, PAIRS), DPO, 0)
+    lora.train(WEIGHTS, plan, DPO, 0, tmp_path / "adapter", unseen)
     worse = [Sample(pair.prompt, pair.rejected) for pair in PAIRS]
     before = likelihoods(WEIGHTS, [*SAMPLES, *worse])
     after = likelihoods(WEIGHTS, [*SAMPLES, *worse], tmp_path / "adapter")
@@ -92,3 +100,13 @@ def test_a_preference_is_learnt_and_the_better_answer_becomes_likelier(tmp_path:
     better, other = gains[: len(SAMPLES)], gains[len(SAMPLES) :]
     assert all(one > 0 for one in better)
     assert all(one > two for one, two in zip(better, other, strict=True))
+
+
+def test_a_row_that_only_fills_a_part_is_no_pair() -> None:
+    rows = [encoding.encode(TOKENIZER, pair) for pair in PAIRS[:1]]
+    collate, loss = objectives.objective(adapted(), [rows], DPO, PAD)
+    assert loss is not None
+    silent = encoding.Dealt([rows], 2)[1]
+    with torch.no_grad():
+        terms = loss(adapted(), collate([silent]))
+    assert [(float(total), int(many)) for total, many in terms] == [(0, 0), (0, 0)]

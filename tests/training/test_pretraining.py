@@ -39,6 +39,24 @@ def train(folder: Path, name: str, config: PretrainingConfig, advance=unseen, **
     return out
 
 
+class Counted(pretraining.Plan):
+    """A plan that knows how often a batch of it was read."""
+
+    read = 0
+
+    def __getitem__(self, step):
+        self.read += 1
+        return super().__getitem__(step)
+
+
+def test_a_plan_that_may_be_larger_than_memory_is_read_once(tmp_path: Path) -> None:
+    """Whatever the objective of trainings on examples is."""
+    plan = Counted([(packed(tmp_path), 120)], [], CONFIG, seed=0)
+    training = TRAINING.model_copy(update={"objective": "distil"})
+    pretraining.train(WEIGHTS, plan, CONFIG, training, 0, tmp_path / "out", unseen)
+    assert plan.read == len(plan)
+
+
 def test_texts_are_packed_whole_and_once(tmp_path: Path) -> None:
     tokens = packed(tmp_path)
     tokenizer = AutoTokenizer.from_pretrained(WEIGHTS)

@@ -5,6 +5,7 @@ import os
 import signal
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -40,14 +41,20 @@ def test_each_part_of_a_batch_goes_to_one_process() -> None:
     assert parts[3] == [{"input_ids": [4], "labels": [IGNORED]}]  # nothing is left for it
 
 
-@pytest.mark.parametrize("objective", ["sft", "distil"])
+@pytest.mark.parametrize("objective", ["sft", "distil", "dpo"])
 def test_two_processes_learn_what_one_learns(objective: str, tmp_path: Path) -> None:
     """Within what the order of a sum changes; the last batch is of one sample."""
-    taught = [replace(s, teacher=TOLD) for s in SAMPLES] if objective == "distil" else SAMPLES
-    rows = encoding.encoded(WEIGHTS, taught)
+    more: list[dict[str, Any]] = {
+        "sft": [{} for _ in SAMPLES],
+        "distil": [{"teacher": TOLD} for _ in SAMPLES],
+        "dpo": [{"rejected": "It is nowhere. " * (n + 1)} for n in range(len(SAMPLES))],
+    }[objective]
+    samples = [replace(sample, **given) for sample, given in zip(SAMPLES, more, strict=True)]
+    rows = encoding.encoded(WEIGHTS, samples)
     plan = [rows[:4], rows[2:5], rows[:1]]
     told: list[tuple[int, int | None]] = []
-    for name, config in (("one", CONFIG), ("two", TWO)):
+    for name, usual in (("one", CONFIG), ("two", TWO)):
+        config = usual.model_copy(update={"objective": objective})
         told.clear()
         lora.train(WEIGHTS, plan, config, 0, tmp_path / name, lambda *step: told.append(step))
         assert told[-1] == (3, 3)

@@ -4,12 +4,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from elenchus.config import DatasetConfig
+from elenchus.config import DatasetConfig, TrainingConfig
 from elenchus.ledger import Ledger
 from elenchus.outcomes import Dataset
 from elenchus.records import Examination, Rejection
-from graphs.adaptation.curation import more
+from graphs.adaptation.curation import _held_out, more
 from graphs.adaptation.seeds import MOST
+from training.encoding import Sample
 
 
 def dataset(candidates: int, left_out: int = 0) -> Dataset:
@@ -48,3 +49,10 @@ def examination(n: int, accepted: bool) -> Examination:
         accepted_turn_id=str(n) if accepted else None,
         rejection=None if accepted else Rejection(code="known", raw="?"),
     )
+
+
+@pytest.mark.parametrize(("count", "apart"), [(0, 0), (1, 0), (2, 1), (10, 9)])
+def test_however_much_is_held_out_something_is_left_to_train_on(count: int, apart: int) -> None:
+    samples = [Sample((), str(n)) for n in range(count)]
+    learnt, held_out = _held_out(samples, TrainingConfig(held_out=0.95), seed=0)
+    assert (len(learnt), len(held_out)) == (count - apart, apart)
