@@ -39,8 +39,12 @@ def arguments(files: dict[str, Path], out: Path) -> list[str]:
     named = [part for name, path in files.items() for part in (f"--{name}", str(path))]
     values = {"learning_rate": 0.004, "least_steps": 8, "epochs": 8}
     settings = [part for k, v in values.items() for part in ("--set", f"training.{k}={v}")]
+    settings += ["--set", "student.options.max_new_tokens=24"]
     return [*named, "--title", TITLE, "--student", f"hf:{WEIGHTS}", "--out", str(out), "--seeds",
             "1", "--json", *settings]  # fmt: skip
+
+
+BRIEF = ["--set", "training.epochs=1", "--set", "training.least_steps=1"]
 
 
 @pytest.fixture
@@ -85,7 +89,7 @@ def test_figures_of_other_inputs_or_settings_are_not_read_again(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     files, out = write(tmp_path), tmp_path / "out"
-    first = [*arguments(files, out), "--quick", "--rows", "examples alone"]
+    first = [*arguments(files, out), *BRIEF, "--rows", "examples alone"]
     assert students.main(first) == 0
     others = {
         "--title": ["--title", "torches"],
@@ -129,7 +133,7 @@ def test_the_built_in_student_is_trained_and_timed_in_little(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     given = [*arguments(write(tmp_path, count=20), tmp_path / "out"), "--student", "builtin:nano"]
-    assert students.main([*given, "--quick", "--speed"]) == 0
+    assert students.main([*given, *BRIEF, "--quick", "--speed"]) == 0
     figures = json.loads(capsys.readouterr().out)
     assert set(figures["after"]) == {"examples alone", "distilled"}
     assert (figures["examples"], figures["questions"]) == (16, 12)
@@ -150,13 +154,13 @@ def test_what_speeds_are_compared_with_is_looked_for_first(
 def test_objectives_are_compared_in_half_precision_where_there_is_a_gpu(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    given = arguments(write(tmp_path), tmp_path / "out")
+    given = arguments(write(tmp_path, count=4), tmp_path / "out")
     monkeypatch.setattr(gpu, "usual_device", lambda: "cpu")
     with pytest.raises(UserError, match="no GPU here"):
         gpu.main(given)
     assert not (tmp_path / "out").exists()
     monkeypatch.setattr(gpu, "usual_device", lambda: "cuda")
-    assert gpu.main([*given, "--set", "training.epochs=1"]) == 0
+    assert gpu.main([*given, *BRIEF]) == 0
     (line,) = capsys.readouterr().out.splitlines()
     assert set(json.loads(line)["after"]) == set(teaching.OBJECTIVES)
     assert json.loads((tmp_path / "out" / "made-of.json").read_text())["precision"] == "bfloat16"
