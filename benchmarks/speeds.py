@@ -151,6 +151,7 @@ def _ours(base: Base, samples: Sequence[Sample], config: TrainingConfig, out: Pa
 def _trls(base: Base, samples: Sequence[Sample], config: TrainingConfig, out: Path) -> Pace:
     from datasets import Dataset
     from peft import LoraConfig
+    from transformers import PrinterCallback
     from trl import SFTConfig, SFTTrainer
 
     rows = [
@@ -189,6 +190,7 @@ def _trls(base: Base, samples: Sequence[Sample], config: TrainingConfig, out: Pa
             processing_class=load_tokenizer(base.folder),
             peft_config=adapter,
         )
+        trainer.remove_callback(PrinterCallback)  # prints where figures are printed
         trainer.train()
         trainer.save_model(str(out))
 
