@@ -31,8 +31,9 @@ Other inputs or settings are refused there.
 import argparse
 import asyncio
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -77,11 +78,13 @@ class Size(NamedTuple):
     examples: int | None = None
     questions: int | None = None
     general: int = 1000  # prompts of the general exam, and again of further ones
-    changes: Sequence[str] = ()  # of settings
+    changes: Mapping[str, Any] = MappingProxyType({})  # of settings
 
 
 WHOLE = Size()
-QUICK = Size((ALONE, DISTILLED), 16, 12, 12, ("training.epochs=2", "training.least_steps=1"))
+BRIEF = {"training": {"epochs": 1, "least_steps": 1, "batch_size": 4}}
+SHORT = {"student": {"options": {"max_new_tokens": 64}}}
+QUICK = Size((ALONE, DISTILLED), 8, 8, 8, BRIEF | SHORT)
 
 
 class Exam(NamedTuple):
@@ -154,7 +157,7 @@ def _config(options: argparse.Namespace, size: Size) -> DomainConfig:
         "corpus": {"sources": ["."]},
         "student": {"model": options.student},
     }
-    return validate(merged(tree, *map(as_change, (*size.changes, *options.set))), "--set")
+    return validate(merged(tree, dict(size.changes), *map(as_change, options.set)), "--set")
 
 
 def _made_of(
