@@ -29,22 +29,24 @@ PACKAGES = (
 Job = Callable[[Path, int], list[Row]]  # of a domain and a seed
 
 
-def parser(name: str, about: str, seeds: int) -> argparse.ArgumentParser:
+def parser(name: str, about: str, seeds: int, in_processes: bool = True) -> argparse.ArgumentParser:
     """Make the parser of `elenchus bench NAME`, with the options that all comparisons have.
 
     Args:
         seeds: the default of `--seeds`.
+        in_processes: whether it works in several at once, so that `--workers` says how many.
     """
     arguments = Parser(f"elenchus bench {name}", description=about)
     add = arguments.add_argument
     add("--quick", action="store_true", help="minutes; figures of little worth")
     add("--json", action="store_true", help="one JSON value, and nothing else")
     add("--out", type=Path, help="folder of all its runs")
-    add("--seeds", type=_count, help=f"seeds of each domain (default {seeds})")
+    add("--seeds", type=count, help=f"seeds of each domain (default {seeds})")
     add(
         "--first-seed", type=int, default=0, help="where seeds begin, to add others to earlier ones"
     )
-    add("--workers", type=_count, default=2, help="processes at once")
+    if in_processes:
+        add("--workers", type=count, default=2, help="processes at once")
     arguments.set_defaults(name=name, usual_seeds=seeds)
     return arguments
 
@@ -61,8 +63,8 @@ def parsed(parser: argparse.ArgumentParser, arguments: list[str] | None) -> argp
             raise UserError(f"this needs {package}: pip install -e '.[train,bench]'")
     folder = f"{options.name}-quick" if options.quick else options.name
     options.out = options.out or Path("runs") / "bench" / folder
-    count = options.seeds or (1 if options.quick else options.usual_seeds)
-    options.seeds = range(options.first_seed, options.first_seed + count)
+    seeds = options.seeds or (1 if options.quick else options.usual_seeds)
+    options.seeds = range(options.first_seed, options.first_seed + seeds)
     options.lock = claim(options.out)
     return options
 
@@ -126,10 +128,28 @@ def claim(out: Path) -> FileLock:
     return lock
 
 
+def keep_to(out: Path, made_of: Mapping[str, Any]) -> None:
+    """Keep a folder for what its files are made of, by the option that says it.
+
+    Raises:
+        UserError: they were made of something else.
+    """
+    file = out / "made-of.json"
+    if not file.exists():
+        runs.write_json(file, made_of)
+    given, recorded = (json.loads(text) for text in (json.dumps(made_of), file.read_text("utf-8")))
+    if other := [name for name, value in given.items() if value != recorded.get(name)]:
+        raise UserError(f"{out} was made with another {', '.join(other)}: give another --out")
+
+
 def program() -> str:
     """Return the SHA-256 of the paths and contents of all sources, prompts and weights."""
     sources = [path for name in PACKAGES for path in (ROOT / name).rglob("*.py")]
-    data = [*(ROOT / "prompts").rglob("*.md"), *(ROOT / "offline").rglob("*.safetensors")]
+    data = [
+        *(ROOT / "prompts").rglob("*.md"),
+        *(ROOT / "models").rglob("*.jsonl"),
+        *(ROOT / "offline").rglob("*.safetensors"),
+    ]
     whole = hashlib.sha256()
     for path in sorted([*sources, *data]):
         content = hashlib.sha256(path.read_bytes()).hexdigest()
@@ -172,7 +192,7 @@ def in_processes(
     return sorted(rows, key=lambda r: (r["strategy"], r["n"], r["domain"], r["seed"]))
 
 
-def _count(text: str) -> int:
+def count(text: str) -> int:
     """Read an argument that is one or more."""
     if not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text} is not a number from 1")

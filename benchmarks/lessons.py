@@ -20,6 +20,7 @@ from agents.prompting import Subject, flat
 from agents.student import prompted, reading
 from elenchus.errors import UserError
 from elenchus.ledger import Ledger
+from elenchus.loading import read_text
 from elenchus.records import Message, Passage
 from models.pretrained import Precision
 from training.encoding import Sample
@@ -87,9 +88,10 @@ def lessons(file: Path, documents: dict[str, list[str]], subject: Subject) -> li
         documents: the paragraphs of each, by its name.
 
     Raises:
-        UserError: a line is none of these, or cites a document that is not there.
+        UserError: there is no such file, a line is none of these, or cites a document that is not
+            there.
     """
-    lines = file.read_text(encoding="utf-8").splitlines()
+    lines = read_text(file).splitlines()
     made = []
     for number, line in enumerate(lines, 1):
         try:

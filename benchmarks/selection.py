@@ -59,7 +59,8 @@ def main(arguments: list[str] | None = None) -> int:
     given = sys.argv[1:] if arguments is None else arguments
     if given[:1] == ["--only"]:
         return _only(*given[1:])
-    parser = harness.parser("selection", "Selection of text beside its rivals.", seeds=3)
+    about = "Selection of text beside its rivals."
+    parser = harness.parser("selection", about, seeds=3, in_processes=False)
     parser.add_argument("--data", type=Path, required=True, help="folder of public data")
     options = harness.parsed(parser, given)
     draws = [

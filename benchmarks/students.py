@@ -1,14 +1,16 @@
 """A real student, trained on examples by hand, before and after: no judge, no expert.
 
-    python -m benchmarks.students --train FILE --exam FILE --documents FOLDER --title TEXT
+    elenchus bench students --train FILE --exam FILE --documents FOLDER --title TEXT    # hours
+    elenchus bench students … --quick    # minutes: a little of everything, of no worth as figures
 
 A line of `--train` has `question`, `explanation` and `result`; one of `--exam` has `question`,
 `answer` and `document`. `--train` may be the folder of a run instead, for the examples it made. How
 much of the exam a student knows is measured by how likely it holds the right answer to be (mean
 log-likelihood of a token), and by how often that is likelier than each of three other answers to
-questions on the same document. Rows: the examples with replay of the student's own answers to
+questions on the same document. `--rows`: the examples with replay of the student's own answers to
 general prompts; the examples alone; distilled, with the student that has the passages as its
-teacher; preferred, a pass of pairs after the examples alone; the raw documents at as many tokens.
+teacher; preferred, a pass of pairs after the examples alone, which are trained first; the raw
+documents at as many tokens.
 
 Keys of the JSON: `student`, `questions`, `examples`, `seeds`, `settings` (of the training);
 `before` and, by row, `after` (`likelihood`, `right_of_four`, and the paired gains of both over
@@ -16,20 +18,22 @@ questions and seeds); `reading`, the untouched student's share right of four wit
 `over_alone` (by row, all measures beside those of the examples alone); `general` (share right of
 the general exam before and by row after, with the gain, and the mean log-likelihood of the
 untouched student's own answers to general prompts);
-`tokens_per_cpu_second` of training; with `--speed`, `answers_per_cpu_second` and
-`answers_over_generate`, its ratio to plain `generate` of transformers in batches of 16, and
-`tokens_per_cpu_second_over_trl`, with `peak_mb` and `peak_mb_of_trl`, of one pass by TRL's
-SFTTrainer, which has to be installed. Trainings that are finished in `--out` are not done again.
+`tokens_per_cpu_second` of training, and `tokens_per_second` of wall time, null where nothing was
+left to train. With `--speed`, which needs TRL: `answers_per_cpu_second`, `answers_per_second`, and
+their ratios to plain `generate` of transformers in batches of 16, `answers_over_generate` and
+`answers_per_second_over_generate`; beside TRL's SFTTrainer `tokens_per_cpu_second_over_trl` and
+`tokens_per_second_over_trl`, with `peak_mb` and `peak_mb_of_trl` of memory, on a GPU the GPU's.
+
+What is finished in `--out` is not done again: further `--rows` and `--seeds` are added to it.
+Other inputs or settings are refused there.
 """
 
 import argparse
 import asyncio
 import itertools
-import json
-import random
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -39,36 +43,48 @@ from scipy import stats
 from agents.matchers import Contains
 from agents.prompting import Subject
 from benchmarks import harness, speeds, tables
-from benchmarks.lessons import (
-    Base,
-    Lesson,
-    alone,
-    lessons,
-    likely,
-    of_run,
-    pairs,
-    right_reading,
-    with_teacher,
+from benchmarks.lessons import Base, Lesson, alone, lessons, likely, of_run, right_reading
+from benchmarks.speeds import Pace
+from benchmarks.teaching import (
+    ALONE,
+    DISTILLED,
+    ROWS,
+    Maker,
+    answers,
+    in_order,
+    once,
+    own_answers,
 )
-from elenchus import runs
-from elenchus.loading import as_change, merged
-from elenchus.progress import unseen
-from elenchus.records import Gold, Message
+from elenchus.errors import UserError
+from elenchus.loading import as_change, merged, read_text
+from elenchus.records import Gold, digest
 from elenchus.sections import ModelConfig
 from graphs.config import DomainConfig, validate
-from models.backend import Exchange, make_model, precision_of, weights
+from models.backend import Exchange, backend, precision_of, weights
 from models.general import GeneralPrompts
-from training import encoding, lora
-from training.encoding import Row, Sample
+from models.weights import file_hash, weights_hash
+from training.encoding import Sample
 from training.likelihood import likelihoods
-from training.objectives import second_stage
 
 Floats = NDArray[np.float64]
-EXAMPLES, ALONE, TEXTS = "examples with replay", "examples alone", "raw documents"
-DISTILLED, PREFERRED = "distilled", "preferred"
-ROWS = (EXAMPLES, ALONE, DISTILLED, PREFERRED, TEXTS)
 RESAMPLES = 2000
 ASKED = 96  # prompts that measure the speed
+
+
+class Size(NamedTuple):
+    """How much is trained on and asked, at most; None is all."""
+
+    rows: Sequence[str] = ROWS
+    examples: int | None = None
+    questions: int | None = None
+    general: int = 1000  # prompts of the general exam, and again of further ones
+    changes: Mapping[str, Any] = MappingProxyType({})  # of settings
+
+
+WHOLE = Size()
+BRIEF = {"training": {"epochs": 1, "least_steps": 1, "batch_size": 4}}
+SHORT = {"student": {"options": {"max_new_tokens": 64}}}
+QUICK = Size((ALONE, DISTILLED), 8, 8, 8, BRIEF | SHORT)
 
 
 class Exam(NamedTuple):
@@ -92,56 +108,75 @@ class Taken(NamedTuple):
 def main(arguments: list[str] | None = None) -> int:
     """Train the student by each row and seed, and print what it gained beside what it lost."""
     options = _options(arguments)
-    tree = {"domain": "students", "title": options.title, "corpus": {"sources": ["."]}}
-    student = {"student": {"model": options.student}}
-    config = validate(merged(tree, student, *map(as_change, options.set)), "--set")
+    if options.speed:
+        speeds.check_comparable()
+    size = QUICK if options.quick else WHOLE
+    config = _config(options, size)
     base = Base(weights(config.student), precision_of(config.student))
     subject, documents = Subject(options.title, "English"), _paragraphs(options.documents)
-    if options.train.is_dir():
-        taught = of_run(options.train)[: options.examples]
-    else:
-        taught = lessons(options.train, documents, subject)[: options.examples]
-    own = _own_answers(config.student, GeneralPrompts().unanswered(), options.out / "own.json")
-    asked = lessons(options.exam, documents, subject)
-    exam = Exam(subject, asked, list(GeneralPrompts().exam(1000, 0)), own[::2])
+    taught = (
+        of_run(options.train)
+        if options.train.is_dir()
+        else lessons(options.train, documents, subject)
+    )[: options.examples or size.examples]
+    asked = lessons(options.exam, documents, subject)[: size.questions]
+    harness.keep_to(options.out, _made_of(options, config, base, documents))
+    further = GeneralPrompts().unanswered()[: size.general]
+    own = own_answers(config.student, further, options.out / "own.json")
+    exam = Exam(subject, asked, list(GeneralPrompts().exam(size.general, 0)), own[::2])
     before = _taken(base, config.student, exam, None, options.out / "before.json")
     maker = Maker(config, base, subject, taught, own[1::2], documents, options.out)
     after: dict[str, list[Taken]] = {}
     learnt = []
-    for name, seed in itertools.product(options.rows, options.seeds):
-        out = options.out / f"{name.replace(' ', '-')}-{seed}"
-        if not out.exists():
-            learnt.append(maker.train(name, seed, out))
-        after.setdefault(name, []).append(
-            _taken(base, config.student, exam, out, out.with_suffix(".json"))
-        )
-    prompts = [lesson.asked(subject) for lesson in [*taught, *asked]][:ASKED]
-    reads = _once(options.out / "reading.json", lambda: right_reading(base, asked, subject))
+    for name, seed in itertools.product(in_order(options.rows or size.rows), options.seeds):
+        adapter = maker.place(name, seed)
+        if not adapter.exists():
+            learnt.append(maker.train(name, seed))
+        taken = _taken(base, config.student, exam, adapter, adapter.with_suffix(".json"))
+        after.setdefault(name, []).append(taken)
+    reads = once(options.out / "reading.json", lambda: right_reading(base, asked, subject))
     figures = {
-        **(_speeds(base, config, prompts, alone(taught, subject)) if options.speed else {}),
+        **(_speeds(base, config, taught, exam) if options.speed else {}),
         "student": config.student.model,
         "questions": len(asked),
         "examples": len(taught),
         "seeds": len(options.seeds),
         "settings": config.training.model_dump(),
         "reading": round(len(reads) / len(asked), 4),
-        "before": {key: round(float(getattr(before, key).mean()), 4) for key in MEASURES},
-        "after": {
-            name: {key: _gain(before, taken, key) for key in MEASURES}
-            for name, taken in after.items()
-        },
-        "over_alone": _over_alone(after),
-        "general": {
-            "before": {key: round(float(getattr(before, key).mean()), 4) for key in KEPT},
-            "after": {
-                name: {key: _gain(before, taken, key) for key in KEPT}
-                for name, taken in after.items()
-            },
-        },
-        "tokens_per_cpu_second": round(float(np.mean(learnt)), 1) if learnt else None,
+        **_changes(before, after),
+        **_paces(learnt),
     }
     harness.publish(figures, options, show)
     return 0
+
+
+def _config(options: argparse.Namespace, size: Size) -> DomainConfig:
+    tree = {
+        "domain": "students",
+        "title": options.title,
+        "corpus": {"sources": ["."]},
+        "student": {"model": options.student},
+    }
+    return validate(merged(tree, dict(size.changes), *map(as_change, options.set)), "--set")
+
+
+def _made_of(
+    options: argparse.Namespace, config: DomainConfig, base: Base, documents: dict[str, list[str]]
+) -> dict[str, Any]:
+    """Return what all files in `--out` depend on, by the option that says it."""
+    train = options.train
+    student = config.student.model_dump(mode="json")
+    return {
+        "--train": file_hash(train / "dataset" / "train.jsonl" if train.is_dir() else train),
+        "--exam": file_hash(options.exam),
+        "--documents": digest(repr(documents)),
+        "--title": options.title,
+        "--examples": options.examples,
+        "--quick": options.quick,
+        "--student": [student.pop("model"), weights_hash(base.folder)],
+        "--set": [student, config.training.model_dump(mode="json")],
+        "precision": str(base.precision),
+    }
 
 
 MEASURES = ("likelihood", "right_of_four")
@@ -155,22 +190,15 @@ def _taken(base: Base, student: ModelConfig, exam: Exam, adapter: Path | None, t
         taken = take(base, student, exam, adapter)._asdict()
         return {key: list(value) for key, value in taken.items()}
 
-    return Taken(**{key: np.array(value) for key, value in _once(to, values).items()})
-
-
-def _once(file: Path, make: Callable[[], Any]) -> Any:
-    """Return what a file holds; what it should hold is made where there is none."""
-    if not file.exists():
-        runs.write_json(file, make())
-    return json.loads(file.read_text(encoding="utf-8"))
+    return Taken(**{key: np.array(value) for key, value in once(to, values).items()})
 
 
 def take(base: Base, student: ModelConfig, exam: Exam, adapter: Path | None) -> Taken:
     """Take all exams with an adapter, or with the untouched student."""
     odds, right = likely(base, exam.asked, lambda lesson: lesson.asked(exam.subject), adapter)
     own = np.array(likelihoods(base.folder, exam.own, adapter, base.precision))
-    answers = _answers(student, [messages for messages, _ in exam.general], adapter)
-    matched = [_matches(text, gold) for text, (_, gold) in zip(answers, exam.general, strict=True)]
+    said = answers(student, [messages for messages, _ in exam.general], adapter)
+    matched = [_matches(text, gold) for text, (_, gold) in zip(said, exam.general, strict=True)]
     return Taken(odds, right.astype(float), np.array(matched, float), own)
 
 
@@ -179,112 +207,51 @@ def _matches(answer: str, gold: str) -> bool:
     return asyncio.run(grade("", Gold(text=gold, result=gold), [answer])).results[0]
 
 
-def _answers(
-    student: ModelConfig, prompts: Sequence[Any], adapter: Path | None = None
-) -> list[str]:
-    """Return the student's most likely answers."""
-    chat = make_model(student.model_copy(update={"temperature": 0.0}), adapter).chat
-    chats = [[(m.role, m.content) for m in messages] for messages in prompts]
-
-    async def ask() -> list[str]:
-        return [reply.text for reply in await chat.abatch(chats)]
-
-    return asyncio.run(ask())
-
-
 def _speeds(
-    base: Base,
-    config: DomainConfig,
-    prompts: Sequence[tuple[Message, ...]],
-    samples: Sequence[Sample],
+    base: Base, config: DomainConfig, taught: Sequence[Lesson], exam: Exam
 ) -> dict[str, float]:
-    limit = int(config.student.options["max_new_tokens"])
-    beside = speeds.training_beside_trl(base, samples, config.training)
+    """Return how fast the student answers and learns, beside others."""
+    prompts = [lesson.asked(exam.subject) for lesson in [*taught, *exam.asked]][:ASKED]
+    limit = backend(config.student.model).max_new_tokens(config.student)
+    assert limit is not None, "what runs here has a limit"
+    beside = speeds.training_beside_trl(base, alone(taught, exam.subject), config.training)
     return speeds.answering(base, limit, prompts) | beside
 
 
-def _own_answers(
-    student: ModelConfig, prompts: Sequence[tuple[Message, ...]], file: Path
-) -> list[Sample]:
-    """Return the untouched student's answers to prompts, which it is asked for once."""
-    answers = _once(file, lambda: _answers(student, prompts))
-    pairs = zip(prompts, answers, strict=True)
-    return [Sample(messages, answer) for messages, answer in pairs if answer]
-
-
-class Maker(NamedTuple):
-    """Trains the student by a row; `own` are its answers to be replayed."""
-
-    config: DomainConfig
-    base: Base
-    subject: Subject
-    taught: list[Lesson]
-    own: list[Sample]
-    documents: dict[str, list[str]]
-    folder: Path
-
-    def train(self, name: str, seed: int, out: Path) -> float:
-        """Train by a row; return the tokens learnt in a CPU second."""
-        settings, start = self.config.training, None
-        if name == PREFERRED:
-            settings = second_stage(settings)
-            start = self.folder / f"{ALONE.replace(' ', '-')}-{seed}"
-            plan = encoding.batches(self._pairs(), settings, seed)
-        else:
-            plan = self._plan(name, seed)
-        began = time.process_time()
-        lora.train(
-            self.base.folder, plan, settings, seed, out, unseen, start,
-            precision=self.base.precision,
-        )  # fmt: skip
-        return encoding.tokens(plan) / (time.process_time() - began)
-
-    def _plan(self, name: str, seed: int) -> list[list[Row]]:
-        """Return the batches of a row; those of raw documents have as many tokens as examples."""
-        settings = self.config.training
-        made = alone(self.taught, self.subject)
-        if name == DISTILLED:
-            known = _once(
-                self.folder / "taught.json",
-                lambda: right_reading(self.base, self.taught, self.subject),
-            )
-            made = with_teacher(self.taught, self.subject, known)
-        count = min(round(settings.replay * len(made)), len(self.own))
-        replayed = random.Random(f"replay/{seed}").sample(self.own, count)
-        plan = encoding.batches(
-            self._rows([*made, *(replayed if name == EXAMPLES else ())]), settings, seed
-        )
-        if name != TEXTS:
-            return plan
-        paragraphs = [Sample((), text) for texts in self.documents.values() for text in texts]
-        long = settings.model_copy(update={"epochs": 100.0})
-        whole = encoding.batches(self._rows(paragraphs), long, seed)
-        wanted, taken = encoding.tokens(plan), 0
-        for step, batch in enumerate(whole, 1):
-            taken += encoding.tokens([batch])
-            if taken >= wanted:
-                return whole[:step]
-        return whole
-
-    def _pairs(self) -> list[Row]:
-        prompts = [lesson.asked(self.subject) for lesson in self.taught]
-        wrong = _own_answers(self.config.student, prompts, self.folder / "wrong.json")
-        answers = {sample.prompt: sample.completion for sample in wrong}
-        said = [answers.get(prompt, "") for prompt in prompts]
-        return self._rows(pairs(self.taught, self.subject, said))
-
-    def _rows(self, made: Sequence[Sample]) -> list[Row]:
-        rows = encoding.encoded(self.base.folder, made)
-        return [row for row in rows if len(row["input_ids"]) <= self.config.training.max_tokens]
+def _paces(learnt: Sequence[Pace]) -> dict[str, float | None]:
+    """Return the mean speed of trainings, by wall time too."""
+    return {
+        f"tokens_{key}": round(float(np.mean([getattr(pace, key) for pace in learnt])), 1)
+        if learnt
+        else None
+        for key in Pace._fields
+    }
 
 
 def _paragraphs(folder: Path) -> dict[str, list[str]]:
     """Return the paragraphs of the documents in a folder, by the document's name."""
-    texts = {path.name: path.read_text(encoding="utf-8") for path in sorted(folder.rglob("*.md"))}
+    texts = {path.name: read_text(path) for path in sorted(folder.rglob("*.md"))}
+    if not texts:
+        raise UserError(f"--documents: there is no Markdown (*.md) in {folder}")
     return {
         name: [part.strip() for part in text.split("\n\n") if part.strip()]
         for name, text in texts.items()
     }
+
+
+def _changes(before: Taken, after: dict[str, list[Taken]]) -> dict[str, Any]:
+    """Return all measures before, and by row after."""
+
+    def measured(keys: Sequence[str]) -> dict[str, Any]:
+        return {
+            "before": {key: round(float(getattr(before, key).mean()), 4) for key in keys},
+            "after": {
+                name: {key: _gain(before, taken, key) for key in keys}
+                for name, taken in after.items()
+            },
+        }
+
+    return measured(MEASURES) | {"over_alone": _over_alone(after), "general": measured(KEPT)}
 
 
 def _over_alone(after: dict[str, list[Taken]]) -> dict[str, dict[str, dict[str, float]]]:
@@ -335,25 +302,24 @@ def show(figures: dict[str, Any]) -> None:
                 for key, c in cells.items())  # fmt: skip
         console.print(f"{name}, beside the examples alone: {', '.join(told)}")
     console.print(f"right of four with the passages, before: {figures['reading']:.3f}")
-    console.print(f"tokens trained on a CPU second: {figures['tokens_per_cpu_second']}")
+    console.print(
+        f"tokens trained on a CPU second: {figures['tokens_per_cpu_second']}, "
+        f"a second: {figures['tokens_per_second']}"
+    )
 
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:
-    parser = harness.parser("students", "A real student, before and after.", seeds=3)
+    about = "A real student, before and after."
+    parser = harness.parser("students", about, seeds=3, in_processes=False)
     add = parser.add_argument
     add("--train", type=Path, required=True, help="JSONL of examples, or the folder of a run")
     add("--exam", type=Path, required=True, help="JSONL of questions and answers")
     add("--documents", type=Path, required=True, help="folder of the documents, as Markdown")
     add("--title", required=True, help="what the documents are about, in a line")
     add("--student", default="smollm2", help="model to train")
-    add("--examples", type=int, help="examples to train on, from the first; else all")
-    add(
-        "--rows",
-        nargs="+",
-        default=[EXAMPLES, ALONE, DISTILLED, PREFERRED, TEXTS],
-        help="what to train on",
-    )
-    add("--speed", action="store_true", help="measure answers a CPU second, too")
+    add("--examples", type=harness.count, help="examples to train on, from the first; else all")
+    add("--rows", nargs="+", choices=ROWS, help="what to train on; else all")
+    add("--speed", action="store_true", help="measure answers and tokens a second beside others'")
     add("--set", action="append", default=[], help="a setting, as training.epochs=8")
     return harness.parsed(parser, arguments)
 

@@ -10,6 +10,7 @@ from elenchus.errors import UserError
 COMPARISONS = (
     "efficiency", "ablations", "legalbench", "indicators", "selection", "passages", "fuzz",
     "kills", "inspection", "evaluation", "exports", "serving", "scale", "capacity",
+    "students", "gpu",
 )  # fmt: skip
 # Each comparison has options of its own, and its own --help.
 SETTINGS = {"ignore_unknown_options": True, "help_option_names": []}

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import students
+from benchmarks import gpu, speeds, students, teaching
 from elenchus.errors import UserError
 from elenchus.records import Message
 from offline.nano.chat import WEIGHTS
@@ -39,15 +39,31 @@ def arguments(files: dict[str, Path], out: Path) -> list[str]:
     named = [part for name, path in files.items() for part in (f"--{name}", str(path))]
     values = {"learning_rate": 0.004, "least_steps": 8, "epochs": 8}
     settings = [part for k, v in values.items() for part in ("--set", f"training.{k}={v}")]
+    settings += ["--set", "student.options.max_new_tokens=24"]
     return [*named, "--title", TITLE, "--student", f"hf:{WEIGHTS}", "--out", str(out), "--seeds",
             "1", "--json", *settings]  # fmt: skip
 
 
-def test_what_is_learnt_and_lost_is_measured(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+BRIEF = ["--set", "training.epochs=1", "--set", "training.least_steps=1"]
+
+
+@pytest.fixture
+def few_prompts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(students.GeneralPrompts, "exam", lambda *_: GENERAL)
     monkeypatch.setattr(students.GeneralPrompts, "unanswered", lambda _: OPEN)
+
+
+@pytest.fixture
+def no_trl(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out the one comparison that wants a package which tests do not install."""
+    monkeypatch.setattr(speeds, "check_comparable", lambda: None)
+    monkeypatch.setattr(speeds, "training_beside_trl", lambda *_: {"peak_mb": 1})
+
+
+@pytest.mark.usefixtures("few_prompts")
+def test_what_is_learnt_and_lost_is_measured(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     files = write(tmp_path)
     assert students.main(arguments(files, tmp_path / "out")) == 0
     figures = json.loads(capsys.readouterr().out)
@@ -64,7 +80,90 @@ def test_what_is_learnt_and_lost_is_measured(
     assert lost[0] > lost[1]
     assert students.main(arguments(files, tmp_path / "out")) == 0  # what is trained is kept
     again = json.loads(capsys.readouterr().out)
-    assert again["after"] == after and again["tokens_per_cpu_second"] is None
+    assert again["after"] == after
+    assert again["tokens_per_cpu_second"] is again["tokens_per_second"] is None
+
+
+@pytest.mark.usefixtures("few_prompts")
+def test_figures_of_other_inputs_or_settings_are_not_read_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    files, out = write(tmp_path), tmp_path / "out"
+    first = [*arguments(files, out), *BRIEF, "--rows", "examples alone"]
+    assert students.main(first) == 0
+    others = {
+        "--title": ["--title", "torches"],
+        "--examples": ["--examples", "5"],
+        "--set": ["--set", "training.rank=4"],
+        "--student": ["--student", "builtin:nano"],
+    }
+    for name, more in others.items():
+        with pytest.raises(UserError, match=rf"another [^:]*{name}[^:]*: give another --out"):
+            students.main([*first, *more])
+    for name, file in (*files.items(), ("documents", files["documents"] / "d0.md")):
+        if file.is_file():
+            text = file.read_text(encoding="utf-8")
+            file.write_text(text + "\n\n", encoding="utf-8")
+            file.write_text(text.replace("amp 0", "amp 00"), encoding="utf-8")
+            with pytest.raises(UserError, match=rf"another --{name}: give another --out"):
+                students.main(first)
+            file.write_text(text, encoding="utf-8")
+    capsys.readouterr()
+    assert students.main([*first, "distilled", "--seeds", "2"]) == 0  # these may grow
+    figures = json.loads(capsys.readouterr().out)
+    assert set(figures["after"]) == {"examples alone", "distilled"} and figures["seeds"] == 2
+
+
+def test_rows_are_known_ones_and_follow_what_they_start_from(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert teaching.in_order(["preferred"]) == ["examples alone", "preferred"]
+    given = ["raw documents", "preferred", "distilled", "preferred", "examples alone"]
+    assert teaching.in_order(given) == [
+        "examples alone", "distilled", "preferred", "raw documents",
+    ]  # fmt: skip
+    with pytest.raises(SystemExit):
+        students.main([*arguments(write(tmp_path), tmp_path / "out"), "--rows", "destilled"])
+    assert "invalid choice: 'destilled'" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.usefixtures("few_prompts", "no_trl")
+def test_the_built_in_student_is_trained_and_timed_in_little(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given = [*arguments(write(tmp_path, count=20), tmp_path / "out"), "--student", "builtin:nano"]
+    assert students.main([*given, "--quick", "--speed"]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert set(figures["after"]) == {"examples alone", "distilled"}
+    assert (figures["examples"], figures["questions"]) == (8, 8)
+    assert figures["answers_per_second"] > 0 and figures["answers_over_generate"] > 0
+    assert figures["tokens_per_second"] > 0
+
+
+def test_what_speeds_are_compared_with_is_looked_for_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(speeds, "find_spec", lambda _: None)
+    with pytest.raises(UserError, match="pip install trl"):
+        students.main([*arguments(write(tmp_path), tmp_path / "out"), "--speed"])
+    assert not (tmp_path / "out" / "own.json").exists()
+
+
+@pytest.mark.usefixtures("few_prompts", "no_trl")
+def test_objectives_are_compared_in_half_precision_where_there_is_a_gpu(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = arguments(write(tmp_path, count=4), tmp_path / "out")
+    monkeypatch.setattr(gpu, "usual_device", lambda: "cpu")
+    with pytest.raises(UserError, match="no GPU here"):
+        gpu.main(given)
+    assert not (tmp_path / "out").exists()
+    monkeypatch.setattr(gpu, "usual_device", lambda: "cuda")
+    assert gpu.main([*given, *BRIEF]) == 0
+    (line,) = capsys.readouterr().out.splitlines()
+    assert set(json.loads(line)["after"]) == set(teaching.OBJECTIVES)
+    assert json.loads((tmp_path / "out" / "made-of.json").read_text())["precision"] == "bfloat16"
 
 
 def asked(*questions: str) -> list[tuple[Message, ...]]:
