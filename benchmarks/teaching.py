@@ -56,6 +56,8 @@ class Maker(NamedTuple):
             start = self.place(ALONE, seed)
             plan = encoding.batches(self._pairs(), settings, seed)
         else:
+            objective = "distil" if name == DISTILLED else "sft"
+            settings = settings.model_copy(update={"objective": objective})
             plan = self._plan(name, seed)
         seconds = took(
             lambda: lora.train(
