@@ -82,9 +82,9 @@ class Size(NamedTuple):
 
 
 WHOLE = Size()
-BRIEF = {"training": {"epochs": 1, "least_steps": 1, "batch_size": 4}}
-SHORT = {"student": {"options": {"max_new_tokens": 64}}}
-QUICK = Size((ALONE, DISTILLED), 8, 8, 8, BRIEF | SHORT)
+BRIEF = {"training": {"epochs": 1, "least_steps": 1, "batch_size": 3}}
+SHORT = {"student": {"options": {"max_new_tokens": 32}}}
+QUICK = Size((ALONE, DISTILLED), 6, 6, 6, BRIEF | SHORT)
 
 
 class Exam(NamedTuple):
