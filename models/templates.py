@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from typing import Any
 from weakref import WeakKeyDictionary
 
-DATE = "26 Jul 2024"  # which Llama's templates take where the clock is not to be had
+# What templates are told the time is: the date that Llama's take where they have no clock.
+CLOCK = "{% macro strftime_now(format) %}26 Jul 2024{% endmacro %}\n"
 Chat = Sequence[dict[str, str]]
 # Marks of turns and of thinking that a tokenizer need not call special; HTML is left alone.
 _CONTROL = re.compile(r"(?:<\S*[|｜_]\S*>|</?think>|\[/?[A-Z_]+\])\Z")
@@ -19,13 +20,14 @@ def rendered(tokenizer: Any, chat: Chat, **settings: Any) -> Any:
 
     Some templates take no system message: there, it stands before the first user's words. Where a
     template can switch thinking off, it is off unless the settings say otherwise: answers are
-    trained without it. Llama's tell the same date every day, so that a student is asked tomorrow
-    as it was trained today.
+    trained without it. Those that tell the date tell the same one every day, so that a student is
+    asked tomorrow as it was trained today.
     """
     from jinja2 import TemplateError
 
     chat = [{**message, "content": as_letters(tokenizer, message["content"])} for message in chat]
-    settings = {"enable_thinking": False, "date_string": DATE} | settings
+    template = tokenizer.get_chat_template()
+    settings = {"enable_thinking": False, "chat_template": CLOCK + template} | settings
     try:
         return tokenizer.apply_chat_template(chat, **settings)
     except TemplateError:

@@ -90,11 +90,25 @@ def test_thinking_is_off_in_asking_as_in_training(tmp_path: Path) -> None:
     assert tokenizer.decode(learnt).strip() == "in the hall.<|end|>"
 
 
-def test_a_template_tells_the_same_date_every_day(tokenizer) -> None:
-    """As those of Llama 3 tell it."""
-    tokenizer.chat_template = (
+@pytest.mark.parametrize(
+    "template",
+    [
+        # As those of Llama 3 tell it, and as those of SmolLM3 and Granite.
         "{% if date_string is not defined %}{% set date_string = strftime_now('%d %b %Y') %}"
-        "{% endif %}Today: {{ date_string }}"
-    )
+        "{% endif %}{{ '\nToday: ' + date_string }}",
+        "{%- if messages %}\n{%- set today = strftime_now('%d %B %Y') -%}\n"
+        "{{ '\nToday: ' + today }}{% endif %}",
+    ],
+)
+def test_a_template_tells_the_same_date_every_day(tokenizer, template: str) -> None:
+    tokenizer.chat_template = template
     chat = [{"role": "user", "content": "Who?"}]
-    assert rendered(tokenizer, chat, tokenize=False) == "Today: 26 Jul 2024"
+    assert rendered(tokenizer, chat, tokenize=False) == "\nToday: 26 Jul 2024"
+
+
+@pytest.mark.parametrize("template", ["\nA", "  {% if messages %}A{% endif %}\n\n", "  A", ""])
+def test_a_template_says_what_it_said_without_a_clock(tokenizer, template: str) -> None:
+    tokenizer.chat_template = template
+    chat = [{"role": "user", "content": "Who?"}]
+    said = tokenizer.apply_chat_template(chat, tokenize=False)
+    assert rendered(tokenizer, chat, tokenize=False) == said
