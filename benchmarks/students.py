@@ -7,17 +7,20 @@ A line of `--train` has `question`, `explanation` and `result`; one of `--exam` 
 `answer` and `document`. `--train` may be the folder of a run instead, for the examples it made. How
 much of the exam a student knows is measured by how likely it holds the right answer to be (mean
 log-likelihood of a token), and by how often that is likelier than each of three other answers to
-questions on the same document. `--rows`: the examples with replay of the student's own answers to
-general prompts; the examples alone; distilled, with the student that has the passages as its
-teacher; preferred, a pass of pairs after the examples alone, which are trained first; the raw
-documents at as many tokens.
+questions on the same document. With `--answers` it is asked the exam as well, without passages,
+and is right where its result is the right answer, word for word: for exams with short answers, in
+the form that `--set answers.template=…` names.
+
+`--rows`: the examples with replay of the student's own answers to general prompts; the examples
+alone; distilled, with the student that has the passages as its teacher; preferred, a pass of pairs
+after the examples alone, which are trained first; the raw documents at as many tokens.
 
 Keys of the JSON: `student`, `questions`, `examples`, `seeds`, `settings` (of the training);
-`before` and, by row, `after` (`likelihood`, `right_of_four`, and the paired gains of both over
-questions and seeds); `reading`, the untouched student's share right of four with the passages;
-`over_alone` (by row, all measures beside those of the examples alone); `general` (share right of
-the general exam before and by row after, with the gain, and the mean log-likelihood of the
-untouched student's own answers to general prompts);
+`before` and, by row, `after` (`likelihood`, `right_of_four`, with `--answers` `right`, and their
+paired gains over questions and seeds); `reading`, the untouched student's share right of four with
+the passages; `over_alone` (by row, all measures beside those of the examples alone); `general`
+(share right of the general exam before and by row after, with the gain, and the mean log-likelihood
+of the untouched student's own answers to general prompts);
 `tokens_per_cpu_second` of training, and `tokens_per_second` of wall time, null where nothing was
 left to train. With `--speed`, which needs TRL: `answers_per_cpu_second`, `answers_per_second`, and
 their ratios to plain `generate` of transformers in batches of 16, `answers_over_generate` and
@@ -40,7 +43,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from agents.matchers import Contains
+from agents.matchers import Contains, Exact
 from agents.prompting import Subject
 from benchmarks import harness, speeds, tables
 from benchmarks.lessons import Base, Lesson, alone, lessons, likely, of_run, right_reading
@@ -94,6 +97,7 @@ class Exam(NamedTuple):
     asked: list[Lesson]
     general: list[Exchange]
     own: list[Sample]
+    answered: bool  # whether the student is asked the questions, or likelihoods alone are taken
 
 
 class Taken(NamedTuple):
@@ -103,6 +107,7 @@ class Taken(NamedTuple):
     right_of_four: Floats
     general: Floats
     own: Floats
+    right: Floats  # empty where the questions are not answered
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -113,7 +118,8 @@ def main(arguments: list[str] | None = None) -> int:
     size = QUICK if options.quick else WHOLE
     config = _config(options, size)
     base = Base(weights(config.student), precision_of(config.student))
-    subject, documents = Subject(options.title, "English"), _paragraphs(options.documents)
+    subject = Subject(options.title, "English", form=config.answer_form)
+    documents = _paragraphs(options.documents)
     taught = (
         of_run(options.train)
         if options.train.is_dir()
@@ -123,7 +129,9 @@ def main(arguments: list[str] | None = None) -> int:
     harness.keep_to(options.out, _made_of(options, config, base, documents))
     further = GeneralPrompts().unanswered()[: size.general]
     own = own_answers(config.student, further, options.out / "own.json")
-    exam = Exam(subject, asked, list(GeneralPrompts().exam(size.general, 0)), own[::2])
+    exam = Exam(
+        subject, asked, list(GeneralPrompts().exam(size.general, 0)), own[::2], options.answers
+    )
     before = _taken(base, config.student, exam, None, options.out / "before.json")
     maker = Maker(config, base, subject, taught, own[1::2], documents, options.out)
     after: dict[str, list[Taken]] = {}
@@ -173,13 +181,17 @@ def _made_of(
         "--title": options.title,
         "--examples": options.examples,
         "--quick": options.quick,
+        "--answers": options.answers,
         "--student": [student.pop("model"), weights_hash(base.folder)],
-        "--set": [student, config.training.model_dump(mode="json")],
+        "--set": [
+            student,
+            *(part.model_dump(mode="json") for part in (config.training, config.answers)),
+        ],
         "precision": str(base.precision),
     }
 
 
-MEASURES = ("likelihood", "right_of_four")
+MEASURES = ("likelihood", "right_of_four", "right")
 KEPT = ("general", "own")
 
 
@@ -199,7 +211,19 @@ def take(base: Base, student: ModelConfig, exam: Exam, adapter: Path | None) -> 
     own = np.array(likelihoods(base.folder, exam.own, adapter, base.precision))
     said = answers(student, [messages for messages, _ in exam.general], adapter)
     matched = [_matches(text, gold) for text, (_, gold) in zip(said, exam.general, strict=True)]
-    return Taken(odds, right.astype(float), np.array(matched, float), own)
+    kept = np.array(matched, float), own
+    return Taken(odds, right.astype(float), *kept, _right(student, exam, adapter))
+
+
+def _right(student: ModelConfig, exam: Exam, adapter: Path | None) -> Floats:
+    """Ask the questions without passages, and tell which results are the right ones."""
+    asked, form = exam.asked if exam.answered else [], exam.subject.form
+    said = answers(student, [lesson.asked(exam.subject) for lesson in asked], adapter)
+    right = [
+        Exact.matches(form.result(text), lesson.result, marked=form.has_result(text))
+        for text, lesson in zip(said, asked, strict=True)
+    ]
+    return np.array(right, float)
 
 
 def _matches(answer: str, gold: str) -> bool:
@@ -251,7 +275,8 @@ def _changes(before: Taken, after: dict[str, list[Taken]]) -> dict[str, Any]:
             },
         }
 
-    return measured(MEASURES) | {"over_alone": _over_alone(after), "general": measured(KEPT)}
+    taken = [key for key in MEASURES if getattr(before, key).size]
+    return measured(taken) | {"over_alone": _over_alone(after), "general": measured(KEPT)}
 
 
 def _over_alone(after: dict[str, list[Taken]]) -> dict[str, dict[str, dict[str, float]]]:
@@ -260,7 +285,9 @@ def _over_alone(after: dict[str, list[Taken]]) -> dict[str, dict[str, dict[str, 
         return {}
     base = Taken(*(np.mean(values, axis=0) for values in zip(*after[ALONE], strict=True)))
     return {
-        name: {key: _gain(base, taken, key) for key in (*MEASURES, *KEPT)}
+        name: {
+            key: _gain(base, taken, key) for key in (*MEASURES, *KEPT) if getattr(base, key).size
+        }
         for name, taken in after.items()
         if name != ALONE
     }
@@ -290,7 +317,7 @@ def show(figures: dict[str, Any]) -> None:
         f"{figures['student']}: {figures['examples']} examples, {figures['questions']} questions, "
         f"{figures['seeds']} seeds"
     )
-    for key, where in (*((k, "") for k in MEASURES), *((k, "general") for k in KEPT)):
+    for key, where in (*((k, "") for k in figures["before"]), *((k, "general") for k in KEPT)):
         of = figures[where] if where else figures
         console.print(f"{key}: before {of['before'][key]:.3f}")
         for name, cells in of["after"].items():
@@ -319,6 +346,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     add("--student", default="smollm2", help="model to train")
     add("--examples", type=harness.count, help="examples to train on, from the first; else all")
     add("--rows", nargs="+", choices=ROWS, help="what to train on; else all")
+    add("--answers", action="store_true", help="also ask the exam, and match short answers")
     add("--speed", action="store_true", help="measure answers and tokens a second beside others'")
     add("--set", action="append", default=[], help="a setting, as training.epochs=8")
     return harness.parsed(parser, arguments)

@@ -85,6 +85,34 @@ def test_what_is_learnt_and_lost_is_measured(
 
 
 @pytest.mark.usefixtures("few_prompts")
+def test_short_answers_are_matched_where_the_exam_is_asked(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = write(tmp_path)
+    rows = [json.loads(line) for line in files["exam"].read_text("utf-8").splitlines()]
+    short = [row | {"answer": f"Hall {n}"} for n, row in enumerate(rows)]
+    files["exam"].write_text("\n".join(map(json.dumps, short)), encoding="utf-8")
+
+    def say(
+        _: object, prompts: list[tuple[Message, ...]], adapter: Path | None = None
+    ) -> list[str]:
+        """Answer the exam rightly once trained, but for the last question; in the domain's form."""
+        exam = "hall" in prompts[0][-1].content if prompts else False
+        said = [f"It is told. So: hall {n}." for n in range(len(prompts))]
+        return [*said[:-1], "Hall 7."] if exam and adapter else ["no"] * len(prompts)
+
+    monkeypatch.setattr(students, "answers", say)
+    form = ["--set", 'answers.template="{explanation} So: {result}."']
+    given = [*arguments(files, tmp_path / "out"), *BRIEF, *form, "--rows", "examples alone"]
+    assert students.main([*given, "--answers"]) == 0
+    figures = json.loads(capsys.readouterr().out)
+    assert figures["before"]["right"] == 0
+    assert figures["after"]["examples alone"]["right"]["value"] == 1
+    with pytest.raises(UserError, match="another --answers"):
+        students.main(given)
+
+
+@pytest.mark.usefixtures("few_prompts")
 def test_figures_of_other_inputs_or_settings_are_not_read_again(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
