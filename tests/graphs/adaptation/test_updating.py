@@ -35,9 +35,21 @@ def finished(elenchus, pool: Path) -> runs.RunFolder:
 
 
 @pytest.fixture
-def trained(elenchus, trained_pool: Path) -> runs.RunFolder:
-    """A run with the built-in student among mocks."""
-    return launch(elenchus, trained_pool)
+def trained(trained_run: Path, tmp_path: Path) -> runs.RunFolder:
+    """A copy of the run with the built-in student among mocks, and beside it of its domain."""
+    place = trained_run.parents[2]
+    shutil.copytree(place, tmp_path, dirs_exist_ok=True)
+    run = runs.RunFolder(tmp_path / trained_run.relative_to(place))
+    run._write_manifest(
+        json.loads(json.dumps(run.manifest()).replace(place.as_posix(), tmp_path.as_posix()))
+    )
+    return run
+
+
+@pytest.fixture
+def trained_pool(trained: runs.RunFolder) -> Path:
+    """The domain of that run."""
+    return trained.domain_folder()
 
 
 @pytest.fixture
