@@ -73,7 +73,8 @@ def wanted(
         model = kind.from_config(settings)
     count = sum(parameter.numel() for parameter in model.parameters())
     adapted = sum(config.rank * sum(shape) for shape in _matrices(model))
-    tokens = config.batch_size * config.max_tokens
+    answers = 2 if config.objective == "dpo" and not classes else 1  # of each example, at once
+    tokens = answers * config.batch_size * config.max_tokens
     width, layers = text.hidden_size, text.num_hidden_layers
     mlp = getattr(text, "intermediate_size", None) or INNER * width
     block = width if config.gradient_checkpointing else OF_WIDTH * width + OF_MLP * mlp

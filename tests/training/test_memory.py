@@ -38,6 +38,17 @@ def test_checkpointing_and_smaller_batches_want_less() -> None:
         assert wanted(WEIGHTS, CONFIG.model_copy(update=change)).batch < usual
 
 
+def test_both_answers_of_a_pair_are_read_at_once() -> None:
+    usual, pairs = (
+        wanted(WEIGHTS, CONFIG.model_copy(update={"objective": name})) for name in ("distil", "dpo")
+    )
+    assert pairs == (usual.model, 2 * usual.batch)
+    classes = Manner("classes")
+    assert wanted(
+        WEIGHTS, CONFIG.model_copy(update={"objective": "dpo"}), manner=classes
+    ) == wanted(WEIGHTS, CONFIG, manner=classes)
+
+
 def test_no_room_is_said_before_anything_is_paid_for() -> None:
     need = wanted(WEIGHTS, CONFIG)
     assert check_memory(WEIGHTS, CONFIG, room=need.all + 1) == ""
