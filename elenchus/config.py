@@ -216,7 +216,9 @@ class TrainingConfig(Section):
         lt=1,
         description="share of examples kept apart; their loss ends a training once it rises",
     )
-    least_steps: int = Field(60, ge=1, description="optimiser steps a round at least")
+    least_steps: int = Field(
+        20, ge=1, description="optimiser steps a round at least: the warm-up and as many more"
+    )
     max_tokens: int = Field(
         512, ge=16, description="longest example; longer ones are left out, messages cut"
     )

@@ -72,7 +72,8 @@ class Offline(Backend):
             return Defaults()
         rate = {"learning_rate": 4e-3}
         return Defaults(
-            "a model of two million parameters", {"training": rate, "pretraining": rate}
+            "a model of two million parameters",
+            {"training": rate | {"least_steps": 60}, "pretraining": rate},
         )
 
     def max_new_tokens(self, config: ModelConfig) -> int | None:

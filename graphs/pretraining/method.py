@@ -23,7 +23,7 @@ class Passages(Method):
     found = Point
     takes_tests = True
     engines = ("local", "ray")
-    unread = ("training.objective", "training.replay")
+    unread = ("training.objective", "training.replay", "training.least_steps")
 
     def __init__(self) -> None:
         self._collected: Collected | None = None  # kept, since large tables take a minute to read

@@ -27,7 +27,15 @@ def test_a_launch_names_what_its_method_reads(method: str, objective: bool) -> N
 def test_the_built_in_student_brings_its_own() -> None:
     said = taken(validate({"domain": "d", "title": "t"}, "test"))
     assert said.startswith("builtin:nano, a model of two million parameters: ")
-    assert "training.learning_rate 0.004" in said
+    assert "training.learning_rate 0.004" in said and "training.least_steps 60" in said
+    passages = {"domain": "d", "title": "t", "method": "passages"}
+    assert "least_steps" not in taken(validate(passages, "test"))
+
+
+def test_few_examples_are_not_passed_over_again_and_again_unless_a_student_wants_it() -> None:
+    tree = {"domain": "d", "title": "t", "student": {"model": f"hf:{WEIGHTS}"}}
+    config = validate(tree, "test").training
+    assert config.least_steps <= 2 * config.warmup_steps
 
 
 def test_the_precision_is_said_once() -> None:
