@@ -43,7 +43,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from agents.matchers import Contains, Exact
+from agents.matchers import Contains, Exact, Matcher
 from agents.prompting import Subject
 from benchmarks import harness, speeds, tables
 from benchmarks.lessons import Base, Lesson, alone, lessons, likely, of_run, right_reading
@@ -210,25 +210,26 @@ def take(base: Base, student: ModelConfig, exam: Exam, adapter: Path | None) -> 
     odds, right = likely(base, exam.asked, lambda lesson: lesson.asked(exam.subject), adapter)
     own = np.array(likelihoods(base.folder, exam.own, adapter, base.precision))
     said = answers(student, [messages for messages, _ in exam.general], adapter)
-    matched = [_matches(text, gold) for text, (_, gold) in zip(said, exam.general, strict=True)]
-    kept = np.array(matched, float), own
-    return Taken(odds, right.astype(float), *kept, _right(student, exam, adapter))
+    general = _matched(Contains, Subject("", "English"), said, [gold for _, gold in exam.general])
+    return Taken(odds, right.astype(float), general, own, _right(student, exam, adapter))
 
 
 def _right(student: ModelConfig, exam: Exam, adapter: Path | None) -> Floats:
     """Ask the questions without passages, and tell which results are the right ones."""
-    asked, form = exam.asked if exam.answered else [], exam.subject.form
+    asked = exam.asked if exam.answered else []
     said = answers(student, [lesson.asked(exam.subject) for lesson in asked], adapter)
+    return _matched(Exact, exam.subject, said, [lesson.result for lesson in asked])
+
+
+def _matched(
+    matcher: type[Matcher], subject: Subject, said: Sequence[str], wanted: Sequence[str]
+) -> Floats:
+    grade = matcher(None, subject).grade  # type: ignore[arg-type]  # asks nobody
     right = [
-        Exact.matches(form.result(text), lesson.result, marked=form.has_result(text))
-        for text, lesson in zip(said, asked, strict=True)
+        asyncio.run(grade("", Gold(text=gold, result=gold), [answer])).results[0]
+        for answer, gold in zip(said, wanted, strict=True)
     ]
     return np.array(right, float)
-
-
-def _matches(answer: str, gold: str) -> bool:
-    grade = Contains(None, Subject("", "English")).grade  # type: ignore[arg-type]  # asks nobody
-    return asyncio.run(grade("", Gold(text=gold, result=gold), [answer])).results[0]
 
 
 def _speeds(
@@ -275,8 +276,8 @@ def _changes(before: Taken, after: dict[str, list[Taken]]) -> dict[str, Any]:
             },
         }
 
-    taken = [key for key in MEASURES if getattr(before, key).size]
-    return measured(taken) | {"over_alone": _over_alone(after), "general": measured(KEPT)}
+    known = [key for key in MEASURES if getattr(before, key).size]
+    return measured(known) | {"over_alone": _over_alone(after), "general": measured(KEPT)}
 
 
 def _over_alone(after: dict[str, list[Taken]]) -> dict[str, dict[str, dict[str, float]]]:
