@@ -224,9 +224,7 @@ def _arguments(
         logging_steps=1,
         logging_nan_inf_filter=False,  # a loss that is no number ends a training
         report_to=list(config.report_to),
-        gradient_checkpointing=config.gradient_checkpointing,
         ddp_find_unused_parameters=False,
-        gradient_checkpointing_kwargs={"use_reentrant": False},
         disable_tqdm=True,
         remove_unused_columns=False,
         dataloader_num_workers=0,
@@ -234,10 +232,18 @@ def _arguments(
         data_seed=seed,
         use_cpu=not torch.accelerator.is_available(),
         **({"save_steps": config.save_steps} | more),
+        **(_checkpointing(TrainingArguments) if config.gradient_checkpointing else {}),
     )
     # Several GPUs would each take a batch a step, and the batches are made for one.
     arguments._n_gpu = min(arguments.n_gpu, 1)
     return arguments
+
+
+def _checkpointing(arguments: Any) -> dict[str, Any]:
+    """Return the arguments of gradient checkpointing, which later transformers name otherwise."""
+    later = hasattr(arguments, "activation_checkpointing")
+    name = f"{'activation' if later else 'gradient'}_checkpointing"
+    return {name: True, f"{name}_kwargs": {"use_reentrant": False}}
 
 
 def _watching(every: int) -> dict[str, Any]:
