@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch.nn.modules.module import register_module_forward_hook
 
 from elenchus.config import TrainingConfig
 from elenchus.errors import UserError
@@ -122,9 +123,14 @@ def test_a_loss_that_is_no_number_ends_a_training(tmp_path: Path) -> None:
 
 
 def test_fewer_activations_learn_the_same(tmp_path: Path) -> None:
+    called: list[str] = []
+    hook = register_module_forward_hook(lambda module, *_: called.append(str(type(module))))
     train(tmp_path / "usual")
+    usually = len(called)
     frugal = CONFIG.model_copy(update={"gradient_checkpointing": True})
     lora.train(WEIGHTS, plan(), frugal, 0, tmp_path / "frugal", unseen)
+    hook.remove()
+    assert len(called) - usually > 1.5 * usually, "what was not kept is computed again"
     usual, less = (
         load_file(tmp_path / n / "adapter_model.safetensors") for n in ("usual", "frugal")
     )
