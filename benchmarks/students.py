@@ -11,16 +11,17 @@ questions on the same document. With `--answers` it is asked the exam as well, w
 and is right where its result is the right answer, word for word: for exams with short answers, in
 the form that `--set answers.template=…` names.
 
-`--rows`: the examples with replay of the student's own answers to general prompts; the examples
-alone; distilled, with the student that has the passages as its teacher; preferred, a pass of pairs
-after the examples alone, which are trained first; the raw documents at as many tokens.
+`--rows`: the examples with replay of the student's own answers to general prompts, of half of them
+or, with `--all-replayed`, of all, as a run replays them; the examples alone; distilled, with the
+student that has the passages as its teacher; preferred, a pass of pairs after the examples alone,
+which are trained first; the raw documents at as many tokens.
 
 Keys of the JSON: `student`, `questions`, `examples`, `seeds`, `settings` (of the training);
 `before` and, by row, `after` (`likelihood`, `right_of_four`, with `--answers` `right`, and their
 paired gains over questions and seeds); `reading`, the untouched student's share right of four with
 the passages; `over_alone` (by row, all measures beside those of the examples alone); `general`
 (share right of the general exam before and by row after, with the gain, and the mean log-likelihood
-of the untouched student's own answers to general prompts);
+of the untouched student's own answers to those general prompts whose answers are not replayed);
 `tokens_per_cpu_second` of training, and `tokens_per_second` of wall time, null where nothing was
 left to train. With `--speed`, which needs TRL: `answers_per_cpu_second`, `answers_per_second`, and
 their ratios to plain `generate` of transformers in batches of 16, `answers_over_generate` and
@@ -129,11 +130,11 @@ def main(arguments: list[str] | None = None) -> int:
     harness.keep_to(options.out, _made_of(options, config, base, documents))
     further = GeneralPrompts().unanswered()[: size.general]
     own = own_answers(config.student, further, options.out / "own.json")
-    exam = Exam(
-        subject, asked, list(GeneralPrompts().exam(size.general, 0)), own[::2], options.answers
-    )
+    kept, replayed = ([], own) if options.all_replayed else (own[::2], own[1::2])
+    general = list(GeneralPrompts().exam(size.general, 0))
+    exam = Exam(subject, asked, general, kept, options.answers)
     before = _taken(base, config.student, exam, None, options.out / "before.json")
-    maker = Maker(config, base, subject, taught, own[1::2], documents, options.out)
+    maker = Maker(config, base, subject, taught, replayed, documents, options.out)
     after: dict[str, list[Taken]] = {}
     learnt = []
     for name, seed in itertools.product(in_order(options.rows or size.rows), options.seeds):
@@ -182,6 +183,7 @@ def _made_of(
         "--examples": options.examples,
         "--quick": options.quick,
         "--answers": options.answers,
+        "--all-replayed": options.all_replayed,
         "--student": [student.pop("model"), weights_hash(base.folder)],
         "--set": [
             student,
@@ -276,8 +278,8 @@ def _changes(before: Taken, after: dict[str, list[Taken]]) -> dict[str, Any]:
             },
         }
 
-    known = [key for key in MEASURES if getattr(before, key).size]
-    return measured(known) | {"over_alone": _over_alone(after), "general": measured(KEPT)}
+    known, kept = ([k for k in keys if getattr(before, k).size] for keys in (MEASURES, KEPT))
+    return measured(known) | {"over_alone": _over_alone(after), "general": measured(kept)}
 
 
 def _over_alone(after: dict[str, list[Taken]]) -> dict[str, dict[str, dict[str, float]]]:
@@ -318,8 +320,9 @@ def show(figures: dict[str, Any]) -> None:
         f"{figures['student']}: {figures['examples']} examples, {figures['questions']} questions, "
         f"{figures['seeds']} seeds"
     )
-    for key, where in (*((k, "") for k in figures["before"]), *((k, "general") for k in KEPT)):
-        of = figures[where] if where else figures
+    general = figures["general"]
+    measured = [(figures, key) for key in figures["before"]]
+    for of, key in [*measured, *((general, key) for key in general["before"])]:
         console.print(f"{key}: before {of['before'][key]:.3f}")
         for name, cells in of["after"].items():
             cell = cells[key]
@@ -349,6 +352,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     add("--rows", nargs="+", choices=ROWS, help="what to train on; else all")
     add("--answers", action="store_true", help="also ask the exam, and match short answers")
     add("--speed", action="store_true", help="measure answers and tokens a second beside others'")
+    add("--all-replayed", action="store_true", help="replay all own answers, and measure by none")
     add("--set", action="append", default=[], help="a setting, as training.epochs=8")
     return harness.parsed(parser, arguments)
 

@@ -2,13 +2,16 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from benchmarks import gpu, speeds, students, teaching
+from benchmarks.teaching import Maker
 from elenchus.errors import UserError
 from elenchus.records import Message
 from offline.nano.chat import WEIGHTS
+from training.encoding import Sample
 
 TITLE = "lamps"
 
@@ -110,6 +113,29 @@ def test_short_answers_are_matched_where_the_exam_is_asked(
     assert figures["before"]["right"] == 0
     assert figures["after"]["examples alone"]["right"]["value"] == 7 / 8
     with pytest.raises(UserError, match="another --answers"):
+        students.main(given)
+
+
+@pytest.mark.usefixtures("few_prompts")
+def test_all_own_answers_are_replayed_where_none_is_to_measure_with(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replayed = []
+
+    def maker(*parts: Any) -> Maker:
+        made = Maker(*parts)
+        replayed.extend(made.own)
+        return made
+
+    monkeypatch.setattr(students, "own_answers", lambda *_: [Sample(p, "no") for p in OPEN])
+    monkeypatch.setattr(students, "Maker", maker)
+    row = ["--rows", "examples with replay"]
+    given = [*arguments(write(tmp_path), tmp_path / "out"), *BRIEF, *row]
+    assert students.main([*given, "--all-replayed"]) == 0
+    assert len(replayed) == len(OPEN)
+    general = json.loads(capsys.readouterr().out)["general"]
+    assert set(general["before"]) == set(general["after"]["examples with replay"]) == {"general"}
+    with pytest.raises(UserError, match="another --all-replayed"):
         students.main(given)
 
 
