@@ -163,9 +163,11 @@ def check_interrupted(
         UserError: a file of it is damaged, or a model cannot be used.
     """
     check_whole(run)
-    check_models(of_run(run, budget))
-    check_adapters(of_run(run, budget), run.path.parent)
-    check_cluster(of_run(run, budget), progress)
+    config = of_run(run, budget)
+    check_trackers(config.training)
+    check_models(config)
+    check_adapters(config, run.path.parent)
+    check_cluster(config, progress)
 
 
 def check(config: DomainConfig, folder: Path, progress: Progress, strict: bool = True) -> str:

@@ -70,4 +70,5 @@ def more_room(call: Call) -> str:
     """Return the remedy for an answer that the server ended."""
     if call.finish_reason in WITHHELD:
         return "another model may answer it"
-    return f"raise the limit of tokens under {call.role}.options, such as max_tokens"
+    limits = "such as max_tokens or, of a model on this machine, max_new_tokens"
+    return f"raise the limit of tokens under {call.role}.options, {limits}"

@@ -107,8 +107,11 @@ class _Batch:
         self._model, self._pad = model, pad
         self._prompts = [one.prompt for one in wanted]
         self._cache = _cache(model.config)
-        # Layers that keep a state, and not their past, are neither copied nor cut here.
-        self._by_row = all(hasattr(one, "batch_select_indices") for one in self._cache.layers)
+        # Layers that keep a state, instead of their past or beside it, are not copied or cut here.
+        self._by_row = all(
+            hasattr(one, "batch_select_indices") and not hasattr(one, "conv_states")
+            for one in self._cache.layers
+        )
         windows = [getattr(one, "sliding_window", None) for one in self._cache.layers]
         longest = max(map(len, self._prompts)) + max(one.limit for one in wanted)
         self._in_sight = longest <= min(filter(None, windows), default=longest)
@@ -205,6 +208,14 @@ def _cache(config: Any) -> Any:
                 new[:, :, start:end] = states
             self.keys, self.values = (new[:, :, :end] for new in self.room)
             return self.keys, self.values
+
+        def batch_select_indices(self, indices: Any) -> None:
+            super().batch_select_indices(indices)
+            self.room = ()  # else the copy and what was copied are both in memory, in all layers
+
+        def batch_repeat_interleave(self, repeats: int) -> None:
+            super().batch_repeat_interleave(repeats)
+            self.room = ()
 
     cache = DynamicCache(config=config)
     cache.layers = [Growing() if type(one) is DynamicLayer else one for one in cache.layers]

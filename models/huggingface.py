@@ -15,6 +15,7 @@ from models.pretrained import (
     HALF,
     SINGLE,
     Precision,
+    check_precision,
     load,
     load_tokenizer,
     usual_device,
@@ -44,8 +45,7 @@ class HuggingFace(Backend):
         options = {"max_new_tokens": MAX_NEW_TOKENS} | checked_options(config, OPTIONS)
         options = {n: v for n, v in options.items() if n not in Precision._fields}
         options["precision"] = self.precision(config)
-        if options["precision"].four_bit and not find_spec("bitsandbytes"):
-            raise UserError(f"{config.model}: four_bit needs pip install -e '.[four-bit]'")
+        check_precision(options["precision"], config.model)
         temperature = config.temperature or 0.0
         try:
             local = LocalChatModel(model=model, adapter=adapter, temperature=temperature, **options)

@@ -23,6 +23,7 @@ from models.batching import Batcher
 from models.decoding import Continuation, Wanted, decode
 from models.messages import Messages, PromptTooLong, as_chat, as_result
 from models.pretrained import LOADING, SINGLE, Precision, load_causal, load_tokenizer, usual_device
+from models.room import Room, tokens_of
 from models.templates import end_of_turn, rendered
 from models.weights import weights_hash
 
@@ -122,7 +123,8 @@ class LocalChatModel(BaseChatModel):
         text = self.shown(text)
         for end in stop or ():
             text = text.partition(end)[0]
-        return as_result(text, len(wanted.prompt), len(made.tokens), made.likelihood)
+        cut = len(made.tokens) == wanted.limit
+        return as_result(text, len(wanted.prompt), len(made.tokens), made.likelihood, cut)
 
 
 class Loaded:
@@ -138,7 +140,7 @@ class Loaded:
         self.model, self.tokenizer, self.weights = model, tokenizer, weights
         self.context = int(getattr(model.config, "max_position_embeddings", 0) or 1 << 30)
         # A method would be a cycle of references, which keeps the model in memory once released.
-        answer = answer or functools.partial(answered, model, tokenizer)
+        answer = answer or functools.partial(answered, model, tokenizer, room=Room())
         self.batcher: Batcher[Wanted, Said] = Batcher(answer, max_batch=QUEUE)
 
     def prompt(self, chat: list[dict[str, str]], thinking: bool = False) -> tuple[int, ...]:
@@ -154,7 +156,7 @@ class OneBase:
     """
 
     def __init__(self, base: Loaded) -> None:
-        self._base, self._turn = base, Lock()
+        self._base, self._turn, self._room = base, Lock(), Room()
         self._adapted: Any = None  # peft's model around the base, once there is an adapter
         self._loaded: dict[object, Loaded] = {}
 
@@ -174,7 +176,7 @@ class OneBase:
                 self._add(adapter, name)
             if self._adapted is not None:
                 self._switch(name)
-            return answered(self._base.model, self._base.tokenizer, wanted)
+            return answered(self._base.model, self._base.tokenizer, wanted, self._room)
 
     def _names(self) -> set[str]:
         return set(self._adapted.peft_config)
@@ -222,28 +224,32 @@ def prompt_of(
     return tuple(tokenizer(prompt, add_special_tokens=False).input_ids)
 
 
-def answered(model: Any, tokenizer: Any, wanted: Sequence[Wanted]) -> list[Said]:
+def answered(
+    model: Any, tokenizer: Any, wanted: Sequence[Wanted], room: Room | None = None
+) -> list[Said]:
     """Answer prompts, those of like length together; return the answers in their order."""
-    ends, found = ends_of(model, tokenizer), dict[int, Said]()
-    for places in _groups([one.prompt for one in wanted]):
-        batch = [wanted[place] for place in places]
-        made = decode(model, batch, ends=ends, pad=tokenizer.pad_token_id)
+    ends, found, room = ends_of(model, tokenizer), dict[int, Said](), room or Room()
+    decoding = functools.partial(decode, model, ends=ends, pad=tokenizer.pad_token_id)
+    for places in _groups(wanted, room.most):
+        made = room.decoded(decoding, [wanted[place] for place in places])
         for place, one in zip(places, made, strict=True):
             text = tokenizer.decode(one.tokens, skip_special_tokens=True).strip()
             found[place] = text, one
     return [found[place] for place in range(len(wanted))]
 
 
-def _groups(prompts: Sequence[tuple[int, ...]]) -> list[list[int]]:
+def _groups(wanted: Sequence[Wanted], most: float) -> list[list[int]]:
     """Return the places of prompts in groups, none of which is mostly padding; equals go together.
 
-    None has more than `MAX_BATCH`.
+    None has more than `MAX_BATCH` prompts, or `most` tokens.
     """
+    prompts = [one.prompt for one in wanted]
     groups: list[list[int]] = []
     for place in sorted(range(len(prompts)), key=lambda n: (len(prompts[n]), prompts[n])):
         if groups and len(groups[-1]) < MAX_BATCH:
             shortest = len(prompts[groups[-1][0]])
-            if len(prompts[place]) <= 2 * shortest + 16:
+            with_it = [wanted[n] for n in (*groups[-1], place)]
+            if len(prompts[place]) <= 2 * shortest + 16 and tokens_of(with_it) <= most:
                 groups[-1].append(place)
                 continue
         groups.append([place])

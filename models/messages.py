@@ -1,6 +1,7 @@
 """Messages by role, and replies with their tokens, as every chat model here needs them."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 from langchain_core.messages.ai import UsageMetadata
@@ -41,18 +42,25 @@ def _chat(message: BaseMessage) -> Chat:
     return {"role": ROLES[message.type], "content": str(message.text)}
 
 
-def as_reply(text: str, read: int, written: int, likelihood: float | None = None) -> AIMessage:
+def as_reply(
+    text: str, read: int, written: int, likelihood: float | None = None, cut: bool = False
+) -> AIMessage:
     """Return a reply with the numbers of tokens that were read and written.
 
     Args:
         likelihood: mean log-likelihood of a token that was written, where it is known.
+        cut: whether it was cut off at a limit of tokens.
     """
     usage = UsageMetadata(input_tokens=read, output_tokens=written, total_tokens=read + written)
-    told = {} if likelihood is None else {LIKELIHOOD: likelihood}
+    told: dict[str, Any] = {} if likelihood is None else {LIKELIHOOD: likelihood}
+    if cut:
+        told["finish_reason"] = "length"  # as servers call it
     return AIMessage(content=text, usage_metadata=usage, response_metadata=told)
 
 
-def as_result(text: str, read: int, written: int, likelihood: float | None = None) -> ChatResult:
+def as_result(
+    text: str, read: int, written: int, likelihood: float | None = None, cut: bool = False
+) -> ChatResult:
     """Return a reply, as `as_reply` does, in the form that LangChain's chat models give it."""
-    message = as_reply(text, read, written, likelihood)
+    message = as_reply(text, read, written, likelihood, cut)
     return ChatResult(generations=[ChatGeneration(message=message)])

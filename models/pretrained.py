@@ -5,6 +5,7 @@ Where it is told nothing about such code, transformers asks on standard input wh
 
 import logging
 import threading
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -36,6 +37,12 @@ class Precision(NamedTuple):
 SINGLE, HALF = Precision("float32"), Precision("bfloat16")
 
 
+def check_precision(precision: Precision, name: str) -> None:
+    """Check that a model's weights can be kept so; UserError where a package is missing."""
+    if precision.four_bit and not find_spec("bitsandbytes"):
+        raise UserError(f"{name}: four_bit needs pip install -e '.[four-bit]'")
+
+
 def load(kind: Any, name: str | Path, **settings: Any) -> Any:
     """Load what is at a folder or a hub's id, by one of transformers' Auto classes.
 
@@ -43,6 +50,7 @@ def load(kind: Any, name: str | Path, **settings: Any) -> Any:
         UserError: there is nothing that can be loaded, or it needs code of its own.
     """
     from huggingface_hub.errors import StrictDataclassError
+    from safetensors import SafetensorError
     from transformers.utils.logging import disable_progress_bar
 
     disable_progress_bar()  # bars of its own would tear those of a run
@@ -51,7 +59,7 @@ def load(kind: Any, name: str | Path, **settings: Any) -> Any:
     try:
         with LOADING:
             return kind.from_pretrained(name, trust_remote_code=False, **settings)
-    except (OSError, ValueError, StrictDataclassError) as error:
+    except (OSError, ValueError, StrictDataclassError, SafetensorError) as error:
         raise UserError(
             f"hf:{name}: no model can be loaded from there ({str(error).partition(chr(10))[0]}): "
             "give a folder with safetensors, or the id of a model that the hub has; one that needs "

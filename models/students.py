@@ -20,7 +20,7 @@ from elenchus.errors import UserError
 from elenchus.runs import explained, write_json
 from models.hub import http_error
 from models.pretrained import load, load_causal, load_tokenizer
-from models.weights import file_hash
+from models.weights import file_hash, missing_files
 
 # Of a model of the hub; its card names the licence.
 FILES = ["*.json", "*.jinja", "*.txt", "*.model", "*.safetensors", "README.md"]
@@ -161,7 +161,7 @@ def of_hub(model: str) -> Path:
         except (OSError, ValueError, http_error(), HFValidationError) as error:
             failed = error
             continue
-        if list(Path(found).glob("*.safetensors")):
+        if not missing_files(Path(found)):  # a download that was stopped leaves half of it
             return Path(found)
     why = f" ({_first_line(failed)})" if failed else ""
     raise UserError(

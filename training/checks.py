@@ -9,10 +9,12 @@ from elenchus.errors import UserError
 from elenchus.records import Message
 from elenchus.sections import ModelConfig
 from models.backend import precision_of, weights
-from models.pretrained import SINGLE, load, load_tokenizer
+from models.pretrained import SINGLE, check_precision, load, load_tokenizer, usual_device
 from models.templates import end_of_turn
+from models.weights import check_files
 from training.classifier import fits
 from training.encoding import Sample, begun_alike, chat_ids, pad_token
+from training.lora import with_lora
 from training.memory import LORA, Manner, check_memory
 
 ASKED = "Who are they?"
@@ -58,14 +60,28 @@ def check_training(
         say: told what to mind.
 
     Raises:
-        UserError: see `check_student`, `check_classifier` and `check_memory`.
+        UserError: it is on another device than a training would be, its files are not whole, or
+            see `check_student`, `check_classifier` and `check_memory`.
     """
+    _check_device(student)
     folder = weights(student)
+    check_files(folder)
     look = check_classifier if manner.learns == "classes" else check_student
     look(folder, config)
     precision = precision_of(student) if manner.learns == "lora" else SINGLE
+    check_precision(precision, student.model)
     if mind := check_memory(folder, config, precision, manner=manner):
         say(mind)
+
+
+def _check_device(student: ModelConfig) -> None:
+    wanted, here = str(student.options.get("device") or ""), usual_device()
+    if wanted not in ("", here, f"{here}:0"):
+        raise UserError(
+            f"student.options.device is {wanted}, and a training would be on {here}: leave it out, "
+            "and say by CUDA_VISIBLE_DEVICES which GPU both are on (CUDA_VISIBLE_DEVICES=1 for the "
+            "second; none where it is empty)"
+        )
 
 
 def check_student(weights: Path, config: TrainingConfig) -> None:
@@ -80,7 +96,24 @@ def check_student(weights: Path, config: TrainingConfig) -> None:
     if tokenizer.chat_template is None:
         raise UserError(f"student.model: {weights} has no chat template: take one tuned to chat")
     _check_template(tokenizer, weights)
-    _check_sizes(tokenizer, load(AutoConfig, weights), weights, config)
+    model = load(AutoConfig, weights)
+    _check_sizes(tokenizer, model, weights, config)
+    _check_lora(model, config)
+
+
+def _check_lora(model: Any, config: TrainingConfig) -> None:
+    """Check that peft puts a LoRA on a model, which it refuses for layers of some kinds."""
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    try:
+        with torch.device("meta"):  # shapes without numbers
+            with_lora(AutoModelForCausalLM.from_config(model), config, "CAUSAL_LM")
+    except ValueError as error:
+        raise UserError(
+            f"student.model: peft puts no LoRA on a {model.model_type} ({error}): take a model of "
+            "another family (docs/students.md, Families)"
+        ) from error
 
 
 def check_classifier(weights: Path, config: TrainingConfig) -> None:

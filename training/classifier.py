@@ -289,7 +289,8 @@ def _without_warnings() -> Iterator[None]:
 def _device() -> Any:
     import torch
 
-    return torch.accelerator.current_accelerator(check_available=True) or torch.device("cpu")
+    here = torch.accelerator.is_available() and torch.accelerator.current_accelerator()
+    return here or torch.device("cpu")
 
 
 def _frame(tokenizer: Any) -> tuple[str, str]:

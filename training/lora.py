@@ -19,6 +19,7 @@ from elenchus.runs import explained, write_json
 from models.pretrained import LOADING, SINGLE, Precision, load_causal, load_tokenizer
 from training import diagrams, processes
 from training.encoding import Dealt, Row, pad_token
+from training.memory import enough
 from training.objectives import Loss, objective
 from training.spans import step_spans
 
@@ -63,10 +64,10 @@ def train(
     `precision` in which the model is asked later, itself in single precision.
     """
     job = Job(weights, plan, config, seed, out, start, whole, held_out, precision)
-    if config.processes == 1:
+    if (many := processes.fitting(config.processes)) == 1:
         run(job, advance)
     else:
-        processes.run(run, job, config.processes, advance)
+        processes.run(run, job, many, advance)
 
 
 def run(job: Job, advance: Advance) -> None:
@@ -81,7 +82,8 @@ def run(job: Job, advance: Advance) -> None:
             model = load_causal(start or weights)
         else:
             model = with_lora(load_causal(weights, precision), config, "CAUSAL_LM", start)
-    collate, loss = objective(model, plan, config, pad_token(tokenizer))
+    with enough(out.name):
+        collate, loss = objective(model, plan, config, pad_token(tokenizer))
     first = fit(model, plan, collate, config, seed, out, advance, loss, held_out)
     if whole and first:
         with explained(out.parent):
@@ -114,7 +116,7 @@ def fit(
         held_out: batches whose loss ends the training once it rises: see `train`.
 
     Raises:
-        UserError: the loss is no number any more, or the disk is full.
+        UserError: the loss is no number any more, or GPU or disk are full.
     """
     from safetensors import SafetensorError
     from transformers import EarlyStoppingCallback, PrinterCallback
@@ -133,7 +135,8 @@ def fit(
         callbacks=callbacks,
     )
     trainer.remove_callback(PrinterCallback)
-    with explained(out.parent, also=(SafetensorError, RuntimeError)):  # torch raises the latter
+    # For a full disk, torch raises a RuntimeError.
+    with explained(out.parent, also=(SafetensorError, RuntimeError)), enough(out.name):
         trainer.train(resume_from_checkpoint=_last_whole_checkpoint(folder))
         if not trainer.is_world_process_zero():
             return False

@@ -5,7 +5,9 @@ times its width and four times that of its feed-forward layer; with it, its inpu
 of answers are there three times in single precision: as they are, as shares, and as gradients.
 """
 
+import contextlib
 import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -138,14 +140,33 @@ def check_memory(
         )
     if need.all <= room:
         return ""
-    smaller = "set training.gradient_checkpointing=true, or lower"
+    smaller = "training.gradient_checkpointing=true, or lower"
     if config.gradient_checkpointing:
         smaller = "lower"
     return (
         f"a batch of the longest examples would want {need.all / GB:.1f} GB, and "
-        f"{room / GB:.1f} are free: if the training ends for lack of memory, {smaller} "
-        f"{manner.smaller}, and resume"
+        f"{room / GB:.1f} are free: if the training ends for lack of memory, launch again with "
+        f"--reuse and {smaller} {manner.smaller}"
     )
+
+
+@contextlib.contextmanager
+def enough(name: str) -> Iterator[None]:
+    """Say how to go on where a training has no room on the GPU: a resume would have no more.
+
+    Raises:
+        UserError: the GPU's memory gave out.
+    """
+    import torch
+
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise UserError(
+            f"{name}: the GPU has no memory left ({str(error).partition('. ')[0]}): launch again "
+            "with --reuse, so that no call is paid again, and --set "
+            "training.gradient_checkpointing=true or a smaller batch (docs/students.md, Memory)"
+        ) from error
 
 
 def _matrices(model: Any) -> list[tuple[int, ...]]:

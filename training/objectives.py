@@ -15,12 +15,10 @@ from typing import Any, NamedTuple
 
 from elenchus.config import TrainingConfig
 from training.encoding import IGNORED, Ids, Row, answer_of, collate
-from training.likelihood import answer_logits, summed
+from training.likelihood import answer_logits, read, summed
 
 LIKELIEST = 64  # tokens of which a teacher's probabilities are kept; the rest are next to nothing
 BETA = 0.1  # of the preference: how dear it is to leave the model that training begins with
-AT_ONCE = 8  # rows that a model reads before the training
-
 RATE = 0.1  # of the learning rate, for pairs: see `second_stage`
 
 # Of a model and a batch: sums, each with the number of what it is to be the mean of. They are
@@ -81,37 +79,27 @@ def _key(row: Row) -> tuple[int, ...]:
 def _soft(model: Any, rows: Sequence[Row], pad: int) -> dict[tuple[int, ...], Soft]:
     """Ask the weights without adapter, with the passages before them, about each answer."""
     shown = [_labelled(row["teacher"], answer_of(row)) for row in rows]
-    found: dict[tuple[int, ...], Soft] = {}
     with model.disable_adapter():
-        for places, logits, labels in _read(model, shown, pad):
-            for n, odds, label in zip(places, logits.log_softmax(-1), labels, strict=True):
-                top = odds[label != IGNORED].topk(min(LIKELIEST, odds.shape[-1]))
-                found[_key(rows[n])] = Soft(top.indices.cpu(), top.values.cpu())
-    return found
+        soft = read(model, shown, pad, _likeliest)
+    return {_key(row): one for row, one in zip(rows, soft, strict=True)}
+
+
+def _likeliest(logits: Any, labels: Any) -> Iterator[Soft]:
+    for odds, label in zip(logits.log_softmax(-1), labels, strict=True):
+        top = odds[label != IGNORED].topk(min(LIKELIEST, odds.shape[-1]))
+        yield Soft(top.indices.cpu(), top.values.cpu())
 
 
 def _references(model: Any, rows: Sequence[Row], pad: int) -> dict[tuple[int, ...], list[float]]:
     """Return the log-likelihoods of both answers of each pair, before a step is taken."""
     both = [one for row in rows for one in (_chosen(row), _rejected(row))]
-    odds = [0.0] * len(both)
-    for places, logits, labels in _read(model, both, pad):
-        for n, value in zip(places, summed(logits.log_softmax(-1), labels).tolist(), strict=True):
-            odds[n] = value
+    odds = read(model, both, pad, _sums)
     return {_key(row): odds[2 * n : 2 * n + 2] for n, row in enumerate(rows)}
 
 
-def _read(model: Any, rows: Sequence[Row], pad: int) -> Iterator[tuple[list[int], Any, Any]]:
-    """Read rows of like length together; yield their places, logits and the labels of these."""
-    import torch
-
-    from models.pretrained import usual_device
-
-    model.to(usual_device())
-    order = sorted(range(len(rows)), key=lambda n: len(rows[n]["input_ids"]))
-    for start in range(0, len(order), AT_ONCE):
-        places = order[start : start + AT_ONCE]
-        with torch.no_grad():  # not `inference_mode`, whose tensors no loss can use
-            yield places, *answer_logits(model, collate(pad, [[rows[n] for n in places]]))
+def _sums(logits: Any, labels: Any) -> list[float]:
+    sums: list[float] = summed(logits.log_softmax(-1), labels).tolist()
+    return sums
 
 
 def _labelled(prompt: Ids, answer: Ids) -> Row:

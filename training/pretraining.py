@@ -108,6 +108,12 @@ def packed(file: Path) -> Tokens:
     return np.memmap(file, TOKEN, "r")
 
 
+def _file_of(tokens: Tokens) -> Path | None:
+    """Return the packed file that tokens are mapped from."""
+    name = tokens.filename if isinstance(tokens, np.memmap) else None
+    return Path(name) if name else None
+
+
 class Plan(Sequence[list[Row]]):
     """The batches of a training: blocks of packed texts and whole rows, in a random order.
 
@@ -136,6 +142,16 @@ class Plan(Sequence[list[Row]]):
             entries.append(_entries(part, places))
             self.tokens += int(np.minimum(self._size, len(tokens) - places * self._size).sum())
         self._order: NDArray[np.int64] = rng.permutation(np.concatenate(entries))
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what is mapped from a file: another process maps it itself."""
+        parts = [_file_of(part) or part for part in self._parts]
+        return self.__dict__ | {"_parts": parts}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Map the files anew."""
+        parts = [packed(part) if isinstance(part, Path) else part for part in state["_parts"]]
+        self.__dict__.update(state | {"_parts": parts})
 
     def __len__(self) -> int:
         return math.ceil(len(self._order) / self._batch)

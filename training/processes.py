@@ -28,6 +28,16 @@ def count() -> int:
     return int(os.environ.get("WORLD_SIZE", "1"))
 
 
+def fitting(many: int) -> int:
+    """Return how many of so many processes this machine has GPUs for; all, where it has none.
+
+    A run may go on where there are fewer than where it began: its steps are the same.
+    """
+    import torch
+
+    return min(many, torch.cuda.device_count() or many)
+
+
 def run(train: Train, job: Any, many: int, advance: Advance) -> None:
     """Do a training in so many processes, each of which has the job; they end with this one.
 
@@ -47,9 +57,9 @@ def run(train: Train, job: Any, many: int, advance: Advance) -> None:
     except several.ProcessExitedException as error:
         _pass_on(said, advance)
         raise UserError(
-            f"the training ended before its time ({error}): if the machine has no memory left, "
-            "lower training.processes or training.batch_size; `elenchus resume` goes on from the "
-            "last checkpoint"
+            f"the training ended before its time ({error}): `elenchus resume` goes on from the "
+            "last checkpoint; if the machine had no memory left, launch again with --reuse and "
+            "fewer training.processes or a smaller training.batch_size"
         ) from error
     finally:
         for worker in workers.processes:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 import shutil
 import weakref
 from pathlib import Path
@@ -19,6 +20,7 @@ from elenchus.sections import ModelConfig
 from models import local
 from models.backend import make_model
 from models.calls import Caller, CallFailed
+from models.decoding import Wanted
 from offline.nano.chat import WEIGHTS
 from retrieval import embedding
 from training import classifier
@@ -47,6 +49,15 @@ def test_a_batch_answers_as_one_by_one(ledger: Ledger, tmp_path: Path) -> None:
     alone = Ledger(tmp_path / "alone.sqlite")
     assert [ask(alone, [q])[0].response for q in questions] == [c.response for c in together]
     alone.close()
+
+
+def test_an_answer_that_was_cut_off_is_known_to_be(ledger: Ledger) -> None:
+    chat = make_model(ModelConfig(model=NAME, options={"max_new_tokens": 3})).chat
+    told = chat.invoke("What is the limit for the toy?")
+    assert told.usage_metadata["output_tokens"] == 3
+    assert told.response_metadata["finish_reason"] == "length"
+    (whole,) = ask(ledger, ["What is the limit for the toy?"])
+    assert (whole.output_tokens < 24) == (whole.finish_reason == "")
 
 
 def test_other_weights_are_another_model(tmp_path: Path) -> None:
@@ -131,6 +142,8 @@ def test_no_tokenizer_fills_up_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_like_lengths_go_together_and_samples_of_a_prompt() -> None:
-    lengths = [200, 20, 25, 210, 20]
-    assert local._groups([(n,) * n for n in lengths]) == [[1, 4, 2], [0, 3]]
-    assert [len(group) for group in local._groups([(1,) * 10] * 80)] == [32, 32, 16]
+    several = [Wanted((n,) * n, 4) for n in (200, 20, 25, 210, 20)]
+    assert local._groups(several, math.inf) == [[1, 4, 2], [0, 3]]
+    assert local._groups(several, 50) == [[1, 4], [2], [0], [3]]
+    alike = [Wanted((1,) * 10, 4)] * 80
+    assert [len(group) for group in local._groups(alike, math.inf)] == [32, 32, 16]

@@ -153,3 +153,7 @@ def test_a_model_of_the_hub_is_a_student(tmp_path: Path, monkeypatch: pytest.Mon
     assert make_model(config).identity.count("+") == 1
     with pytest.raises(UserError, match="none could be fetched from the hub"):
         weights(ModelConfig(model="hf:org/other"))
+    for file in snapshot.glob("tokenizer*"):  # as a download that was stopped may leave it
+        file.unlink()
+    with pytest.raises(UserError, match="none could be fetched from the hub"):
+        weights(config)

@@ -8,13 +8,15 @@ import pytest
 from transformers import AutoConfig, AutoTokenizer
 
 from elenchus.errors import UserError
+from elenchus.sections import ModelConfig
 from models.local import ends_of
 from models.pretrained import load_causal, load_tokenizer
+from models.weights import INDEX
 from offline.nano.chat import WEIGHTS
 from tests.training.test_families import made
 from tests.training.test_lora import CONFIG, SAMPLES
 from training import encoding
-from training.checks import check_classifier, check_student, check_trackers
+from training.checks import check_classifier, check_student, check_trackers, check_training
 from training.encoding import Sample
 
 
@@ -115,6 +117,37 @@ def test_a_classifier_wants_a_head_and_room_for_messages(tmp_path: Path) -> None
     made("Granite", tmp_path / "headless")
     with pytest.raises(UserError, match=r"no head for classes on granite.*another family"):
         check_classifier(tmp_path / "headless", CONFIG)
+
+
+def test_a_device_that_no_training_would_be_on_is_refused() -> None:
+    def check(**options: str) -> None:
+        check_training(ModelConfig(model=f"hf:{WEIGHTS}", options=options), CONFIG, print)
+
+    check(), check(device="cpu")
+    with pytest.raises(UserError, match="CUDA_VISIBLE_DEVICES"):
+        check(device="cuda:1")
+
+
+def test_weights_that_are_not_whole_are_refused(tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(WEIGHTS, tmp_path / "other"))
+    student = ModelConfig(model=f"hf:{folder}")
+    check_training(student, CONFIG, print)
+    file = folder / "model.safetensors"
+    file.write_bytes(file.read_bytes()[:-1])
+    for read in (lambda: check_training(student, CONFIG, print), lambda: load_causal(folder)):
+        with pytest.raises(UserError, match="safetensors"):
+            read()
+    index = {"weight_map": {"a": "model-1.safetensors", "b": "model-2.safetensors"}}
+    (folder / INDEX).write_text(json.dumps(index), encoding="utf-8")
+    file.rename(folder / "model-1.safetensors")
+    with pytest.raises(UserError, match=r"has no model-2\.safetensors"):
+        check_training(student, CONFIG, print)
+
+
+def test_a_family_that_takes_no_lora_is_refused(tmp_path: Path) -> None:
+    made("FalconH1", tmp_path)
+    with pytest.raises(UserError, match="no LoRA on a falcon_h1"):
+        check_student(tmp_path, CONFIG.model_copy(update={"max_tokens": 256}))
 
 
 def test_a_tracker_that_is_not_here_is_refused() -> None:

@@ -4,6 +4,7 @@ import math
 from pathlib import Path
 
 import pytest
+import torch
 from safetensors.torch import load_file
 
 from elenchus.config import TrainingConfig
@@ -11,6 +12,7 @@ from elenchus.errors import UserError
 from models.pretrained import load_causal
 from offline.nano.chat import WEIGHTS
 from tests.training.test_families import FAMILIES, made
+from tests.training.test_lora import train
 from training import lora, memory
 from training.memory import MOMENTS, Manner, check_memory, wanted
 
@@ -60,6 +62,14 @@ def test_no_room_is_said_before_anything_is_paid_for() -> None:
     assert "lower training.batch_size" in tight and "checkpointing" not in tight
     with pytest.raises(UserError, match="take a smaller student"):
         check_memory(WEIGHTS, CONFIG, room=need.model - 1)
+
+
+def test_a_training_without_room_says_how_to_go_on(tmp_path: Path) -> None:
+    def full(done: int, total: int) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has")
+
+    with pytest.raises(UserError, match=r"round-1: .*\(CUDA out of memory\).*--reuse"):
+        train(tmp_path / "round-1", full)
 
 
 def test_what_is_free_is_known() -> None:

@@ -1,5 +1,6 @@
 """Packing texts, drawing blocks, training a LoRA or a whole model."""
 
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +38,13 @@ def train(folder: Path, name: str, config: PretrainingConfig, advance=unseen, **
     out = folder / name
     pretraining.train(WEIGHTS, plan, config, TRAINING, 0, out, advance, **more)
     return out
+
+
+def test_other_processes_map_a_plans_files_anew(tmp_path: Path) -> None:
+    plan = pretraining.Plan([(packed(tmp_path), 120)], [], CONFIG, seed=0)
+    sent = pickle.dumps(plan)
+    assert packed(tmp_path).tobytes() not in sent
+    assert list(pickle.loads(sent)) == list(plan)
 
 
 class Counted(pretraining.Plan):

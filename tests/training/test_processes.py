@@ -110,3 +110,4 @@ def test_more_processes_than_gpus_are_refused(monkeypatch: pytest.MonkeyPatch) -
     check_processes(TrainingConfig(processes=2))
     with pytest.raises(UserError, match=r"has 2 GPUs: set training\.processes=2"):
         check_processes(TrainingConfig(processes=4))
+    assert [processes.fitting(many) for many in (1, 2, 4)] == [1, 2, 2]  # where a run goes on

@@ -1,0 +1,58 @@
+"""Batches that have no room on a GPU are answered in parts; here memory gives out by count."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+import torch
+
+from elenchus.errors import RunStopped
+from elenchus.sections import ModelConfig
+from models import local
+from models.backend import make_model
+from models.decoding import Wanted
+from models.room import tokens_of
+from offline.nano.chat import WEIGHTS
+
+LOADED = make_model(ModelConfig(model=f"hf:{WEIGHTS}")).chat.load()
+
+
+def wanted(counts: Sequence[int]) -> list[Wanted]:
+    """Return prompts about so many things."""
+    asked = ("What is the limit for " + "a toy and " * n + "a boat?" for n in counts)
+    return [Wanted(LOADED.prompt([{"role": "user", "content": text}]), 8) for text in asked]
+
+
+def with_memory_for(tokens: int, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Let larger batches find no memory; return the list that will say how large all were."""
+    tried, usual = [], local.decode
+
+    def decode(model: Any, batch: Sequence[Wanted], **settings: Any) -> Any:
+        tried.append(tokens_of(batch))
+        if tried[-1] > tokens:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB. ...")
+        return usual(model, batch, **settings)
+
+    monkeypatch.setattr(local, "decode", decode)
+    return tried
+
+
+def test_parts_are_answered_as_the_whole_and_the_next_are_smaller(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = wanted([n % 5 for n in range(24)])
+    expected = [text for text, _ in local.answered(LOADED.model, LOADED.tokenizer, asked)]
+    most = tokens_of(asked) // 3
+    tried = with_memory_for(most, monkeypatch)
+    room = local.Room()
+    for first in (True, False):
+        said = local.answered(LOADED.model, LOADED.tokenizer, asked, room)
+        assert [text for text, _ in said] == expected
+        assert (max(tried) > most) == first
+        tried.clear()
+
+
+def test_what_has_no_room_alone_stops_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    with_memory_for(10, monkeypatch)
+    with pytest.raises(RunStopped, match=r"no memory left for a prompt.*--reuse"):
+        local.answered(LOADED.model, LOADED.tokenizer, wanted([1, 2, 3]))
