@@ -22,6 +22,10 @@ OPTIONAL = {
     "documents": ("markitdown", "PDF, DOCX, other formats of offices, Parquet"),
     "hub": ("datasets", "datasets of the Hugging Face hub"),
     "select": ("datasketch", "selection from a general corpus"),
+    "ui": ("starlette", "runs in a browser (elenchus inspect)"),
+    "four-bit": ("bitsandbytes", "students whose matrices are kept in four bits"),
+    "ray": ("ray", "examinations on a cluster"),
+    "bench": ("pyarrow", "comparisons (elenchus bench)"),
     "postgres": ("psycopg", "runs in PostgreSQL, which other machines resume"),
     "openai": ("langchain_openai", "models of OpenAI"),
     "anthropic": ("langchain_anthropic", "models of Anthropic"),
@@ -99,6 +103,7 @@ def _findings(root: Path) -> Iterator[Finding]:
     yield _tried("embedding model", _embedding)
     yield _tried("vector store", _store)
     if not missing:
+        yield Finding("students run on", _device())
         yield from _models()
     for extra, (package, use) in OPTIONAL.items():
         there = util.find_spec(package) is not None
@@ -127,6 +132,20 @@ def _store() -> str:
 
     chromadb.EphemeralClient().heartbeat()
     return "Chroma answers"
+
+
+def _device() -> str:
+    """Return where a student is trained and asked: what torch sees of the machine."""
+    import torch
+
+    from models.pretrained import usual_device, usual_dtype
+
+    device = usual_device()
+    if device == "cpu":
+        return f"the processor, in {usual_dtype(device)}: torch sees no GPU"
+    gpus = [torch.cuda.get_device_properties(n) for n in range(torch.cuda.device_count())]
+    named = ", ".join(f"{gpu.name} ({gpu.total_memory / 1e9:.0f} GB)" for gpu in gpus)
+    return f"{named}, in {usual_dtype(device)}"
 
 
 def _models() -> Iterator[Finding]:

@@ -211,7 +211,9 @@ def test_other_packages_of_our_names_are_named(tmp_path: Path) -> None:
 
 def test_doctor_finds_everything_in_place(elenchus, tmp_path: Path) -> None:
     findings = elenchus("doctor", "--runs", tmp_path, "--json").json
-    assert {f["what"] for f in findings} >= {"torch", "embedding model", "builtin:nano", "disk"}
+    found = {f["what"]: f["found"] for f in findings}
+    assert found.keys() >= {"torch", "embedding model", "builtin:nano", "disk"}
+    assert "float" in found["students run on"]
     assert [f for f in findings if f["remedy"]] == []
     assert "ok  " in elenchus("doctor", "--runs", tmp_path).out
 
