@@ -68,8 +68,11 @@ def check_training(
     check_files(folder)
     look = check_classifier if manner.learns == "classes" else check_student
     look(folder, config)
-    precision = precision_of(student) if manner.learns == "lora" else SINGLE
-    check_precision(precision, student.model)
+    precision = SINGLE
+    if manner.learns == "lora":
+        _check_lora(folder, config)
+        precision = precision_of(student)
+        check_precision(precision, student.model)
     if mind := check_memory(folder, config, precision, manner=manner):
         say(mind)
 
@@ -96,16 +99,15 @@ def check_student(weights: Path, config: TrainingConfig) -> None:
     if tokenizer.chat_template is None:
         raise UserError(f"student.model: {weights} has no chat template: take one tuned to chat")
     _check_template(tokenizer, weights)
-    model = load(AutoConfig, weights)
-    _check_sizes(tokenizer, model, weights, config)
-    _check_lora(model, config)
+    _check_sizes(tokenizer, load(AutoConfig, weights), weights, config)
 
 
-def _check_lora(model: Any, config: TrainingConfig) -> None:
+def _check_lora(weights: Path, config: TrainingConfig) -> None:
     """Check that peft puts a LoRA on a model, which it refuses for layers of some kinds."""
     import torch
-    from transformers import AutoModelForCausalLM
+    from transformers import AutoConfig, AutoModelForCausalLM
 
+    model = load(AutoConfig, weights)
     try:
         with torch.device("meta"):  # shapes without numbers
             with_lora(AutoModelForCausalLM.from_config(model), config, "CAUSAL_LM")

@@ -18,6 +18,7 @@ from tests.training.test_lora import CONFIG, SAMPLES
 from training import encoding
 from training.checks import check_classifier, check_student, check_trackers, check_training
 from training.encoding import Sample
+from training.memory import Manner
 
 
 def test_a_template_that_training_cannot_use_is_known_before(tmp_path: Path) -> None:
@@ -146,8 +147,11 @@ def test_weights_that_are_not_whole_are_refused(tmp_path: Path) -> None:
 
 def test_a_family_that_takes_no_lora_is_refused(tmp_path: Path) -> None:
     made("FalconH1", tmp_path)
+    student = ModelConfig(model=f"hf:{tmp_path}")
+    config = CONFIG.model_copy(update={"max_tokens": 256})
     with pytest.raises(UserError, match="no LoRA on a falcon_h1"):
-        check_student(tmp_path, CONFIG.model_copy(update={"max_tokens": 256}))
+        check_training(student, config, print)
+    check_training(student, config, print, Manner("all"))
 
 
 def test_a_tracker_that_is_not_here_is_refused() -> None:
