@@ -14,13 +14,16 @@ from models.decoding import Wanted
 from models.room import tokens_of
 from offline.nano.chat import WEIGHTS
 
-LOADED = make_model(ModelConfig(model=f"hf:{WEIGHTS}")).chat.load()
+
+@pytest.fixture
+def loaded() -> local.Loaded:
+    return make_model(ModelConfig(model=f"hf:{WEIGHTS}")).chat.load()
 
 
-def wanted(counts: Sequence[int]) -> list[Wanted]:
+def wanted(loaded: local.Loaded, counts: Sequence[int]) -> list[Wanted]:
     """Return prompts about so many things."""
     asked = ("What is the limit for " + "a toy and " * n + "a boat?" for n in counts)
-    return [Wanted(LOADED.prompt([{"role": "user", "content": text}]), 8) for text in asked]
+    return [Wanted(loaded.prompt([{"role": "user", "content": text}]), 8) for text in asked]
 
 
 def with_memory_for(tokens: int, monkeypatch: pytest.MonkeyPatch) -> list[int]:
@@ -38,21 +41,23 @@ def with_memory_for(tokens: int, monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def test_parts_are_answered_as_the_whole_and_the_next_are_smaller(
-    monkeypatch: pytest.MonkeyPatch,
+    loaded: local.Loaded, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = wanted([n % 5 for n in range(24)])
-    expected = [text for text, _ in local.answered(LOADED.model, LOADED.tokenizer, asked)]
+    asked = wanted(loaded, [n % 5 for n in range(24)])
+    expected = [text for text, _ in local.answered(loaded.model, loaded.tokenizer, asked)]
     most = tokens_of(asked) // 3
     tried = with_memory_for(most, monkeypatch)
     room = local.Room()
     for first in (True, False):
-        said = local.answered(LOADED.model, LOADED.tokenizer, asked, room)
+        said = local.answered(loaded.model, loaded.tokenizer, asked, room)
         assert [text for text, _ in said] == expected
         assert (max(tried) > most) == first
         tried.clear()
 
 
-def test_what_has_no_room_alone_stops_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_has_no_room_alone_stops_the_run(
+    loaded: local.Loaded, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with_memory_for(10, monkeypatch)
     with pytest.raises(RunStopped, match=r"no memory left for a prompt.*--reuse"):
-        local.answered(LOADED.model, LOADED.tokenizer, wanted([1, 2, 3]))
+        local.answered(loaded.model, loaded.tokenizer, wanted(loaded, [1, 2, 3]))

