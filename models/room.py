@@ -34,7 +34,8 @@ class Room:
                 raise RunStopped(
                     f"the GPU has no memory left for a prompt and its answer, {tokens_of(batch)} "
                     "tokens together: end other programs on it and resume, or launch again with "
-                    "--reuse and a smaller model, or with student.options.four_bit=true"
+                    "--reuse and a smaller model, or with four_bit=true or fewer max_new_tokens in "
+                    "the options of its role"
                 ) from error
         # Outside of the handler: its error holds what the batch had taken.
         self.most = min(self.most, tokens_of(batch) / 2)

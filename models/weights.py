@@ -27,13 +27,14 @@ def missing_files(folder: Path) -> list[str]:
     lacks = [] if (folder / "config.json").is_file() else ["config.json"]
     if not any(folder.glob("tokenizer*")) and not (folder / "vocab.json").is_file():
         lacks.append("tokenizer.json")
-    weights = {"model.safetensors"}
+    weights: set[str] = set()
     if (folder / INDEX).is_file():
-        weights = set(
-            json.loads((folder / INDEX).read_text(encoding="utf-8"))["weight_map"].values()
-        )
-    elif any(folder.glob("*.safetensors")):  # by whatever name
-        weights = set()
+        try:
+            weights = set(json.loads((folder / INDEX).read_text("utf-8"))["weight_map"].values())
+        except (ValueError, KeyError):  # cut short
+            lacks.append(INDEX)
+    elif not any(folder.glob("*.safetensors")):  # which may have any name
+        weights = {"model.safetensors"}
     return [*lacks, *sorted(name for name in weights if not (folder / name).is_file())]
 
 
@@ -46,7 +47,7 @@ def check_files(folder: Path) -> None:
     from safetensors import SafetensorError, safe_open
 
     if lacks := missing_files(folder):
-        raise UserError(f"{folder} has no {lacks[0]}, which belongs to the model: download it anew")
+        raise UserError(f"{folder} has no whole {lacks[0]}: download the model anew")
     for file in sorted(folder.glob("*.safetensors")):
         try:
             with safe_open(file, framework="np"):

@@ -141,7 +141,10 @@ def test_weights_that_are_not_whole_are_refused(tmp_path: Path) -> None:
     index = {"weight_map": {"a": "model-1.safetensors", "b": "model-2.safetensors"}}
     (folder / INDEX).write_text(json.dumps(index), encoding="utf-8")
     file.rename(folder / "model-1.safetensors")
-    with pytest.raises(UserError, match=r"has no model-2\.safetensors"):
+    with pytest.raises(UserError, match=r"has no whole model-2\.safetensors"):
+        check_training(student, CONFIG, print)
+    (folder / INDEX).write_text(json.dumps(index)[:-1], encoding="utf-8")
+    with pytest.raises(UserError, match=f"has no whole {INDEX}"):
         check_training(student, CONFIG, print)
 
 
