@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from elenchus.errors import UserError
 
-UNITS = "avx512_bf16", "amx_bf16"  # of processors that compute in half precision
+UNIT = "amx_bf16"  # of processors that are faster in half precision
 
 # While a model is loaded, transformers changes how torch begins weights, for the whole process; and
 # a LoRA begins with numbers from torch's one generator. So threads do neither at the same time.
@@ -77,8 +77,8 @@ def usual_device() -> str:
 def usual_dtype(device: str) -> str:
     """Return the precision of weights: half of it where a device computes so, single elsewhere.
 
-    Those of the hub are in half precision mostly. A CPU with units for it is faster so; one without
-    may take fifty times as long.
+    Those of the hub are in half precision mostly. A CPU with AMX is faster so. With AVX-512's
+    instructions for it one may take twice as long, without any fifty times.
     """
     import torch
 
@@ -87,7 +87,7 @@ def usual_dtype(device: str) -> str:
     else:
         # An older torch cannot tell.
         units: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
-        half = any(units.get(name) for name in UNITS)
+        half = bool(units.get(UNIT))
     return (HALF if half else SINGLE).dtype
 
 

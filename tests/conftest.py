@@ -133,7 +133,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(autouse=True)
 def single_precision(monkeypatch: pytest.MonkeyPatch) -> None:
     """Models compute alike on every processor."""
-    monkeypatch.setattr("models.pretrained.UNITS", ())
+    monkeypatch.setattr("models.pretrained.UNIT", "")
 
 
 @pytest.fixture
