@@ -56,7 +56,8 @@ def read(name: str, content: bytes, expanded: int, encoding: str | None = None) 
     elif suffix in (*archives.ZIPPED, *MARKED_UP):
         text = _converted(content, suffix, expanded, encoding)
     else:
-        raise Unreadable(f"no reader for {suffix or 'files without a suffix'}")
+        advice = ": it is text, so give it a name in .txt" if _is_text(content) else ""
+        raise Unreadable(f"no reader for {suffix or 'files without a suffix'}{advice}")
     text = unicodedata.normalize("NFC", text.translate(_UNSEEN))
     if not text.strip():
         hint = " (scanned pages hold pictures of text)" if suffix == ".pdf" else ""
@@ -80,6 +81,13 @@ def _decoded(content: bytes, encoding: str | None) -> str:
     if "\0" in text:
         raise Unreadable("it is no text, whatever its name says")
     return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _is_text(content: bytes) -> bool:
+    try:
+        return bool(_decoded(content, None))
+    except Unreadable:
+        return False
 
 
 def _converted(content: bytes, suffix: str, expanded: int, encoding: str | None) -> str:

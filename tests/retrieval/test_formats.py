@@ -184,8 +184,8 @@ BROKEN: dict[str, tuple[str, Callable[[], bytes], str]] = {
     "nested bomb": ("a.docx", lambda: archive(a__zip=archive(b__txt="0" * MB)), "no word/document"),
     "sparse": ("a.xlsx", sparse, "1,048,576 rows and 16,384 columns is too large"),
     "sparse, in other quotes": ("a.xlsx", quoted, "1,048,576 rows and 16,384 columns is too large"),
-    "picture": ("a.png", lambda: b"\x89PNG", "no reader for .png"),
-    "bare": ("README", lambda: b"text", "without a suffix"),
+    "picture": ("a.png", lambda: b"\x89PNG", "no reader for .png$"),
+    "bare": ("README", lambda: b"text", "without a suffix: it is text, so give it a name in .txt"),
 }
 
 
