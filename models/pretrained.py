@@ -17,6 +17,9 @@ UNIT = "amx_bf16"  # of processors that are faster in half precision
 # a LoRA begins with numbers from torch's one generator. So threads do neither at the same time.
 LOADING = threading.RLock()
 
+# transformers imports it by way of peft where it is installed, and it misses kernels for some CPUs.
+logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
+
 
 class Precision(NamedTuple):
     """How the weights of a model are kept, in training, asking and measuring alike.
@@ -54,8 +57,6 @@ def load(kind: Any, name: str | Path, **settings: Any) -> Any:
     from transformers.utils.logging import disable_progress_bar
 
     disable_progress_bar()  # bars of its own would tear those of a run
-    # Where it is installed, peft imports it for every model, and it misses kernels for some CPUs.
-    logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
     try:
         with LOADING:
             return kind.from_pretrained(name, trust_remote_code=False, **settings)
