@@ -18,9 +18,10 @@ from elenchus.records import Document, Passage
 _HEADING = re.compile(
     r"^(#{1,6})[ \t]+(\S.*)$"
     # A line of its own that is underlined; of a list, a quote or a table it is none.
-    r"|(?:(?<=\n\n)|\A)[ ]{0,3}(?![-*+>|#=`~]|\d+[.)][ \t])(\S.*)\n[ ]{0,3}(=+|-+)[ \t]*$",
+    r"|(?:(?<=\n\n)|\A)[ ]{0,3}(?![-*+>|#=`~])(\S.*)\n[ ]{0,3}(=+|-+)[ \t]*$",
     re.MULTILINE,
 )
+_ITEM = re.compile(r"\d+[.)][ \t]")  # of a list, or the number of a section
 _FRONT_MATTER = re.compile(r"\A---[ \t]*\n(?:.*\n)*?(?:---|\.\.\.)[ \t]*(?:\n|\Z)")
 _TITLE = re.compile(r"^title:[ \t]*(\S.*?)[ \t]*$", re.MULTILINE)
 _FENCE = re.compile(r"^(```|~~~)(.*)$", re.MULTILINE)
@@ -132,9 +133,14 @@ def headings(text: str) -> Iterator[Heading]:
             whole = mark[2].rstrip(" \t")  # without the marks that may close it
             title = whole.rstrip("#").rstrip(" \t") or whole
             yield Heading(mark.start(), mark.end(), len(mark[1]), title, mark.start(2))
-        else:
+        elif not _ITEM.match(mark[3]) or _as_long(mark[3].rstrip(), mark[4]):
             depth = 1 if mark[4][0] == "=" else 2
             yield Heading(mark.start(), mark.end(), depth, mark[3].rstrip(), mark.start(3))
+
+
+def _as_long(title: str, line: str) -> bool:
+    """Tell whether a line underlines a title, and does not divide a list from what follows."""
+    return abs(len(title) - len(line)) <= 2
 
 
 def _fenced(text: str) -> Iterator[tuple[int, int]]:

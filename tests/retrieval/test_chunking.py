@@ -119,6 +119,11 @@ def test_lines_that_are_underlined_are_headings() -> None:
     assert found["A barge.\n\nLast words\nof it\n---"] == ("First part", "Second")
 
 
+def test_a_numbered_line_is_a_heading_where_the_line_below_is_as_long() -> None:
+    text = "Rules\n=====\n\n8. Litigation\n-------------\n\nHere.\n\n1. an item of a list\n---\n"
+    assert [h.title for h in headings(text)] == ["Rules", "8. Litigation"]
+
+
 @pytest.mark.parametrize("line", ["- a list", "1. a list", "> quoted", "| a | b |", "* * *"])
 def test_what_begins_no_paragraph_is_not_underlined(line: str) -> None:
     assert not list(headings(f"{line}\n---\n"))
