@@ -2,13 +2,15 @@
 
     index -> survey some passages -> draw -> examine (one a seed)
 
-There is no checkpoint: whatever resumes the run begins at its start, and finds in the ledger
+No checkpoint is left: whatever resumes the run begins at its start, and finds in the ledger
 passages, calls, points and examinations, which it counts among those of its first round. The exam
 is written after them; those that turn out too near one of its questions are left out by curation.
 """
 
 import random
+from typing import Any
 
+from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, StateGraph
 from langgraph.runtime import Runtime
 
@@ -41,8 +43,10 @@ class PreviewState(AdaptationState, total=False):
 
 async def preview(services: Services, ref: RunRef, count: int) -> Previewed:
     """See `graphs.method.Preview`."""
-    graph = build_graph().compile()
-    left = await graph.ainvoke({"count": count}, context=ref)
+    # In memory: examinations are told when to write theirs, for which there has to be a place.
+    graph = build_graph().compile(checkpointer=InMemorySaver())
+    thread: Any = {"configurable": {"thread_id": services.folder.id}}
+    left = await graph.ainvoke({"count": count}, thread, context=ref)
     by_seed = {e.seed_id: e for e in services.ledger.all(Examination, round=ROUND)}
     made = [by_seed[i] for i in left["seed_ids"]]
     seen = Seen(
@@ -95,7 +99,7 @@ async def draw(state: PreviewState, runtime: Runtime[RunRef]) -> Changes:
 
 
 def build_graph() -> StateGraph[PreviewState, RunRef, PreviewState, PreviewState]:
-    """Build the graph, which runs without a checkpointer."""
+    """Build the graph, whose checkpoints are not kept."""
     graph = StateGraph(PreviewState, context_schema=RunRef)
     graph.set_node_defaults(retry_policy=TRANSIENT)
     graph.add_sequence(spanned(nodes.index, survey, draw))
