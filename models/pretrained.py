@@ -17,7 +17,7 @@ UNIT = "amx_bf16"  # of processors that are faster in half precision
 # a LoRA begins with numbers from torch's one generator. So threads do neither at the same time.
 LOADING = threading.RLock()
 
-# transformers imports it by way of peft where it is installed, and it misses kernels for some CPUs.
+# Where it is installed, transformers imports bitsandbytes, which warns of kernels that a CPU lacks.
 logging.getLogger("bitsandbytes").setLevel(logging.ERROR)
 
 
@@ -76,10 +76,10 @@ def usual_device() -> str:
 
 
 def usual_dtype(device: str) -> str:
-    """Return the precision of weights: half of it where a device computes so, single elsewhere.
+    """Return the precision of weights: half where that is the faster on a device, else single.
 
-    Those of the hub are in half precision mostly. A CPU with AMX is faster so. With AVX-512's
-    instructions for it one may take twice as long, without any fifty times.
+    Those of the hub are in half precision mostly. A CPU with AMX is faster so; others are slower,
+    even with AVX-512's instructions for it, and many times slower without them.
     """
     import torch
 

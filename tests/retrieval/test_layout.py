@@ -285,8 +285,8 @@ def test_letters_below_one_another_are_read_downwards() -> None:
     assert layout.lines(Sheet(words, [])) == texts
 
 
-# What is told from where words stand is no law: in thousands of pages one is read otherwise. So the
-# pages are the same in every run.
+# What is told from where words stand is no law: a page in thousands is read otherwise. So the pages
+# are the same in every run.
 HEURISTIC = settings(max_examples=100, deadline=None, derandomize=True)
 
 
