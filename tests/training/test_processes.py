@@ -1,5 +1,6 @@
 """Several processes that share each batch learn what one learns."""
 
+import atexit
 import json
 import os
 import signal
@@ -83,6 +84,27 @@ def test_a_process_that_is_killed_ends_the_training(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="goes on from the last checkpoint"):
         lora.train(WEIGHTS, plan, TWO, 0, tmp_path / "adapter", kill)
     assert not (tmp_path / "adapter").exists()
+
+
+def sum_of_ranks(job: Path, advance: Advance) -> None:
+    """Stands for a training whose processes exchange what they learn."""
+    torch.distributed.init_process_group("gloo")
+    torch.distributed.all_reduce(torch.ones(2))
+    rank = torch.distributed.get_rank()
+    atexit.register(lambda: (job / str(rank)).write_text(" ".join(threads())))
+
+
+def threads() -> list[str]:
+    """Return the names of this process's threads."""
+    return [task.read_text().strip() for task in Path("/proc/self/task").glob("*/comm")]
+
+
+@pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="no list of threads")
+def test_no_thread_of_the_exchange_outlives_the_training(tmp_path: Path) -> None:
+    """At Python's end such a thread may abort its process, and a training that was done."""
+    processes.run(sum_of_ranks, tmp_path, 2, unseen)
+    for rank in ("0", "1"):
+        assert "gloo" not in (tmp_path / rank).read_text()
 
 
 def one_step(job: str, advance: Advance) -> None:
