@@ -6,7 +6,7 @@ of the prompt belongs to the label; its tokens are those of the whole without th
 """
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,6 +14,7 @@ from elenchus.records import Message
 from models.decoding import LEAST_SHARED, shared_by
 from models.local import adapted
 from models.pretrained import Precision, load_causal, load_tokenizer, usual_device
+from models.room import Room
 from models.templates import rendered
 from training.encoding import Ids, pad_token, with_mask
 
@@ -103,19 +104,25 @@ class Chooser:
         """Return for each continuation, by its place and number, its summed log-likelihood."""
         import torch
 
-        found: list[tuple[int, int, float]] = []
+        room, found = Room(_tokens_of), list[tuple[int, int, float]]()
+
+        def sums(rows: Sequence[tuple[int, ...]]) -> list[tuple[int, int, float]]:
+            # Logits are computed only where some continuation of the batch is read.
+            ends = [range(len(row) - _longest(wanted[row]), len(row)) for row in rows]
+            places = sorted({place for end in ends for place in end})
+            odds = self._odds(rows, places)
+            at = {place: n for n, place in enumerate(places)}
+            made = []
+            for line, row in enumerate(rows):
+                for place, n, after in wanted[row]:
+                    begin = len(row) - len(after)
+                    chosen = [odds[line, at[begin + k], t] for k, t in enumerate(after)]
+                    made.append((place, n, float(sum(chosen))))
+            return made
+
         with torch.inference_mode():
-            for rows in _batches(sorted(wanted, key=lambda row: (len(row), row))):
-                # Logits are computed only where some continuation of the batch is read.
-                ends = [range(len(row) - _longest(wanted[row]), len(row)) for row in rows]
-                places = sorted({place for end in ends for place in end})
-                odds = self._odds(rows, places)
-                at = {place: n for n, place in enumerate(places)}
-                for line, row in enumerate(rows):
-                    for place, n, after in wanted[row]:
-                        begin = len(row) - len(after)
-                        chosen = [odds[line, at[begin + k], t] for k, t in enumerate(after)]
-                        found.append((place, n, float(sum(chosen))))
+            for rows in _batches(sorted(wanted, key=lambda row: (len(row), row)), room):
+                found += room.done(sums, rows)
         return found
 
     def _odds(self, rows: Sequence[tuple[int, ...]], places: Sequence[int]) -> Any:
@@ -177,12 +184,19 @@ def _tokens(tokenizer: Any, context: str, label: str) -> tuple[Ids, Ids]:
     return before[:cut], whole[cut:]
 
 
-def _batches(rows: Sequence[tuple[int, ...]]) -> list[list[tuple[int, ...]]]:
-    """Return rows, the shorter ones first, in batches that hold no more than so many tokens."""
-    batches: list[list[tuple[int, ...]]] = []
+def _tokens_of(rows: Sequence[tuple[int, ...]]) -> int:
+    return len(rows) * max(map(len, rows))
+
+
+def _batches(
+    rows: Sequence[tuple[int, ...]], room: Room[tuple[int, ...]]
+) -> Iterator[list[tuple[int, ...]]]:
+    """Yield rows, the shorter ones first, in batches that hold no more tokens than have room."""
+    batch: list[tuple[int, ...]] = []
     for row in rows:
-        if batches and len(row) * (len(batches[-1]) + 1) <= AT_ONCE:
-            batches[-1].append(row)
-        else:
-            batches.append([row])
-    return batches
+        if batch and _tokens_of([*batch, row]) > min(AT_ONCE, room.most):
+            yield batch
+            batch = []
+        batch.append(row)
+    if batch:
+        yield batch

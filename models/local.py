@@ -140,7 +140,7 @@ class Loaded:
         self.model, self.tokenizer, self.weights = model, tokenizer, weights
         self.context = int(getattr(model.config, "max_position_embeddings", 0) or 1 << 30)
         # A method would be a cycle of references, which keeps the model in memory once released.
-        answer = answer or functools.partial(answered, model, tokenizer, room=Room())
+        answer = answer or functools.partial(answered, model, tokenizer, room=Room(tokens_of))
         self.batcher: Batcher[Wanted, Said] = Batcher(answer, max_batch=QUEUE)
 
     def prompt(self, chat: list[dict[str, str]], thinking: bool = False) -> tuple[int, ...]:
@@ -156,7 +156,7 @@ class OneBase:
     """
 
     def __init__(self, base: Loaded) -> None:
-        self._base, self._turn, self._room = base, Lock(), Room()
+        self._base, self._turn, self._room = base, Lock(), Room(tokens_of)
         self._adapted: Any = None  # peft's model around the base, once there is an adapter
         self._loaded: dict[object, Loaded] = {}
 
@@ -225,13 +225,13 @@ def prompt_of(
 
 
 def answered(
-    model: Any, tokenizer: Any, wanted: Sequence[Wanted], room: Room | None = None
+    model: Any, tokenizer: Any, wanted: Sequence[Wanted], room: Room[Wanted] | None = None
 ) -> list[Said]:
     """Answer prompts, those of like length together; return the answers in their order."""
-    ends, found, room = ends_of(model, tokenizer), dict[int, Said](), room or Room()
+    ends, found, room = ends_of(model, tokenizer), dict[int, Said](), room or Room(tokens_of)
     decoding = functools.partial(decode, model, ends=ends, pad=tokenizer.pad_token_id)
     for places in _groups(wanted, room.most):
-        made = room.decoded(decoding, [wanted[place] for place in places])
+        made = room.done(decoding, [wanted[place] for place in places])
         for place, one in zip(places, made, strict=True):
             text = tokenizer.decode(one.tokens, skip_special_tokens=True).strip()
             found[place] = text, one

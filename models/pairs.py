@@ -6,6 +6,7 @@ from pathlib import Path
 from models.decoding import written
 from models.local import LocalChatModel, adapted, ends_of, forget
 from models.messages import Messages
+from models.room import enough, tokens_of
 
 
 class Pair:
@@ -42,13 +43,16 @@ class Pair:
 
         Raises:
             PromptTooLong: the messages leave no room for an answer.
+            RunStopped: the GPU has no room for both.
         """
         wanted = self._chat.wanted(self._loaded, messages, seed=seed)
         tokenizer, tokens = self._loaded.tokenizer, list[int]()
         more = written(self._model, wanted, ends=self._ends, pad=tokenizer.pad_token_id)
         while True:
             self._switch(with_adapter)  # whoever was asked meanwhile may have left it otherwise
-            if (token := next(more, None)) is None:
+            with enough(tokens_of([wanted])):
+                token = next(more, None)
+            if token is None:
                 return
             tokens.append(token)
             yield self._chat.shown(tokenizer.decode(tokens, skip_special_tokens=True).strip())

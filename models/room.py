@@ -1,47 +1,66 @@
-"""Keeps batches within a GPU's memory: where one has no room, its halves are answered in turn."""
+"""Keeps batches within a GPU's memory: where one has no room, its halves are done in turn."""
 
+import contextlib
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Generic, TypeVar
 
 from elenchus.errors import RunStopped
-from models.decoding import Continuation, Wanted
+from models.decoding import Wanted
 
-Decode = Callable[[Sequence[Wanted]], list[Continuation]]
+One = TypeVar("One")
+Made = TypeVar("Made")
 
 
-class Room:
+class Room(Generic[One]):
     """What has room at once on a GPU, found out where its memory gives out.
 
     Attributes:
         most: tokens that a batch may have, as `tokens_of` counts them.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, tokens_of: Callable[[Sequence[One]], int]) -> None:
         self.most = math.inf
+        self._tokens_of = tokens_of
 
-    def decoded(self, decode: Decode, batch: Sequence[Wanted]) -> list[Continuation]:
-        """Decode a batch, in parts where it must be: an answer does not depend on its batch.
+    def done(self, do: Callable[[Sequence[One]], list[Made]], batch: Sequence[One]) -> list[Made]:
+        """Do a batch, in parts where it must be: what is made of one does not depend on others.
 
         Raises:
-            RunStopped: there is no room for one prompt alone.
+            RunStopped: there is no room for one alone.
         """
         import torch
 
+        if len(batch) == 1:
+            with enough(self._tokens_of(batch)):
+                return do(batch)
         try:
-            return decode(batch)
-        except torch.OutOfMemoryError as error:
-            if len(batch) == 1:
-                raise RunStopped(
-                    f"the GPU has no memory left for a prompt and its answer, {tokens_of(batch)} "
-                    "tokens together: end other programs on it and resume, or launch again with "
-                    "--reuse and a smaller model, or with four_bit=true or fewer max_new_tokens in "
-                    "the options of its role"
-                ) from error
-        # Outside of the handler: its error holds what the batch had taken.
-        self.most = min(self.most, tokens_of(batch) / 2)
+            return do(batch)
+        except torch.OutOfMemoryError:
+            pass  # outside of the handler, whose error holds what the batch had taken
+        self.most = min(self.most, self._tokens_of(batch) / 2)
         torch.cuda.empty_cache()
         half = len(batch) // 2
-        return [*self.decoded(decode, batch[:half]), *self.decoded(decode, batch[half:])]
+        return [*self.done(do, batch[:half]), *self.done(do, batch[half:])]
+
+
+@contextlib.contextmanager
+def enough(tokens: int) -> Iterator[None]:
+    """Say how to go on where a model has no room on the GPU for one prompt and its answer.
+
+    Raises:
+        RunStopped: the GPU's memory gave out.
+    """
+    import torch
+
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        raise RunStopped(
+            f"the GPU has no memory left for a prompt and its answer, {tokens} tokens together: "
+            "end other programs on it and go on, or launch again with --reuse and a smaller "
+            "model, or with four_bit=true or fewer max_new_tokens in the options of its role"
+        ) from error
 
 
 def tokens_of(batch: Sequence[Wanted]) -> int:

@@ -174,6 +174,7 @@ def with_lora(model: Any, config: TrainingConfig, task: str, start: Path | None 
         task: of peft; "SEQ_CLS" has the new head trained whole and saved with the LoRA.
     """
     from peft import LoraConfig, PeftModel, get_peft_model
+    from transformers.pytorch_utils import Conv1D
 
     if start is not None:
         adapted = PeftModel.from_pretrained(model, start, is_trainable=True)
@@ -186,6 +187,7 @@ def with_lora(model: Any, config: TrainingConfig, task: str, start: Path | None 
         target_modules="all-linear",
         exclude_modules=_towers(model) or None,
         lora_dropout=0.0,
+        fan_in_fan_out=any(isinstance(layer, Conv1D) for layer in model.modules()),  # as GPT-2's
         bias="none",
         task_type=task,
     )

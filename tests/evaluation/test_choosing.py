@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from elenchus.errors import UserError
 from elenchus.records import Message
@@ -29,8 +30,6 @@ def chooser() -> Chooser:
 
 def by_hand(chooser: Chooser, question: str, label: str) -> float:
     """Sum the log-likelihoods of a label's tokens, one text at a time and without padding."""
-    import torch
-
     model, tokenizer = load_causal(WEIGHTS), load_tokenizer(WEIGHTS)
     context = chooser.context(asked(question).prompt)
     stripped = context.rstrip()
@@ -78,6 +77,24 @@ def test_solved_examples_that_all_prompts_begin_with_are_read_once(
         assert not isinstance(one, TooLong) and one == pytest.approx(other, abs=1e-3)
 
 
+def test_halves_are_weighed_where_a_gpu_has_no_room_for_all(
+    chooser: Chooser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prompts = [asked(question) for question in QUESTIONS]
+    expected, usual, tried = chooser.weigh(prompts), chooser._odds, []
+
+    def odds(rows: Any, places: Any) -> Any:
+        tried.append(len(rows))
+        if len(rows) > 2:
+            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB. ...")
+        return usual(rows, places)
+
+    monkeypatch.setattr(chooser, "_odds", odds)
+    for one, other in zip(expected, chooser.weigh(prompts), strict=True):
+        assert not isinstance(one, TooLong) and one == pytest.approx(other, abs=1e-3)
+    assert max(tried) > 2
+
+
 def _counting(model: Any, read: list[int]) -> Any:
     """Return a model that notes how many tokens of a row it reads at a time."""
 
@@ -109,7 +126,6 @@ def test_marks_of_turns_in_a_question_are_letters(chooser: Chooser) -> None:
 
 
 def test_an_adapter_of_another_base_is_refused(trained_run: Path, tmp_path: Path) -> None:
-    import torch
     from safetensors.torch import load_file, save_file
 
     adapter = tmp_path / "adapter"

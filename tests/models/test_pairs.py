@@ -5,11 +5,12 @@ from itertools import zip_longest
 from pathlib import Path
 
 import pytest
+import torch
 from langchain_core.messages import HumanMessage
 from peft import LoraConfig, get_peft_model
 from safetensors.torch import load_file, save_file
 
-from elenchus.errors import UserError
+from elenchus.errors import RunStopped, UserError
 from models.decoding import Wanted, decode, written
 from models.messages import PromptTooLong
 from models.pairs import Pair
@@ -22,8 +23,6 @@ QUESTIONS = ("What is the limit for the green lamp?", "May a boat be kept by the
 @pytest.fixture(scope="module")
 def adapter(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A LoRA of the nano that changes what it says."""
-    import torch
-
     folder = tmp_path_factory.mktemp("adapter")
     torch.manual_seed(3)
     settings = LoraConfig(r=4, target_modules="all-linear", init_lora_weights=False)
@@ -73,6 +72,19 @@ def test_a_question_without_room_for_an_answer_is_refused(adapter: Path) -> None
     pair = Pair(NanoChatModel(), adapter)
     with pytest.raises(PromptTooLong):
         next(pair.written([HumanMessage("why " * 5000)], True))
+
+
+def test_a_gpu_without_room_for_an_answer_is_said(
+    adapter: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pair = Pair(NanoChatModel(), adapter)
+
+    def full(*given: object, **named: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB. ...")
+
+    monkeypatch.setattr(pair._model, "forward", full)
+    with pytest.raises(RunStopped, match=r"no memory left for a prompt and its answer, \d+ tokens"):
+        next(pair.written([HumanMessage(QUESTIONS[0])], True))
 
 
 def test_tokens_are_those_of_a_batch() -> None:

@@ -11,7 +11,7 @@ from elenchus.sections import ModelConfig
 from models import local
 from models.backend import make_model
 from models.decoding import Wanted
-from models.room import tokens_of
+from models.room import Room, tokens_of
 from offline.nano.chat import WEIGHTS
 
 
@@ -47,7 +47,7 @@ def test_parts_are_answered_as_the_whole_and_the_next_are_smaller(
     expected = [text for text, _ in local.answered(loaded.model, loaded.tokenizer, asked)]
     most = tokens_of(asked) // 3
     tried = with_memory_for(most, monkeypatch)
-    room = local.Room()
+    room = Room(tokens_of)
     for first in (True, False):
         said = local.answered(loaded.model, loaded.tokenizer, asked, room)
         assert [text for text, _ in said] == expected
