@@ -23,14 +23,15 @@ from models.batching import Batcher
 from models.decoding import Continuation, Wanted, decode
 from models.messages import Messages, PromptTooLong, as_chat, as_result
 from models.pretrained import LOADING, SINGLE, Precision, load_causal, load_tokenizer, usual_device
-from models.room import Room, tokens_of
+from models.room import Room, kept_bytes, tokens_of
 from models.templates import end_of_turn, rendered
 from models.weights import weights_hash
 
 Said = tuple[str, Continuation]  # an answer, and its tokens
 Answer = Callable[[Sequence[Wanted]], Sequence[Said]]
-MAX_BATCH = 32  # prompts that are answered together
-QUEUE = 4 * MAX_BATCH  # requests that are sorted into batches at a time
+FEW, MANY = 32, 128  # prompts that are answered together; more than a few where they take little
+LITTLE = 1 << 31  # bytes of the keys and values that many prompts may take, answers included
+QUEUE = MANY  # requests that are sorted into batches at a time
 
 
 class LocalChatModel(BaseChatModel):
@@ -230,7 +231,7 @@ def answered(
     """Answer prompts, those of like length together; return the answers in their order."""
     ends, found, room = ends_of(model, tokenizer), dict[int, Said](), room or Room(tokens_of)
     decoding = functools.partial(decode, model, ends=ends, pad=tokenizer.pad_token_id)
-    for places in _groups(wanted, room.most):
+    for places in _groups(wanted, room.most, LITTLE / kept_bytes(model)):
         made = room.done(decoding, [wanted[place] for place in places])
         for place, one in zip(places, made, strict=True):
             text = tokenizer.decode(one.tokens, skip_special_tokens=True).strip()
@@ -238,18 +239,20 @@ def answered(
     return [found[place] for place in range(len(wanted))]
 
 
-def _groups(wanted: Sequence[Wanted], most: float) -> list[list[int]]:
+def _groups(wanted: Sequence[Wanted], most: float, little: float) -> list[list[int]]:
     """Return the places of prompts in groups, none of which is mostly padding; equals go together.
 
-    None has more than `MAX_BATCH` prompts, or `most` tokens.
+    None has more than `most` tokens; `MANY` prompts are in one that has no more than `little`, else
+    a `FEW` at most.
     """
     prompts = [one.prompt for one in wanted]
     groups: list[list[int]] = []
     for place in sorted(range(len(prompts)), key=lambda n: (len(prompts[n]), prompts[n])):
-        if groups and len(groups[-1]) < MAX_BATCH:
+        if groups and len(groups[-1]) < MANY:
             shortest = len(prompts[groups[-1][0]])
             with_it = [wanted[n] for n in (*groups[-1], place)]
-            if len(prompts[place]) <= 2 * shortest + 16 and tokens_of(with_it) <= most:
+            room = most if len(with_it) <= FEW else min(most, little)
+            if len(prompts[place]) <= 2 * shortest + 16 and tokens_of(with_it) <= room:
                 groups[-1].append(place)
                 continue
         groups.append([place])

@@ -3,7 +3,7 @@
 import contextlib
 import math
 from collections.abc import Callable, Iterator, Sequence
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from elenchus.errors import RunStopped
 from models.decoding import Wanted
@@ -66,3 +66,12 @@ def enough(tokens: int) -> Iterator[None]:
 def tokens_of(batch: Sequence[Wanted]) -> int:
     """Return the tokens that a batch comes to at most: all its rows are as long as the longest."""
     return len(batch) * max(len(one.prompt) + one.limit for one in batch)
+
+
+def kept_bytes(model: Any) -> int:
+    """Return the bytes of keys and values that a model keeps of a token, in all its layers."""
+    text = model.config.get_text_config()
+    heads = getattr(text, "num_attention_heads", None) or 1
+    width = getattr(text, "head_dim", None) or text.hidden_size // heads
+    kept = getattr(text, "num_key_value_heads", None) or heads
+    return int(2 * text.num_hidden_layers * kept * width * model.dtype.itemsize)

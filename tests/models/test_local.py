@@ -143,7 +143,13 @@ def test_no_tokenizer_fills_up_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_like_lengths_go_together_and_samples_of_a_prompt() -> None:
     several = [Wanted((n,) * n, 4) for n in (200, 20, 25, 210, 20)]
-    assert local._groups(several, math.inf) == [[1, 4, 2], [0, 3]]
-    assert local._groups(several, 50) == [[1, 4], [2], [0], [3]]
-    alike = [Wanted((1,) * 10, 4)] * 80
-    assert [len(group) for group in local._groups(alike, math.inf)] == [32, 32, 16]
+    assert local._groups(several, math.inf, 0) == [[1, 4, 2], [0, 3]]
+    assert local._groups(several, 50, 0) == [[1, 4], [2], [0], [3]]
+
+
+def test_many_go_together_that_take_little() -> None:
+    alike = [Wanted((1,) * 10, 4)] * 80  # 14 tokens each
+    for little, counts in ((0, [32, 32, 16]), (14 * 50, [50, 30]), (math.inf, [80])):
+        assert [len(group) for group in local._groups(alike, math.inf, little)] == counts
+    assert len(local._groups(alike, 14 * 10, math.inf)) == 8  # what a GPU has no room for
+    assert [len(group) for group in local._groups(alike * 2, math.inf, math.inf)] == [128, 32]

@@ -11,7 +11,7 @@ from elenchus.sections import ModelConfig
 from models import local
 from models.backend import make_model
 from models.decoding import Wanted
-from models.room import Room, tokens_of
+from models.room import Room, kept_bytes, tokens_of
 from offline.nano.chat import WEIGHTS
 
 
@@ -61,3 +61,10 @@ def test_what_has_no_room_alone_stops_the_run(
     with_memory_for(10, monkeypatch)
     with pytest.raises(RunStopped, match=r"no memory left for a prompt.*--reuse"):
         local.answered(loaded.model, loaded.tokenizer, wanted(loaded, [1, 2, 3]))
+
+
+def test_what_is_kept_of_a_token_is_what_the_cache_holds(loaded: local.Loaded) -> None:
+    model = loaded.model
+    cache = model(torch.tensor([[1, 2, 3]]), use_cache=True).past_key_values
+    held = [one.nbytes for layer in cache.layers for one in (layer.keys, layer.values)]
+    assert kept_bytes(model) * 3 == sum(held)
