@@ -242,8 +242,8 @@ def answered(
 def _groups(wanted: Sequence[Wanted], most: float, little: float) -> list[list[int]]:
     """Return the places of prompts in groups, none of which is mostly padding; equals go together.
 
-    None has more than `most` tokens; `MANY` prompts are in one that has no more than `little`, else
-    a `FEW` at most.
+    None has more than `most` tokens. A group of up to `little` tokens may have `MANY` prompts; a
+    larger one has a `FEW` at most.
     """
     prompts = [one.prompt for one in wanted]
     groups: list[list[int]] = []

@@ -37,7 +37,7 @@ class Room(Generic[One]):
         try:
             return do(batch)
         except torch.OutOfMemoryError:
-            pass  # outside of the handler, whose error holds what the batch had taken
+            pass  # the halves are done below, where no error holds on to what the batch had taken
         self.most = min(self.most, self._tokens_of(batch) / 2)
         torch.cuda.empty_cache()
         half = len(batch) // 2

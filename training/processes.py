@@ -100,7 +100,8 @@ def _work(
     try:
         with telemetry.joined(carrier if rank == 0 else None):
             train(job, lambda step, of: said.put((step, of)) if rank == 0 else None)
-        if torch.distributed.is_initialized():  # else its threads, at Python's end, may abort it
+        # Threads of the group may abort this process while Python shuts down (pytorch#179291).
+        if torch.distributed.is_initialized():
             torch.distributed.destroy_process_group()
     except UserError as error:
         said.put(str(error))
