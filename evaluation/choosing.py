@@ -194,7 +194,7 @@ def _batches(
     """Yield rows, the shorter ones first, in batches that hold no more tokens than have room."""
     batch: list[tuple[int, ...]] = []
     for row in rows:
-        if batch and _tokens_of([*batch, row]) > min(AT_ONCE, room.most):
+        if batch and len(row) * (len(batch) + 1) > min(AT_ONCE, room.most):
             yield batch
             batch = []
         batch.append(row)
